@@ -1,0 +1,160 @@
+// The node's public face: plain data and a few verbs. The page and the widget see this and nothing behind it.
+import type { ErrorCode } from "../shared/errors.ts";
+import type { PeerId, Span } from "../shared/ids.ts";
+
+export type Backend = "wasm" | "webgpu";
+export type BackendChoice = "auto" | Backend;
+export type HostKind = "page" | "widget" | "volunteer";
+
+/** An error as a person reads it: what happened, what was kept, what to do next. */
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** Bytes of weights on their way into this tab. `fromCacheBytes` of `doneBytes` came from IndexedDB. */
+export interface LoadProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly fromCacheBytes: number;
+  /** Measured over the last seconds; 0 until known. */
+  readonly bytesPerSecond: number;
+}
+
+/** Lending: what this tab does for others. */
+export type LendState =
+  | { readonly kind: "off" }
+  /** Runtime and mesh are being started, or the node waits to learn what the swarm needs. */
+  | { readonly kind: "joining"; readonly step: string }
+  | { readonly kind: "loading"; readonly span: Span; readonly progress: LoadProgress }
+  /** Bytes are here; the runtime builds the span and tests itself. */
+  | { readonly kind: "preparing"; readonly span: Span }
+  | { readonly kind: "serving"; readonly span: Span; readonly backend: Backend; readonly moving: LoadProgress | undefined }
+  | { readonly kind: "failed"; readonly problem: Problem };
+
+export interface ModelSummary {
+  readonly name: string;
+  readonly layerCount: number;
+  readonly contextLength: number;
+  readonly sizeBytes: number;
+  readonly licence: string;
+}
+
+export interface RelayState {
+  readonly kind: "connecting" | "connected" | "lost";
+  /** What the operator calls the relay; undefined until it answered. */
+  readonly name: string | undefined;
+  /** When `lost`: milliseconds until the next try. */
+  readonly retryInMs: number | undefined;
+}
+
+/** One peer as the picture of the swarm shows it. */
+export interface SwarmPeer {
+  readonly peer: PeerId;
+  readonly isSelf: boolean;
+  readonly host: HostKind;
+  readonly backend: Backend;
+  /** What it holds or is loading; undefined while it has not chosen. */
+  readonly span: Span | undefined;
+  readonly serving: boolean;
+  readonly sessions: number;
+  readonly tokensServed: number;
+  readonly layerMs: number | undefined;
+}
+
+export interface ServedCounts {
+  /** Positions computed for others and oneself since the page was opened. */
+  readonly tokens: number;
+  readonly sessions: number;
+  /** Frames refused, by reason: a peer's garbage. */
+  readonly refusedFrames: number;
+}
+
+export interface NodeState {
+  readonly self: PeerId | undefined;
+  readonly relay: RelayState;
+  readonly model: ModelSummary | undefined;
+  readonly lend: LendState;
+  /** Share of this tab's compute time that may be lent, 0.1 to 1. */
+  readonly share: number;
+  readonly backendChoice: BackendChoice;
+  readonly swarm: readonly SwarmPeer[];
+  /** Layers that nobody serves now, as spans. */
+  readonly gaps: readonly Span[];
+  readonly served: ServedCounts;
+  /** Things a person should know while all goes on: storage blocked, WebGPU refused by its self-test, … */
+  readonly notices: readonly string[];
+}
+
+export interface GenerateOptions {
+  /** New tokens at most. */
+  readonly maxTokens: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** Candidates kept; 0 keeps all that the last span returns. */
+  readonly topK: number;
+  /** Nucleus: the smallest set of candidates with at least this probability; 1 keeps all. */
+  readonly topP: number;
+  /** Divides positive logits (multiplies negative ones) of tokens seen lately; 1 is off. */
+  readonly repetitionPenalty: number;
+  /** Same seed, same settings, same text. Undefined draws one. */
+  readonly seed: number | undefined;
+}
+
+/** One hop of the route that answers. */
+export interface RouteHop {
+  readonly peer: PeerId;
+  readonly isSelf: boolean;
+  readonly span: Span;
+  /** Mean compute milliseconds a token, so far. */
+  readonly computeMs: number;
+}
+
+export interface GenerateStats {
+  readonly promptTokens: number;
+  readonly newTokens: number;
+  /** From asking to the first token, milliseconds. */
+  readonly timeToFirstTokenMs: number;
+  /** Over the tokens after the first; 0 before the second. */
+  readonly tokensPerSecond: number;
+  readonly seed: number;
+}
+
+export type GenerateEvent =
+  /** Nothing to show yet: looking for a route, loading the model here, waiting for a peer. */
+  | { readonly kind: "waiting"; readonly message: string; readonly progress: LoadProgress | undefined }
+  | { readonly kind: "routed"; readonly hops: readonly RouteHop[] }
+  /** `text` is what the token adds; empty while a character is incomplete. */
+  | { readonly kind: "token"; readonly token: number; readonly text: string; readonly stats: GenerateStats; readonly hops: readonly RouteHop[] }
+  | { readonly kind: "done"; readonly reason: "stop-token" | "max-tokens" | "context-full"; readonly stats: GenerateStats; readonly hops: readonly RouteHop[] };
+
+/** A peer in this tab. Nothing is loaded, computed or announced before `lend(true)` or the first `generate`. */
+export interface Node {
+  readonly state: NodeState;
+  /** Called after every change of `state`, at most once a frame. Answers the function that stops listening. */
+  subscribe(listener: (state: NodeState) => void): () => void;
+  /** Starts or stops lending. Never throws: failures show in `state.lend`. */
+  lend(on: boolean): Promise<void>;
+  setShare(share: number): void;
+  setBackend(choice: BackendChoice): void;
+  /**
+   * Streams an answer. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, MODEL_CORRUPT, MODEL_UNAVAILABLE,
+   * RELAY_UNREACHABLE or ENGINE_FAILED as a ManyhandsError whose message is fit for a person; the signal's reason
+   * when stopped. What was yielded before stays valid.
+   */
+  generate(prompt: string, options: Partial<GenerateOptions>, signal: AbortSignal): AsyncIterable<GenerateEvent>;
+  /** Leaves the swarm and frees everything. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** What this browser lacks, found before anything is loaded. Empty when all is there. */
+export interface Capability {
+  readonly missing: readonly { readonly name: string; readonly why: string; readonly whatToDo: string; readonly blocks: "lending" | "everything" | "nothing" }[];
+}
+
+/** What the relay says of itself and its swarm over plain HTTP, for a page that has not joined. */
+export interface RelayOverview {
+  readonly name: string;
+  readonly model: ModelSummary;
+  readonly peers: readonly SwarmPeer[];
+}

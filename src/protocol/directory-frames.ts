@@ -1,0 +1,69 @@
+// Frames of the directory protocol: a peer announces what it holds, the relay sends the swarm whenever it changes.
+import * as v from "valibot";
+import { ManyhandsError } from "../shared/errors.ts";
+import { asModelId, asPeerId } from "../shared/ids.ts";
+import { LIMITS } from "./version.ts";
+
+const natural = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
+const modelId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId));
+const peerId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asPeerId));
+const Span = v.pipe(
+  v.strictObject({ start: natural(LIMITS.layers), end: natural(LIMITS.layers) }),
+  v.check((span) => span.start < span.end, "a span holds at least one layer"),
+);
+
+/** What a peer says of itself. */
+export const PeerAnnouncement = v.strictObject({
+  model: modelId,
+  /** The span that the peer means to hold: what others plan around. Null while it has not chosen. */
+  target: v.nullable(Span),
+  /** The spans that it answers for now: none while it loads, two for a moment when it moves. */
+  serving: v.pipe(v.array(Span), v.maxLength(4)),
+  backend: v.picklist(["wasm", "webgpu"]),
+  /** Milliseconds per layer and decode step that it measured itself; null until measured. */
+  layerMs: v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  /** Sessions open now. */
+  sessions: natural(100_000),
+  /** Tokens computed since the peer joined. */
+  tokensServed: natural(Number.MAX_SAFE_INTEGER),
+  /** `page`, `widget` or `volunteer`: what kind of host the peer runs in. */
+  host: v.picklist(["page", "widget", "volunteer"]),
+});
+export type PeerAnnouncement = v.InferOutput<typeof PeerAnnouncement>;
+
+/** One peer of the swarm, as the relay tells it: the relay adds identity, order of joining and addresses. */
+export const PeerRecord = v.strictObject({
+  ...PeerAnnouncement.entries,
+  peer: peerId,
+  /** Counts up at the relay with each join; smaller joined earlier. */
+  joined: natural(Number.MAX_SAFE_INTEGER),
+});
+export type PeerRecord = v.InferOutput<typeof PeerRecord>;
+
+/** Peer to relay. `announce` doubles as the heartbeat; `withdraw` keeps watching but holds nothing. */
+const DirectoryRequest = v.variant("kind", [
+  v.strictObject({ kind: v.literal("announce"), announcement: PeerAnnouncement }),
+  v.strictObject({ kind: v.literal("withdraw") }),
+  v.strictObject({ kind: v.literal("watch") }),
+]);
+export type DirectoryRequest = v.InferOutput<typeof DirectoryRequest>;
+
+/** Relay to every watcher, at once on `watch` and after each change (coalesced). */
+export const SwarmFrame = v.strictObject({
+  kind: v.literal("swarm"),
+  /** Counts up with each change. */
+  revision: natural(Number.MAX_SAFE_INTEGER),
+  peers: v.pipe(v.array(PeerRecord), v.maxLength(LIMITS.directoryPeers)),
+});
+export type SwarmFrame = v.InferOutput<typeof SwarmFrame>;
+
+function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
+}
+
+/** Reads a request to the directory. Throws FRAME_MALFORMED. */
+export const readDirectoryRequest = (header: unknown): DirectoryRequest => read(DirectoryRequest, header, "directory request");
+/** Reads what the relay sent. Throws FRAME_MALFORMED. */
+export const readSwarmFrame = (header: unknown): SwarmFrame => read(SwarmFrame, header, "swarm frame");

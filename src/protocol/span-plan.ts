@@ -1,0 +1,60 @@
+// What a worker must know of a span to run it: plain data that crosses from the page to its engine worker.
+import type { ModelId, Span } from "../shared/ids.ts";
+
+export type TensorType = "float32" | "float16" | "int64" | "int32";
+
+/** A tensor that crosses a boundary between layers: `[1, positions, width]`. */
+export interface BoundaryTensor {
+  readonly name: string;
+  readonly type: "float32" | "float16";
+  readonly width: number;
+}
+
+/** One layer's key or value cache: `[1, heads, positions, headSize]` in and out. */
+export interface CacheTensor {
+  readonly past: string;
+  readonly present: string;
+  readonly type: "float32" | "float16";
+  readonly heads: number;
+  readonly headSize: number;
+}
+
+/** Names and shapes of a span's graph. */
+export interface SpanPlan {
+  readonly model: ModelId;
+  readonly span: Span;
+  readonly layerCount: number;
+  /** Positions that the model was made for. */
+  readonly contextLength: number;
+  /** Token ids `[1, positions]` int64: the first span, and spans that need the ids again. */
+  readonly tokens: string | undefined;
+  /** int64 `[1, past + positions]` of ones, where the graph takes one. */
+  readonly attentionMask: string | undefined;
+  /** int64 `[1, positions]`, where the graph takes one. */
+  readonly positionIds: string | undefined;
+  /** Empty for the first span. */
+  readonly boundaryIn: readonly BoundaryTensor[];
+  /** Empty for the last span. */
+  readonly boundaryOut: readonly BoundaryTensor[];
+  /** `[1, positions, vocabulary]`: the last span. */
+  readonly logits: { readonly name: string; readonly type: "float32" | "float16"; readonly vocabularySize: number } | undefined;
+  readonly caches: readonly CacheTensor[];
+}
+
+/** A span ready for a runtime: its graph, and the weights it refers to as external data. */
+export interface SpanSource {
+  readonly plan: SpanPlan;
+  /** ONNX ModelProto. */
+  readonly graph: Uint8Array<ArrayBuffer>;
+  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array<ArrayBuffer> }[];
+}
+
+/** Bytes of cache that one position of one session takes in this span. */
+export function cacheBytesPerPosition(plan: SpanPlan): number {
+  return plan.caches.reduce((sum, cache) => sum + cache.heads * cache.headSize * (cache.type === "float16" ? 2 : 4), 0);
+}
+
+/** Bytes of one position on the wire at a boundary. */
+export function boundaryBytesPerPosition(boundary: readonly BoundaryTensor[]): number {
+  return boundary.reduce((sum, tensor) => sum + tensor.width * (tensor.type === "float16" ? 2 : 4), 0);
+}

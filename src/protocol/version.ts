@@ -1,0 +1,30 @@
+// Protocol ids and the hard limits that every decoder checks before it allocates.
+
+/** Raised with every change of a shape that crosses a wire; written into CHANGELOG.md. */
+export const PROTOCOL_VERSION = 1;
+
+export const PROTOCOLS = Object.freeze({
+  /** Tab to relay: what a peer holds, and who else holds what. */
+  directory: "/manyhands/directory/1",
+  /** Peer to peer: sessions over spans of layers. */
+  session: "/manyhands/session/1",
+});
+
+export const LIMITS = Object.freeze({
+  /** Bytes of one frame, header and payload. 256 positions of two f32 tensors 4,096 wide are 8 MiB. */
+  frameBytes: 9 * 1024 * 1024,
+  /** Bytes of a frame's CBOR header: a step of `stepPositions` carries 16 bytes of running hash for each. */
+  headerBytes: 64 * 1024,
+  /** New positions in one step. */
+  stepPositions: 512,
+  /** Candidates in a frame of logits. */
+  topLogits: 1024,
+  /** Spans in a route: no supported model has more layers. */
+  routeSpans: 128,
+  /** Layers of a model. */
+  layers: 512,
+  /** Peers in a directory snapshot. */
+  directoryPeers: 4096,
+  /** Characters of a name that a person or operator chose. */
+  nameLength: 80,
+});

@@ -1,0 +1,43 @@
+// The one error class of the project: a closed list of codes that callers act on, and a sentence for a person.
+
+/** What went wrong, as something that a caller can act on. A code exists only if some caller does. */
+export type ErrorCode =
+  | "BAD_INPUT" // what a person or program asked for makes no sense; the message says what to change
+  | "PROMPT_TOO_LONG" // the prompt leaves no room for an answer in the model's context
+  | "MODEL_CORRUPT" // bytes of a model do not match their SHA-256, or are cut short
+  | "MODEL_UNSUPPORTED" // a graph that cannot be cut or run; the message says what to export instead
+  | "MODEL_UNAVAILABLE" // bytes of a model could not be fetched from any source
+  | "FRAME_MALFORMED" // a frame that no schema reads
+  | "FRAME_TOO_LARGE" // a frame over the protocol's limits
+  | "SESSION_UNKNOWN" // a frame for a session that is not open here
+  | "SESSION_FOREIGN" // a frame for somebody else's session
+  | "SESSION_REFUSED" // no room (cache budget, session count) or not the span that was asked for
+  | "PREFIX_MISMATCH" // a step whose past is not what the cache holds
+  | "PEER_LOST" // a peer of the route left in the middle of an answer
+  | "PEER_UNREACHABLE" // no link to a peer could be opened
+  | "NO_ROUTE" // the peers present do not cover all layers
+  | "RELAY_UNREACHABLE" // the relay does not answer
+  | "ENGINE_FAILED" // the runtime failed while loading or running a span
+  | "BROWSER_UNSUPPORTED" // WebRTC, WebAssembly, workers or storage are missing
+  | "TIMEOUT"; // no progress within the time that the caller gave
+
+/** Every error that crosses a module's border. `cause` stays local and is never sent to a peer. */
+export class ManyhandsError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = "ManyhandsError";
+    this.code = code;
+  }
+}
+
+/** The code of any thrown value, or undefined where it is not one of ours. */
+export function errorCode(error: unknown): ErrorCode | undefined {
+  return error instanceof ManyhandsError ? error.code : undefined;
+}
+
+/** A sentence for a log or a person from any thrown value. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
