@@ -1,7 +1,6 @@
 // Branded identifiers, so that a peer id can never be passed where a model id is wanted.
 
-export declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
+type Branded<Name extends string> = string & { readonly "~id": Name };
 
 /** A peer's public key in libp2p's text form (`12D3Koo…` for Ed25519). */
 export type PeerId = Branded<"PeerId">;
