@@ -1,0 +1,96 @@
+// Port and worker contract of the engine: one span in a runtime, with sessions that step through it.
+import type { ErrorCode } from "../shared/errors.ts";
+import type { SessionId } from "../shared/ids.ts";
+import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+
+/** The best candidates for the next token, after the last position of a step. */
+export interface TopLogits {
+  /** Token ids by falling logit; ties by rising id. */
+  readonly ids: Int32Array;
+  /** f32 logits of `ids`, exactly as the graph gave them. */
+  readonly values: Float32Array;
+  /** log(sum(exp(logit))) over the whole vocabulary, so that true probabilities can be had. */
+  readonly logSumExp: number;
+}
+
+/** New positions for one session. Exactly one of `tokens` (first span) and `hidden` (any other) is given. */
+export interface StepInput {
+  readonly session: SessionId;
+  /** Positions that the cache must hold before the step. */
+  readonly position: number;
+  readonly count: number;
+  readonly tokens: Int32Array | undefined;
+  /** Boundary tensors one after the other, each row-major `[count, width]`, little-endian. */
+  readonly hidden: Uint8Array<ArrayBuffer> | undefined;
+  /** Candidates to return where this is the last span. */
+  readonly topK: number;
+}
+
+/** Exactly one of `hidden` and `logits` is there. */
+export interface StepOutput {
+  /** Positions that the cache holds now. */
+  readonly position: number;
+  readonly hidden: Uint8Array<ArrayBuffer> | undefined;
+  readonly logits: TopLogits | undefined;
+  /** Milliseconds in the runtime. */
+  readonly computeMs: number;
+  /** Milliseconds between arrival and start: other sessions' steps, and the share of compute that is kept back. */
+  readonly waitMs: number;
+}
+
+/** Where a span runs, once loaded. */
+export interface EngineReport {
+  readonly backend: "wasm" | "webgpu";
+  /** Peers of one class give the same bytes: runtime, version, backend. */
+  readonly determinismClass: string;
+  /** Milliseconds per layer of a decode step, measured after loading. */
+  readonly layerMs: number;
+  /** What a person should know: WebGPU absent, refused by its self-test, or slower. */
+  readonly notices: readonly string[];
+}
+
+export interface EngineOptions {
+  readonly backend: "auto" | "wasm" | "webgpu";
+  /** Bytes of key/value cache that all sessions together may reserve. */
+  readonly cacheBudgetBytes: number;
+  /** Share of compute time that may be used, 0.1 to 1. */
+  readonly share: number;
+}
+
+/**
+ * A loaded span. All methods throw ENGINE_FAILED once the runtime is gone.
+ * `open` throws SESSION_REFUSED where the cache budget is spent, `step` PREFIX_MISMATCH where `position` is not the
+ * cache's length, both SESSION_UNKNOWN for a session that is not open.
+ */
+export interface Engine {
+  readonly plan: SpanPlan;
+  readonly report: EngineReport;
+  /** Reserves cache for `maxPositions` positions. */
+  open(session: SessionId, maxPositions: number): Promise<void>;
+  step(input: StepInput): Promise<StepOutput>;
+  /** Drops the cache after `position` positions. */
+  truncate(session: SessionId, position: number): Promise<void>;
+  /** Frees the session's cache. Unknown sessions are ignored. */
+  close(session: SessionId): Promise<void>;
+  setShare(share: number): void;
+  /** Frees the runtime and its memory. Idempotent. */
+  dispose(): Promise<void>;
+  /** Settles, never rejects, when the runtime died by itself. */
+  readonly died: Promise<Error>;
+}
+
+/** Builds a span; takes over the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
+export type StartEngine = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;
+
+/** Failures cross to and from a worker as values: thrown errors would lose their code. */
+export type EngineResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+
+/** What the engine worker exposes through Comlink: `Engine`, with failures as values. */
+export interface EngineWorkerApi {
+  load(source: SpanSource, options: EngineOptions): Promise<EngineResult<EngineReport>>;
+  open(session: SessionId, maxPositions: number): Promise<EngineResult<undefined>>;
+  step(input: StepInput): Promise<EngineResult<StepOutput>>;
+  truncate(session: SessionId, position: number): Promise<EngineResult<undefined>>;
+  close(session: SessionId): Promise<EngineResult<undefined>>;
+  setShare(share: number): void;
+}

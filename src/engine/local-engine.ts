@@ -1,0 +1,103 @@
+// An engine in this thread: a span runner, its caches, one step at a time, and the share of compute that is kept back.
+// The engine worker wraps it; Node uses it as it is.
+import { type Clock, systemClock } from "../shared/clock.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import type { SessionId } from "../shared/ids.ts";
+import type { Engine, EngineOptions, EngineReport, StepInput, StepOutput, TopLogits } from "./contract.ts";
+import { KvCache } from "./kv-cache.ts";
+import type { Ort } from "./ort.ts";
+import type { RunResult, SpanRunner } from "./span-runner.ts";
+import { floatLogits } from "./float16.ts";
+import { topLogits } from "./top-logits.ts";
+
+const DEFAULTS = Object.freeze({
+  /** A pause for the share is never longer, milliseconds: a person's slider must not stall an answer. */
+  maxPauseMs: 2000,
+});
+
+export class LocalEngine implements Engine {
+  readonly plan;
+  readonly report: EngineReport;
+  readonly died = new Promise<Error>(() => {}); // in this thread there is nothing that dies alone
+  readonly #runner: SpanRunner;
+  readonly #cache: KvCache;
+  readonly #clock: Clock;
+  #share: number;
+  #tail: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(ort: Ort, runner: SpanRunner, report: EngineReport, options: Pick<EngineOptions, "cacheBudgetBytes" | "share">, clock: Clock = systemClock) {
+    this.plan = runner.plan;
+    this.report = report;
+    this.#runner = runner;
+    this.#cache = new KvCache(ort, runner.plan, options.cacheBudgetBytes);
+    this.#share = options.share;
+    this.#clock = clock;
+  }
+
+  open(session: SessionId, maxPositions: number): Promise<void> {
+    return this.#exclusive(() => this.#cache.open(session, maxPositions));
+  }
+
+  step(input: StepInput): Promise<StepOutput> {
+    const arrived = this.#clock.now();
+    return this.#exclusive(async () => {
+      const cache = this.#cache.get(input.session);
+      if (cache.length !== input.position) throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, the step starts at ${input.position}`);
+      if (cache.length + input.count > cache.maxPositions) throw new ManyhandsError("SESSION_REFUSED", `the session was opened for ${cache.maxPositions} positions`);
+      const started = this.#clock.now();
+      const result = await this.#runner.run(cache, input.count, input.tokens, input.hidden);
+      const logits = result.logits && lastRow(result, input.topK);
+      this.#cache.replace(cache, result.caches, input.position + input.count);
+      const computeMs = this.#clock.now() - started;
+      this.#pause(computeMs);
+      return { position: cache.length, hidden: result.hidden, logits, computeMs, waitMs: started - arrived };
+    });
+  }
+
+  truncate(session: SessionId, position: number): Promise<void> {
+    return this.#exclusive(() => this.#cache.truncate(session, position));
+  }
+
+  close(session: SessionId): Promise<void> {
+    return this.#exclusive(() => this.#cache.close(session));
+  }
+
+  setShare(share: number): void {
+    this.#share = Math.min(1, Math.max(0.1, share));
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#tail;
+    this.#cache.closeAll();
+    await this.#runner.release();
+  }
+
+  /** The runtime takes one call at a time; calls run in the order in which they came. */
+  #exclusive<T>(work: () => T | Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => {
+      if (this.#disposed) throw new ManyhandsError("ENGINE_FAILED", "this span is no longer loaded");
+      return work();
+    });
+    this.#tail = result.catch(() => {}); // the caller sees the failure; the next call must run all the same
+    return result;
+  }
+
+  /** Keeps the rest of the duty cycle free before the next call, without holding back this one's answer. */
+  #pause(computeMs: number): void {
+    if (this.#share >= 1) return;
+    const pauseMs = Math.min(DEFAULTS.maxPauseMs, computeMs * (1 / this.#share - 1));
+    queueMicrotask(() => {
+      this.#tail = this.#tail.then(() => this.#clock.sleep(pauseMs));
+    });
+  }
+}
+
+function lastRow(result: RunResult, topK: number): TopLogits | undefined {
+  if (!result.logits) return undefined;
+  const values = floatLogits(result.logits);
+  const width = result.logits.dims.at(-1) ?? values.length;
+  return topLogits(values.subarray(values.length - width), topK);
+}

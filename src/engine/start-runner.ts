@@ -1,0 +1,71 @@
+// Chooses a backend for a span in this worker: WebAssembly, or WebGPU where it passes its self-test and is faster.
+import type { SpanSource } from "../protocol/span-plan.ts";
+import { spanLength } from "../shared/ids.ts";
+import { errorMessage } from "../shared/errors.ts";
+import type { EngineOptions, EngineReport } from "./contract.ts";
+import type { Ort } from "./ort.ts";
+import { type SelfTest, selfTest, selfTestAgrees } from "./self-test.ts";
+import { SpanRunner } from "./span-runner.ts";
+
+export interface StartedRunner {
+  readonly ort: Ort;
+  readonly runner: SpanRunner;
+  readonly report: EngineReport;
+}
+
+/** Builds `source`'s span on the backend that `choice` names, or on the faster one. Throws ENGINE_FAILED. */
+export async function startRunner(source: SpanSource, choice: EngineOptions["backend"]): Promise<StartedRunner> {
+  const notices: string[] = [];
+  const device = choice === "wasm" ? undefined : await requestDevice(notices);
+  if (!device) {
+    if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
+    const ort: Ort = await import("onnxruntime-web/wasm");
+    const runner = await SpanRunner.create(ort, source, { executionProviders: ["wasm"], cacheOnDevice: false });
+    return started(ort, runner, await selfTest(runner, () => performance.now()), "wasm", notices);
+  }
+  const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
+  const wasm = await SpanRunner.create(ort, source, { executionProviders: ["wasm"], cacheOnDevice: false });
+  const reference = await selfTest(wasm, () => performance.now());
+  try {
+    const webgpu = await SpanRunner.create(ort, source, { executionProviders: [{ name: "webgpu", device }], cacheOnDevice: true });
+    const candidate = await selfTest(webgpu, () => performance.now());
+    const agrees = selfTestAgrees(reference, candidate);
+    if (!agrees) notices.push("WebGPU gave other numbers than WebAssembly in its self-test on this device, so it is not used.");
+    if (agrees && (choice === "webgpu" || candidate.stepMs < reference.stepMs)) {
+      await wasm.release();
+      return started(ort, webgpu, candidate, "webgpu", notices);
+    }
+    await webgpu.release();
+    if (agrees) notices.push(`WebAssembly is faster than WebGPU for this span here (${reference.stepMs.toFixed(1)} ms a step against ${candidate.stepMs.toFixed(1)} ms).`);
+  } catch (error) {
+    // WebGPU is an offer; whatever it fails with, the same span already runs on WebAssembly.
+    notices.push(`WebGPU could not run this span, so WebAssembly is used: ${errorMessage(error)}`);
+  }
+  return started(ort, wasm, reference, "wasm", notices);
+}
+
+function started(ort: Ort, runner: SpanRunner, test: SelfTest, backend: "wasm" | "webgpu", notices: readonly string[]): StartedRunner {
+  const layerMs = test.stepMs / spanLength(runner.plan.span);
+  return { ort, runner, report: { backend, determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${backend}/1`, layerMs, notices } };
+}
+
+/**
+ * A GPU device without the `subgroups` feature: with it, attention over 32 positions or more is wrong on some adapters
+ * (docs/decisions.md). Undefined where there is no adapter.
+ */
+async function requestDevice(notices: string[]): Promise<GPUDevice | undefined> {
+  try {
+    // `gpu` is missing in browsers without WebGPU and in insecure contexts, whatever the type says.
+    const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) return undefined;
+    const features: GPUFeatureName[] = ["shader-f16"];
+    const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxStorageBuffersPerShaderStage } = adapter.limits;
+    return await adapter.requestDevice({
+      requiredFeatures: features.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxStorageBuffersPerShaderStage },
+    });
+  } catch (error) {
+    notices.push(`WebGPU did not start: ${errorMessage(error)}`);
+    return undefined;
+  }
+}
