@@ -1,0 +1,139 @@
+// Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
+import { ManyhandsError } from "../shared/errors.ts";
+import type { Graph } from "./graph.ts";
+import { ElementType, type TensorInfo } from "./onnx/read-onnx.ts";
+
+/** Key, value, or both in one tensor (`[2, batch, heads, positions, headSize]`). */
+type CacheKind = "key" | "value" | "pair";
+
+/** One cache of one layer as the file has it. */
+export interface LayerCache {
+  readonly layer: number;
+  readonly kind: CacheKind;
+  readonly past: string;
+  readonly present: string;
+  readonly type: "float32" | "float16";
+  readonly heads: number;
+  readonly headSize: number;
+}
+
+/** An integer input: the graph's name for it and its element type. */
+export interface IntegerInput {
+  readonly name: string;
+  readonly type: "int64" | "int32";
+}
+
+export interface Layers {
+  /** By layer; key before value. */
+  readonly caches: readonly (readonly LayerCache[])[];
+  /** By layer: indices of the nodes that read its past or make its present. */
+  readonly anchors: readonly (readonly number[])[];
+  readonly tokens: IntegerInput;
+  readonly attentionMask: IntegerInput | undefined;
+  readonly positionIds: IntegerInput | undefined;
+  readonly logits: { readonly name: string; readonly type: "float32" | "float16" };
+}
+
+const EXPORT_INSTEAD = 'export a decoder with its KV cache as inputs and outputs, for instance with onnxruntime-genai\'s model builder or "optimum-cli export onnx --task text-generation-with-past"';
+
+// past_key_values.3.key (genai, optimum), past_key_3, past_3.key, past_3 (one tensor for both); present alike.
+const CACHE_NAME = /^(?:past_key_values|past|present_key_values|present)[._](?:(?<kindFirst>key|value)[._])?(?<layer>\d+)(?:[._](?<kindLast>key|value))?$/;
+
+/** Answers the layers. Throws MODEL_UNSUPPORTED, saying what to export instead, for graphs that are not one plain decoder. */
+export function findLayers(graph: Graph): Layers {
+  const pasts = new Map<string, { layer: number; kind: CacheKind; info: TensorInfo }>();
+  const others = new Map<string, TensorInfo>();
+  for (const [name, info] of graph.inputs) {
+    const cache = readCacheName(name, "past");
+    if (cache === undefined) others.set(name, info);
+    else pasts.set(name, { ...cache, info });
+  }
+  if (pasts.size === 0) throw unsupported("the graph has no cache inputs (past_key_values.N.key or past_N)");
+  const presents = new Map<string, string>();
+  for (const name of graph.outputs.keys()) {
+    const cache = readCacheName(name, "present");
+    if (cache !== undefined) presents.set(`${cache.layer} ${cache.kind}`, name);
+  }
+  const caches: LayerCache[][] = [];
+  for (const [past, { layer, kind, info }] of pasts) {
+    const present = presents.get(`${layer} ${kind}`);
+    if (present === undefined) throw unsupported(`the graph reads "${past}" but gives back no cache for it`);
+    (caches[layer] ??= []).push({ layer, kind, past, present, ...cacheShape(past, kind, info) });
+  }
+  for (let layer = 0; layer < caches.length; layer++) {
+    const kinds = (caches[layer] ?? []).map((cache) => cache.kind).toSorted();
+    if (kinds.join() !== "key,value" && kinds.join() !== "pair") throw unsupported(`layer ${layer} has no key and value cache of its own`);
+    caches[layer]?.sort((a, b) => (a.kind < b.kind ? -1 : 1));
+  }
+  const anchors = caches.map((layer) => findAnchors(graph, layer));
+  return { caches, anchors, ...findInputs(graph, others), logits: findLogits(graph) };
+}
+
+function unsupported(reason: string): ManyhandsError {
+  return new ManyhandsError("MODEL_UNSUPPORTED", `${reason}; ${EXPORT_INSTEAD}`);
+}
+
+function readCacheName(name: string, prefix: "past" | "present"): { layer: number; kind: CacheKind } | undefined {
+  const groups = name.startsWith(prefix) ? CACHE_NAME.exec(name)?.groups : undefined;
+  if (groups === undefined) return undefined;
+  // The two words that the pattern lets through.
+  const kind = (groups["kindFirst"] ?? groups["kindLast"]) as "key" | "value" | undefined;
+  return { layer: Number(groups["layer"]), kind: kind ?? "pair" };
+}
+
+function cacheShape(name: string, kind: CacheKind, info: TensorInfo): Pick<LayerCache, "type" | "heads" | "headSize"> {
+  const type = floatType(info.type);
+  if (type === undefined) throw unsupported(`the cache "${name}" is neither float32 nor float16`);
+  const dims = info.dims ?? [];
+  const [heads, headSize] = kind === "pair" ? [dims[2], dims[4]] : [dims[1], dims[3]];
+  if (dims.length !== (kind === "pair" ? 5 : 4) || typeof heads !== "number" || typeof headSize !== "number" || heads < 1 || headSize < 1) {
+    throw unsupported(`the cache "${name}" does not say its heads and head size`);
+  }
+  return { type, heads, headSize };
+}
+
+/** The name that plans use for a float element type. */
+export function floatType(type: number): "float32" | "float16" | undefined {
+  if (type === ElementType.FLOAT) return "float32";
+  return type === ElementType.FLOAT16 ? "float16" : undefined;
+}
+
+function findAnchors(graph: Graph, caches: readonly LayerCache[]): number[] {
+  const anchors = new Set<number>();
+  for (const { past, present } of caches) {
+    for (const reader of graph.consumers.get(past) ?? []) if (graph.nodes[reader]?.proto.opType !== "Shape") anchors.add(reader);
+    const maker = graph.producer.get(present);
+    if (maker === undefined) throw unsupported(`nothing makes "${present}"`);
+    anchors.add(maker);
+  }
+  for (const index of anchors) {
+    const op = graph.nodes[index]?.proto.opType ?? "";
+    if (op === "If") throw unsupported("the layers lie inside an If node: this is a merged export of a model with and without past");
+    if (op === "Loop" || op === "Scan") throw unsupported(`the layers lie inside a ${op} node`);
+  }
+  return [...anchors].toSorted((a, b) => a - b);
+}
+
+function findInputs(graph: Graph, others: ReadonlyMap<string, TensorInfo>): Pick<Layers, "tokens" | "attentionMask" | "positionIds"> {
+  const read = (name: string, rank: number): IntegerInput | undefined => {
+    const info = others.get(name);
+    if (info === undefined || !graph.consumers.has(name)) return undefined;
+    const type = info.type === ElementType.INT64 ? "int64" : info.type === ElementType.INT32 ? "int32" : undefined;
+    if (type === undefined || (info.dims !== undefined && info.dims.length !== rank)) throw unsupported(`the input "${name}" is not a table of integers`);
+    return { name, type };
+  };
+  for (const name of others.keys()) {
+    if (name === "input_ids" || name === "attention_mask" || name === "position_ids" || !graph.consumers.has(name)) continue;
+    throw unsupported(name === "use_cache_branch" ? "this is a merged export of a model with and without past" : `the graph asks for an input that a plain decoder does not have: "${name}"`);
+  }
+  const tokens = read("input_ids", 2);
+  if (tokens === undefined) throw unsupported('the graph takes no token ids ("input_ids")');
+  return { tokens, attentionMask: read("attention_mask", 2), positionIds: read("position_ids", 2) };
+}
+
+function findLogits(graph: Graph): Layers["logits"] {
+  const info = graph.outputs.get("logits");
+  const type = info === undefined ? undefined : floatType(info.type);
+  if (type === undefined || !graph.producer.has("logits")) throw unsupported('the graph gives no float "logits"');
+  return { name: "logits", type };
+}
