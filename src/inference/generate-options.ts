@@ -1,0 +1,28 @@
+// Sampling settings as a person or program gives them, made complete and checked.
+import type { GenerateOptions } from "../node/handle.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+
+/** What a prompt gets when nothing is asked for: a story that stays on its subject. */
+export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({ maxTokens: 200, temperature: 0.7, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: undefined });
+
+const RANGES = Object.freeze({
+  maxTokens: { min: 1, max: 100_000, whole: true },
+  temperature: { min: 0, max: 5, whole: false },
+  topK: { min: 0, max: 1024, whole: true },
+  topP: { min: 0.01, max: 1, whole: false },
+  repetitionPenalty: { min: 0.5, max: 2, whole: false },
+});
+
+/** `options` over the defaults. Throws BAD_INPUT naming the setting, its range and what was given. */
+export function completeOptions(options: Partial<GenerateOptions>): GenerateOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const complete: GenerateOptions = { ...DEFAULT_OPTIONS, ...given };
+  for (const [name, range] of Object.entries(RANGES)) {
+    const value = complete[name as keyof typeof RANGES]; // the keys of RANGES are settings
+    if (!(value >= range.min && value <= range.max) || (range.whole && !Number.isInteger(value))) {
+      throw new ManyhandsError("BAD_INPUT", `${name} is ${value}; it must be ${range.whole ? "a whole number " : ""}from ${range.min} to ${range.max}.`);
+    }
+  }
+  if (complete.seed !== undefined && !Number.isSafeInteger(complete.seed)) throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number.`);
+  return complete;
+}

@@ -1,0 +1,32 @@
+// Which layers a set of spans covers: the arithmetic under placement, routes and the picture of the swarm.
+import type { Span } from "../shared/ids.ts";
+
+/** Maximal runs of layers in `[0, layerCount)` that no span covers, in order. */
+export function findGaps(spans: readonly Span[], layerCount: number): readonly Span[] {
+  const gaps: Span[] = [];
+  let reached = 0;
+  for (const span of spans.toSorted((a, b) => a.start - b.start)) {
+    if (span.start > reached) gaps.push({ start: reached, end: Math.min(span.start, layerCount) });
+    reached = Math.max(reached, span.end);
+    if (reached >= layerCount) return gaps;
+  }
+  if (reached < layerCount) gaps.push({ start: reached, end: layerCount });
+  return gaps;
+}
+
+/** Whether `span` lies inside `[0, layerCount)` and holds a layer: what a peer announces is not taken on trust. */
+export function isValidSpan(span: Span, layerCount: number): boolean {
+  return span.start >= 0 && span.start < span.end && span.end <= layerCount;
+}
+
+/** Whether every layer of `span` is covered by `others`. */
+export function isCovered(span: Span, others: readonly Span[]): boolean {
+  return findGaps(
+    others.flatMap((other) => {
+      const start = Math.max(other.start, span.start);
+      const end = Math.min(other.end, span.end);
+      return start < end ? [{ start: start - span.start, end: end - span.start }] : [];
+    }),
+    span.end - span.start,
+  ).length === 0;
+}
