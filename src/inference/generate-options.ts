@@ -1,5 +1,5 @@
 // Sampling settings as a person or program gives them, made complete and checked.
-import type { GenerateOptions } from "../node/handle.ts";
+import type { GenerateOptions } from "./generate-event.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
 /** What a prompt gets when nothing is asked for: a story that stays on its subject. */

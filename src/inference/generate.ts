@@ -1,6 +1,6 @@
 // Prompt in, tokens out: the main job, and the file to read first. Plans a route, opens a session over it, feeds the
 // prompt in chunks, then samples a token from what the last span answers and steps it in, until the answer ends.
-import type { GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../node/handle.ts";
+import type { GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "./generate-event.ts";
 import type { SpanTiming } from "../protocol/session-frames.ts";
 import type { Route } from "../route/plan-route.ts";
 import type { Clock } from "../shared/clock.ts";

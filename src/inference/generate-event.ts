@@ -1,0 +1,45 @@
+// What an answer is made of, event by event, and the settings that shape it: plain data.
+import type { PeerId, Span } from "../shared/ids.ts";
+import type { LoadProgress } from "../shared/progress.ts";
+
+export interface GenerateOptions {
+  /** New tokens at most. */
+  readonly maxTokens: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** Candidates kept; 0 keeps all that the last span returns. */
+  readonly topK: number;
+  /** Nucleus: the smallest set of candidates with at least this probability; 1 keeps all. */
+  readonly topP: number;
+  /** Divides positive logits (multiplies negative ones) of tokens seen lately; 1 is off. */
+  readonly repetitionPenalty: number;
+  /** Same seed, same settings, same text. Undefined draws one. */
+  readonly seed: number | undefined;
+}
+
+/** One hop of the route that answers. */
+export interface RouteHop {
+  readonly peer: PeerId;
+  readonly isSelf: boolean;
+  readonly span: Span;
+  /** Mean compute milliseconds a token, so far. */
+  readonly computeMs: number;
+}
+
+export interface GenerateStats {
+  readonly promptTokens: number;
+  readonly newTokens: number;
+  /** From asking to the first token, milliseconds. */
+  readonly timeToFirstTokenMs: number;
+  /** Over the tokens after the first; 0 before the second. */
+  readonly tokensPerSecond: number;
+  readonly seed: number;
+}
+
+export type GenerateEvent =
+  /** Nothing to show yet: looking for a route, loading the model here, waiting for a peer. */
+  | { readonly kind: "waiting"; readonly message: string; readonly progress: LoadProgress | undefined }
+  | { readonly kind: "routed"; readonly hops: readonly RouteHop[] }
+  /** `text` is what the token adds; empty while a character is incomplete. */
+  | { readonly kind: "token"; readonly token: number; readonly text: string; readonly stats: GenerateStats; readonly hops: readonly RouteHop[] }
+  | { readonly kind: "done"; readonly reason: "stop-token" | "max-tokens" | "context-full"; readonly stats: GenerateStats; readonly hops: readonly RouteHop[] };

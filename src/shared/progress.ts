@@ -1,0 +1,10 @@
+// Bytes on their way, as a person is shown them.
+
+/** Bytes of weights on their way into this tab. `fromCacheBytes` of `doneBytes` came from this browser's storage. */
+export interface LoadProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly fromCacheBytes: number;
+  /** Measured over the last seconds; 0 until known. */
+  readonly bytesPerSecond: number;
+}
