@@ -1,0 +1,24 @@
+// End-to-end tests: real tabs in the browser that set-up found; each spec starts the relay that it needs.
+import { defineConfig } from "@playwright/test";
+import { BROWSER_FLAGS, findBrowser } from "./tools/setup/browser.mjs";
+
+const browser = await findBrowser(import.meta.dirname);
+
+export default defineConfig({
+  testDir: "test/e2e",
+  testMatch: "**/*.spec.ts",
+  outputDir: "test-results",
+  fullyParallel: false,
+  forbidOnly: Boolean(process.env["CI"]),
+  workers: 1,
+  retries: 0,
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
+  reporter: [["list"], ["json", { outputFile: "reports/playwright.json" }]],
+  use: {
+    browserName: "chromium",
+    headless: true,
+    trace: "retain-on-failure",
+    launchOptions: { ...(browser && { executablePath: browser.path }), args: [...BROWSER_FLAGS] },
+  },
+});

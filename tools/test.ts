@@ -1,0 +1,89 @@
+// Entry of `npm test`: runs Vitest and Playwright one after the other, says which real parts took part, and ends with one line of counts.
+import fs from "node:fs";
+import path from "node:path";
+import { BROWSER_FLAGS, findBrowser } from "./setup/browser.mjs";
+import { runJob } from "./setup/process.mjs";
+import { countPlaywright, countVitest, NOTHING, readReport, sum, summaryLine, type Count } from "./test-report.ts";
+import { describeWebGpu } from "./test-webgpu.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "..");
+const REPORTS = path.join(ROOT, "reports");
+
+const HELP = `npm test -- [--unit | --e2e] [file ...] [flags for the runner]
+
+Sets up what is needed (packages, a browser, the built page), then runs
+  unit, relay and contract tests   Vitest, in Node and in a real browser
+  end-to-end tests                 Playwright, real tabs against a real relay
+
+  --unit    only Vitest
+  --e2e     only Playwright
+  file ...  only test files whose path contains this; picks the runner by the path
+  -t TITLE  only tests whose title matches
+
+Ends with one line, "N passed, N failed, N skipped", counted from the runners' own reports (reports/*.json).`;
+
+interface Choice {
+  readonly unit: boolean;
+  readonly e2e: boolean;
+  readonly rest: readonly string[];
+}
+
+function choose(argv: readonly string[]): Choice {
+  const rest = argv.filter((arg) => arg !== "--unit" && arg !== "--e2e");
+  const onlyUnit = argv.includes("--unit");
+  const onlyE2e = argv.includes("--e2e");
+  const files = rest.filter((arg) => /\.ts$|\//.test(arg));
+  const namesE2e = files.length > 0 && files.every((file) => /e2e|\.spec\./.test(file));
+  const namesUnit = files.length > 0 && !files.some((file) => /e2e|\.spec\./.test(file));
+  return { unit: !onlyE2e && !namesE2e, e2e: !onlyUnit && !namesUnit, rest };
+}
+
+async function runVitest(rest: readonly string[]): Promise<Count> {
+  const report = path.join(REPORTS, "vitest.json");
+  const cli = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const exitCode = await runJob(process.execPath, [cli, "run", ...reporters, ...rest], { cwd: ROOT });
+  return readReport("vitest", report, exitCode, countVitest);
+}
+
+async function runPlaywright(rest: readonly string[]): Promise<Count> {
+  const report = path.join(REPORTS, "playwright.json");
+  const cli = path.join(ROOT, "node_modules", "@playwright", "test", "cli.js");
+  const args = rest.map((arg) => (arg === "-t" ? "--grep" : arg));
+  const env = { ...process.env, PLAYWRIGHT_JSON_OUTPUT_FILE: report };
+  const exitCode = await runJob(process.execPath, [cli, "test", "--reporter=list,json", ...args], { cwd: ROOT, env });
+  return readReport("playwright", report, exitCode, countPlaywright);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv.includes("--help") || argv.includes("-h")) {
+    console.log(HELP);
+    return 0;
+  }
+  const { unit, e2e, rest } = choose(argv);
+  fs.rmSync(REPORTS, { recursive: true, force: true });
+  fs.mkdirSync(REPORTS, { recursive: true });
+
+  const unitCount = unit ? await runVitest(rest) : NOTHING;
+  const e2eCount = e2e ? await runPlaywright(rest) : NOTHING;
+  const total = sum([unitCount, e2eCount]);
+  fs.writeFileSync(path.join(REPORTS, "test.json"), JSON.stringify(total, undefined, 2));
+
+  const browser = await findBrowser(ROOT);
+  console.log("\nReal parts that took part:");
+  console.log(`  Node       ${process.version} (${process.platform} ${process.arch})`);
+  console.log(`  browser    ${browser ? `${browser.version} (${browser.path})` : "none"}`);
+  console.log(
+    `  unit       ${unit ? `${summaryLine(unitCount)}; relay, sockets, IndexedDB, workers and WebRTC are the real ones` : "not asked for"}`,
+  );
+  console.log(`  e2e        ${e2e ? `${summaryLine(e2eCount)}; real tabs, real relay process, real WebRTC` : "not asked for"}`);
+  console.log(`  WebGPU     ${browser ? await describeWebGpu(browser.path, BROWSER_FLAGS) : "no browser"}`);
+  if (total.skips.length > 0) console.log(`\nSkipped:\n${total.skips.map((line) => `  ${line}`).join("\n")}`);
+  if (total.problems.length > 0) console.log(`\nFailures outside tests:\n${total.problems.map((line) => `  ${line}`).join("\n")}`);
+  const ranNothing = total.passed + total.failed === 0;
+  if (ranNothing) console.log("\nNo test ran: nothing matches what was asked for.");
+  console.log(`\n${summaryLine(total)}`);
+  return total.failed > 0 || ranNothing ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,44 @@
+// Two projects: `unit` runs in Node, `browser` runs *.browser.test.ts in a real headless browser.
+import fs from "node:fs";
+import path from "node:path";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+import { BROWSER_FLAGS, findBrowser } from "./tools/setup/browser.mjs";
+
+const ROOT = import.meta.dirname;
+const RELAY_SETUP = path.join(ROOT, "test/contract/relay-global-setup.ts");
+const browser = await findBrowser(ROOT);
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["test/unit/**/*.test.ts", "test/relay/**/*.test.ts", "test/contract/**/*.node.test.ts"],
+          exclude: ["**/*.browser.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        // onnxruntime-web finds its WASM files beside its own module: pre-bundling moves it away from them.
+        optimizeDeps: { exclude: ["onnxruntime-web"] },
+        worker: { format: "es" },
+        test: {
+          name: "browser",
+          include: ["test/**/*.browser.test.ts"],
+          testTimeout: 60_000,
+          globalSetup: fs.existsSync(RELAY_SETUP) ? [RELAY_SETUP] : [],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { ...(browser && { executablePath: browser.path }), args: [...BROWSER_FLAGS] } }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
