@@ -23,7 +23,8 @@ function isInstalled(root) {
   for (const [where, entry] of Object.entries(wanted)) {
     if (where === "") continue;
     const found = present[where];
-    if (found === undefined ? !entry.optional : found.version !== entry.version || found.integrity !== entry.integrity) return false;
+    if (found === undefined && entry.optional) continue;
+    if (found?.version !== entry.version || (entry.integrity && found.integrity !== entry.integrity)) return false;
   }
   return Object.keys(present).every((where) => where in wanted);
 }
@@ -64,8 +65,8 @@ export async function ensureDependencies(root) {
     const env = { ...process.env };
     // `npm ci` of this folder, not of whatever `npm run` around us was about.
     for (const name of Object.keys(env)) if (/^npm_(package|lifecycle)_/.test(name)) delete env[name];
-    const args = [...npm.args, ...verb, "--include=dev", "--include=optional", "--no-fund", "--no-audit", "--loglevel=warn"];
-    const result = await capture(npm.command, args, { cwd: root, show: true, env });
+    const args = [...npm.args, ...verb, "--include=dev", "--include=optional", "--no-fund", "--no-audit", "--loglevel=error"];
+    const result = await capture(npm.command, args, { cwd: root, show: true, env, shell: npm.shell });
     if (result.code !== 0)
       throw new SetupError(`npm could not install the packages (exit code ${result.code}).`, explainNpm(result.output));
     say(`packages installed (${elapsed()})`);

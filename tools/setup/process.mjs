@@ -11,7 +11,7 @@ const OUTPUT_CHARACTERS = 2_000_000;
  * Runs a program to its end and keeps its output; never throws for a failing program (a missing one answers code 127).
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, timeoutMs?: number, env?: NodeJS.ProcessEnv, show?: boolean }} [options] `show` copies the output to standard error.
+ * @param {{ cwd?: string, timeoutMs?: number, env?: NodeJS.ProcessEnv, show?: boolean, shell?: boolean }} [options] `show` copies the output to standard error.
  * @returns {Promise<Finished>}
  */
 export function capture(command, args, options = {}) {
@@ -19,6 +19,7 @@ export function capture(command, args, options = {}) {
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
+      shell: options.shell ?? false,
       stdio: ["ignore", "pipe", "pipe"],
       timeout: options.timeoutMs,
       killSignal: "SIGKILL",
