@@ -9,11 +9,18 @@ import type { Ort } from "./ort.ts";
 import type { RunResult, SpanRunner } from "./span-runner.ts";
 import { floatLogits } from "./float16.ts";
 import { topLogits } from "./top-logits.ts";
+import { Turns } from "./turns.ts";
 
 const DEFAULTS = Object.freeze({
   /** A pause for the share is never longer, milliseconds: a person's slider must not stall an answer. */
   maxPauseMs: 2000,
 });
+
+export interface LocalEngineOptions extends Pick<EngineOptions, "cacheBudgetBytes" | "share"> {
+  readonly clock?: Clock;
+  /** Shared by all engines of one runtime. */
+  readonly turns?: Turns;
+}
 
 export class LocalEngine implements Engine {
   readonly plan;
@@ -22,17 +29,19 @@ export class LocalEngine implements Engine {
   readonly #runner: SpanRunner;
   readonly #cache: KvCache;
   readonly #clock: Clock;
+  readonly #turns: Turns;
   #share: number;
-  #tail: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(ort: Ort, runner: SpanRunner, report: EngineReport, options: Pick<EngineOptions, "cacheBudgetBytes" | "share">, clock: Clock = systemClock) {
+  constructor(ort: Ort, runner: SpanRunner, report: EngineReport, options: LocalEngineOptions) {
+    const { clock = systemClock, turns = new Turns() } = options;
     this.plan = runner.plan;
     this.report = report;
     this.#runner = runner;
     this.#cache = new KvCache(ort, runner.plan, options.cacheBudgetBytes);
     this.#share = options.share;
     this.#clock = clock;
+    this.#turns = turns;
   }
 
   open(session: SessionId, maxPositions: number): Promise<void> {
@@ -70,28 +79,23 @@ export class LocalEngine implements Engine {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#tail;
-    this.#cache.closeAll();
-    await this.#runner.release();
+    await this.#turns.take(async () => {
+      this.#cache.closeAll();
+      await this.#runner.release();
+    });
   }
 
-  /** The runtime takes one call at a time; calls run in the order in which they came. */
   #exclusive<T>(work: () => T | Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => {
+    return this.#turns.take(() => {
       if (this.#disposed) throw new ManyhandsError("ENGINE_FAILED", "this span is no longer loaded");
       return work();
     });
-    this.#tail = result.catch(() => {}); // the caller sees the failure; the next call must run all the same
-    return result;
   }
 
   /** Keeps the rest of the duty cycle free before the next call, without holding back this one's answer. */
   #pause(computeMs: number): void {
     if (this.#share >= 1) return;
-    const pauseMs = Math.min(DEFAULTS.maxPauseMs, computeMs * (1 / this.#share - 1));
-    queueMicrotask(() => {
-      this.#tail = this.#tail.then(() => this.#clock.sleep(pauseMs));
-    });
+    void this.#turns.take(() => this.#clock.sleep(Math.min(DEFAULTS.maxPauseMs, computeMs * (1 / this.#share - 1))));
   }
 }
 

@@ -10,7 +10,7 @@ const RANGES = Object.freeze({
   temperature: { min: 0, max: 5, whole: false },
   topK: { min: 0, max: 1024, whole: true },
   topP: { min: 0.01, max: 1, whole: false },
-  repetitionPenalty: { min: 0.5, max: 2, whole: false },
+  repetitionPenalty: { min: 1, max: 2, whole: false },
 });
 
 /** `options` over the defaults. Throws BAD_INPUT naming the setting, its range and what was given. */
@@ -23,6 +23,6 @@ export function completeOptions(options: Partial<GenerateOptions>): GenerateOpti
       throw new ManyhandsError("BAD_INPUT", `${name} is ${value}; it must be ${range.whole ? "a whole number " : ""}from ${range.min} to ${range.max}.`);
     }
   }
-  if (complete.seed !== undefined && !Number.isSafeInteger(complete.seed)) throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number.`);
+  if (complete.seed !== undefined && !(Number.isSafeInteger(complete.seed) && complete.seed >= 0)) throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number from 0.`);
   return complete;
 }

@@ -57,18 +57,15 @@ export async function* generate(deps: GenerateDeps, prompt: string, partial: Par
     const history = [...promptTokens];
     for (let current = answer; ; ) {
       const token = sampler.next(current.logits, history);
-      const stop = model.stopTokens.has(token);
-      if (stop) {
-        const rest = decoder.flush();
-        if (rest) yield progress.token(token, rest, clock.now());
+      if (model.stopTokens.has(token)) {
         yield progress.done("stop-token");
         return;
       }
       history.push(token);
       const made = history.length - promptTokens.length;
       const full = made >= options.maxTokens || history.length >= model.contextLength;
-      const text = decoder.push(token);
-      yield progress.token(token, full ? text + decoder.flush() : text, clock.now());
+      // What the decoder holds back at the end is half a character: it is never shown.
+      yield progress.token(token, decoder.push(token), clock.now());
       if (full) {
         yield progress.done(made >= options.maxTokens ? "max-tokens" : "context-full");
         return;

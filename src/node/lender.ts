@@ -1,0 +1,278 @@
+// Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
+import type { Engine, StartEngine } from "../engine/contract.ts";
+import type { SpanService } from "../inference/span-service.ts";
+import type { Directory } from "../mesh/directory.ts";
+import type { SpanSource } from "../protocol/span-plan.ts";
+import type { PeerAnnouncement } from "../protocol/directory-frames.ts";
+import { isCovered } from "../route/coverage.ts";
+import { mayRelease, planPlacement } from "../route/plan-placement.ts";
+import { isAbort } from "../shared/abort.ts";
+import type { Clock } from "../shared/clock.ts";
+import { errorMessage } from "../shared/errors.ts";
+import { type ModelId, type PeerId, sameSpan, type Span } from "../shared/ids.ts";
+import type { LoadProgress } from "../shared/progress.ts";
+import type { BackendChoice, HostKind, LendState } from "./handle.ts";
+import { toProblem } from "./problem.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds to let changes of the swarm settle before acting on them: several peers often move at once. */
+  settleMs: 120,
+  /** Milliseconds for which a span that was left still takes sessions: routes planned a moment ago use it. */
+  overlapMs: 1_500,
+  /** Milliseconds that sessions on a span that was left get to finish. */
+  drainMs: 120_000,
+  /** Milliseconds between announcements that only update counts. */
+  countsMs: 1_000,
+  /** Milliseconds after which a move that failed is tried again. */
+  retryMs: 5_000,
+  /** Bytes of key/value cache for all sessions together. */
+  cacheBudgetBytes: 256 * 1024 * 1024,
+});
+
+export const CACHE_BUDGET_BYTES = DEFAULTS.cacheBudgetBytes;
+
+/** A model whose spans can be loaded. */
+export interface SpanLoader {
+  readonly id: ModelId;
+  readonly layerCount: number;
+  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SpanSource>;
+}
+
+export interface LenderDeps {
+  readonly self: PeerId;
+  readonly host: HostKind;
+  readonly model: SpanLoader;
+  readonly directory: Directory;
+  readonly service: SpanService;
+  readonly startEngine: StartEngine;
+  readonly clock: Clock;
+  readonly settings: () => { readonly share: number; readonly backend: BackendChoice };
+  readonly onState: (state: LendState) => void;
+  readonly onNotice: (sentence: string) => void;
+}
+
+interface Held {
+  readonly span: Span;
+  readonly engine: Engine;
+  readonly choice: BackendChoice;
+}
+
+interface Move {
+  readonly span: Span;
+  readonly choice: BackendChoice;
+  readonly abort: AbortController;
+}
+
+/** One run of lending, from the switch going on to its going off. */
+export class Lender {
+  readonly #deps: LenderDeps;
+  readonly #stopping = new AbortController();
+  #held: Held | undefined;
+  #move: Move | undefined;
+  #target: Span | undefined;
+  #tokensServed = 0;
+  #dirty = false;
+  #wakeWaiting: () => void = () => {};
+  #stopped: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(deps: LenderDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#deps.onState({ kind: "joining", step: "Asking the swarm which layers help most" });
+    this.#running = this.#follow();
+  }
+
+  /** Leaves: announces it first, so that nobody routes here, then lets running answers go. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#deps.directory.withdraw();
+    this.#stopping.abort();
+    this.#move?.abort.abort();
+    await this.#running;
+    await Promise.all(this.#background);
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) await this.#release(held, AbortSignal.abort());
+    this.#deps.onState({ kind: "off" });
+  }
+
+  /** Settings changed: the share acts at once, another backend rebuilds the span. */
+  settingsChanged(): void {
+    this.#held?.engine.setShare(this.#deps.settings().share);
+    this.#wake();
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping;
+    const stops = [
+      this.#deps.directory.on("swarm:changed", () => this.#wake()),
+      this.#deps.service.on("span:served", ({ positions }) => {
+        this.#tokensServed += positions;
+      }),
+    ];
+    this.#announce();
+    try {
+      for (let counted = this.#counts(); !signal.aborted; ) {
+        const woken = await this.#woken(DEFAULTS.countsMs);
+        if (woken) await this.#deps.clock.sleep(DEFAULTS.settleMs, signal);
+        this.#reconcile();
+        const counts = this.#counts();
+        if (counts !== counted) this.#announce();
+        counted = counts;
+      }
+    } catch (error) {
+      if (!isAbort(error, signal)) this.#fail(error);
+    } finally {
+      for (const stop of stops) stop();
+    }
+  }
+
+  /** Compares what the plan gives this peer with what it holds, and starts the move between them. */
+  #reconcile(): void {
+    const { directory, self, model, settings } = this.#deps;
+    const peers = directory.swarm.peers.filter((peer) => peer.model === model.id);
+    if (!peers.some((peer) => peer.peer === self)) return; // the relay has not heard of this peer yet
+    const plan = planPlacement(peers.map((peer) => ({ peer: peer.peer, joined: peer.joined, span: (peer.peer === self ? this.#target : peer.target) ?? undefined })), model.layerCount);
+    const target = plan.get(self);
+    if (!target) return;
+    if (!this.#target || !sameSpan(this.#target, target)) {
+      this.#target = target;
+      this.#announce();
+    }
+    const { backend } = settings();
+    const current = this.#move ?? this.#held;
+    if (current && sameSpan(current.span, target) && current.choice === backend) return;
+    if (this.#held && sameSpan(this.#held.span, target) && this.#held.choice === backend) {
+      this.#move?.abort.abort(); // back to what is held already
+      return;
+    }
+    const servedByOthers = peers.filter((peer) => peer.peer !== self).flatMap((peer) => peer.serving);
+    const onlyShrinks = this.#held && isCovered(target, [this.#held.span]) && !sameSpan(this.#held.span, target);
+    if (this.#held && onlyShrinks && !mayRelease(this.#held.span, target, servedByOthers)) return; // the others are not there yet
+    this.#move?.abort.abort();
+    this.#spawn(this.#moveTo({ span: target, choice: backend, abort: new AbortController() }));
+  }
+
+  async #moveTo(move: Move): Promise<void> {
+    const { model, startEngine, settings, service, clock } = this.#deps;
+    this.#move = move;
+    const signal = AbortSignal.any([move.abort.signal, this.#stopping.signal]);
+    try {
+      this.#show(move, { doneBytes: 0, totalBytes: 0, fromCacheBytes: 0, bytesPerSecond: 0 });
+      const source = await model.loadSpan(move.span, (progress) => this.#show(move, progress), signal);
+      if (!this.#held) this.#deps.onState({ kind: "preparing", span: move.span });
+      const engine = await startEngine(source, { backend: move.choice, cacheBudgetBytes: DEFAULTS.cacheBudgetBytes, share: settings().share }, signal);
+      for (const sentence of engine.report.notices) this.#deps.onNotice(sentence);
+      const before = this.#held;
+      this.#held = { span: move.span, engine, choice: move.choice };
+      this.#move = undefined;
+      service.add(engine);
+      void engine.died.then((error) => this.#died(engine, error));
+      this.#announce();
+      this.#showServing();
+      if (before) this.#spawn(this.#leave(before));
+    } catch (error) {
+      if (this.#move === move) this.#move = undefined;
+      if (signal.aborted) return;
+      if (!this.#held) {
+        this.#fail(error);
+        return;
+      }
+      this.#deps.onNotice(`Moving to other layers failed (${errorMessage(error)}). Layers ${this.#held.span.start} to ${this.#held.span.end - 1} are still served; trying again.`);
+      await clock.sleep(DEFAULTS.retryMs, this.#stopping.signal).catch(() => {}); // stopped: nothing to wake
+      this.#wake();
+    }
+  }
+
+  /** Frees a span that was moved away from, once the routes that use it are through. */
+  async #leave(held: Held): Promise<void> {
+    const { signal } = this.#stopping;
+    await this.#deps.clock.sleep(DEFAULTS.overlapMs, signal).catch(() => {}); // stopped: free it at once
+    await this.#release(held, AbortSignal.any([signal, AbortSignal.timeout(DEFAULTS.drainMs)]));
+  }
+
+  async #release(held: Held, signal: AbortSignal): Promise<void> {
+    await this.#deps.service.retire(held.engine, signal);
+    await held.engine.dispose();
+  }
+
+  #died(engine: Engine, error: Error): void {
+    if (this.#held?.engine !== engine || this.#stopping.signal.aborted) return;
+    this.#held = undefined;
+    this.#fail(error);
+  }
+
+  /** Nothing is served and nothing can be: the person decides about another try. */
+  #fail(error: unknown): void {
+    this.#deps.directory.withdraw();
+    this.#deps.onState({ kind: "failed", problem: toProblem(error) });
+    this.#stopping.abort();
+  }
+
+  #show(move: Move, progress: LoadProgress): void {
+    if (this.#move !== move || this.#stopping.signal.aborted) return;
+    if (this.#held) this.#showServing(progress);
+    else this.#deps.onState({ kind: "loading", span: move.span, progress });
+  }
+
+  #showServing(moving?: LoadProgress): void {
+    if (!this.#held || this.#stopping.signal.aborted) return;
+    this.#deps.onState({ kind: "serving", span: this.#held.span, backend: this.#held.engine.report.backend, moving });
+  }
+
+  #announce(): void {
+    if (this.#stopping.signal.aborted) return;
+    const { model, host, service, directory } = this.#deps;
+    const report = this.#held?.engine.report;
+    const announcement: PeerAnnouncement = {
+      model: model.id,
+      target: this.#target ?? null,
+      serving: this.#held ? [this.#held.span] : [],
+      backend: report?.backend ?? "wasm",
+      layerMs: report?.layerMs ?? null,
+      sessions: service.openSessions,
+      tokensServed: this.#tokensServed,
+      host,
+    };
+    directory.announce(announcement);
+  }
+
+  #counts(): string {
+    return `${this.#deps.service.openSessions} ${this.#tokensServed}`;
+  }
+
+  #spawn(work: Promise<void>): void {
+    const tracked = work.catch((error: unknown) => this.#fail(error)).finally(() => this.#background.delete(tracked));
+    this.#background.add(tracked);
+  }
+
+  #wake(): void {
+    this.#dirty = true;
+    this.#wakeWaiting();
+  }
+
+  /** True when something changed since the last call, false after `ms` of quiet. Throws the reason when stopped. */
+  async #woken(ms: number): Promise<boolean> {
+    const quiet = new AbortController();
+    const woken = new Promise<boolean>((resolve) => {
+      this.#wakeWaiting = () => {
+        this.#dirty = false;
+        resolve(true);
+      };
+      if (this.#dirty) this.#wakeWaiting();
+    });
+    try {
+      return await Promise.race([woken, this.#deps.clock.sleep(ms, AbortSignal.any([quiet.signal, this.#stopping.signal])).then(() => false)]);
+    } finally {
+      quiet.abort();
+    }
+  }
+}

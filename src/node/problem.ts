@@ -1,0 +1,7 @@
+// Any thrown value as the problem that a person reads.
+import { errorCode, errorMessage } from "../shared/errors.ts";
+import type { Problem } from "./handle.ts";
+
+export function toProblem(error: unknown): Problem {
+  return { code: errorCode(error) ?? "ENGINE_FAILED", message: errorMessage(error) };
+}
