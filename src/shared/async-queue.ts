@@ -7,7 +7,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   #head = 0;
   #ended = false;
   #error: Error | undefined;
-  #waiting: PromiseWithResolvers<IteratorResult<T>>[] = [];
+  readonly #waiting: PromiseWithResolvers<IteratorResult<T>>[] = [];
 
   /** `onTaken` is called for each item as the reader gets it. */
   constructor(onTaken?: (item: T) => void) {

@@ -1,0 +1,110 @@
+// The relay over HTTP: the built page, models, and a small read-only API.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
+import Fastify, { type FastifyInstance } from "fastify";
+import type { SwarmFrame } from "../src/protocol/directory-frames.ts";
+import { PROTOCOL_VERSION } from "../src/protocol/version.ts";
+import type { RelayConfig } from "./config.ts";
+import { headersFor, isShared } from "./headers.ts";
+import { MANIFEST_FILE, type ModelFolder } from "./models.ts";
+
+export interface AppOptions {
+  readonly config: RelayConfig;
+  readonly models: readonly ModelFolder[];
+  readonly peerId: string;
+  /** The directory now. */
+  readonly swarm: () => SwarmFrame;
+  /** Numbers for `/healthz`. */
+  readonly health: () => Readonly<Record<string, unknown>>;
+}
+
+/** The server, not listening yet. */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { config } = options;
+  const app = Fastify({
+    logger: { level: config.verbose ? "info" : "warn" },
+    trustProxy: "loopback", // a TLS proxy on this machine tells the page's real scheme
+    forceCloseConnections: true,
+    bodyLimit: 64 * 1024, // nothing here takes a body
+  });
+
+  app.addHook("onRequest", async (request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "/";
+    reply.headers(headersFor(path, request.host));
+    if (request.method !== "OPTIONS" || !isShared(path)) return;
+    await reply
+      .headers({ "access-control-allow-methods": "GET, HEAD", "access-control-allow-headers": "range", "access-control-max-age": "86400" })
+      .code(204)
+      .send();
+  });
+
+  app.get("/healthz", () => ({ ok: true, protocolVersion: PROTOCOL_VERSION, ...options.health() }));
+  app.get("/api/bootstrap", (request) => ({
+    protocolVersion: PROTOCOL_VERSION,
+    name: config.name,
+    peerId: options.peerId,
+    addrs: [...relayAddress(request.host, request.protocol, options.peerId)],
+    relays: config.bootstrap,
+    iceServers: config.stun,
+    models: options.models.map(({ name }) => ({ name, manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}` })),
+  }));
+  app.get("/api/swarm", () => {
+    const { revision, peers } = options.swarm();
+    return { name: config.name, revision, peers: peers.map(swarmPeer) };
+  });
+
+  await serveFiles(app, options);
+  return app;
+}
+
+async function serveFiles(app: FastifyInstance, { config, models }: AppOptions): Promise<void> {
+  const common = {
+    cacheControl: false, // the hook above says how long things may be kept
+    dotfiles: "ignore",
+    setHeaders: (reply) => {
+      void reply.header("vary", "accept-encoding");
+    },
+  } satisfies Partial<FastifyStaticOptions>;
+  for (const { name, path, bundled } of models) {
+    if (!bundled)
+      await app.register(fastifyStatic, { ...common, root: path, prefix: `/models/${encodeURIComponent(name)}/`, decorateReply: false });
+  }
+  const site = resolve(config.site);
+  if (existsSync(site)) {
+    await app.register(fastifyStatic, { ...common, root: site, preCompressed: true, decorateReply: false });
+    return;
+  }
+  app.log.warn({ site }, "the page is not built, so only the API is served");
+  app.get("/", (_request, reply) =>
+    reply
+      .type("text/plain; charset=utf-8")
+      .send(`This relay works, but its page is not built: ${config.site} does not exist. Build it with: npm run build\n`),
+  );
+}
+
+/** The multiaddr by which a client that reached `host` over `protocol` reaches libp2p; none where the host makes no sense. */
+export function relayAddress(host: string, protocol: string, peerId: string): readonly string[] {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(host);
+  if (match === null) return [];
+  const secure = protocol === "https";
+  const [, ip6, name = "", port = secure ? "443" : "80"] = match;
+  const place = ip6 !== undefined ? `/ip6/${ip6}` : /^\d+\.\d+\.\d+\.\d+$/.test(name) ? `/ip4/${name}` : `/dns/${name}`;
+  return [`${place}/tcp/${port}/${secure ? "tls/ws" : "ws"}/p2p/${peerId}`];
+}
+
+/** A peer as a page that has not joined shows it (`SwarmPeer` of the node's public face). */
+function swarmPeer(record: SwarmFrame["peers"][number]): Readonly<Record<string, unknown>> {
+  return {
+    peer: record.peer,
+    isSelf: false,
+    host: record.host,
+    backend: record.backend,
+    model: record.model,
+    span: record.target ?? record.serving[0],
+    serving: record.serving.length > 0,
+    sessions: record.sessions,
+    tokensServed: record.tokensServed,
+    layerMs: record.layerMs ?? undefined,
+  };
+}

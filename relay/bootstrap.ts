@@ -1,0 +1,100 @@
+// The relay's libp2p node: lets tabs find each other (circuit relay for signalling) and serves protocols over streams.
+import { type CircuitRelayService, circuitRelayServer } from "@libp2p/circuit-relay-v2";
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { identify } from "@libp2p/identify";
+import type { Libp2p, StreamHandler } from "@libp2p/interface";
+import { noise } from "@libp2p/noise";
+import { ping } from "@libp2p/ping";
+import { webSockets } from "@libp2p/websockets";
+import { yamux } from "@libp2p/yamux";
+import type { Multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import { LIMITS } from "../src/protocol/version.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Tabs connected at once: as many as the directory lists, and some that only ask. */
+  maxConnections: LIMITS.directoryPeers + 1024,
+  /** Tabs that may be called: all that are connected. */
+  maxReservations: LIMITS.directoryPeers + 1024,
+  /** Milliseconds that a reservation holds: tabs renew 5 minutes before its end; those that crashed are freed at once below. */
+  reservationTtlMs: 15 * 60_000,
+  /** Milliseconds that a relayed connection may live: signalling takes one second, slow links ten. */
+  relayedMs: 60_000,
+  /** Bytes that a relayed connection may carry: an SDP exchange with many candidates is below 20 KiB. */
+  relayedBytes: 128n * 1024n,
+  /** Connections a second and half-open ones: all come from this process (see upgrade-pipe.ts), which counts real addresses. */
+  localInbound: 1000,
+  /** Signalling calls that one tab may have under way. */
+  hopStreams: 64,
+  /** Signalling calls to all tabs under way. */
+  stopStreams: 1024,
+  /** Directory streams of one tab: one, and an old one that is on its way out. */
+  streamsPerPeer: 4,
+});
+
+export interface Bootstrap {
+  readonly peerId: string;
+  /** Loopback port that takes WebSockets. */
+  readonly port: number;
+  readonly connectionCount: number;
+  handle(protocol: string, handler: StreamHandler): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The part of libp2p's inside that tells the port, which `announceFilter` hides. */
+interface NodeInside {
+  readonly transportManager: { getAddrs(): Multiaddr[] };
+}
+
+/** Starts the node on a loopback port of its own choice. `seed`: 32 bytes of the relay's key. */
+export async function startBootstrap(seed: Uint8Array): Promise<Bootstrap> {
+  const node: Libp2p<{ readonly circuit: CircuitRelayService; readonly inside: NodeInside }> = await createLibp2p({
+    privateKey: await generateKeyPairFromSeed("Ed25519", seed),
+    addresses: {
+      listen: ["/ip4/127.0.0.1/tcp/0/ws"],
+      announceFilter: () => [], // nobody can dial the loopback port; tabs know the address that they came by
+    },
+    transports: [webSockets()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionManager: {
+      maxConnections: DEFAULTS.maxConnections,
+      inboundConnectionThreshold: DEFAULTS.localInbound,
+      maxIncomingPendingConnections: DEFAULTS.localInbound,
+      reconnectRetries: 0,
+    },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      inside: (components: NodeInside): NodeInside => ({ transportManager: components.transportManager }),
+      circuit: circuitRelayServer({
+        maxInboundHopStreams: DEFAULTS.hopStreams,
+        maxOutboundStopStreams: DEFAULTS.stopStreams,
+        reservations: {
+          maxReservations: DEFAULTS.maxReservations,
+          reservationTtl: DEFAULTS.reservationTtlMs,
+          defaultDurationLimit: DEFAULTS.relayedMs,
+          defaultDataLimit: DEFAULTS.relayedBytes,
+        },
+      }),
+    },
+  });
+  // libp2p keeps the reservation of a tab that left until it runs out; closed tabs would fill the table.
+  node.addEventListener("peer:disconnect", (event) => {
+    const reservations = node.services.circuit.reservations;
+    reservations.get(event.detail)?.signal.clear();
+    reservations.delete(event.detail);
+  });
+  const listening = node.services.inside.transportManager.getAddrs()[0]?.toString() ?? "";
+  return {
+    peerId: node.peerId.toString(),
+    port: Number(/\/tcp\/(\d+)/.exec(listening)?.[1]),
+    get connectionCount() {
+      return node.getConnections().length;
+    },
+    handle: (protocol, handler) => node.handle(protocol, handler, { maxInboundStreams: DEFAULTS.streamsPerPeer }),
+    stop: async () => {
+      await node.stop();
+    },
+  };
+}

@@ -1,0 +1,136 @@
+// One relay, put together: HTTP, libp2p behind the same port, and the directory. Tests and tools start it from here.
+import type { FastifyInstance } from "fastify";
+import { PROTOCOLS } from "../src/protocol/version.ts";
+import { systemClock } from "../src/shared/clock.ts";
+import { ManyhandsError } from "../src/shared/errors.ts";
+import type { Log } from "../src/shared/log.ts";
+import { createApp } from "./app.ts";
+import { type Bootstrap, startBootstrap } from "./bootstrap.ts";
+import { checkConfig, type RelayConfig } from "./config.ts";
+import { Directory } from "./directory.ts";
+import { DirectoryService } from "./directory-service.ts";
+import { loadRelaySeed } from "./identity.ts";
+import { findModels } from "./models.ts";
+import { UpgradePipe } from "./upgrade-pipe.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Ports tried, one after the other, before giving up. */
+  portTries: 20,
+});
+
+export interface Relay {
+  /** What to open in a browser, ending in a slash. */
+  readonly url: string;
+  readonly port: number;
+  readonly peerId: string;
+  /** Multiaddr of this relay, for tabs on this machine. */
+  readonly address: string;
+  /** Whether the port that was asked for was taken. */
+  readonly moved: boolean;
+  readonly models: readonly string[];
+  readonly directory: Directory;
+  readonly directoryService: DirectoryService;
+  readonly log: Log;
+  /** Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Starts a relay; what is not given takes its default. Throws BAD_INPUT for options that make no sense or no free port. */
+export async function startRelay(options: Partial<RelayConfig> = {}): Promise<Relay> {
+  const config = checkConfig(options);
+  const models = await findModels(config.site, config.models);
+  const bootstrap = await startBootstrap(await loadRelaySeed(config.data));
+  const directory = new Directory();
+  let app: FastifyInstance | undefined;
+  try {
+    const service: { current: DirectoryService | undefined } = { current: undefined };
+    app = await createApp({
+      config,
+      models,
+      peerId: bootstrap.peerId,
+      swarm: () => directory.swarm,
+      health: () => ({
+        peers: directory.swarm.peers.length,
+        connections: bootstrap.connectionCount,
+        watchers: service.current?.clientCount ?? 0,
+        refusedFrames: service.current?.refused ?? {},
+      }),
+    });
+    const log = pinoLog(app);
+    const directoryService = new DirectoryService({ directory, clock: systemClock, log });
+    service.current = directoryService;
+    await bootstrap.handle(PROTOCOLS.directory, directoryService.accept);
+    const pipe = new UpgradePipe({ server: app.server, targetPort: bootstrap.port, clock: systemClock, log });
+    const port = await listen(app, config);
+    directoryService.start();
+    return {
+      url: `http://${hostName(config.host)}:${port}/`,
+      port,
+      peerId: bootstrap.peerId,
+      address: `${multiaddrHost(config.host)}/tcp/${port}/ws/p2p/${bootstrap.peerId}`,
+      moved: config.port !== 0 && port !== config.port,
+      models: models.map((model) => model.name),
+      directory,
+      directoryService,
+      log,
+      stop: once(() => stopAll(app as FastifyInstance, pipe, directoryService, bootstrap)), // set above, before any throw
+    };
+  } catch (error) {
+    await Promise.allSettled([app?.close(), bootstrap.stop()]);
+    throw error;
+  }
+}
+
+async function stopAll(app: FastifyInstance, pipe: UpgradePipe, service: DirectoryService, bootstrap: Bootstrap): Promise<void> {
+  service.stop();
+  await bootstrap.stop();
+  pipe.stop();
+  await app.close();
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= run());
+}
+
+/** Takes the first free port from the one that was asked for. */
+async function listen(app: FastifyInstance, { host, port: wanted }: RelayConfig): Promise<number> {
+  for (let i = 0; i < DEFAULTS.portTries; i++) {
+    const port = wanted === 0 ? 0 : wanted + i;
+    if (port > 65_535) break;
+    try {
+      await app.listen({ host, port });
+      const address = app.server.address();
+      return typeof address === "object" && address !== null ? address.port : port;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+        throw new ManyhandsError("BAD_INPUT", `--host ${host} is no address of this machine`, { cause: error });
+      }
+      if (code === "EACCES")
+        throw new ManyhandsError("BAD_INPUT", `--port ${port} is not open to this user; ports above 1023 are`, { cause: error });
+      if (code !== "EADDRINUSE") throw error;
+    }
+  }
+  throw new ManyhandsError("BAD_INPUT", `ports ${wanted} to ${wanted + DEFAULTS.portTries - 1} are all taken; give another with --port`);
+}
+
+const ANY_HOST = /^(0\.0\.0\.0|::|\[::\]|127\.0\.0\.1|::1)$/;
+
+/** Pages need a secure context; `localhost` is one whatever address this relay listens on. */
+const hostName = (host: string): string => (ANY_HOST.test(host) ? "localhost" : host.includes(":") ? `[${host}]` : host);
+
+const multiaddrHost = (host: string): string => {
+  if (host === "::1") return "/ip6/::1";
+  if (ANY_HOST.test(host)) return "/ip4/127.0.0.1";
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(host)) return `/ip4/${host}`;
+  return host.includes(":") ? `/ip6/${host}` : `/dns/${host}`;
+};
+
+function pinoLog(app: FastifyInstance): Log {
+  return {
+    debug: (message, fields = {}) => app.log.debug(fields, message),
+    info: (message, fields = {}) => app.log.info(fields, message),
+    warn: (message, fields = {}) => app.log.warn(fields, message),
+  };
+}

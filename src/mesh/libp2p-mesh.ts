@@ -1,0 +1,189 @@
+// The mesh of real tabs: libp2p over WebRTC, called through a relay; links are direct, never relayed unless allowed.
+import type { Connection, Stream } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
+import { abortable } from "../shared/abort.ts";
+import { type Clock, systemClock } from "../shared/clock.ts";
+import { errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { asPeerId, type PeerId } from "../shared/ids.ts";
+import { type Log, silentLog } from "../shared/log.ts";
+import type { RelayStatus } from "./directory.ts";
+import { createTabNode, DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
+import type { Link } from "./link.ts";
+import type { Mesh } from "./mesh.ts";
+import { RelayConnection, type RelayPort } from "./relay-connection.ts";
+import { StreamLink } from "./stream-link.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Links of one protocol that one peer may have open to us, and we to it: sessions of one requester. */
+  linksPerPeer: 64,
+});
+
+export interface Libp2pMeshOptions {
+  /** 32 bytes: the seed of this peer's Ed25519 key. */
+  readonly seed: Uint8Array;
+  /** See `RelayConnectionOptions`. */
+  readonly relayAddresses: (signal: AbortSignal) => Promise<readonly string[]>;
+  /** `stun:` and `turn:` URLs, for tabs behind different routers. Default: none. */
+  readonly iceServers?: readonly string[];
+  /** Let links run through the relay where no direct connection can be made. Slow, and cut after 128 KiB. Default: no. */
+  readonly allowRelayed?: boolean;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly log?: Log;
+}
+
+const PEER_ID = /^[1-9A-HJ-NP-Za-km-z]{8,128}$/; // base58
+
+const isRelayed = (connection: Connection): boolean => {
+  const address = connection.remoteAddr.toString();
+  return connection.limits !== undefined || (address.includes("/p2p-circuit") && !address.includes("/webrtc"));
+};
+
+/** A peer in a browser tab (or in Node). Works on without the relay for as long as its WebRTC links live. */
+export class Libp2pMesh implements Mesh, RelayPort {
+  readonly self: PeerId;
+  readonly #node: TabNode;
+  readonly #relayConnection: RelayConnection;
+  readonly #allowRelayed: boolean;
+  readonly #log: Log;
+  readonly #links = new Set<Link>();
+  readonly #handled = new Set<string>();
+  /** One dial for each peer, whoever asks. */
+  readonly #dials = new Map<PeerId, Promise<Connection>>();
+  readonly #life = new AbortController();
+  #relayRun: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(node: TabNode, options: Libp2pMeshOptions) {
+    this.#node = node;
+    this.self = asPeerId(node.peerId.toString());
+    this.#allowRelayed = options.allowRelayed ?? false;
+    this.#log = options.log ?? silentLog;
+    this.#relayConnection = new RelayConnection({
+      node,
+      relayAddresses: options.relayAddresses,
+      clock: options.clock ?? systemClock,
+      random: options.random ?? Math.random,
+      log: this.#log,
+    });
+  }
+
+  /** Starts a node and begins to look for the relay; does not wait for it (see `relay`). Throws BROWSER_UNSUPPORTED. */
+  static async start(options: Libp2pMeshOptions): Promise<Libp2pMesh> {
+    let node: TabNode;
+    try {
+      node = await createTabNode({ seed: options.seed, iceServers: options.iceServers ?? [] });
+    } catch (cause) {
+      throw new ManyhandsError("BROWSER_UNSUPPORTED", `this browser cannot join: ${errorMessage(cause)}`, { cause });
+    }
+    const mesh = new Libp2pMesh(node, options);
+    mesh.#relayRun = mesh.#relayConnection.run(mesh.#life.signal);
+    return mesh;
+  }
+
+  get relay(): RelayStatus {
+    return this.#relayConnection.relay;
+  }
+
+  on(name: "relay:changed", listener: (status: RelayStatus) => void): () => void {
+    return this.#relayConnection.on(name, listener);
+  }
+
+  openRelay(protocol: string, signal: AbortSignal): Promise<Link> {
+    return this.#relayConnection.openRelay(protocol, signal);
+  }
+
+  async open(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
+    signal.throwIfAborted();
+    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    try {
+      const connection = this.#connectionTo(peer) ?? (await abortable(this.#dial(peer), attempt));
+      const stream = await connection.newStream(protocol, { signal: attempt, runOnLimitedConnection: this.#allowRelayed });
+      return this.#keep(new StreamLink(stream, peer));
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new ManyhandsError("PEER_UNREACHABLE", `no link to ${peer}: ${errorMessage(cause)}`, { cause });
+    }
+  }
+
+  handle(protocol: string, onLink: (link: Link) => void): () => void {
+    if (this.#handled.has(protocol)) throw new ManyhandsError("BAD_INPUT", `${protocol} has a handler already`);
+    this.#handled.add(protocol);
+    let active = true;
+    const onStream = (stream: Stream, connection: Connection): void => {
+      if (!active) return stream.abort(new Error("not served any more"));
+      onLink(this.#keep(new StreamLink(stream, asPeerId(connection.remotePeer.toString()))));
+    };
+    const warn = (error: unknown): void => this.#log.warn("handler", { protocol, message: errorMessage(error) });
+    const registered = this.#node
+      .handle(protocol, onStream, {
+        maxInboundStreams: DEFAULTS.linksPerPeer,
+        maxOutboundStreams: DEFAULTS.linksPerPeer,
+        runOnLimitedConnection: this.#allowRelayed,
+        force: true, // the removal of a handler before this one may not have come through yet
+      })
+      .catch(warn);
+    return () => {
+      if (!active) return;
+      active = false;
+      this.#handled.delete(protocol);
+      void registered.then(() => (this.#handled.has(protocol) ? undefined : this.#node.unhandle(protocol))).catch(warn);
+    };
+  }
+
+  /** Cuts every connection in this very moment, for a page that is being closed: others see it at once. */
+  vanish(): void {
+    this.#life.abort(new Error("the page is being closed"));
+    for (const connection of this.#node.getConnections()) connection.abort(new Error("the page is being closed"));
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all([...this.#links].map((link) => link.close()));
+    this.#life.abort(new Error("the mesh has stopped"));
+    await this.#relayRun;
+    await this.#node.stop();
+  }
+
+  #keep(link: Link): Link {
+    this.#links.add(link);
+    void link.closed.then(() => this.#links.delete(link));
+    return link;
+  }
+
+  #connectionTo(peer: PeerId): Connection | undefined {
+    return this.#node
+      .getConnections()
+      .find(
+        (connection) =>
+          connection.remotePeer.toString() === peer && connection.status === "open" && (this.#allowRelayed || !isRelayed(connection)),
+      );
+  }
+
+  /** One dial at a time for each peer; it goes on when one of those who asked gives up. */
+  #dial(peer: PeerId): Promise<Connection> {
+    const running = this.#dials.get(peer);
+    if (running !== undefined) return running;
+    const dial = this.#dialOnce(peer).finally(() => this.#dials.delete(peer));
+    this.#dials.set(peer, dial);
+    return dial;
+  }
+
+  async #dialOnce(peer: PeerId): Promise<Connection> {
+    const relay = this.#relayConnection.address;
+    if (relay === undefined) throw new ManyhandsError("PEER_UNREACHABLE", "not connected to the relay, so nobody new can be called");
+    if (!PEER_ID.test(peer)) throw new ManyhandsError("PEER_UNREACHABLE", "not a peer id"); // it becomes a part of an address
+    const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    const direct = multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`);
+    try {
+      return await this.#node.dial(direct, { signal, force: true });
+    } catch (error) {
+      if (!this.#allowRelayed) throw error;
+      this.#log.info("no direct connection, going through the relay", { peer, message: errorMessage(error) });
+      return this.#node.dial(multiaddr(`${relay}/p2p-circuit/p2p/${peer}`), { signal });
+    }
+  }
+}
