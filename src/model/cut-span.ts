@@ -5,7 +5,14 @@ import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
 import { adaptCache, adaptInteger, type Adapter } from "./graph-adapters.ts";
-import { GraphProtoSchema, ModelProtoSchema, type NodeProto, OperatorSetIdProtoSchema, type TensorProto, type ValueInfoProto } from "./onnx/onnx_pb.ts";
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  OperatorSetIdProtoSchema,
+  type TensorProto,
+  type ValueInfoProto,
+} from "./onnx/onnx_pb.ts";
 import { asExternal, ElementType, externalRange, makeNode, type TensorRange, valueInfo, writeOnnx } from "./onnx/read-onnx.ts";
 import { emitPart, givesSum } from "./skip-norm.ts";
 import { type Walked, walkSpan } from "./walk-span.ts";
@@ -54,18 +61,24 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   const wanted = [...caches.map((cache) => cache.present), ...(isLast ? [layers.logits.name] : passed)];
   const walked = walkSpan(model, { wanted, given, hasTokens: isFirst, caches });
 
-  const integer = (input: typeof layers.tokens | undefined): Adapter<string> | undefined => (input !== undefined && walked.inputs.has(input.name) ? adaptInteger(input) : undefined);
+  const integer = (input: typeof layers.tokens | undefined): Adapter<string> | undefined =>
+    input !== undefined && walked.inputs.has(input.name) ? adaptInteger(input) : undefined;
   const tokens = integer(layers.tokens);
   const mask = integer(layers.attentionMask);
   const positions = integer(layers.positionIds);
   const adaptedCaches = caches.map(adaptCache);
   // A tensor that only passes through this span needs a second name: a graph's input cannot be its output.
   const throughName = (name: string): string => (given.includes(name) ? `${name}.passed` : name);
-  const through = passed.filter((name) => given.includes(name)).map((name) => makeNode("Identity", throughName(name), [name], [throughName(name)]));
+  const through = passed
+    .filter((name) => given.includes(name))
+    .map((name) => makeNode("Identity", throughName(name), [name], [throughName(name)]));
 
   const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor; // readCuttableModel has every boundary tensor
   const boundaryIn = given.map(crossing);
-  const boundaryOut = passed.map((name) => ({ ...crossing(name), name: throughName(name) }));
+  const boundaryOut = passed.map((name): BoundaryTensor => {
+    const { type, width } = crossing(name);
+    return { name: throughName(name), type, width };
+  });
   const logits = isLast ? { name: layers.logits.name, type: layers.logits.type, vocabularySize: model.vocabularySize } : undefined;
   const plan: SpanPlan = {
     model: options.model,
@@ -87,19 +100,33 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
     const tensor = model.graph.initializers.get(name) as TensorProto; // walkSpan answers names of initializers
     const source = externalRange(tensor);
     if (source === undefined) return tensor;
-    const path = `weight-${weights.length}`;
-    weights.push({ tensor: name, source, path });
+    // Tied tensors share one range: it is fetched and held once.
+    const path = weights.find((weight) => sameRange(weight.source, source))?.path ?? `weight-${weights.length}`;
+    if (path === `weight-${weights.length}`) weights.push({ tensor: name, source, path });
     return asExternal(tensor, { file: path, offset: 0, length: source.length });
   });
   const graph = create(GraphProtoSchema, {
     name: `layers-${span.start}-${span.end}`,
-    node: [...adapters.flatMap((adapter) => adapter.before), ...walked.substitutes, ...emitNodes(model, walked, new Set(wanted)), ...through, ...adapters.flatMap((adapter) => adapter.after)],
+    node: [
+      ...adapters.flatMap((adapter) => adapter.before),
+      ...walked.substitutes,
+      ...emitNodes(model, walked, new Set(wanted)),
+      ...through,
+      ...adapters.flatMap((adapter) => adapter.after),
+    ],
     initializer: [...initializer, ...walked.constants, ...adapters.flatMap((adapter) => adapter.constants)],
     input: [...adapters.flatMap((adapter) => adapter.inputs), ...boundaryIn.map(boundaryInfo)],
-    output: [...(logits === undefined ? boundaryOut.map(boundaryInfo) : [boundaryInfo({ name: logits.name, type: logits.type, width: logits.vocabularySize })]), ...adapters.flatMap((adapter) => adapter.outputs)],
+    output: [
+      ...(logits === undefined
+        ? boundaryOut.map(boundaryInfo)
+        : [boundaryInfo({ name: logits.name, type: logits.type, width: logits.vocabularySize })]),
+      ...adapters.flatMap((adapter) => adapter.outputs),
+    ],
   });
   return { plan, graph: writeOnnx(wrap(model, graph)), weights };
 }
+
+const sameRange = (a: TensorRange, b: TensorRange): boolean => a.file === b.file && a.offset === b.offset && a.length === b.length;
 
 function boundaryInfo(tensor: BoundaryTensor): ValueInfoProto {
   return valueInfo(tensor.name, FLOAT_CODE[tensor.type], ["batch_size", "sequence_length", tensor.width]);
@@ -117,14 +144,18 @@ function emitNodes(model: CuttableModel, walked: Walked, wanted: ReadonlySet<str
     const node = graph.nodes[index];
     if (node === undefined) return [];
     if (node.part === "whole") return [node.proto];
-    const fits = parts.get(node.proto) === 2 && (givesSum(node.proto) || !node.outputs.some((name) => node.part === "sum" && wanted.has(name)));
+    const fits =
+      parts.get(node.proto) === 2 && (givesSum(node.proto) || !node.outputs.some((name) => node.part === "sum" && wanted.has(name)));
     if (!fits) return emitPart(node);
     // The sum comes first in the order, so nobody reads the fused node before it stands there.
     return node.part === "sum" ? [node.proto] : [];
   });
 }
 
-function wrap(model: CuttableModel, graph: ReturnType<typeof create<typeof GraphProtoSchema>>): ReturnType<typeof create<typeof ModelProtoSchema>> {
+function wrap(
+  model: CuttableModel,
+  graph: ReturnType<typeof create<typeof GraphProtoSchema>>,
+): ReturnType<typeof create<typeof ModelProtoSchema>> {
   const { irVersion, opsetImport, functions, producerName } = model.graph.model;
   const hasMain = opsetImport.some((entry) => entry.domain === "" || entry.domain === "ai.onnx");
   return create(ModelProtoSchema, {

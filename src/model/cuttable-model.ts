@@ -34,12 +34,16 @@ export function readCuttableModel(bytes: Uint8Array): CuttableModel {
     const found = widths.of(name);
     const type = found === undefined ? undefined : floatType(found.type);
     if (type === undefined || found?.width === undefined) {
-      throw new ManyhandsError("MODEL_UNSUPPORTED", `between layers the graph passes on "${name}", which is no float tensor of known width; export it with shape information`);
+      throw new ManyhandsError(
+        "MODEL_UNSUPPORTED",
+        `between layers the graph passes on "${name}", which is no float tensor of known width; export it with shape information`,
+      );
     }
     crossing.set(name, { name, type, width: found.width });
   }
   const vocabularySize = widths.of(layers.logits.name)?.width;
-  if (vocabularySize === undefined) throw new ManyhandsError("MODEL_UNSUPPORTED", "the graph does not say the size of its vocabulary; export it with shape information");
+  if (vocabularySize === undefined)
+    throw new ManyhandsError("MODEL_UNSUPPORTED", "the graph does not say the size of its vocabulary; export it with shape information");
   const hiddenWidth = Math.max(...boundaries.flat().map((name) => crossing.get(name)?.width ?? 0));
   return { graph, layers, layerCount: layers.caches.length, boundaries, crossing, vocabularySize, hiddenWidth };
 }

@@ -51,7 +51,10 @@ function storedBytes(tensor: TensorProto): number {
   if (tensor.rawData.byteLength > 0) return tensor.rawData.byteLength;
   const bytes = tensorBytes(tensor.dataType, tensor.dims.map(Number)) ?? 0;
   if (bytes > INLINE_MAX_BYTES) {
-    throw new ManyhandsError("MODEL_UNSUPPORTED", `the weights of "${tensor.name}" are not stored as raw bytes; save the model with external data`);
+    throw new ManyhandsError(
+      "MODEL_UNSUPPORTED",
+      `the weights of "${tensor.name}" are not stored as raw bytes; save the model with external data`,
+    );
   }
   return bytes;
 }

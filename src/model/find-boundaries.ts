@@ -28,7 +28,10 @@ export function findReplicable(graph: Graph, layers: Layers): readonly boolean[]
   return graph.nodes.map((node) => {
     const given = node.proto.opType === "Shape" ? shapeOnly : free;
     const replicable = node.inputs.every((name) => given.has(name));
-    if (replicable) for (const name of node.outputs) (free.add(name), shapeOnly.add(name));
+    for (const name of replicable ? node.outputs : []) {
+      free.add(name);
+      shapeOnly.add(name);
+    }
     return replicable;
   });
 }
@@ -45,9 +48,16 @@ export function findBoundaries(graph: Graph, layers: Layers, replicable: readonl
   for (let layer = 0; layer <= layers.anchors.length; layer++) {
     const above = layer === 0 ? tokenReaders(graph, layers, replicable) : layers.anchors.slice(0, layer).flat();
     const below = layer === layers.anchors.length ? [logits] : layers.anchors.slice(layer).flat();
-    const terminals = [...above.map((node) => ({ from: network.source, to: node, cost: UNCUTTABLE })), ...below.map((node) => ({ from: node, to: network.sink, cost: UNCUTTABLE }))];
+    const terminals = [
+      ...above.map((node) => ({ from: network.source, to: node, cost: UNCUTTABLE })),
+      ...below.map((node) => ({ from: node, to: network.sink, cost: UNCUTTABLE })),
+    ];
     const { cost, sinkSide } = minCut(network.vertices, [...network.edges, ...terminals], network.source, network.sink);
-    if (cost >= UNCUTTABLE) throw new ManyhandsError("MODEL_UNSUPPORTED", `layer ${layer} cannot be parted from the layers before it: they share a cache or a loop`);
+    if (cost >= UNCUTTABLE)
+      throw new ManyhandsError(
+        "MODEL_UNSUPPORTED",
+        `layer ${layer} cannot be parted from the layers before it: they share a cache or a loop`,
+      );
     boundaries.push(network.tensors.filter(({ vertex, maker }) => !sinkSide[maker] && sinkSide[vertex]).map(({ name }) => name));
   }
   return boundaries;

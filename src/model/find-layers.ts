@@ -34,10 +34,12 @@ export interface Layers {
   readonly logits: { readonly name: string; readonly type: "float32" | "float16" };
 }
 
-const EXPORT_INSTEAD = 'export a decoder with its KV cache as inputs and outputs, for instance with onnxruntime-genai\'s model builder or "optimum-cli export onnx --task text-generation-with-past"';
+const EXPORT_INSTEAD =
+  'export a decoder with its KV cache as inputs and outputs, for instance with onnxruntime-genai\'s model builder or "optimum-cli export onnx --task text-generation-with-past"';
 
 // past_key_values.3.key (genai, optimum), past_key_3, past_3.key, past_3 (one tensor for both); present alike.
-const CACHE_NAME = /^(?:past_key_values|past|present_key_values|present)[._](?:(?<kindFirst>key|value)[._])?(?<layer>\d+)(?:[._](?<kindLast>key|value))?$/;
+const CACHE_NAME =
+  /^(?:past_key_values|past|present_key_values|present)[._](?:(?<kindFirst>key|value)[._])?(?<layer>\d+)(?:[._](?<kindLast>key|value))?$/;
 
 /** Answers the layers. Throws MODEL_UNSUPPORTED, saying what to export instead, for graphs that are not one plain decoder. */
 export function findLayers(graph: Graph): Layers {
@@ -119,12 +121,17 @@ function findInputs(graph: Graph, others: ReadonlyMap<string, TensorInfo>): Pick
     const info = others.get(name);
     if (info === undefined || !graph.consumers.has(name)) return undefined;
     const type = info.type === ElementType.INT64 ? "int64" : info.type === ElementType.INT32 ? "int32" : undefined;
-    if (type === undefined || (info.dims !== undefined && info.dims.length !== rank)) throw unsupported(`the input "${name}" is not a table of integers`);
+    if (type === undefined || (info.dims !== undefined && info.dims.length !== rank))
+      throw unsupported(`the input "${name}" is not a table of integers`);
     return { name, type };
   };
   for (const name of others.keys()) {
     if (name === "input_ids" || name === "attention_mask" || name === "position_ids" || !graph.consumers.has(name)) continue;
-    throw unsupported(name === "use_cache_branch" ? "this is a merged export of a model with and without past" : `the graph asks for an input that a plain decoder does not have: "${name}"`);
+    throw unsupported(
+      name === "use_cache_branch"
+        ? "this is a merged export of a model with and without past"
+        : `the graph asks for an input that a plain decoder does not have: "${name}"`,
+    );
   }
   const tokens = read("input_ids", 2);
   if (tokens === undefined) throw unsupported('the graph takes no token ids ("input_ids")');

@@ -92,7 +92,8 @@ function sortTopologically(nodes: readonly GraphNode[], given: ReadonlySet<strin
     for (const name of new Set(node.inputs)) {
       if (given.has(name)) continue;
       const from = producer.get(name);
-      if (from === undefined) throw new ManyhandsError("MODEL_UNSUPPORTED", `the graph reads "${name}", which nothing makes: the file is incomplete`);
+      if (from === undefined)
+        throw new ManyhandsError("MODEL_UNSUPPORTED", `the graph reads "${name}", which nothing makes: the file is incomplete`);
       readers[from]?.push(index);
       waiting[index] = (waiting[index] ?? 0) + 1;
     }

@@ -15,7 +15,12 @@ export const UNCUTTABLE = 2 ** 50;
  * the sink. A cost of UNCUTTABLE or more says that the sides cannot be parted. Edmonds and Karp, 1972: the number of
  * augmenting paths here is the number of tensors across the boundary, one or two.
  */
-export function minCut(vertices: number, edges: readonly Edge[], source: number, sink: number): { readonly cost: number; readonly sinkSide: readonly boolean[] } {
+export function minCut(
+  vertices: number,
+  edges: readonly Edge[],
+  source: number,
+  sink: number,
+): { readonly cost: number; readonly sinkSide: readonly boolean[] } {
   // Edge 2i is the i-th edge, 2i + 1 the way back.
   const head = new Int32Array(edges.length * 2);
   const left = new Float64Array(edges.length * 2);
@@ -42,7 +47,13 @@ export function minCut(vertices: number, edges: readonly Edge[], source: number,
 }
 
 /** Edges of a shortest path with room on every edge; undefined when there is none. */
-function shortestPath(leaving: readonly (readonly number[])[], head: Int32Array, left: Float64Array, source: number, sink: number): number[] | undefined {
+function shortestPath(
+  leaving: readonly (readonly number[])[],
+  head: Int32Array,
+  left: Float64Array,
+  source: number,
+  sink: number,
+): number[] | undefined {
   const cameBy = new Int32Array(leaving.length).fill(-1);
   const queue = [source];
   for (let at = 0; at < queue.length; at++) {
@@ -52,7 +63,8 @@ function shortestPath(leaving: readonly (readonly number[])[], head: Int32Array,
       cameBy[next] = edge;
       if (next === sink) {
         const path: number[] = [];
-        for (let vertex = sink; vertex !== source; vertex = head[(cameBy[vertex] as number) ^ 1] as number) path.push(cameBy[vertex] as number);
+        for (let vertex = sink; vertex !== source; vertex = head[(cameBy[vertex] as number) ^ 1] as number)
+          path.push(cameBy[vertex] as number);
         return path;
       }
       queue.push(next);

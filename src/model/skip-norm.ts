@@ -23,8 +23,10 @@ interface FusedNames {
   readonly sum: string;
 }
 
+const at = (names: readonly string[], index: number): string => names[index] ?? "";
+const present = (names: readonly string[]): string[] => names.filter((name) => name !== "");
+
 function fusedNames(proto: NodeProto): FusedNames {
-  const at = (names: readonly string[], index: number): string => names[index] ?? "";
   const simplified = proto.opType === "SkipSimplifiedLayerNormalization";
   const normed = at(proto.output, 0);
   return {
@@ -46,7 +48,6 @@ export function splitSkipNorm(proto: NodeProto, initializers: ReadonlyMap<string
   if (!PLAIN_NORM.has(proto.opType)) return undefined;
   const names = fusedNames(proto);
   if (initializers.get(names.scale)?.dataType !== ElementType.FLOAT || proto.output[1] || proto.output[2]) return undefined;
-  const present = (list: readonly string[]): string[] => list.filter((name) => name !== "");
   return [
     { part: "sum", proto, inputs: present([names.input, names.skip, names.bias]), outputs: [names.sum] },
     { part: "norm", proto, inputs: present([names.sum, names.scale, names.shift]), outputs: [names.normed] },

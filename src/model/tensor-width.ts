@@ -12,7 +12,9 @@ export interface TensorWidth {
 
 /** Operators whose output has the type and width of their first input, or of the next that has one. */
 const KEEPS_WIDTH = new Set(
-  "Add Sub Mul Div Pow Sqrt Neg Sigmoid Tanh Relu Gelu FastGelu BiasGelu QuickGelu Erf Silu Swish Identity Dropout SimplifiedLayerNormalization LayerNormalization RMSNormalization SkipSimplifiedLayerNormalization SkipLayerNormalization RotaryEmbedding Softmax Clip Where".split(" "),
+  "Add Sub Mul Div Pow Sqrt Neg Sigmoid Tanh Relu Gelu FastGelu BiasGelu QuickGelu Erf Silu Swish Identity Dropout SimplifiedLayerNormalization LayerNormalization RMSNormalization SkipSimplifiedLayerNormalization SkipLayerNormalization RotaryEmbedding Softmax Clip Where".split(
+    " ",
+  ),
 );
 
 /** Answers for one graph, remembering what it found. */

@@ -77,13 +77,21 @@ export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
     } else if (graph.initializers.has(name)) {
       initializers.add(name);
     } else {
-      if (pasts.has(name) && !own.has(name)) throw new ManyhandsError("MODEL_UNSUPPORTED", `a span would need the cache "${name}" of another span`);
-      if (name === layers.tokens.name && !bounds.hasTokens) throw new ManyhandsError("MODEL_UNSUPPORTED", "later layers read the token ids again: such models cannot be cut yet");
+      if (pasts.has(name) && !own.has(name))
+        throw new ManyhandsError("MODEL_UNSUPPORTED", `a span would need the cache "${name}" of another span`);
+      if (name === layers.tokens.name && !bounds.hasTokens)
+        throw new ManyhandsError("MODEL_UNSUPPORTED", "later layers read the token ids again: such models cannot be cut yet");
       inputs.add(name);
     }
   }
   const ordered = [...substitutes].toSorted(([a], [b]) => a - b).map(([, node]) => node);
-  return { nodes: [...nodes].toSorted((a, b) => a - b), substitutes: ordered, constants: [...constants.values()], initializers: [...initializers], inputs };
+  return {
+    nodes: [...nodes].toSorted((a, b) => a - b),
+    substitutes: ordered,
+    constants: [...constants.values()],
+    initializers: [...initializers],
+    inputs,
+  };
 }
 
 const FIRST_TWO = "span.first-two";

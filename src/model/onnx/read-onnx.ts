@@ -60,7 +60,10 @@ export function writeOnnx(model: ModelProto): Uint8Array<ArrayBuffer> {
 export function tensorInfo(value: ValueInfoProto): TensorInfo | undefined {
   if (value.type?.value.case !== "tensorType") return undefined;
   const { elemType, shape } = value.type.value.value;
-  return { type: elemType, dims: shape?.dim.map((dim) => (dim.value.case === "dimValue" ? Number(dim.value.value) : (dim.value.value ?? ""))) };
+  return {
+    type: elemType,
+    dims: shape?.dim.map((dim) => (dim.value.case === "dimValue" ? Number(dim.value.value) : (dim.value.value ?? ""))),
+  };
 }
 
 /** A named tensor for a graph's inputs or outputs. */
@@ -74,7 +77,13 @@ export function valueInfo(name: string, type: number, dims: readonly Dimension[]
 }
 
 /** A node of our own making. */
-export function makeNode(opType: string, name: string, input: readonly string[], output: readonly string[], attribute: readonly AttributeProto[] = []): NodeProto {
+export function makeNode(
+  opType: string,
+  name: string,
+  input: readonly string[],
+  output: readonly string[],
+  attribute: readonly AttributeProto[] = [],
+): NodeProto {
   return create(NodeProtoSchema, { opType, name, input: [...input], output: [...output], attribute: [...attribute] });
 }
 
@@ -86,7 +95,12 @@ export function intAttribute(name: string, value: number): AttributeProto {
 export function int64Tensor(name: string, values: readonly number[]): TensorProto {
   const raw = new DataView(new ArrayBuffer(values.length * 8));
   values.forEach((value, index) => raw.setBigInt64(index * 8, BigInt(value), true));
-  return create(TensorProtoSchema, { name, dataType: ElementType.INT64, dims: [BigInt(values.length)], rawData: new Uint8Array(raw.buffer) });
+  return create(TensorProtoSchema, {
+    name,
+    dataType: ElementType.INT64,
+    dims: [BigInt(values.length)],
+    rawData: new Uint8Array(raw.buffer),
+  });
 }
 
 /** A node's attribute by name. */

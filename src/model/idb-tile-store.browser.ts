@@ -1,0 +1,91 @@
+// Tiles in IndexedDB, so that a tab that comes back loads from disk; the tiles used longest ago make room for new ones.
+import { type DBSchema, type IDBPDatabase, openDB } from "idb";
+import type { TileStore } from "./tile-store.ts";
+
+interface TileSchema extends DBSchema {
+  /** Bytes by hash: apart from what eviction looks at, so that choosing what to drop reads no weights. */
+  bytes: { key: string; value: Uint8Array<ArrayBuffer> };
+  uses: { key: string; value: { readonly hash: string; readonly size: number; readonly usedAt: number }; indexes: { usedAt: number } };
+}
+
+export interface IdbTileStoreOptions {
+  readonly name: string;
+  /** Bytes of tiles kept at most. */
+  readonly budgetBytes: number;
+  /** Milliseconds since 1970: the order of uses has to outlive the page. */
+  readonly now: () => number;
+}
+
+const SCHEMA_VERSION = 1;
+
+/** Rejects with the platform's DOMException where storage is blocked or full; callers go on without a store. */
+export class IdbTileStore implements TileStore {
+  readonly #db: IDBPDatabase<TileSchema>;
+  readonly #options: IdbTileStoreOptions;
+  /** Bytes that may be written before the next count. */
+  #roomBytes = 0;
+  #sinceCountBytes = 0;
+
+  private constructor(db: IDBPDatabase<TileSchema>, options: IdbTileStoreOptions) {
+    this.#db = db;
+    this.#options = options;
+  }
+
+  static async open(options: IdbTileStoreOptions): Promise<IdbTileStore> {
+    const db = await openDB<TileSchema>(options.name, SCHEMA_VERSION, {
+      upgrade(fresh) {
+        fresh.createObjectStore("bytes");
+        fresh.createObjectStore("uses", { keyPath: "hash" }).createIndex("usedAt", "usedAt");
+      },
+      // Another tab wants to change or delete the database: let go of it; later calls reject and loading goes on without a store.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
+    });
+    return new IdbTileStore(db, options);
+  }
+
+  async get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const transaction = this.#db.transaction(["bytes", "uses"], "readwrite");
+    const bytes = await transaction.objectStore("bytes").get(hash);
+    if (bytes !== undefined) await transaction.objectStore("uses").put({ hash, size: bytes.byteLength, usedAt: this.#options.now() });
+    await transaction.done;
+    return bytes;
+  }
+
+  async put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (bytes.byteLength > this.#options.budgetBytes) return;
+    const transaction = this.#db.transaction(["bytes", "uses"], "readwrite");
+    // A view is cloned with the whole buffer behind it: keep the tile alone.
+    await transaction.objectStore("bytes").put(bytes.slice(), hash);
+    const uses = transaction.objectStore("uses");
+    await uses.put({ hash, size: bytes.byteLength, usedAt: this.#options.now() });
+    this.#sinceCountBytes += bytes.byteLength;
+    if (this.#sinceCountBytes > this.#roomBytes) {
+      // Counting reads every entry, and other tabs write too: done only when what was free at the last count is used up.
+      let held = (await uses.getAll()).reduce((sum, use) => sum + use.size, 0);
+      for (
+        let cursor = await uses.index("usedAt").openCursor();
+        cursor !== null && held > this.#options.budgetBytes;
+        cursor = await cursor.continue()
+      ) {
+        if (cursor.value.hash === hash) continue;
+        held -= cursor.value.size;
+        await transaction.objectStore("bytes").delete(cursor.value.hash);
+        await cursor.delete();
+      }
+      this.#roomBytes = (this.#options.budgetBytes - held) / 2;
+      this.#sinceCountBytes = 0;
+    }
+    await transaction.done;
+  }
+
+  async delete(hash: string): Promise<void> {
+    const transaction = this.#db.transaction(["bytes", "uses"], "readwrite");
+    await Promise.all([transaction.objectStore("bytes").delete(hash), transaction.objectStore("uses").delete(hash)]);
+    await transaction.done;
+  }
+
+  /** Closes the database. Idempotent. */
+  close(): void {
+    this.#db.close();
+  }
+}

@@ -1,0 +1,10 @@
+// Port: tiles kept on this machine, by the hex SHA-256 of their bytes.
+
+export interface TileStore {
+  /** The tile, not verified: what comes from a disk is checked by the reader. Undefined where it is not kept. */
+  get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Keeps a copy; may drop others to stay within its budget. */
+  put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Forgets a tile. Unknown ones are ignored. */
+  delete(hash: string): Promise<void>;
+}
