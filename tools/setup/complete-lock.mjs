@@ -33,7 +33,7 @@ function platformOf(name) {
 
 /** npm writes `version` first and the rest by name. @param {Entry} entry @returns {Entry} */
 function inNpmOrder({ version, ...rest }) {
-  return { version, ...Object.fromEntries(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1))) };
+  return { ...(version !== undefined && { version }), ...Object.fromEntries(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
 const lock = JSON.parse(fs.readFileSync(LOCK, "utf8"));

@@ -4,8 +4,9 @@ import { constants } from "node:os";
 
 /** @typedef {{ code: number, output: string }} Finished `output` is standard output and error together, in order of arrival. */
 
-/** Lines kept of a program's output: what an error message can show. */
+/** Kept of a program's output at most. */
 const OUTPUT_CHARACTERS = 2_000_000;
+const PARENT_POLL_MS = 500;
 
 /**
  * Runs a program to its end and keeps its output; never throws for a failing program (a missing one answers code 127).
@@ -52,7 +53,16 @@ export function runJob(command, args, options) {
     };
     const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
     for (const signal of signals) process.on(signal, pass);
+    // npm runs a script through a shell that dies of a signal without passing it on: a new parent means that we were left behind.
+    const parent = process.ppid;
+    const orphaned = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(orphaned);
+      child.kill("SIGTERM");
+    }, PARENT_POLL_MS);
+    orphaned.unref();
     const done = () => {
+      clearInterval(orphaned);
       for (const signal of signals) process.off(signal, pass);
     };
     child.once("error", (error) => {
