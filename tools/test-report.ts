@@ -5,13 +5,15 @@ export interface Count {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** How many tests ran inside a browser, Playwright's and Vitest's together. */
+  readonly inBrowser: number;
   /** One line for each failure that is not a test: a file that did not load, a runner that crashed. */
   readonly problems: readonly string[];
   /** Title and reason of what was skipped. */
   readonly skips: readonly string[];
 }
 
-export const NOTHING: Count = Object.freeze({ passed: 0, failed: 0, skipped: 0, problems: [], skips: [] });
+export const NOTHING: Count = Object.freeze({ passed: 0, failed: 0, skipped: 0, inBrowser: 0, problems: [], skips: [] });
 
 export function sum(counts: readonly Count[]): Count {
   return counts.reduce(
@@ -19,6 +21,7 @@ export function sum(counts: readonly Count[]): Count {
       passed: total.passed + count.passed,
       failed: total.failed + count.failed,
       skipped: total.skipped + count.skipped,
+      inBrowser: total.inBrowser + count.inBrowser,
       problems: [...total.problems, ...count.problems],
       skips: [...total.skips, ...count.skips],
     }),
@@ -55,6 +58,7 @@ export function countVitest(report: VitestReport): Count {
     passed: tests.filter((test) => test.status === "passed").length,
     failed: tests.filter((test) => test.status === "failed").length + unfinished.length + broken.length,
     skipped: skipped.length,
+    inBrowser: ran(report.testResults.filter((file) => file.name.endsWith(".browser.test.ts"))),
     problems: [
       ...broken.map((file) => `${file.name} did not run: ${file.message.split("\n")[0] ?? ""}`),
       ...unfinished.map((test) => `${test.fullName.trim()} did not finish`),
@@ -62,6 +66,9 @@ export function countVitest(report: VitestReport): Count {
     skips: skipped.map((test) => withReason(test.fullName.trim(), test.meta?.skipReason)),
   };
 }
+
+const ran = (files: VitestReport["testResults"]): number =>
+  files.flatMap((file) => file.assertionResults).filter((test) => test.status === "passed" || test.status === "failed").length;
 
 /** What Playwright's JSON reporter writes, as far as it is read here. */
 interface PlaywrightReport {
@@ -86,6 +93,7 @@ export function countPlaywright(report: PlaywrightReport): Count {
     passed: expected + flaky,
     failed: unexpected + report.errors.length,
     skipped,
+    inBrowser: expected + flaky + unexpected,
     problems: report.errors.map((error) => `outside any test: ${(error.message ?? "unknown error").split("\n")[0] ?? ""}`),
     skips: report.suites.flatMap(skipsOf),
   };

@@ -73,10 +73,7 @@ async function main(argv: readonly string[]): Promise<number> {
   console.log("\nReal parts that took part:");
   console.log(`  Node       ${process.version} (${process.platform} ${process.arch})`);
   console.log(`  browser    ${browser ? `${browser.version} (${browser.path})` : "none"}`);
-  console.log(
-    `  unit       ${unit ? `${summaryLine(unitCount)}; relay, sockets, IndexedDB, workers and WebRTC are the real ones` : "not asked for"}`,
-  );
-  console.log(`  e2e        ${e2e ? `${summaryLine(e2eCount)}; real tabs, real relay process, real WebRTC` : "not asked for"}`);
+  console.log(`  tabs       ${total.inBrowser} tests ran inside that browser, ${total.passed + total.failed - total.inBrowser} in Node`);
   console.log(`  WebGPU     ${browser ? await describeWebGpu(browser.path, BROWSER_FLAGS) : "no browser"}`);
   if (total.skips.length > 0) console.log(`\nSkipped:\n${total.skips.map((line) => `  ${line}`).join("\n")}`);
   if (total.problems.length > 0) console.log(`\nFailures outside tests:\n${total.problems.map((line) => `  ${line}`).join("\n")}`);
