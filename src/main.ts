@@ -1,0 +1,71 @@
+// Entry of the page: chooses implementations, defines the elements, puts the page together. The node's code comes later.
+import { App } from "./ui/app.ts";
+import { AskAnswer } from "./ui/ask-answer.ts";
+import { AskPanel } from "./ui/ask-panel.ts";
+import { AskSettings } from "./ui/ask-settings.ts";
+import { Asker } from "./ui/asker.ts";
+import { browserFeatures, findCapability } from "./ui/capability.ts";
+import { CopyButton } from "./ui/copy-button.ts";
+import { LendConsent } from "./ui/lend-consent.ts";
+import { LendControls } from "./ui/lend-controls.ts";
+import { LendPanel } from "./ui/lend-panel.ts";
+import { Memory } from "./ui/memory.ts";
+import { MissingPanel } from "./ui/missing-panel.ts";
+import { NodeController } from "./ui/node-controller.ts";
+import { OverviewPoll } from "./ui/overview.ts";
+import { PageFooter } from "./ui/page-footer.ts";
+import { RelayPill } from "./ui/relay-pill.ts";
+import { RouteChain } from "./ui/route-chain.ts";
+import { SwarmMap } from "./ui/swarm-map.ts";
+import { SwarmPanel } from "./ui/swarm-panel.ts";
+import { ThemeToggle, applyTheme, rememberedTheme } from "./ui/theme-toggle.ts";
+
+const ELEMENTS = {
+  "mh-copy": CopyButton,
+  "mh-relay": RelayPill,
+  "mh-theme": ThemeToggle,
+  "mh-ask-settings": AskSettings,
+  "mh-answer": AskAnswer,
+  "mh-route": RouteChain,
+  "mh-ask": AskPanel,
+  "mh-consent": LendConsent,
+  "mh-lend-controls": LendControls,
+  "mh-lend": LendPanel,
+  "mh-swarm-map": SwarmMap,
+  "mh-swarm": SwarmPanel,
+  "mh-missing": MissingPanel,
+  "mh-footer": PageFooter,
+  "mh-app": App,
+} as const;
+
+const memory = new Memory(() => localStorage);
+applyTheme(document.documentElement, rememberedTheme(memory));
+
+const controller = new NodeController({
+  memory,
+  createNode: async () => (await import("./node/create-node.ts")).createNode({ host: "page" }),
+});
+const asker = new Asker(() => controller.node());
+
+const poll = new OverviewPoll({
+  fetch: (input, init) => fetch(input, init),
+  url: new URL("api/swarm", document.baseURI).href,
+  isVisible: () => document.visibilityState === "visible",
+  onChange: (overview) => controller.setOverview(overview),
+});
+// A node hears of the swarm by itself: only a page that has not joined asks.
+controller.subscribe(() => (controller.view.joined ? poll.stop() : poll.start()));
+poll.start();
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") poll.hurry();
+});
+addEventListener("pagehide", () => {
+  asker.stop();
+  void controller.release();
+});
+
+for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
+const app = new App();
+Object.assign(app, { controller, asker, memory, site: new URL(".", document.baseURI).href });
+document.body.append(app);
+app.capability = await findCapability(browserFeatures(globalThis));

@@ -1,0 +1,195 @@
+// The page: header, asking, lending, the swarm, the foot. Holds nothing itself; what it shows comes in as properties.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+import type { Capability } from "../node/handle.ts";
+import { isRunning } from "./ask-state.ts";
+import type { Asker } from "./asker.ts";
+import { mark } from "./icons.ts";
+import type { Memory } from "./memory.ts";
+import type { NodeController } from "./node-controller.ts";
+import { base } from "./shared-styles.ts";
+import { layoutSwarm } from "./swarm-layout.ts";
+import { Watch } from "./watch.ts";
+
+export class App extends LitElement {
+  static override styles = [
+    base,
+    css`
+      .page {
+        display: grid;
+        gap: clamp(18px, 2.6vw, 28px);
+        max-width: 1200px;
+        margin: 0 auto;
+        padding: clamp(16px, 3vw, 36px) clamp(14px, 3vw, 36px) 48px;
+      }
+      .skip {
+        position: absolute;
+        left: 12px;
+        top: -60px;
+        padding: 10px 16px;
+        border-radius: 10px;
+        background: var(--card);
+        z-index: 1;
+      }
+      .skip:focus {
+        top: 12px;
+      }
+      header {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 14px 32px;
+      }
+      .brand {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 0 16px;
+        align-items: center;
+        flex: 1 1 440px;
+      }
+      .brand svg {
+        grid-row: span 2;
+      }
+      h1 {
+        margin: 0;
+        font: 600 clamp(1.7rem, 4.4vw, 2.1rem)/1.15 var(--serif);
+        letter-spacing: -0.012em;
+      }
+      .claim {
+        color: var(--soft);
+        max-width: 60ch;
+        text-wrap: balance;
+      }
+      .side {
+        display: flex;
+        align-items: flex-start;
+        gap: 10px;
+      }
+      .lights {
+        display: flex;
+        gap: 2px;
+        height: 7px;
+        padding: 0 2px;
+      }
+      .lights i {
+        flex: 1;
+        border-radius: 0 0 4px 4px;
+        background: color-mix(in srgb, var(--field-edge) 26%, transparent);
+        transition: background 0.8s;
+      }
+      .lights .lit {
+        background: var(--lamp);
+      }
+      .lights.running .lit {
+        animation: wave 1.6s ease-in-out infinite;
+      }
+      @keyframes wave {
+        30% {
+          background: color-mix(in srgb, var(--lamp) 35%, #fff);
+          box-shadow: 0 1px 14px 2px var(--lamp);
+        }
+        60% {
+          background: var(--lamp);
+          box-shadow: none;
+        }
+      }
+      main {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: clamp(18px, 2.6vw, 28px);
+      }
+      @media (min-width: 940px) {
+        main {
+          grid-template-columns: minmax(0, 1.55fr) minmax(0, 1fr);
+          align-items: start;
+        }
+        mh-ask {
+          align-self: stretch;
+        }
+        mh-lend {
+          position: sticky;
+          top: 20px;
+        }
+        .wide {
+          grid-column: 1 / -1;
+        }
+      }
+      mh-footer {
+        margin-top: 20px;
+        padding: 0 clamp(4px, 1.5vw, 30px);
+      }
+      @media (max-width: 560px) {
+        .side {
+          width: 100%;
+          justify-content: space-between;
+        }
+        .brand {
+          flex-basis: 100%;
+        }
+      }
+    `,
+  ];
+  static override properties = {
+    controller: { attribute: false },
+    asker: { attribute: false },
+    memory: { attribute: false },
+    capability: { attribute: false },
+    site: {},
+  };
+
+  declare controller: NodeController;
+  declare asker: Asker;
+  declare memory: Memory;
+  /** Undefined until the browser has been looked at. */
+  declare capability: Capability | undefined;
+  declare site: string;
+
+  constructor() {
+    super();
+    new Watch(this, () => [this.controller, this.asker]);
+  }
+
+  protected override render(): TemplateResult {
+    const { view } = this.controller;
+    const missing = this.capability?.missing ?? [];
+    const blocked = missing.some((item) => item.blocks === "everything");
+    return html`<a class="skip" href="#main" @click=${this.#skip}>Skip to the prompt</a>
+      ${this.#lights()}
+      <div class="page">
+        <header>
+          <div class="brand">
+            ${mark(58)}
+            <h1>Manyhands</h1>
+            <p class="claim">Many browser tabs hold one language model together: each keeps a few layers, and they answer as one.</p>
+          </div>
+          <div class="side">
+            <mh-relay .relay=${view.relay} .address=${new URL(this.site).host} ?joined=${view.joined}></mh-relay>
+            <mh-theme .memory=${this.memory}></mh-theme>
+          </div>
+        </header>
+        <main id="main">
+          ${missing.length > 0 ? html`<mh-missing class="wide" .missing=${missing} ?blocked=${blocked}></mh-missing>` : nothing}
+          ${blocked
+            ? nothing
+            : html`<mh-ask .asker=${this.asker} .memory=${this.memory}></mh-ask>
+                <mh-lend .controller=${this.controller}></mh-lend>`}
+          <mh-swarm class="wide" .controller=${this.controller} .asker=${this.asker}></mh-swarm>
+        </main>
+        <mh-footer .site=${this.site}></mh-footer>
+      </div>`;
+  }
+
+  /** The signature of the page: one light a layer, lit while somebody serves it, a wave while an answer runs. */
+  #lights(): TemplateResult {
+    const { swarm, model } = this.controller.view;
+    const { coverage } = layoutSwarm(swarm ?? [], model?.layerCount ?? 0);
+    return html`<div class="lights ${isRunning(this.asker.state) ? "running" : ""}" aria-hidden="true">
+      ${coverage.map((count, layer) => html`<i class=${count > 0 ? "lit" : ""} style="animation-delay: ${((layer / coverage.length) * 1.2).toFixed(2)}s"></i>`)}
+    </div>`;
+  }
+
+  #skip(event: Event): void {
+    event.preventDefault(); // a fragment can't reach into a shadow root
+    this.renderRoot.querySelector<HTMLElement>("mh-ask")?.shadowRoot?.querySelector<HTMLElement>("textarea")?.focus();
+  }
+}

@@ -1,0 +1,113 @@
+// How the next token is drawn: the sampling settings, folded away, remembered.
+import { LitElement, css, html, type TemplateResult } from "lit";
+import { FIELDS, FIELD_NAMES, PRESETS, SEED_MAX, presetOf, withField, withSeed, type FieldName, type PresetName, type Settings } from "./settings.ts";
+import { base, buttons, fields } from "./shared-styles.ts";
+
+const PRESET_LABELS: Readonly<Record<PresetName, string>> = { story: "Storyteller", greedy: "Greedy" };
+
+export class AskSettings extends LitElement {
+  static override styles = [
+    base,
+    buttons,
+    fields,
+    css`
+      .presets {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 8px;
+        align-items: center;
+        padding: 8px 0 14px;
+      }
+      .presets .button[aria-pressed="true"] {
+        background: color-mix(in srgb, var(--accent) 14%, transparent);
+        border-color: var(--accent);
+      }
+      .grid {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(min(190px, 100%), 1fr));
+        gap: 16px 18px;
+        padding-bottom: 6px;
+      }
+      .grid > div {
+        display: grid;
+        gap: 4px;
+        align-content: start;
+      }
+    `,
+  ];
+  static override properties = { settings: { attribute: false } };
+
+  declare settings: Settings;
+
+  #set(settings: Settings): void {
+    this.dispatchEvent(new CustomEvent<Settings>("settings-changed", { detail: settings }));
+  }
+
+  #field(name: FieldName): TemplateResult {
+    const field = FIELDS[name];
+    return html`<div>
+      <label for=${name}>${field.label}</label>
+      <input
+        id=${name}
+        name=${name}
+        data-testid="setting-${name}"
+        type="number"
+        inputmode="decimal"
+        min=${field.min}
+        max=${field.max}
+        step=${field.step}
+        aria-describedby="${name}-hint"
+        .value=${String(this.settings[name])}
+        @change=${(event: Event) => {
+          const input = event.target as HTMLInputElement; // the listener sits on this input
+          this.#set(withField(this.settings, name, input.value));
+          input.value = String(withField(this.settings, name, input.value)[name]);
+        }}
+      />
+      <p class="small soft" id="${name}-hint">${field.hint}</p>
+    </div>`;
+  }
+
+  protected override render(): TemplateResult {
+    const preset = presetOf(this.settings);
+    return html`<details>
+      <summary data-testid="ask-settings">Sampling: ${preset === undefined ? "your own settings" : PRESET_LABELS[preset]}</summary>
+      <div class="presets" role="group" aria-label="Presets">
+        ${(Object.keys(PRESETS) as PresetName[]).map(
+          (name) =>
+            html`<button
+              type="button"
+              class="button slim"
+              data-testid="preset-${name}"
+              aria-pressed=${name === preset}
+              @click=${() => this.#set({ ...PRESETS[name], maxTokens: this.settings.maxTokens, seed: this.settings.seed })}
+            >
+              ${PRESET_LABELS[name]}
+            </button>`,
+        )}
+        <span class="small soft">Greedy gives the same text each time.</span>
+      </div>
+      <div class="grid">
+        ${FIELD_NAMES.map((name) => this.#field(name))}
+        <div>
+          <label for="seed">Seed</label>
+          <input
+            id="seed"
+            name="seed"
+            data-testid="setting-seed"
+            type="number"
+            inputmode="numeric"
+            min="0"
+            max=${SEED_MAX}
+            step="1"
+            placeholder="a new one each time"
+            aria-describedby="seed-hint"
+            .value=${this.settings.seed === null ? "" : String(this.settings.seed)}
+            @change=${(event: Event) => this.#set(withSeed(this.settings, (event.target as HTMLInputElement).value))}
+          />
+          <p class="small soft" id="seed-hint">Same seed and settings, same text.</p>
+        </div>
+      </div>
+    </details>`;
+  }
+}

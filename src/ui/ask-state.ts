@@ -1,0 +1,79 @@
+// One question and what came of it so far, as plain data: each event of the node makes the next state. Pure.
+import type { GenerateEvent, GenerateStats, LoadProgress, Problem, RouteHop } from "../node/handle.ts";
+
+export type AskStatus = "idle" | "waiting" | "streaming" | "done" | "stopped" | "failed";
+
+export interface AskState {
+  readonly status: AskStatus;
+  readonly prompt: string;
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly stats: GenerateStats | undefined;
+  readonly hops: readonly RouteHop[];
+  /** While nothing is to be seen yet: what is being waited for. */
+  readonly waiting: { readonly message: string; readonly progress: LoadProgress | undefined } | undefined;
+  /** Why the answer ended, once it did. */
+  readonly ended: "stop-token" | "max-tokens" | "context-full" | undefined;
+  readonly problem: Problem | undefined;
+}
+
+export const IDLE: AskState = {
+  status: "idle",
+  prompt: "",
+  text: "",
+  tokens: [],
+  stats: undefined,
+  hops: [],
+  waiting: undefined,
+  ended: undefined,
+  problem: undefined,
+};
+
+export const isRunning = (ask: AskState): boolean => ask.status === "waiting" || ask.status === "streaming";
+
+export function begin(prompt: string): AskState {
+  return { ...IDLE, status: "waiting", prompt, waiting: { message: "Starting", progress: undefined } };
+}
+
+export function advance(ask: AskState, event: GenerateEvent): AskState {
+  switch (event.kind) {
+    case "waiting":
+      return { ...ask, waiting: { message: event.message, progress: event.progress } };
+    case "routed":
+      return { ...ask, hops: event.hops };
+    case "token":
+      return {
+        ...ask,
+        status: "streaming",
+        text: ask.text + event.text,
+        tokens: [...ask.tokens, event.token],
+        stats: event.stats,
+        hops: event.hops,
+        waiting: undefined,
+      };
+    case "done":
+      return { ...ask, status: "done", stats: event.stats, hops: event.hops, waiting: undefined, ended: event.reason };
+  }
+}
+
+/** Stopped by the person: what was answered stays. */
+export const stopped = (ask: AskState): AskState => ({ ...ask, status: "stopped", waiting: undefined });
+
+/** Ended by a failure: what was answered stays. */
+export const failed = (ask: AskState, problem: Problem): AskState => ({ ...ask, status: "failed", waiting: undefined, problem });
+
+/** One sentence about how the answer ended, for the eye and for a screen reader; empty while it runs. */
+export function ending(ask: AskState): string {
+  switch (ask.status) {
+    case "stopped":
+      return "Stopped. What was answered is kept.";
+    case "done":
+      if (ask.ended === "max-tokens") return "Ended at the length that you set.";
+      if (ask.ended === "context-full") return "Ended because the model's memory is full.";
+      return "The model ended its answer.";
+    case "failed":
+      return ask.problem?.message ?? "";
+    default:
+      return "";
+  }
+}

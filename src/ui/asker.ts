@@ -1,0 +1,55 @@
+// Runs one question at a time: takes the node's events into an AskState and lets itself be stopped.
+import type { GenerateOptions, Node } from "../node/handle.ts";
+import { abortable, isAbort } from "../shared/abort.ts";
+import { IDLE, advance, begin, failed, stopped, type AskState } from "./ask-state.ts";
+import { problemOf } from "./node-controller.ts";
+
+export class Asker {
+  readonly #getNode: () => Promise<Node>;
+  readonly #listeners = new Set<() => void>();
+  #stopper: AbortController | undefined;
+  #state = IDLE;
+
+  constructor(getNode: () => Promise<Node>) {
+    this.#getNode = getNode;
+  }
+
+  get state(): AskState {
+    return this.#state;
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  stop(): void {
+    this.#stopper?.abort(new DOMException("Stopped by the person who asked", "AbortError"));
+  }
+
+  /** Settles when the answer ended, whatever the end was; an answer that still runs is stopped first. */
+  async ask(prompt: string, options: Partial<GenerateOptions>): Promise<void> {
+    this.stop();
+    const stopper = new AbortController();
+    const { signal } = stopper;
+    this.#stopper = stopper;
+    const tell = (state: AskState): void => {
+      if (this.#stopper !== stopper) return; // a later question owns the screen
+      this.#state = state;
+      for (const listener of [...this.#listeners]) listener();
+    };
+    let state = begin(prompt);
+    tell(state);
+    try {
+      const node = await abortable(this.#getNode(), signal);
+      for await (const event of node.generate(prompt, options, signal)) {
+        signal.throwIfAborted();
+        state = advance(state, event);
+        tell(state);
+      }
+      if (state.status !== "done") tell(stopped(state));
+    } catch (error) {
+      tell(isAbort(error, signal) ? stopped(state) : failed(state, problemOf(error)));
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// What a person agrees to before this tab loads or computes anything for others.
+import { LitElement, css, html, type TemplateResult } from "lit";
+import type { ModelSummary } from "../node/handle.ts";
+import { formatBytes } from "./format.ts";
+import { base, buttons } from "./shared-styles.ts";
+
+/** The runtime on the wire (ONNX Runtime Web, compressed): told before it is fetched. */
+export const RUNTIME_BYTES = 5_000_000;
+
+/** What lending fetches, in words, known or not. */
+export function fetchSentence(model: ModelSummary | undefined): string {
+  const weights = model === undefined ? "the layers that it will hold" : `at most ${formatBytes(model.sizeBytes)} of the model`;
+  return `${weights} and about ${formatBytes(RUNTIME_BYTES)} of software`;
+}
+
+export class LendConsent extends LitElement {
+  static override styles = [
+    base,
+    buttons,
+    css`
+      :host {
+        display: grid;
+        gap: 18px;
+      }
+      dl {
+        display: grid;
+        gap: 14px;
+      }
+      dl div {
+        padding-inline-start: 16px;
+        border-inline-start: 3px solid var(--good);
+      }
+      dl .risk {
+        border-inline-start-color: var(--lamp);
+      }
+      dt {
+        font-weight: 600;
+      }
+      dd {
+        color: var(--soft);
+        font-size: 0.9375rem;
+        text-wrap: pretty;
+      }
+      .go {
+        display: grid;
+        gap: 8px;
+        justify-items: start;
+      }
+    `,
+  ];
+  static override properties = { model: { attribute: false } };
+
+  declare model: ModelSummary | undefined;
+
+  protected override render(): TemplateResult {
+    return html`<dl>
+        <div>
+          <dt>What happens</dt>
+          <dd>This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for whoever asks, at most as much as you allow.</dd>
+        </div>
+        <div>
+          <dt>How it ends</dt>
+          <dd>Switch it off or close the tab. Other tabs take over.</dd>
+        </div>
+        <div class="risk">
+          <dt>What is not protected</dt>
+          <dd>Other tabs see this device's IP address. The numbers that pass through a tab are not text, but text can be guessed from them.</dd>
+        </div>
+      </dl>
+      <div class="go">
+        <button type="button" class="button main" data-testid="lend-start" @click=${() => this.dispatchEvent(new CustomEvent("agreed"))}>Agree and lend</button>
+        <p class="small soft">Until you agree nothing is loaded and nothing is computed.</p>
+      </div>`;
+  }
+}

@@ -1,0 +1,198 @@
+// Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
+import * as v from "valibot";
+import type { BackendChoice, LendState, ModelSummary, Node, NodeState, Problem, RelayState, ServedCounts, SwarmPeer } from "../node/handle.ts";
+import { errorCode, errorMessage } from "../shared/errors.ts";
+import type { Span } from "../shared/ids.ts";
+import type { Memory } from "./memory.ts";
+import { UNKNOWN, type Overview } from "./overview.ts";
+import { layoutSwarm } from "./swarm-layout.ts";
+
+/** Everything but the answer that the page shows, as plain data. */
+export interface View {
+  readonly joined: boolean;
+  readonly consented: boolean;
+  readonly relay: RelayState;
+  readonly model: ModelSummary | undefined;
+  readonly lend: LendState;
+  readonly share: number;
+  readonly backendChoice: BackendChoice;
+  /** Undefined until the relay or the swarm told. */
+  readonly swarm: readonly SwarmPeer[] | undefined;
+  readonly gaps: readonly Span[];
+  readonly served: ServedCounts;
+  readonly notices: readonly string[];
+}
+
+export interface NodeControllerOptions {
+  /** Loads the node's code and makes the node. Called at most once at a time. */
+  readonly createNode: () => Promise<Node>;
+  readonly memory: Memory;
+}
+
+const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
+const Share = v.pipe(v.number(), v.minValue(0.1), v.maxValue(1));
+const Choice = v.picklist(["auto", "wasm", "webgpu"]);
+/** Half of the compute: enough to help, while the machine stays pleasant to use. */
+const DEFAULT_SHARE = 0.5;
+
+/** A failure as the page tells it: the node's own words where it has some. */
+export function problemOf(error: unknown): Problem {
+  const code = errorCode(error);
+  if (code !== undefined) return { code, message: errorMessage(error) };
+  return {
+    code: "ENGINE_FAILED",
+    message: `Something went wrong in this tab (${errorMessage(error)}). Nothing that you wrote is lost. Try again, or reload the page.`,
+  };
+}
+
+export class NodeController {
+  readonly #options: NodeControllerOptions;
+  readonly #listeners = new Set<() => void>();
+  #creating: Promise<Node> | undefined;
+  #state: NodeState | undefined;
+  #overview = UNKNOWN;
+  /** What the page says of lending while there is no node to say it. */
+  #lendHere: LendState = { kind: "off" };
+  #lendWanted = false;
+  #consented: boolean;
+  #share: number;
+  #backendChoice: BackendChoice;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: NodeControllerOptions) {
+    this.#options = options;
+    this.#consented = options.memory.read("consent", v.boolean(), false);
+    this.#share = options.memory.read("share", Share, DEFAULT_SHARE);
+    this.#backendChoice = options.memory.read("backend", Choice, "auto");
+  }
+
+  get view(): View {
+    const state = this.#state;
+    const peers = state?.swarm ?? this.#overview.peers;
+    const model = state?.model ?? this.#overview.model;
+    // A node that has only just started knows less than the relay told before: show what is known.
+    const swarm = state !== undefined && state.swarm.length === 0 && state.relay.kind !== "connected" ? this.#overview.peers : peers;
+    return {
+      joined: state !== undefined,
+      consented: this.#consented,
+      relay: state?.relay ?? this.#overview.relay,
+      model,
+      lend: state === undefined || (state.lend.kind === "off" && this.#lendHere.kind !== "off") ? this.#lendHere : state.lend,
+      share: state?.share ?? this.#share,
+      backendChoice: state?.backendChoice ?? this.#backendChoice,
+      swarm,
+      gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
+      served: state?.served ?? NOTHING_SERVED,
+      notices: state?.notices ?? [],
+    };
+  }
+
+  /** Calls `listener` after every change of `view`; answers the function that stops it. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  setOverview(overview: Overview): void {
+    this.#overview = overview;
+    if (this.#state === undefined) this.#changed();
+  }
+
+  /** The person agreed to lend: remembered, and lending starts. */
+  async agree(): Promise<void> {
+    this.#consented = true;
+    this.#options.memory.write("consent", true);
+    await this.lend(true);
+  }
+
+  async withdrawConsent(): Promise<void> {
+    this.#consented = false;
+    this.#options.memory.forget("consent");
+    await this.lend(false);
+  }
+
+  /** Never throws: what fails shows in `view.lend`. */
+  async lend(on: boolean): Promise<void> {
+    if (on && !this.#consented) return;
+    this.#lendWanted = on;
+    this.#lendHere = on ? { kind: "joining", step: "Loading what lending needs" } : { kind: "off" };
+    this.#changed();
+    if (!on && this.#creating === undefined) return;
+    try {
+      const node = await this.node();
+      // The switch may have been moved while the node was made.
+      if (this.#lendWanted !== on) return;
+      await node.lend(on);
+      this.#lendHere = { kind: "off" };
+    } catch (error) {
+      this.#lendHere = this.#lendWanted ? { kind: "failed", problem: problemOf(error) } : { kind: "off" };
+    }
+    this.#changed();
+  }
+
+  setShare(share: number): void {
+    this.#share = Math.min(1, Math.max(0.1, share));
+    this.#options.memory.write("share", this.#share);
+    void this.#withNode((node) => node.setShare(this.#share));
+    this.#changed();
+  }
+
+  setBackend(choice: BackendChoice): void {
+    this.#backendChoice = choice;
+    this.#options.memory.write("backend", choice);
+    void this.#withNode((node) => node.setBackend(choice));
+    this.#changed();
+  }
+
+  /** The node, made when it is first wanted. Throws what making it threw; the next call tries again. */
+  node(): Promise<Node> {
+    this.#creating ??= this.#create();
+    return this.#creating;
+  }
+
+  /** Leaves the swarm and frees everything; the next wish for a node makes a new one. */
+  async release(): Promise<void> {
+    const creating = this.#creating;
+    this.#lendWanted = false;
+    this.#lendHere = { kind: "off" };
+    this.#creating = undefined;
+    this.#unsubscribe?.();
+    this.#state = undefined;
+    this.#changed();
+    try {
+      await (await creating)?.stop();
+    } catch {
+      // A node that could not be made, or is gone already, has nothing left to free.
+    }
+  }
+
+  async #create(): Promise<Node> {
+    try {
+      const node = await this.#options.createNode();
+      node.setShare(this.#share);
+      if (this.#backendChoice !== "auto") node.setBackend(this.#backendChoice);
+      this.#state = node.state;
+      this.#unsubscribe = node.subscribe((state) => {
+        this.#state = state;
+        this.#changed();
+      });
+      this.#changed();
+      return node;
+    } catch (error) {
+      this.#creating = undefined;
+      throw error;
+    }
+  }
+
+  async #withNode(use: (node: Node) => void): Promise<void> {
+    try {
+      if (this.#creating !== undefined) use(await this.#creating);
+    } catch {
+      // Making the node failed, which whoever wanted it is told; the choice is kept for the next one.
+    }
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

@@ -1,0 +1,146 @@
+// The swarm: one sentence, the picture, and the same as a table.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+import type { ModelSummary } from "../node/handle.ts";
+import { isRunning } from "./ask-state.ts";
+import type { Asker } from "./asker.ts";
+import { formatBytes, formatCount, formatLayers, formatMs } from "./format.ts";
+import type { NodeController } from "./node-controller.ts";
+import { peerName, peerTail } from "./peer-name.ts";
+import { base, fields, panel } from "./shared-styles.ts";
+import { layoutSwarm, type SwarmLayout } from "./swarm-layout.ts";
+import { peerDoes, swarmSentence } from "./swarm-words.ts";
+import { Watch } from "./watch.ts";
+
+const HOSTS = { page: "page", widget: "widget", volunteer: "volunteer" } as const;
+
+export class SwarmPanel extends LitElement {
+  static override styles = [
+    base,
+    panel,
+    fields,
+    css`
+      .panel {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 18px;
+      }
+      .top {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        justify-content: space-between;
+        gap: 4px 24px;
+      }
+      .empty {
+        display: grid;
+        justify-items: center;
+        gap: 14px;
+        padding: 28px 16px;
+        border: 1.5px dashed var(--edge);
+        border-radius: var(--radius-small);
+        color: var(--soft);
+        text-align: center;
+        font: italic 1.125rem/1.5 var(--serif);
+      }
+      .windows {
+        display: flex;
+        gap: 5px;
+      }
+      .windows i {
+        width: 18px;
+        height: 24px;
+        border-radius: 5px;
+        border: 1.5px solid var(--edge);
+      }
+      .scroll {
+        overflow-x: auto;
+      }
+      table {
+        width: 100%;
+        border-collapse: collapse;
+        font-size: 0.875rem;
+        font-variant-numeric: tabular-nums;
+      }
+      th,
+      td {
+        padding: 8px 12px 8px 0;
+        text-align: start;
+        white-space: nowrap;
+        border-bottom: 1px solid var(--edge);
+      }
+      thead th {
+        color: var(--soft);
+        font-weight: 600;
+      }
+    `,
+  ];
+  static override properties = { controller: { attribute: false }, asker: { attribute: false } };
+
+  declare controller: NodeController;
+  declare asker: Asker;
+
+  constructor() {
+    super();
+    new Watch(this, () => [this.controller, this.asker]);
+  }
+
+  protected override render(): TemplateResult {
+    const { swarm, model, gaps } = this.controller.view;
+    const ask = this.asker.state;
+    const layout = layoutSwarm(swarm ?? [], model?.layerCount ?? 0);
+    const sentence = swarmSentence(swarm, layout, gaps);
+    const some = model !== undefined && layout.rows.length > 0;
+    return html`<section class="panel" aria-labelledby="title">
+      <div class="top">
+        <h2 id="title">The swarm</h2>
+        ${model === undefined ? nothing : html`<p class="small soft">${this.#modelWords(model)}</p>`}
+      </div>
+      ${some
+        ? html`<p class="lead" role="status" data-testid="swarm-summary">${sentence}</p>
+            <mh-swarm-map .layout=${layout} .gaps=${gaps} .hops=${ask.hops} ?running=${isRunning(ask)} .label=${`${sentence} The table below tells the same.`}></mh-swarm-map>
+            ${this.#table(layout)}`
+        : this.#empty(sentence, model?.layerCount ?? 8)}
+    </section>`;
+  }
+
+  #modelWords(model: ModelSummary): string {
+    return `${model.name}: ${model.layerCount} layers, ${formatBytes(model.sizeBytes)}, ${model.licence}`;
+  }
+
+  #empty(sentence: string, layers: number): TemplateResult {
+    return html`<div class="empty">
+      <div class="windows" aria-hidden="true">${Array.from({ length: Math.min(layers, 12) }, () => html`<i></i>`)}</div>
+      <p role="status" data-testid="swarm-summary">${sentence}</p>
+    </div>`;
+  }
+
+  #table(layout: SwarmLayout): TemplateResult {
+    return html`<details>
+      <summary>As a table</summary>
+      <div class="scroll" tabindex="0" role="group" aria-label="Table of peers">
+        <table>
+          <thead>
+            <tr>
+              ${["Peer", "Layers", "Does", "Computes with", "A layer takes", "Sessions", "Tokens served", "Runs in a"].map((head) => html`<th scope="col">${head}</th>`)}
+            </tr>
+          </thead>
+          <tbody>
+            ${layout.rows.map(
+              (peer) =>
+                html`<tr>
+                  <th scope="row">${peerName(peer.peer)}${peer.isSelf ? " (you)" : ""} <span class="soft">…${peerTail(peer.peer)}</span></th>
+                  <td>${peer.span === undefined ? "–" : formatLayers(peer.span)}</td>
+                  <td>${peerDoes(peer)}</td>
+                  <td>${peer.backend === "wasm" ? "WebAssembly" : "WebGPU"}</td>
+                  <td>${peer.layerMs === undefined ? "–" : formatMs(peer.layerMs)}</td>
+                  <td>${formatCount(peer.sessions)}</td>
+                  <td>${formatCount(peer.tokensServed)}</td>
+                  <td>${HOSTS[peer.host]}</td>
+                </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
+    </details>`;
+  }
+}

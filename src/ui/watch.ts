@@ -1,0 +1,28 @@
+// Ties an element to something that changes: renders again on each change, for as long as it is on the page.
+import type { ReactiveController, ReactiveControllerHost } from "lit";
+
+export interface Watchable {
+  subscribe(listener: () => void): () => void;
+}
+
+export class Watch implements ReactiveController {
+  readonly #host: ReactiveControllerHost;
+  readonly #sources: () => readonly Watchable[];
+  #stops: readonly (() => void)[] = [];
+
+  /** `sources` is asked when the element is connected: its properties are set by then. */
+  constructor(host: ReactiveControllerHost, sources: () => readonly Watchable[]) {
+    this.#host = host;
+    this.#sources = sources;
+    host.addController(this);
+  }
+
+  hostConnected(): void {
+    this.#stops = this.#sources().map((source) => source.subscribe(() => this.#host.requestUpdate()));
+  }
+
+  hostDisconnected(): void {
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+  }
+}

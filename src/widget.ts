@@ -1,0 +1,69 @@
+// Entry of widget.js: defines <manyhands-widget>, a frame of the relay's origin on somebody else's page.
+// It runs in the embedding page, so it does next to nothing: place the frame, fit its height, pass the theme on.
+import { asTheme, readHeight, type ThemeMessage, type WidgetTheme } from "./ui/frame-messages.ts";
+
+/** Until the card tells its own height. */
+const FIRST_HEIGHT = { full: 250, compact: 132 } as const;
+
+// Not an asset of this script: the relay serves the page beside it.
+const FRAME = new URL(/* @vite-ignore */ "widget.html", import.meta.url);
+
+class ManyhandsWidget extends HTMLElement {
+  static readonly observedAttributes = ["theme"];
+
+  #frame: HTMLIFrameElement | undefined;
+
+  connectedCallback(): void {
+    addEventListener("message", this.#onMessage);
+    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+    const frame = document.createElement("iframe");
+    const compact = this.hasAttribute("compact");
+    const src = new URL(FRAME);
+    src.search = new URLSearchParams({ theme: this.#theme(), host: location.origin, ...(compact ? { compact: "" } : {}) }).toString();
+    frame.title = "Manyhands: lend this tab";
+    frame.loading = "lazy";
+    frame.referrerPolicy = "origin";
+    // Scripts and its own origin are what the card needs; it opens no windows, sends no forms, moves no other page.
+    frame.setAttribute("sandbox", "allow-scripts allow-same-origin");
+    frame.allow = "";
+    frame.style.cssText = `display:block;width:100%;border:0;height:${compact ? FIRST_HEIGHT.compact : FIRST_HEIGHT.full}px;background:transparent`;
+    frame.src = src.href;
+    this.#frame = frame;
+    this.#paint();
+    const style = document.createElement("style");
+    style.textContent = ":host{display:block;width:100%;max-width:420px}:host([hidden]){display:none}";
+    root.replaceChildren(style, frame);
+  }
+
+  disconnectedCallback(): void {
+    removeEventListener("message", this.#onMessage);
+    this.#frame?.remove();
+    this.#frame = undefined;
+  }
+
+  attributeChangedCallback(): void {
+    this.#paint();
+    const message: ThemeMessage = { manyhands: "theme", theme: this.#theme() };
+    this.#frame?.contentWindow?.postMessage(message, FRAME.origin);
+  }
+
+  readonly #onMessage = (event: MessageEvent): void => {
+    const frame = this.#frame;
+    if (frame === undefined || event.source !== frame.contentWindow || event.origin !== FRAME.origin) return;
+    const height = readHeight(event.data);
+    if (height !== undefined) frame.style.height = `${height}px`;
+  };
+
+  #theme(): WidgetTheme {
+    return asTheme(this.getAttribute("theme")) ?? "auto";
+  }
+
+  /** A frame is see-through only while it and its place have the same colour scheme. */
+  #paint(): void {
+    const theme = this.#theme();
+    if (this.#frame !== undefined) this.#frame.style.colorScheme = theme === "auto" ? "light dark" : theme;
+  }
+}
+
+// A page may carry the tag twice.
+if (customElements.get("manyhands-widget") === undefined) customElements.define("manyhands-widget", ManyhandsWidget);

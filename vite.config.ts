@@ -1,0 +1,70 @@
+// Builds the site into dist/: the page, the widget's frame, and widget.js under a name that embedding sites can rely on.
+import { createReadStream, createWriteStream } from "node:fs";
+import { readdir, stat, unlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip } from "node:zlib";
+import { defineConfig, type Plugin } from "vite";
+
+const COMPRESSED = /\.(?:js|mjs|css|html|svg|wasm|json|webmanifest|md)$/;
+/** Smaller files gain nothing from a second copy. */
+const COMPRESS_FROM_BYTES = 512;
+/** A copy that saves less than a twentieth is not worth its place. */
+const COMPRESS_RATIO = 0.95;
+
+async function compress(path: string): Promise<void> {
+  const { size } = await stat(path);
+  if (size < COMPRESS_FROM_BYTES) return;
+  await pipeline(createReadStream(path), createGzip({ level: constants.Z_BEST_COMPRESSION }), createWriteStream(`${path}.gz`));
+  if ((await stat(`${path}.gz`)).size > size * COMPRESS_RATIO) await unlink(`${path}.gz`);
+}
+
+/** Writes `name.gz` beside each compressible file: the relay serves it to whoever takes gzip. */
+function precompress(): Plugin {
+  let outDir = "dist";
+  return {
+    name: "precompress",
+    apply: "build",
+    configResolved(config) {
+      outDir = resolve(config.root, config.build.outDir);
+    },
+    async closeBundle() {
+      const entries = await readdir(outDir, { recursive: true, withFileTypes: true });
+      for (const entry of entries) if (entry.isFile() && COMPRESSED.test(entry.name)) await compress(join(entry.parentPath, entry.name));
+    },
+  };
+}
+
+/** In development too, the embed script answers at /widget.js. */
+function widgetInDevelopment(): Plugin {
+  return {
+    name: "widget-in-development",
+    configureServer(server) {
+      server.middlewares.use((request, _response, next) => {
+        if (request.url?.split("?")[0] === "/widget.js") request.url = "/src/widget.ts";
+        next();
+      });
+    },
+  };
+}
+
+export default defineConfig({
+  // Relative, so that the site works under any origin and any folder.
+  base: "./",
+  plugins: [precompress(), widgetInDevelopment()],
+  build: {
+    outDir: "dist",
+    target: ["chrome123", "edge123", "firefox128", "safari17.5"],
+    sourcemap: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // Minifying drops the libraries' notices from the code; this file carries them.
+    license: { fileName: "licences.md" },
+    rolldownOptions: {
+      input: { page: "index.html", frame: "widget.html", widget: "src/widget.ts" },
+      output: { entryFileNames: (chunk) => (chunk.name === "widget" ? "widget.js" : "assets/[name]-[hash].js") },
+    },
+  },
+  worker: { format: "es" },
+  optimizeDeps: { exclude: ["onnxruntime-web"] },
+});
