@@ -2,7 +2,7 @@
 import { chromium } from "playwright-core";
 
 /** Flags that let a machine without a graphics card use the browser's software adapter. */
-export const WEBGPU_FLAGS: readonly string[] = Object.freeze([
+const WEBGPU_FLAGS: readonly string[] = Object.freeze([
   "--enable-unsafe-webgpu",
   "--enable-features=Vulkan",
   "--use-webgpu-adapter=swiftshader",
