@@ -24,7 +24,8 @@ export function readTokenizer(tokenizerJson: Uint8Array, configJson: Uint8Array 
   try {
     const tokenizer = new HuggingFaceTokenizer(parse(tokenizerJson), configJson === undefined ? {} : parse(configJson));
     const decode = (tokens: readonly number[]): string =>
-      tokenizer.decode([...tokens], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+      // The library refuses an empty list.
+      tokens.length === 0 ? "" : tokenizer.decode([...tokens], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
     return {
       encode: (text) => tokenizer.encode(text, { add_special_tokens: true }).ids,
       decode,

@@ -1,0 +1,148 @@
+// Peers that break the protocol: their frames are dropped and counted, their links closed, other answers unharmed.
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { chainTokens } from "../../../src/inference/prefix-log.ts";
+import { RouteSession } from "../../../src/inference/route-session.ts";
+import type { Link } from "../../../src/mesh/link.ts";
+import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
+import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
+import { HASH_BYTES } from "../../../src/protocol/session-frames.ts";
+import { PROTOCOLS } from "../../../src/protocol/version.ts";
+import { BUNDLED } from "../../support/bundled-model.ts";
+import { type MemorySwarm, randomBytes, startMemorySwarm, type SwarmPeer } from "../../support/memory-swarm.ts";
+
+const signal = new AbortController().signal;
+const ROOT = new Uint8Array(HASH_BYTES).fill(7);
+const SESSION = "0123456789abcdef0123456789abcdef";
+
+describe("a hostile peer", () => {
+  let swarm: MemorySwarm;
+  let villain: MemoryMesh;
+  let honest: MemoryMesh;
+  let victim: RouteSession;
+  let position = 0;
+  let undisturbed: readonly Float32Array[] = [];
+  let first: SwarmPeer;
+  let last: SwarmPeer;
+
+  const openVictim = (): Promise<RouteSession> =>
+    RouteSession.open({ mesh: honest, random: randomBytes }, { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 20, maxPositions: 400 }, signal, () => {});
+  const tokenAt = (index: number): number => (index * 37) % 2000;
+
+  beforeAll(async () => {
+    swarm = await startMemorySwarm([4]);
+    [first, last] = swarm.peers as [SwarmPeer, SwarmPeer];
+    villain = swarm.guest("a-villain-of-the-play");
+    honest = swarm.guest("an-honest-requester");
+    const reference = await openVictim();
+    const answers: Float32Array[] = [];
+    for (let index = 0; index < 120; index++) answers.push((await reference.step([tokenAt(index)], signal)).logits.values);
+    undisturbed = answers;
+    await reference.close();
+    victim = await openVictim();
+  });
+  afterAll(async () => {
+    await victim.close();
+    await swarm.stop();
+  });
+  beforeEach(() => {
+    for (const peer of swarm.peers) peer.refused.length = 0;
+  });
+
+  /** A step of the honest session, between the villain's moves: it must be what it was without them. */
+  const honestStep = async (): Promise<void> => {
+    const answer = await victim.step([tokenAt(position)], signal);
+    expect(answer.logits.values).toEqual(undisturbed[position]);
+    position++;
+  };
+
+  const openFrame = (extra: object = {}): Uint8Array<ArrayBuffer> =>
+    encodeFrame({ kind: "open", session: SESSION, model: BUNDLED.id, start: 0, end: 4, previous: villain.self, next: last.hop.peer, root: ROOT, topK: 5, maxPositions: 50, ...extra });
+  const stepFrame = (extra: object = {}, payload: Uint8Array = new Uint8Array(8)): Uint8Array<ArrayBuffer> =>
+    encodeFrame({ kind: "step", session: SESSION, position: 0, count: 2, prefix: ROOT, chain: chainTokens(ROOT, [0, 0]), truncate: false, timings: [], ...extra }, payload);
+  const drained = async (link: Link): Promise<unknown[]> => {
+    const headers: unknown[] = [];
+    try {
+      for await (const frame of link.frames) headers.push(decodeFrame(frame).header);
+    } catch {
+      // the other side broke the link off: what came before is what counts
+    }
+    return headers;
+  };
+  /** Sends frames to the peer that holds the first layers; answers what came back before the link was closed. */
+  const attack = async (peer: SwarmPeer, frames: readonly Uint8Array[]): Promise<unknown[]> => {
+    const link = await villain.open(peer.hop.peer, PROTOCOLS.session, signal);
+    const headers = drained(link);
+    for (const frame of frames) await link.send(frame).catch(() => {}); // closed on us already: as it should
+    return headers;
+  };
+
+  it.each([
+    ["bytes that are no frame", (): Uint8Array[] => [Uint8Array.of(1, 2, 3, 4, 5)], "FRAME_MALFORMED"],
+    ["an empty frame", () => [new Uint8Array(0)], "FRAME_MALFORMED"],
+    ["a header over the limit", () => [Uint8Array.of(0xff, 0xff, 0x7f, 1)], "FRAME_TOO_LARGE"],
+    ["a kind that does not exist", () => [encodeFrame({ kind: "gift", session: SESSION })], "FRAME_MALFORMED"],
+    ["a step for a session that nobody opened", () => [stepFrame()], "SESSION_UNKNOWN"],
+    ["logits sent to a span", () => [openFrame(), encodeFrame({ kind: "logits", session: SESSION, position: 1, topK: 1, timings: [] }, new Uint8Array(12))], "FRAME_MALFORMED"],
+    ["a session opened twice", () => [openFrame(), openFrame()], "FRAME_MALFORMED"],
+    ["a step of another session", () => [openFrame(), stepFrame({ session: "f".repeat(32) })], "SESSION_FOREIGN"],
+    ["a payload that does not fit the count", () => [openFrame(), stepFrame({}, new Uint8Array(12))], "FRAME_MALFORMED"],
+    ["a step from the future", () => [openFrame(), stepFrame({ position: 5 })], "PREFIX_MISMATCH"],
+    ["a step after another past", () => [openFrame(), stepFrame({ prefix: new Uint8Array(HASH_BYTES) })], "PREFIX_MISMATCH"],
+    ["the same step twice", () => [openFrame(), stepFrame(), stepFrame()], "PREFIX_MISMATCH"],
+    ["more positions than were asked for", () => [openFrame({ maxPositions: 1 }), stepFrame()], "FRAME_MALFORMED"],
+    ["a route that does not fit the span", () => [openFrame({ next: null })], "FRAME_MALFORMED"],
+    ["somebody else named as the sender", () => [openFrame({ previous: "an-honest-requester" })], "FRAME_MALFORMED"],
+  ])("that sends %s is refused", async (_, frames, code) => {
+    await honestStep();
+    await attack(first, frames());
+    expect(first.refused).toEqual([{ peer: villain.self, code }]);
+    await honestStep();
+  });
+
+  it("that steps into the session of another is refused, and the session goes on", async () => {
+    await honestStep();
+    // The session's id is no secret to the peers of its route: the villain knows it.
+    const random = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => bytes.fill(0xcd);
+    const open = await RouteSession.open({ mesh: honest, random }, { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 }, signal, () => {});
+    const theirs = "cd".repeat(16);
+    await attack(first, [stepFrame({ session: theirs })]);
+    await attack(last, [stepFrame({ session: theirs }, new Uint8Array(2 * 128 * 4))]);
+    await attack(first, [openFrame({ session: theirs })]);
+    expect(first.refused.map(({ code }) => code)).toEqual(["SESSION_FOREIGN", "SESSION_FOREIGN"]);
+    expect(last.refused.map(({ code }) => code)).toEqual(["SESSION_FOREIGN"]);
+    expect((await open.step([0, 1, 2], signal)).logits.ids).toHaveLength(5);
+    await open.close();
+    await honestStep();
+  });
+
+  it("that opens links without end gets no more than its share", async () => {
+    const links = await Promise.all(Array.from({ length: 70 }, () => villain.open(first.hop.peer, PROTOCOLS.session, signal)));
+    const closed = links.filter((link) => drained(link) && true);
+    expect(closed).toHaveLength(70);
+    await Promise.race(links.map((link) => link.closed));
+    expect(first.refused.length).toBeGreaterThanOrEqual(6);
+    await Promise.all(links.map((link) => link.close()));
+    await honestStep();
+  });
+
+  it("that sends any mutation of good frames never changes another answer", async () => {
+    const good = [openFrame(), stepFrame()];
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 4 }), fc.boolean(), async (edits, cut) => {
+        const frames = good.map((frame) => {
+          const bytes = frame.slice(0, cut ? frame.byteLength - 3 : frame.byteLength);
+          for (const [at, value] of edits) bytes[at % bytes.byteLength] = value;
+          return bytes;
+        });
+        const link = await villain.open(first.hop.peer, PROTOCOLS.session, signal);
+        const headers = drained(link);
+        for (const frame of frames) await link.send(frame).catch(() => {}); // closed on us already
+        await link.close();
+        await headers;
+        if (position < 110) await honestStep();
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
