@@ -31,7 +31,7 @@ const FENCES = [
   ["onnxruntime", "onnxruntime-web", "^src/engine/"],
   ["comlink", "comlink", "^src/.*(client|worker)\\.ts$"],
   ["idb", "idb", "^src/.*store[^/]*\\.ts$"],
-  ["valibot", "valibot", "^(src/(protocol|model|engine|mesh|tasks|credit|ui)|relay)/"],
+  ["valibot", "valibot", "^(src/(protocol|model|engine|mesh|tasks|credit|node|ui)/|src/widget-frame\\.ts$|relay/)"],
   ["fastify", "fastify|@fastify", "^relay/"],
   ["kysely", "kysely", "^relay/"],
   ["lit", "lit|@lit|lit-html|lit-element", "^src/ui/"],
