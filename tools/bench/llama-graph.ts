@@ -1,0 +1,217 @@
+// The ONNX graph of a Llama of any size in the shape of onnxruntime-genai's model builder, weights named but not made.
+import { create } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+} from "../../src/model/onnx/onnx_pb.ts";
+import { asExternal, ElementType, int64Tensor, intAttribute, valueInfo, writeOnnx } from "../../src/model/onnx/read-onnx.ts";
+
+export interface LlamaShape {
+  readonly layers: number;
+  /** Hidden width. */
+  readonly width: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Width of the feed-forward part. */
+  readonly feedForward: number;
+  readonly vocabulary: number;
+  /** Positions of the rotary tables. */
+  readonly context: number;
+}
+
+/** How a tensor's values are made. */
+export type WeightKind = "matrix" | "projection" | "norm" | "cos" | "sin";
+
+export interface LlamaWeight {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly kind: WeightKind;
+}
+
+const MICROSOFT = "com.microsoft";
+const EPSILON = 1e-5;
+const MASK = "/model/attn_mask_reformat/attn_mask_subgraph";
+
+/** The graph, and the float32 weights that `dataFile` has to hold one right after the other. */
+export function llamaGraph(
+  shape: LlamaShape,
+  dataFile: string,
+): { readonly graph: Uint8Array<ArrayBuffer>; readonly weights: readonly LlamaWeight[] } {
+  const nodes: NodeProto[] = [];
+  const weights: LlamaWeight[] = [];
+  const node = (opType: string, name: string, input: string[], output: string[], domain = "", attribute: AttributeProto[] = []): string => {
+    nodes.push(create(NodeProtoSchema, { opType, name, input, output, domain, attribute }));
+    return output[0] ?? "";
+  };
+  const weight = (name: string, kind: WeightKind, ...dims: number[]): string => {
+    weights.push({ name, dims, kind });
+    return name;
+  };
+  const epsilon = create(AttributeProtoSchema, { name: "epsilon", type: AttributeProto_AttributeType.FLOAT, f: EPSILON });
+
+  const mask = maskNodes(node);
+  const embedding = weight("model.embed_tokens.weight", "matrix", shape.vocabulary, shape.width);
+  let residual = node("Gather", "/model/embed_tokens/Gather", [embedding, "input_ids"], ["/model/embed_tokens/Gather/output_0"]);
+  let branch = "";
+  /** The norm of the residual stream, with the last branch added to it where there is one. */
+  const norm = (base: string, isFinal = false): string => {
+    const scale = weight(`${base.slice(1).replaceAll("/", ".")}.weight`, "norm", shape.width);
+    if (branch === "") {
+      return node("SimplifiedLayerNormalization", `${base}/LayerNorm`, [residual, scale], [`${base}/output_0`], "", [
+        intAttribute("axis", -1),
+        intAttribute("stash_type", 1),
+        epsilon,
+      ]);
+    }
+    const outputs = isFinal ? [`${base}/output_0`] : [`${base}/output_0`, "", "", `${base}/output_3`];
+    node("SkipSimplifiedLayerNormalization", `${base}/SkipLayerNorm`, [residual, branch, scale], outputs, MICROSOFT, [epsilon]);
+    residual = `${base}/output_3`;
+    return `${base}/output_0`;
+  };
+  const matmul = (base: string, input: string, kind: WeightKind, rows: number, columns: number): string =>
+    node(
+      "MatMul",
+      `${base}/MatMul`,
+      [input, weight(`${base.slice(1).replaceAll("/", ".")}.MatMul.weight`, kind, rows, columns)],
+      [`${base}/MatMul/output_0`],
+    );
+
+  for (let layer = 0; layer < shape.layers; layer++) {
+    const base = `/model/layers.${layer}`;
+    const attended = attentionNodes(
+      node,
+      weight,
+      shape,
+      layer,
+      matmul(
+        `${base}/attn/qkv_proj`,
+        norm(`${base}/input_layernorm`),
+        "matrix",
+        shape.width,
+        (shape.heads + 2 * shape.kvHeads) * shape.headSize,
+      ),
+      mask,
+    );
+    branch = matmul(`${base}/attn/o_proj`, attended, "projection", shape.heads * shape.headSize, shape.width);
+    const x = norm(`${base}/post_attention_layernorm`);
+    const gate = matmul(`${base}/mlp/gate_proj`, x, "matrix", shape.width, shape.feedForward);
+    const up = matmul(`${base}/mlp/up_proj`, x, "matrix", shape.width, shape.feedForward);
+    const sigmoid = node("Sigmoid", `${base}/mlp/act_fn/Sigmoid`, [gate], [`${base}/mlp/act_fn/Sigmoid/output_0`]);
+    const silu = node("Mul", `${base}/mlp/act_fn/Mul`, [gate, sigmoid], [`${base}/mlp/act_fn/Mul/output_0`]);
+    const product = node("Mul", `${base}/mlp/Mul`, [silu, up], [`${base}/mlp/Mul/output_0`]);
+    branch = matmul(`${base}/mlp/down_proj`, product, "projection", shape.feedForward, shape.width);
+  }
+  const last = norm(`/model/layers.${shape.layers}/final_norm_layernorm`, true);
+  node("MatMul", "/lm_head/MatMul", [last, weight("lm_head.MatMul.weight", "matrix", shape.width, shape.vocabulary)], ["logits"]);
+  return { graph: writeGraph(shape, nodes, weights, dataFile), weights };
+}
+
+type AddNode = (opType: string, name: string, input: string[], output: string[], domain?: string, attribute?: AttributeProto[]) => string;
+
+/** What GroupQueryAttention asks for, from the attention mask: last position of each row, and total length, both int32. */
+function maskNodes(node: AddNode): readonly [string, string] {
+  const constant = (rank: number): string => {
+    const value = int64Tensor("", [1]);
+    if (rank === 0) value.dims = [];
+    const tensor = create(AttributeProtoSchema, { name: "value", type: AttributeProto_AttributeType.TENSOR, t: value });
+    return node(
+      "Constant",
+      `/model/constant_nodes/TensorProto.INT64/${rank}D/1`,
+      [],
+      [`/model/constants/TensorProto.INT64/${rank}D/1`],
+      "",
+      [tensor],
+    );
+  };
+  const one = constant(1);
+  const step = (opType: string, name: string, inputs: string[], attributes: AttributeProto[] = []): string =>
+    node(opType, `${MASK}/${name}`, inputs, [`${MASK}/${name}/output_0`], "", attributes);
+  const toInt32 = [intAttribute("to", ElementType.INT32)];
+  const last = step("Cast", "Sub/Cast", [step("Sub", "Sub", [step("ReduceSum", "ReduceSum", ["attention_mask", one]), one])], toInt32);
+  const total = step(
+    "Cast",
+    "Gather/Cast",
+    [step("Gather", "Gather", [step("Shape", "Shape", ["attention_mask"]), constant(0)], [intAttribute("axis", 0)])],
+    toInt32,
+  );
+  return [last, total];
+}
+
+function attentionNodes(
+  node: AddNode,
+  weight: (name: string, kind: WeightKind, ...dims: number[]) => string,
+  shape: LlamaShape,
+  layer: number,
+  packed: string,
+  mask: readonly [string, string],
+): string {
+  if (layer === 0) for (const kind of ["cos", "sin"] as const) weight(`${kind}_cache`, kind, shape.context, shape.headSize / 2);
+  const name = `/model/layers.${layer}/attn/GroupQueryAttention`;
+  const scale = create(AttributeProtoSchema, { name: "scale", type: AttributeProto_AttributeType.FLOAT, f: shape.headSize ** -0.5 });
+  return node(
+    "GroupQueryAttention",
+    name,
+    [packed, "", "", `past_key_values.${layer}.key`, `past_key_values.${layer}.value`, ...mask, "cos_cache", "sin_cache"],
+    [`${name}/output_0`, `present.${layer}.key`, `present.${layer}.value`],
+    MICROSOFT,
+    [
+      intAttribute("num_heads", shape.heads),
+      intAttribute("kv_num_heads", shape.kvHeads),
+      intAttribute("do_rotary", 1),
+      intAttribute("rotary_interleaved", 0),
+      scale,
+    ],
+  );
+}
+
+function writeGraph(
+  shape: LlamaShape,
+  nodes: readonly NodeProto[],
+  weights: readonly LlamaWeight[],
+  dataFile: string,
+): Uint8Array<ArrayBuffer> {
+  let offset = 0;
+  const initializer = weights.map(({ name, dims }): TensorProto => {
+    const length = 4 * dims.reduce((product, dim) => product * dim, 1);
+    const tensor = asExternal(create(TensorProtoSchema, { name, dataType: ElementType.FLOAT, dims: dims.map(BigInt) }), {
+      file: dataFile,
+      offset,
+      length,
+    });
+    offset += length;
+    return tensor;
+  });
+  const caches = (kind: string, length: string) =>
+    Array.from({ length: shape.layers }, (_, layer) =>
+      ["key", "value"].map((part) =>
+        valueInfo(`${kind}.${layer}.${part}`, ElementType.FLOAT, ["batch_size", shape.kvHeads, length, shape.headSize]),
+      ),
+    ).flat();
+  const graph = create(GraphProtoSchema, {
+    name: "main_graph",
+    node: [...nodes],
+    initializer,
+    input: [
+      valueInfo("input_ids", ElementType.INT64, ["batch_size", "sequence_length"]),
+      valueInfo("attention_mask", ElementType.INT64, ["batch_size", "total_sequence_length"]),
+      ...caches("past_key_values", "past_sequence_length"),
+    ],
+    output: [
+      valueInfo("logits", ElementType.FLOAT, ["batch_size", "sequence_length", shape.vocabulary]),
+      ...caches("present", "total_sequence_length"),
+    ],
+  });
+  const opsetImport = [
+    { domain: "", version: 14n },
+    { domain: MICROSOFT, version: 1n },
+  ];
+  return writeOnnx(create(ModelProtoSchema, { irVersion: 7n, opsetImport, graph }));
+}

@@ -1,0 +1,170 @@
+// Writes a synthetic Llama with seeded random weights into a folder: a model wide enough that its compute weighs more than its messages.
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { makeManifest } from "../model/make-manifest.ts";
+import { llamaGraph, type LlamaShape, type LlamaWeight } from "./llama-graph.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const DATA_FILE = "model.onnx.data";
+/** Floats drawn before they are written: 8 MiB. */
+const CHUNK_FLOATS = 2 ** 21;
+/** Standard deviation of weights: keeps activations near 1 at these widths (GPT-2, Radford et al. 2019). */
+const DEVIATION = 0.02;
+const ROPE_BASE = 10_000;
+
+export interface WideModelOptions extends Partial<LlamaShape> {
+  readonly seed?: number;
+  /** Where to write; by default a folder named after shape and seed under .cache/models. */
+  readonly folder?: string;
+  /** Bundled model whose tokenizer and vocabulary are taken. */
+  readonly like?: string;
+}
+
+/** Makes the model unless its folder has a manifest already, and answers the folder. Same options, same bytes. */
+export async function ensureWideModel(options: WideModelOptions = {}): Promise<string> {
+  const like = options.like ?? path.join(ROOT, "public/models/tales-2m");
+  const { seed = 1 } = options;
+  const config = JSON.parse(await readFile(path.join(like, "genai_config.json"), "utf8")) as GenaiConfig; // a file of our own
+  const shape: LlamaShape = {
+    layers: options.layers ?? 12,
+    width: options.width ?? 768,
+    heads: options.heads ?? 12,
+    kvHeads: options.kvHeads ?? options.heads ?? 12,
+    headSize: options.headSize ?? 64,
+    feedForward: options.feedForward ?? 2048,
+    vocabulary: options.vocabulary ?? config.model.vocab_size,
+    context: options.context ?? config.model.context_length,
+  };
+  const folder = options.folder ?? path.join(ROOT, ".cache/models", `wide-${Object.values(shape).join("-")}-seed-${seed}`);
+  if (existsSync(path.join(folder, "manifest.cbor"))) return folder;
+
+  // Written beside and moved into place, so that a run that was cut short leaves nothing that looks whole.
+  const draft = `${folder}.draft`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { recursive: true });
+  const { graph, weights } = llamaGraph(shape, DATA_FILE);
+  await writeFile(path.join(draft, "model.onnx"), graph);
+  await writeWeights(path.join(draft, DATA_FILE), weights, shape, seed);
+  for (const file of ["tokenizer.json", "tokenizer_config.json"]) await copyFile(path.join(like, file), path.join(draft, file));
+  await writeFile(path.join(draft, "genai_config.json"), `${JSON.stringify(wideConfig(config, shape), undefined, 2)}\n`);
+  await makeManifest(draft, { name: `wide-${shape.layers}x${shape.width}`, licence: "MIT", source: "seeded random weights" });
+  await rm(folder, { recursive: true, force: true });
+  await rename(draft, folder);
+  return folder;
+}
+
+interface GenaiConfig {
+  readonly model: { readonly vocab_size: number; readonly context_length: number; readonly decoder: object };
+}
+
+function wideConfig(config: GenaiConfig, shape: LlamaShape): object {
+  const decoder = {
+    ...config.model.decoder,
+    head_size: shape.headSize,
+    hidden_size: shape.width,
+    num_attention_heads: shape.heads,
+    num_hidden_layers: shape.layers,
+    num_key_value_heads: shape.kvHeads,
+  };
+  return { ...config, model: { ...config.model, vocab_size: shape.vocabulary, context_length: shape.context, decoder } };
+}
+
+async function writeWeights(file: string, weights: readonly LlamaWeight[], shape: LlamaShape, seed: number): Promise<void> {
+  const normal = normalNumbers(seed);
+  const handle = await open(file, "w");
+  try {
+    for (const weight of weights) {
+      const total = weight.dims.reduce((product, dim) => product * dim, 1);
+      for (let start = 0; start < total; start += CHUNK_FLOATS) {
+        const chunk = new Float32Array(Math.min(CHUNK_FLOATS, total - start));
+        fill(chunk, start, weight, shape, normal);
+        await handle.write(new Uint8Array(chunk.buffer));
+      }
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Values `[start, start + chunk.length)` of a weight. */
+function fill(chunk: Float32Array, start: number, { kind, dims }: LlamaWeight, shape: LlamaShape, normal: () => number): void {
+  switch (kind) {
+    case "norm":
+      chunk.fill(1);
+      return;
+    case "matrix":
+    case "projection": {
+      // What is added to the residual is scaled down by the number of additions.
+      const deviation = kind === "matrix" ? DEVIATION : DEVIATION / Math.sqrt(2 * shape.layers);
+      for (let index = 0; index < chunk.length; index++) chunk[index] = deviation * normal();
+      return;
+    }
+    case "cos":
+    case "sin": {
+      const half = dims[1] ?? 1;
+      for (let index = 0; index < chunk.length; index++) {
+        const position = Math.floor((start + index) / half);
+        chunk[index] = Math[kind](position * ROPE_BASE ** (-((start + index) % half) / half));
+      }
+    }
+  }
+}
+
+/** Standard normal numbers: Box and Muller, 1958, over xorshift32 by Marsaglia, 2003. Quick rather than good: there are a hundred million. */
+function normalNumbers(seed: number): () => number {
+  let word = (seed ^ 0x9e3779b9) | 0 || 1;
+  let held: number | undefined;
+  const uniform = (): number => {
+    word ^= word << 13;
+    word ^= word >>> 17;
+    word ^= word << 5;
+    return ((word >>> 0) + 0.5) / 2 ** 32;
+  };
+  return () => {
+    if (held !== undefined) {
+      const value = held;
+      held = undefined;
+      return value;
+    }
+    const radius = Math.sqrt(-2 * Math.log(uniform()));
+    const angle = 2 * Math.PI * uniform();
+    held = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+}
+
+const NUMBERS = {
+  layers: "layers",
+  width: "width",
+  heads: "heads",
+  "kv-heads": "kvHeads",
+  "head-size": "headSize",
+  "feed-forward": "feedForward",
+  vocabulary: "vocabulary",
+  context: "context",
+  seed: "seed",
+} as const;
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      folder: { type: "string" },
+      help: { type: "boolean" },
+      ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, { type: "string" as const }])),
+    },
+  });
+  const given = new Map<string, unknown>(Object.entries(values));
+  if (given.get("help") === true) {
+    console.log(
+      `node tools/bench/wide-model.ts [--folder FOLDER] ${Object.keys(NUMBERS)
+        .map((name) => `[--${name} N]`)
+        .join(" ")}`,
+    );
+  } else {
+    const numbers = Object.entries(NUMBERS).flatMap(([flag, key]) => (given.has(flag) ? [[key, Number(given.get(flag))]] : []));
+    const folder = given.get("folder");
+    console.log(await ensureWideModel({ ...Object.fromEntries(numbers), ...(typeof folder === "string" && { folder }) }));
+  }
+}
