@@ -7,7 +7,8 @@ import type { SwarmFrame } from "../src/protocol/directory-frames.ts";
 import { PROTOCOL_VERSION } from "../src/protocol/version.ts";
 import type { RelayConfig } from "./config.ts";
 import { headersFor, isShared } from "./headers.ts";
-import { MANIFEST_FILE, type ModelFolder } from "./models.ts";
+import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
+import type { ModelFolder } from "./models.ts";
 
 export interface AppOptions {
   readonly config: RelayConfig;
@@ -47,11 +48,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     addrs: [...relayAddress(request.host, request.protocol, options.peerId)],
     relays: config.bootstrap,
     iceServers: config.stun,
-    models: options.models.map(({ name }) => ({ name, manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}` })),
+    models: options.models.map(({ name, id }) => ({ name, id, manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}` })),
   }));
   app.get("/api/swarm", () => {
     const { revision, peers } = options.swarm();
-    return { name: config.name, revision, peers: peers.map(swarmPeer) };
+    return { name: config.name, revision, model: options.models[0]?.summary, peers: peers.map(swarmPeer) };
   });
 
   await serveFiles(app, options);

@@ -1,33 +1,40 @@
 // Which models this relay serves: folders with a manifest, from the built page and from `--models`.
-import { access, readdir } from "node:fs/promises";
+import { access, readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-
-export const MANIFEST_FILE = "manifest.cbor";
+import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
+import { decodeManifest, manifestId } from "../src/model/manifest.ts";
+import { type ModelSummary, summarise } from "../src/model/model-summary.ts";
+import type { ModelId } from "../src/shared/ids.ts";
 
 /** A model's folder on disk, and the name that it has in URLs. */
 export interface ModelFolder {
   readonly name: string;
+  /** CID of its manifest. */
+  readonly id: ModelId;
+  readonly summary: ModelSummary;
   readonly path: string;
   /** Comes with the page, so the page's own files serve it. */
   readonly bundled: boolean;
 }
 
 /**
- * Models of the page (`<site>/models/*`) and of each extra folder, which is a model or holds models. The first of two
- * folders with one name wins. A folder that does not exist holds none.
+ * Models of each extra folder, which is a model or holds models, then those of the page (`<site>/models/*`): the first
+ * is what pages load. The first of two folders with one name wins. A folder that does not exist holds none.
+ * Throws MODEL_CORRUPT for a manifest that cannot be read.
  */
 export async function findModels(siteDir: string, extraDirs: readonly string[]): Promise<readonly ModelFolder[]> {
   const found = new Map<string, ModelFolder>();
-  const add = (path: string, bundled: boolean): void => {
+  const add = async (path: string, bundled: boolean): Promise<void> => {
     const name = basename(path);
-    if (!found.has(name)) found.set(name, { name, path, bundled });
+    if (found.has(name)) return;
+    const manifest = new Uint8Array(await readFile(join(path, MANIFEST_FILE)));
+    found.set(name, { name, path, bundled, id: await manifestId(manifest), summary: summarise(decodeManifest(manifest)) });
   };
-  for (const path of await modelsUnder(resolve(siteDir, "models"))) add(path, true);
   for (const dir of extraDirs) {
     const path = resolve(dir);
-    if (await hasManifest(path)) add(path, false);
-    else for (const child of await modelsUnder(path)) add(child, false);
+    for (const folder of (await hasManifest(path)) ? [path] : await modelsUnder(path)) await add(folder, false);
   }
+  for (const path of await modelsUnder(resolve(siteDir, "models"))) await add(path, true);
   return [...found.values()];
 }
 

@@ -1,10 +1,12 @@
 // The node's public face: plain data and a few verbs. The page and the widget see this and nothing behind it.
 import type { ErrorCode } from "../shared/errors.ts";
 import type { GenerateEvent, GenerateOptions } from "../inference/generate-event.ts";
+import type { ModelSummary } from "../model/model-summary.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 
 export type { GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
+export type { ModelSummary } from "../model/model-summary.ts";
 export type { LoadProgress } from "../shared/progress.ts";
 
 export type Backend = "wasm" | "webgpu";
@@ -27,14 +29,6 @@ export type LendState =
   | { readonly kind: "preparing"; readonly span: Span }
   | { readonly kind: "serving"; readonly span: Span; readonly backend: Backend; readonly moving: LoadProgress | undefined }
   | { readonly kind: "failed"; readonly problem: Problem };
-
-export interface ModelSummary {
-  readonly name: string;
-  readonly layerCount: number;
-  readonly contextLength: number;
-  readonly sizeBytes: number;
-  readonly licence: string;
-}
 
 export interface RelayState {
   readonly kind: "connecting" | "connected" | "lost";

@@ -8,7 +8,9 @@ const Bootstrap = v.object({
   name: v.string(),
   peerId: v.string(),
   addrs: v.array(v.string()),
-  models: v.array(v.object({ name: v.string(), manifest: v.string() })),
+  /** `stun:` and `turn:` URLs that the operator offers. */
+  iceServers: v.array(v.string()),
+  models: v.array(v.object({ name: v.string(), id: v.string(), manifest: v.string() })),
 });
 export type Bootstrap = v.InferOutput<typeof Bootstrap>;
 

@@ -6,7 +6,7 @@ const DEFAULTS = Object.freeze({
   frameMs: 16,
 });
 
-const INITIAL: NodeState = Object.freeze({
+const INITIAL = Object.freeze<NodeState>({
   self: undefined,
   relay: { kind: "connecting", name: undefined, retryInMs: undefined },
   model: undefined,

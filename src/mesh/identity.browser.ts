@@ -1,0 +1,110 @@
+// A tab's key: kept in IndexedDB in numbered slots, so that two tabs of one profile never speak with the same identity.
+import { type IDBPDatabase, openDB } from "idb";
+import * as v from "valibot";
+import { errorMessage } from "../shared/errors.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Tabs of one profile that get a key of their own; more than a person keeps open, and a bound for the search. */
+  slots: 64,
+  /** Bytes of an Ed25519 seed. */
+  seedBytes: 32,
+  database: "manyhands-identity",
+  store: "seeds",
+});
+
+const Seed = v.pipe(
+  v.instance(Uint8Array),
+  v.check((seed) => seed.byteLength === DEFAULTS.seedBytes),
+);
+
+export interface Identity {
+  /** 32 bytes: the seed of an Ed25519 key. */
+  readonly seed: Uint8Array;
+  /** Whether the next tab that takes this slot has the same key. */
+  readonly kept: boolean;
+  /** Why it is not kept, for a person; undefined where it is. */
+  readonly notice: string | undefined;
+  /** Gives the slot free for another tab. Closing the tab does that as well. Idempotent. */
+  release(): void;
+}
+
+export interface IdentityOptions {
+  /** Undefined where the browser has none (an insecure context, a very old browser). */
+  readonly locks: Pick<LockManager, "request"> | undefined;
+  /** Opens the database; a browser with storage blocked throws here. Default: IndexedDB. */
+  readonly openDatabase?: () => Promise<IDBPDatabase>;
+  /** Name of database and locks: tests keep apart. */
+  readonly name?: string;
+}
+
+/**
+ * Takes the first slot that no other tab holds and answers its key, made on first use. Where locks or storage are
+ * missing, or all slots are held, the key is a fresh one that is gone with the tab. Throws only the signal's reason.
+ */
+export async function takeIdentity(options: IdentityOptions, signal: AbortSignal): Promise<Identity> {
+  signal.throwIfAborted();
+  const name = options.name ?? DEFAULTS.database;
+  if (options.locks === undefined) return ephemeral("this browser cannot keep tabs apart (no Web Locks)");
+  let database: IDBPDatabase | undefined;
+  let release: (() => void) | undefined;
+  try {
+    database = await (options.openDatabase ?? (() => openSeeds(name)))();
+    for (let slot = 0; slot < DEFAULTS.slots && release === undefined; slot++) {
+      signal.throwIfAborted();
+      release = await holdLock(options.locks, `${name}:${slot}`);
+      if (release !== undefined) return { seed: await seedOf(database, slot), kept: true, notice: undefined, release };
+    }
+    return ephemeral(`${DEFAULTS.slots} tabs of this profile are open`);
+  } catch (error) {
+    release?.();
+    signal.throwIfAborted();
+    return ephemeral(`storage is blocked (${errorMessage(error)})`);
+  } finally {
+    database?.close();
+  }
+}
+
+function ephemeral(why: string): Identity {
+  return {
+    seed: freshSeed(),
+    kept: false,
+    notice: `This tab uses a key that is gone when it closes: ${why}.`,
+    release: () => undefined,
+  };
+}
+
+const freshSeed = (): Uint8Array => crypto.getRandomValues(new Uint8Array(DEFAULTS.seedBytes));
+
+function openSeeds(name: string): Promise<IDBPDatabase> {
+  return openDB(name, 1, {
+    upgrade(database) {
+      database.createObjectStore(DEFAULTS.store);
+    },
+  });
+}
+
+/** The slot's seed, made where there is none or a damaged one. The caller holds the slot's lock. */
+async function seedOf(database: IDBPDatabase, slot: number): Promise<Uint8Array> {
+  const stored = v.safeParse(Seed, await database.get(DEFAULTS.store, slot));
+  if (stored.success) return stored.output;
+  const seed = freshSeed();
+  await database.put(DEFAULTS.store, seed, slot);
+  return seed;
+}
+
+/** Holds a lock until the answered function is called; undefined where another tab holds it. */
+function holdLock(locks: Pick<LockManager, "request">, name: string): Promise<(() => void) | undefined> {
+  return new Promise((resolve, reject) => {
+    locks
+      .request(name, { ifAvailable: true }, (lock) => {
+        if (lock === null) {
+          resolve(undefined);
+          return undefined;
+        }
+        return new Promise<void>((release) => {
+          resolve(release);
+        });
+      })
+      .catch(reject);
+  });
+}

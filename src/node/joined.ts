@@ -1,0 +1,71 @@
+// A tab that has joined: its mesh, directory, model and services, built once and torn down together.
+import { startWorkerEngine } from "../engine/engine-client.ts";
+import { SpanService } from "../inference/span-service.ts";
+import type { Directory } from "../mesh/directory.ts";
+import { openIdentity } from "../mesh/identity.browser.ts";
+import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
+import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import { RelayDirectory } from "../mesh/relay-directory.ts";
+import { PROTOCOLS } from "../protocol/version.ts";
+import { systemClock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import type { NodeConfig } from "./config.ts";
+import type { BackendChoice } from "./handle.ts";
+import { type OpenModel, openModel } from "./open-model.ts";
+import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import { SoloSpan } from "./solo-span.ts";
+
+export interface Joined {
+  readonly mesh: Mesh;
+  readonly directory: Directory;
+  readonly model: OpenModel;
+  readonly service: SpanService;
+  readonly solo: SoloSpan;
+  /** For a page that is going away this instant: cuts all connections so that others see it at once. */
+  vanish(): void;
+  stop(): Promise<void>;
+}
+
+export interface JoinOptions {
+  readonly config: NodeConfig;
+  readonly bootstrap: Bootstrap;
+  readonly log: Log;
+  readonly backend: () => BackendChoice;
+  readonly onNotice: (sentence: string) => void;
+}
+
+/** Throws MODEL_UNAVAILABLE, MODEL_CORRUPT, BROWSER_UNSUPPORTED or the signal's reason. */
+export async function join({ config, bootstrap, log, backend, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
+  const clock = systemClock;
+  const model = await openModel({ clock, log, onNotice }, config.relayOrigin, bootstrap, signal);
+  const identity = await openIdentity();
+  if (identity.notice !== undefined) onNotice(identity.notice);
+  const libp2p = await Libp2pMesh.start({
+    seed: identity.seed,
+    iceServers: bootstrap.iceServers,
+    relayAddresses: async (dialSignal) => (await fetchBootstrap(config.relayOrigin, dialSignal)).addrs,
+    clock,
+    log,
+  });
+  const mesh = new LoopbackMesh(libp2p);
+  const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
+  const service = new SpanService({ mesh, model: model.id, clock, log });
+  const solo = new SoloSpan({ self: mesh.self, model, service, startEngine: startWorkerEngine, backend });
+  mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
+  return {
+    mesh,
+    directory,
+    model,
+    service,
+    solo,
+    vanish: () => libp2p.vanish(),
+    stop: async () => {
+      await directory.stop();
+      await service.stop();
+      await solo.stop();
+      await mesh.stop();
+      identity.release();
+    },
+  };
+}
