@@ -2,7 +2,7 @@
 import { startWorkerEngine } from "../engine/engine-client.ts";
 import { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
-import { openIdentity } from "../mesh/identity.browser.ts";
+import { takeIdentity } from "../mesh/identity.browser.ts";
 import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
 import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
 import type { Mesh } from "../mesh/mesh.ts";
@@ -39,7 +39,8 @@ export interface JoinOptions {
 export async function join({ config, bootstrap, log, backend, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
   const clock = systemClock;
   const model = await openModel({ clock, log, onNotice }, config.relayOrigin, bootstrap, signal);
-  const identity = await openIdentity();
+  // `locks` is missing in insecure contexts, whatever the type says.
+  const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);
   if (identity.notice !== undefined) onNotice(identity.notice);
   const libp2p = await Libp2pMesh.start({
     seed: identity.seed,
