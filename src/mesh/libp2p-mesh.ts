@@ -1,5 +1,6 @@
 // The mesh of real tabs: libp2p over WebRTC, called through a relay; links are direct, never relayed unless allowed.
 import type { Connection, Stream } from "@libp2p/interface";
+import { PING_PROTOCOL } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { abortable } from "../shared/abort.ts";
 import { type Clock, systemClock } from "../shared/clock.ts";
@@ -14,6 +15,11 @@ import { RelayConnection, type RelayPort } from "./relay-connection.ts";
 import { StreamLink } from "./stream-link.ts";
 
 export const DEFAULTS = Object.freeze({
+  /**
+   * Milliseconds that a stream may take to open before its connection is doubted, and that a doubted connection has to
+   * answer a ping. A browser that closes a WebRTC connection does not tell the other side, where it looks open for 10 s.
+   */
+  staleMs: 2000,
   /** Links of one protocol that one peer may have open to us, and we to it: sessions of one requester. */
   linksPerPeer: 64,
 });
@@ -48,6 +54,8 @@ export class Libp2pMesh implements Mesh, RelayPort {
   readonly #log: Log;
   readonly #links = new Set<Link>();
   readonly #handled = new Set<string>();
+  /** Connections that may be dead though they look open, until that is known. */
+  readonly #doubts = new Map<Connection, Promise<void>>();
   /** One dial for each peer, whoever asks. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
   readonly #life = new AbortController();
@@ -97,9 +105,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     signal.throwIfAborted();
     const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
     try {
-      const connection = this.#connectionTo(peer) ?? (await abortable(this.#dial(peer), attempt));
-      const stream = await connection.newStream(protocol, { signal: attempt, runOnLimitedConnection: this.#allowRelayed });
-      return this.#keep(new StreamLink(stream, peer));
+      return await this.#openLink(peer, protocol, attempt);
     } catch (cause) {
       signal.throwIfAborted();
       throw new ManyhandsError("PEER_UNREACHABLE", `no link to ${peer}: ${errorMessage(cause)}`, { cause });
@@ -112,7 +118,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     let active = true;
     const onStream = (stream: Stream, connection: Connection): void => {
       if (!active) return stream.abort(new Error("not served any more"));
-      onLink(this.#keep(new StreamLink(stream, asPeerId(connection.remotePeer.toString()))));
+      onLink(this.#keep(new StreamLink(stream, asPeerId(connection.remotePeer.toString())), connection));
     };
     const warn = (error: unknown): void => this.#log.warn("handler", { protocol, message: errorMessage(error) });
     const registered = this.#node
@@ -133,8 +139,13 @@ export class Libp2pMesh implements Mesh, RelayPort {
 
   /** Cuts every connection in this very moment, for a page that is being closed: others see it at once. */
   vanish(): void {
-    this.#life.abort(new Error("the page is being closed"));
-    for (const connection of this.#node.getConnections()) connection.abort(new Error("the page is being closed"));
+    const reason = new Error("the page is being closed");
+    this.#life.abort(reason);
+    for (const connection of this.#node.getConnections()) {
+      // Aborting a WebSocket leaves it open in browsers: libp2p asks for a close code that they do not allow.
+      if (connection.multiplexer === "/webrtc") connection.abort(reason);
+      else connection.close().catch((error: unknown) => this.#log.debug("not closed", { message: errorMessage(error) }));
+    }
   }
 
   stop(): Promise<void> {
@@ -148,19 +159,59 @@ export class Libp2pMesh implements Mesh, RelayPort {
     await this.#node.stop();
   }
 
-  #keep(link: Link): Link {
+  #keep(link: StreamLink, connection: Connection): Link {
     this.#links.add(link);
-    void link.closed.then(() => this.#links.delete(link));
+    void link.closed.then(() => {
+      this.#links.delete(link);
+      if (link.lost && connection.status === "open") return this.#doubt(connection);
+    });
     return link;
   }
 
-  #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#node
-      .getConnections()
-      .find(
-        (connection) =>
-          connection.remotePeer.toString() === peer && connection.status === "open" && (this.#allowRelayed || !isRelayed(connection)),
-      );
+  async #openLink(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
+    const connection = await this.#connectionTo(peer, signal);
+    const patience = AbortSignal.timeout(DEFAULTS.staleMs);
+    try {
+      const stream = await this.#newStream(connection, protocol, AbortSignal.any([signal, patience]));
+      return this.#keep(new StreamLink(stream, peer), connection);
+    } catch (error) {
+      if (signal.aborted || !patience.aborted) throw error;
+    }
+    await abortable(this.#doubt(connection), signal);
+    const next = await this.#connectionTo(peer, signal);
+    return this.#keep(new StreamLink(await this.#newStream(next, protocol, signal), peer), next);
+  }
+
+  /** A connection that is open and not in doubt; dials where there is none. */
+  async #connectionTo(peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    const usable = (connection: Connection): boolean =>
+      connection.remotePeer.toString() === peer && connection.status === "open" && (this.#allowRelayed || !isRelayed(connection));
+    for (;;) {
+      const connection = this.#node.getConnections().findLast(usable);
+      if (connection === undefined) return abortable(this.#dial(peer), signal);
+      const doubt = this.#doubts.get(connection);
+      if (doubt === undefined) return connection;
+      await abortable(doubt, signal);
+    }
+  }
+
+  /** Something failed over a connection that looks open: it has to answer a ping, or is cut. Never rejects. */
+  #doubt(connection: Connection): Promise<void> {
+    const running = this.#doubts.get(connection);
+    if (running !== undefined) return running;
+    const doubt = this.#newStream(connection, PING_PROTOCOL, AbortSignal.timeout(DEFAULTS.staleMs))
+      .then(
+        (stream) => stream.close(),
+        (error: Error) => connection.abort(error),
+      )
+      .catch((error: unknown) => this.#log.debug("closing a ping", { message: errorMessage(error) }))
+      .finally(() => this.#doubts.delete(connection));
+    this.#doubts.set(connection, doubt);
+    return doubt;
+  }
+
+  #newStream(connection: Connection, protocol: string, signal: AbortSignal): Promise<Stream> {
+    return connection.newStream(protocol, { signal, runOnLimitedConnection: this.#allowRelayed });
   }
 
   /** One dial at a time for each peer; it goes on when one of those who asked gives up. */

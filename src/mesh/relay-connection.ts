@@ -116,7 +116,7 @@ export class RelayConnection implements RelayPort {
         .then(() => listener.close())
         .catch((error: unknown) => this.#options.log.warn("listener", { message: errorMessage(error) }));
     } catch (error) {
-      connection.abort(error as Error); // a relay that cannot signal for us is of no use
+      await connection.close(); // a relay that cannot signal for us is of no use
       throw error;
     }
     this.#connection = connection;

@@ -34,6 +34,7 @@ export class StreamLink implements Link {
   readonly #settleClosed: () => void;
   #state: "open" | "closing" | "over" = "open";
   #remoteParted = false;
+  #lost = false;
   #closing: Promise<void> | undefined;
   /** Sends that wait for credit or for the transport, in order. */
   #waiting: WaitingFrame[] = [];
@@ -63,6 +64,11 @@ export class StreamLink implements Link {
 
   get frames(): AsyncIterable<Uint8Array> {
     return this.#queue;
+  }
+
+  /** Whether the link ended without a goodbye from the other side, and not by our own doing. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   send(frame: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -211,11 +217,16 @@ export class StreamLink implements Link {
 
   readonly #onRemoteCloseWrite = (): void => {
     // The transport hands over everything before its end, so an end without a goodbye is a loss.
-    if (!this.#remoteParted && this.#state === "open") this.#breach(lost("the peer left without closing the link"));
+    if (this.#remoteParted || this.#state !== "open") return;
+    this.#lost = true;
+    this.#breach(lost("the peer left without closing the link"));
   };
 
   readonly #onClose = (): void => {
-    if (this.#state === "open" && !this.#remoteParted) this.#queue.end(lost("the connection to the peer closed"));
+    if (this.#state === "open" && !this.#remoteParted) {
+      this.#lost = true;
+      this.#queue.end(lost("the connection to the peer closed"));
+    }
     this.#over();
     this.#settleClosed();
   };
