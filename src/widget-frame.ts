@@ -1,7 +1,7 @@
 // Entry of widget.html, the frame of the relay's origin: the card and nothing more until the visitor agrees.
 import * as v from "valibot";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
-import type { HeightMessage } from "./ui/frame-messages.ts";
+import type { DeclinedMessage, HeightMessage } from "./ui/frame-messages.ts";
 import { Memory } from "./ui/memory.ts";
 import { NodeController } from "./ui/node-controller.ts";
 import { applyTheme, readTheme } from "./ui/theme-toggle.ts";
@@ -25,7 +25,7 @@ addEventListener("pagehide", () => void controller.release());
 
 customElements.define("mh-card", WidgetCard);
 const card = new WidgetCard();
-Object.assign(card, { controller, memory, compact: asked.has("compact") });
+Object.assign(card, { controller, memory, compact: asked.has("compact"), saidNo: asked.has("declined") });
 document.body.append(card);
 
 if (parent !== window) {
@@ -33,6 +33,10 @@ if (parent !== window) {
     if (event.source !== parent || (target !== "*" && event.origin !== target)) return;
     const message = v.safeParse(ThemeMessageSchema, event.data);
     if (message.success) applyTheme(document.documentElement, message.output.theme);
+  });
+  card.addEventListener("declined-changed", (event) => {
+    const message: DeclinedMessage = { manyhands: "declined", declined: (event as CustomEvent<boolean>).detail }; // the card sends no other
+    parent.postMessage(message, target);
   });
   new ResizeObserver(() => {
     const message: HeightMessage = { manyhands: "height", height: Math.ceil(card.getBoundingClientRect().height) };

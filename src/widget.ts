@@ -1,12 +1,32 @@
 // Entry of widget.js: defines <manyhands-widget>, a frame of the relay's origin on somebody else's page.
-// It runs in the embedding page, so it does next to nothing: place the frame, fit its height, pass the theme on.
-import { asTheme, readHeight, type ThemeMessage, type WidgetTheme } from "./ui/frame-messages.ts";
+// It runs in the embedding page, so it does next to nothing: place the frame, fit its height, pass the theme on, keep a no.
+import { asTheme, readFrameMessage, type ThemeMessage, type WidgetTheme } from "./ui/frame-messages.ts";
 
 /** Until the card tells its own height. */
 const FIRST_HEIGHT = { full: 250, compact: 132 } as const;
 
 // Not an asset of this script: the relay serves the page beside it.
 const FRAME = new URL(/* @vite-ignore */ "widget.html", import.meta.url);
+
+/** A no is kept here too: many browsers block all storage in a frame of another site. */
+const NO = "manyhands.declined";
+
+function saidNo(): boolean {
+  try {
+    return localStorage.getItem(NO) !== null;
+  } catch {
+    return false; // storage is blocked here as well: then the card asks again
+  }
+}
+
+function rememberNo(declined: boolean): void {
+  try {
+    if (declined) localStorage.setItem(NO, "1");
+    else localStorage.removeItem(NO);
+  } catch {
+    // As above.
+  }
+}
 
 class ManyhandsWidget extends HTMLElement {
   static readonly observedAttributes = ["theme"];
@@ -19,7 +39,12 @@ class ManyhandsWidget extends HTMLElement {
     const frame = document.createElement("iframe");
     const compact = this.hasAttribute("compact");
     const src = new URL(FRAME);
-    src.search = new URLSearchParams({ theme: this.#theme(), host: location.origin, ...(compact ? { compact: "" } : {}) }).toString();
+    src.search = new URLSearchParams({
+      theme: this.#theme(),
+      host: location.origin,
+      ...(compact ? { compact: "" } : {}),
+      ...(saidNo() ? { declined: "" } : {}),
+    }).toString();
     frame.title = "Manyhands: lend this tab";
     frame.loading = "lazy";
     frame.referrerPolicy = "origin";
@@ -50,8 +75,9 @@ class ManyhandsWidget extends HTMLElement {
   readonly #onMessage = (event: MessageEvent): void => {
     const frame = this.#frame;
     if (frame === undefined || event.source !== frame.contentWindow || event.origin !== FRAME.origin) return;
-    const height = readHeight(event.data);
-    if (height !== undefined) frame.style.height = `${height}px`;
+    const message = readFrameMessage(event.data);
+    if (message?.manyhands === "height") frame.style.height = `${message.height}px`;
+    if (message?.manyhands === "declined") rememberNo(message.declined);
   };
 
   #theme(): WidgetTheme {

@@ -85,8 +85,8 @@ export class App extends LitElement {
       }
       @keyframes wave {
         30% {
-          background: color-mix(in srgb, var(--lamp) 35%, #fff);
-          box-shadow: 0 1px 14px 2px var(--lamp);
+          background: color-mix(in srgb, var(--lamp) 78%, #fff);
+          box-shadow: 0 2px 16px 3px var(--lamp);
         }
         60% {
           background: var(--lamp);
@@ -169,10 +169,11 @@ export class App extends LitElement {
         </header>
         <main id="main">
           ${missing.length > 0 ? html`<mh-missing class="wide" .missing=${missing} ?blocked=${blocked}></mh-missing>` : nothing}
-          ${blocked
-            ? nothing
-            : html`<mh-ask .asker=${this.asker} .memory=${this.memory}></mh-ask>
-                <mh-lend .controller=${this.controller}></mh-lend>`}
+          ${
+            blocked
+              ? nothing
+              : html`<mh-ask .asker=${this.asker} .memory=${this.memory}></mh-ask> <mh-lend .controller=${this.controller}></mh-lend>`
+          }
           <mh-swarm class="wide" .controller=${this.controller} .asker=${this.asker}></mh-swarm>
         </main>
         <mh-footer .site=${this.site}></mh-footer>

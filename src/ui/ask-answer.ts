@@ -24,7 +24,6 @@ export class AskAnswer extends LitElement {
         border-radius: var(--radius-small);
         background: var(--sunk);
         font: 1.1875rem/1.65 var(--serif);
-        white-space: pre-wrap;
         overflow-wrap: anywhere;
       }
       .story.empty {
@@ -35,8 +34,11 @@ export class AskAnswer extends LitElement {
         border: 1.5px dashed var(--edge);
         color: var(--soft);
         font-style: italic;
-        white-space: normal;
         text-wrap: pretty;
+      }
+      .prompt,
+      .text {
+        white-space: pre-wrap;
       }
       .prompt {
         color: var(--soft);
@@ -131,14 +133,11 @@ export class AskAnswer extends LitElement {
 
   #story(): TemplateResult {
     const { ask } = this;
-    // No white space between the tags: the element's text is the answer and nothing else.
-    return html`<div class="story ${isRunning(ask) ? "running" : ""}" role="group" aria-label="Answer"><span class="prompt">${ask.prompt}</span><span
-        class="text"
-        data-testid="ask-answer"
-        data-status=${ask.status}
-        data-tokens=${ask.tokens.join(",")}
-        >${ask.text}</span
-      ></div>`;
+    // No white space between or inside the spans: the element's text is the answer and nothing else.
+    return html`<div class="story ${isRunning(ask) ? "running" : ""}" role="group" aria-label="Answer">
+      <span class="prompt">${ask.prompt}</span
+      ><span class="text" data-testid="ask-answer" data-status=${ask.status} data-tokens=${ask.tokens.join(",")}>${ask.text}</span>
+    </div>`;
   }
 
   #waiting(): TemplateResult | typeof nothing {

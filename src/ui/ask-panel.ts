@@ -102,7 +102,12 @@ export class AskPanel extends LitElement {
       }
     `,
   ];
-  static override properties = { asker: { attribute: false }, memory: { attribute: false }, settings: { state: true }, wrong: { state: true } };
+  static override properties = {
+    asker: { attribute: false },
+    memory: { attribute: false },
+    settings: { state: true },
+    wrong: { state: true },
+  };
 
   declare asker: Asker;
   declare memory: Memory;
@@ -165,7 +170,7 @@ export class AskPanel extends LitElement {
   }
 
   protected override updated(): void {
-    if (this.#onVerb && this.shadowRoot?.activeElement == null) this.renderRoot.querySelector<HTMLElement>(".verb")?.focus();
+    if (this.#onVerb && !this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>(".verb")?.focus();
   }
 
   protected override render(): TemplateResult {
@@ -192,11 +197,16 @@ export class AskPanel extends LitElement {
           ${EXAMPLES.map((text) => html`<button type="button" class="chip" data-testid="ask-example" @click=${() => this.#useExample(text)}>${text}</button>`)}
         </div>
         <div class="row">
-          ${running
-            ? html`<button type="button" class="button verb" data-testid="ask-stop" @click=${() => this.asker.stop()}>${SIGNS.stop}<span>Stop</span></button>`
-            : html`<button type="submit" class="button main verb" data-testid="ask-submit"><span>Ask</span>${SIGNS.ask}</button>`}
+          ${
+            running
+              ? html`<button type="button" class="button verb" data-testid="ask-stop" @click=${() => this.asker.stop()}>
+                  ${SIGNS.stop}<span>Stop</span>
+                </button>`
+              : html`<button type="submit" class="button main verb" data-testid="ask-submit"><span>Ask</span>${SIGNS.ask}</button>`
+          }
           <p class="hint small soft" id="hint">
-            <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your IP address and can guess at your text.
+            <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your
+            IP address and can guess at your text.
           </p>
         </div>
       </form>
@@ -208,7 +218,7 @@ export class AskPanel extends LitElement {
         }}
       ></mh-ask-settings>
       <mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>
-      <mh-route .hops=${ask.hops} ?running=${running}></mh-route>
+      <mh-route ?hidden=${ask.hops.length === 0} .hops=${ask.hops} ?running=${running}></mh-route>
     </section>`;
   }
 }

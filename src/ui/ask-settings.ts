@@ -1,6 +1,17 @@
 // How the next token is drawn: the sampling settings, folded away, remembered.
 import { LitElement, css, html, type TemplateResult } from "lit";
-import { FIELDS, FIELD_NAMES, PRESETS, SEED_MAX, presetOf, withField, withSeed, type FieldName, type PresetName, type Settings } from "./settings.ts";
+import {
+  FIELDS,
+  FIELD_NAMES,
+  PRESETS,
+  SEED_MAX,
+  presetOf,
+  withField,
+  withSeed,
+  type FieldName,
+  type PresetName,
+  type Settings,
+} from "./settings.ts";
 import { base, buttons, fields } from "./shared-styles.ts";
 
 const PRESET_LABELS: Readonly<Record<PresetName, string>> = { story: "Storyteller", greedy: "Greedy" };

@@ -35,7 +35,8 @@ const MISSING = {
   webrtc: {
     name: "WebRTC data channels",
     why: "They are the links that carry a prompt's numbers from tab to tab.",
-    whatToDo: "Allow WebRTC (a privacy add-on or a policy may have switched it off), or open this page in a current Firefox, Chrome, Edge or Safari.",
+    whatToDo:
+      "Allow WebRTC (a privacy add-on or a policy may have switched it off), or open this page in a current Firefox, Chrome, Edge or Safari.",
     blocks: "everything",
   },
   wasm: {
@@ -80,7 +81,8 @@ export async function findCapability(features: BrowserFeatures): Promise<Capabil
   const missing: Missing[] = [];
   if (features.crypto?.subtle === undefined) missing.push(MISSING.secureContext);
   const connection = features.RTCPeerConnection;
-  if (connection === undefined || features.RTCDataChannel === undefined || !("createDataChannel" in connection.prototype)) missing.push(MISSING.webrtc);
+  if (connection === undefined || features.RTCDataChannel === undefined || !("createDataChannel" in connection.prototype))
+    missing.push(MISSING.webrtc);
   if (features.WebAssembly?.validate(new Uint8Array(VECTOR_MODULE)) !== true) missing.push(MISSING.wasm);
   if (features.Worker === undefined) missing.push(MISSING.worker);
   if (!(await canOpen(features))) missing.push(MISSING.storage);

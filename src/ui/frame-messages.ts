@@ -1,4 +1,4 @@
-// What the embedding page and the widget's frame say to each other: a height one way, a theme the other.
+// What the embedding page and the widget's frame say to each other: a height and a no one way, a theme the other.
 // The embedding page's half, without a schema library: widget.js goes onto other people's pages and stays one small file.
 
 export const WIDGET_THEMES = ["auto", "light", "dark"] as const;
@@ -9,6 +9,11 @@ export interface HeightMessage {
   /** CSS pixels. */
   readonly height: number;
 }
+/** The visitor's no, or its taking back: the embedding page keeps it where the frame's own storage is blocked. */
+export interface DeclinedMessage {
+  readonly manyhands: "declined";
+  readonly declined: boolean;
+}
 export interface ThemeMessage {
   readonly manyhands: "theme";
   readonly theme: WidgetTheme;
@@ -17,11 +22,18 @@ export interface ThemeMessage {
 /** Taller than any card: whatever asks for more is not ours. */
 const HEIGHT_MAX = 1200;
 
-/** Reads a height that a frame sent; undefined for anything else. */
-export function readHeight(data: unknown): number | undefined {
-  if (typeof data !== "object" || data === null || !("manyhands" in data) || data.manyhands !== "height" || !("height" in data)) return undefined;
-  const { height } = data;
-  return typeof height === "number" && height >= 0 && height <= HEIGHT_MAX ? Math.ceil(height) : undefined;
+/** Reads what a frame sent; undefined for anything that is not a message of the card. */
+export function readFrameMessage(data: unknown): HeightMessage | DeclinedMessage | undefined {
+  if (typeof data !== "object" || data === null || !("manyhands" in data)) return undefined;
+  if (data.manyhands === "height" && "height" in data) {
+    const { height } = data;
+    return typeof height === "number" && height >= 0 && height <= HEIGHT_MAX
+      ? { manyhands: "height", height: Math.ceil(height) }
+      : undefined;
+  }
+  if (data.manyhands === "declined" && "declined" in data && typeof data.declined === "boolean")
+    return { manyhands: "declined", declined: data.declined };
+  return undefined;
 }
 
 /** Reads a theme from an attribute; undefined for anything else. */

@@ -12,7 +12,7 @@ export const stripStyles = css`
     flex: 1 1 0;
     min-width: 1px;
     border-radius: 5px;
-    border: 1.5px solid var(--edge);
+    border: 1.5px solid color-mix(in srgb, var(--field-edge) 55%, transparent);
     transition: background 0.4s;
   }
   .strip.many {
@@ -35,5 +35,7 @@ export const stripStyles = css`
 /** Decorative: the words beside it say the same. */
 export function layerStrip(layerCount: number, span: Span | undefined, serving: boolean): TemplateResult {
   const held = (layer: number): string => (span !== undefined && layer >= span.start && layer < span.end ? (serving ? "lit" : "half") : "");
-  return html`<div class="strip ${layerCount > 24 ? "many" : ""}" aria-hidden="true">${Array.from({ length: layerCount }, (_, layer) => html`<i class=${held(layer)}></i>`)}</div>`;
+  return html`<div class="strip ${layerCount > 24 ? "many" : ""}" aria-hidden="true">
+    ${Array.from({ length: layerCount }, (_, layer) => html`<i class=${held(layer)}></i>`)}
+  </div>`;
 }

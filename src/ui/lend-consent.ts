@@ -4,13 +4,13 @@ import type { ModelSummary } from "../node/handle.ts";
 import { formatBytes } from "./format.ts";
 import { base, buttons } from "./shared-styles.ts";
 
-/** The runtime on the wire (ONNX Runtime Web, compressed): told before it is fetched. */
-export const RUNTIME_BYTES = 5_000_000;
+/** The node and its runtime on the wire, compressed: told before they are fetched. Measured on the built site. */
+const SOFTWARE_BYTES = { wasm: 4_000_000, withWebGpu: 11_000_000 } as const;
 
 /** What lending fetches, in words, known or not. */
 export function fetchSentence(model: ModelSummary | undefined): string {
   const weights = model === undefined ? "the layers that it will hold" : `at most ${formatBytes(model.sizeBytes)} of the model`;
-  return `${weights} and about ${formatBytes(RUNTIME_BYTES)} of software`;
+  return `${weights} and about ${formatBytes(SOFTWARE_BYTES.wasm)} of software (up to ${formatBytes(SOFTWARE_BYTES.withWebGpu)} where the graphics card is used)`;
 }
 
 export class LendConsent extends LitElement {
@@ -56,7 +56,10 @@ export class LendConsent extends LitElement {
     return html`<dl>
         <div>
           <dt>What happens</dt>
-          <dd>This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for whoever asks, at most as much as you allow.</dd>
+          <dd>
+            This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for whoever asks,
+            at most as much as you allow.
+          </dd>
         </div>
         <div>
           <dt>How it ends</dt>
@@ -64,11 +67,15 @@ export class LendConsent extends LitElement {
         </div>
         <div class="risk">
           <dt>What is not protected</dt>
-          <dd>Other tabs see this device's IP address. The numbers that pass through a tab are not text, but text can be guessed from them.</dd>
+          <dd>
+            Other tabs see this device's IP address. The numbers that pass through a tab are not text, but text can be guessed from them.
+          </dd>
         </div>
       </dl>
       <div class="go">
-        <button type="button" class="button main" data-testid="lend-start" @click=${() => this.dispatchEvent(new CustomEvent("agreed"))}>Agree and lend</button>
+        <button type="button" class="button main" data-testid="lend-start" @click=${() => this.dispatchEvent(new CustomEvent("agreed"))}>
+          Agree and lend
+        </button>
         <p class="small soft">Until you agree nothing is loaded and nothing is computed.</p>
       </div>`;
   }

@@ -55,7 +55,18 @@ export class LendControls extends LitElement {
     const percent = Math.round(this.share * 100);
     return html`<div class="field">
         <div class="top"><label for="share">Share of compute</label><output for="share">${percent} %</output></div>
-        <input id="share" name="share" data-testid="share-slider" type="range" min="10" max="100" step="5" .value=${String(percent)} aria-valuetext="${percent} percent" @input=${this.#onShare} />
+        <input
+          id="share"
+          name="share"
+          data-testid="share-slider"
+          type="range"
+          min="10"
+          max="100"
+          step="5"
+          .value=${String(percent)}
+          aria-valuetext="${percent} percent"
+          @input=${this.#onShare}
+        />
       </div>
       <div class="field">
         <label for="backend">Compute with</label>

@@ -123,11 +123,21 @@ export class LendPanel extends LitElement {
     return html`<section class="panel" aria-labelledby="title">
       <div class="top">
         <h2 id="title">${view.consented ? "Lend this tab" : "Lend this tab a while"}</h2>
-        ${view.consented
-          ? html`<button type="button" class="switch" role="switch" data-testid="lend-switch" aria-checked=${on} aria-label="Lend this tab" @click=${() => void this.controller.lend(!on)}>
-              <span aria-hidden="true">${on ? "On" : "Off"}</span><span class="track" aria-hidden="true"></span>
-            </button>`
-          : nothing}
+        ${
+          view.consented
+            ? html`<button
+                type="button"
+                class="switch"
+                role="switch"
+                data-testid="lend-switch"
+                aria-checked=${on}
+                aria-label="Lend this tab"
+                @click=${() => void this.controller.lend(!on)}
+              >
+                <span aria-hidden="true">${on ? "On" : "Off"}</span><span class="track" aria-hidden="true"></span>
+              </button>`
+            : nothing
+        }
       </div>
       ${view.consented ? this.#lending(view) : this.#consent(view)}
       ${view.notices.map((notice) => html`<p class="notice small" role="status" data-testid="notice">${notice}</p>`)}
@@ -158,11 +168,18 @@ export class LendPanel extends LitElement {
         ${failed || view.model === undefined ? nothing : layerStrip(view.model.layerCount, span, lend.kind === "serving")}
         ${lend.kind === "loading" ? progressBar(lend.progress, `Fetching ${formatLayers(lend.span)}`) : nothing}
         ${lend.kind === "serving" && lend.moving !== undefined ? progressBar(lend.moving, "Fetching the layers to move to") : nothing}
-        ${failed || lend.kind === "off"
-          ? html`<button type="button" class="button ${failed ? "" : "main"} slim" data-testid="lend-start" @click=${() => void this.controller.lend(true)}>
-              ${failed ? html`${SIGNS.again}<span>Try again</span>` : "Lend again"}
-            </button>`
-          : nothing}
+        ${
+          failed || lend.kind === "off"
+            ? html`<button
+                type="button"
+                class="button ${failed ? "" : "main"} slim"
+                data-testid="lend-start"
+                @click=${() => void this.controller.lend(true)}
+              >
+                ${failed ? html`${SIGNS.again}<span>Try again</span>` : "Lend again"}
+              </button>`
+            : nothing
+        }
       </div>
       <dl class="counts">
         <div>
@@ -178,9 +195,14 @@ export class LendPanel extends LitElement {
           <dd data-testid="refused-frames">${formatCount(served.refusedFrames)}</dd>
         </div>
       </dl>
-      ${served.refusedFrames > 0
-        ? html`<p class="small soft">${plural(served.refusedFrames, "frame")} made no sense and ${served.refusedFrames === 1 ? "was" : "were"} dropped. The answers of others are not touched by that.</p>`
-        : nothing}
+      ${
+        served.refusedFrames > 0
+          ? html`<p class="small soft">
+              ${plural(served.refusedFrames, "frame")} made no sense and ${served.refusedFrames === 1 ? "was" : "were"} dropped. The answers
+              of others are not touched by that.
+            </p>`
+          : nothing
+      }
       <mh-lend-controls
         .share=${view.share}
         .backend=${view.backendChoice}
@@ -188,7 +210,9 @@ export class LendPanel extends LitElement {
         @backend-changed=${(event: CustomEvent<BackendChoice>) => this.controller.setBackend(event.detail)}
       ></mh-lend-controls>
       <div class="foot">
-        <button type="button" class="plain small" data-testid="lend-withdraw" @click=${() => void this.controller.withdrawConsent()}>Stop and withdraw consent</button>
+        <button type="button" class="plain small" data-testid="lend-withdraw" @click=${() => void this.controller.withdrawConsent()}>
+          Stop and withdraw consent
+        </button>
       </div>`;
   }
 }

@@ -1,6 +1,16 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
 import * as v from "valibot";
-import type { BackendChoice, LendState, ModelSummary, Node, NodeState, Problem, RelayState, ServedCounts, SwarmPeer } from "../node/handle.ts";
+import type {
+  BackendChoice,
+  LendState,
+  ModelSummary,
+  Node,
+  NodeState,
+  Problem,
+  RelayState,
+  ServedCounts,
+  SwarmPeer,
+} from "../node/handle.ts";
 import { errorCode, errorMessage } from "../shared/errors.ts";
 import type { Span } from "../shared/ids.ts";
 import type { Memory } from "./memory.ts";
@@ -58,6 +68,8 @@ export class NodeController {
   #share: number;
   #backendChoice: BackendChoice;
   #unsubscribe: (() => void) | undefined;
+  /** Counts up with each node that is begun or let go of. */
+  #generation = 0;
 
   constructor(options: NodeControllerOptions) {
     this.#options = options;
@@ -146,7 +158,10 @@ export class NodeController {
 
   /** The node, made when it is first wanted. Throws what making it threw; the next call tries again. */
   node(): Promise<Node> {
-    this.#creating ??= this.#create();
+    if (this.#creating === undefined) {
+      this.#generation += 1;
+      this.#creating = this.#create(this.#generation);
+    }
     return this.#creating;
   }
 
@@ -156,6 +171,7 @@ export class NodeController {
     this.#lendWanted = false;
     this.#lendHere = { kind: "off" };
     this.#creating = undefined;
+    this.#generation += 1;
     this.#unsubscribe?.();
     this.#state = undefined;
     this.#changed();
@@ -166,9 +182,10 @@ export class NodeController {
     }
   }
 
-  async #create(): Promise<Node> {
+  async #create(generation: number): Promise<Node> {
     try {
       const node = await this.#options.createNode();
+      if (this.#generation !== generation) return node; // let go of meanwhile: `release` stops it
       node.setShare(this.#share);
       if (this.#backendChoice !== "auto") node.setBackend(this.#backendChoice);
       this.#state = node.state;
@@ -179,7 +196,7 @@ export class NodeController {
       this.#changed();
       return node;
     } catch (error) {
-      this.#creating = undefined;
+      if (this.#generation === generation) this.#creating = undefined;
       throw error;
     }
   }

@@ -19,7 +19,13 @@ const Span = v.pipe(
   v.object({ start: natural, end: natural }),
   v.check((span) => span.start < span.end),
 );
-const Model = v.object({ name: text, layerCount: v.pipe(natural, v.minValue(1), v.maxValue(1024)), contextLength: natural, sizeBytes: natural, licence: text });
+const Model = v.object({
+  name: text,
+  layerCount: v.pipe(natural, v.minValue(1), v.maxValue(1024)),
+  contextLength: natural,
+  sizeBytes: natural,
+  licence: text,
+});
 const Peer = v.object({
   peer: v.pipe(text, v.transform(asPeerId)),
   host: v.picklist(["page", "widget", "volunteer"]),
@@ -40,7 +46,11 @@ export interface Overview {
   readonly peers: readonly SwarmPeer[] | undefined;
 }
 
-export const UNKNOWN: Overview = { relay: { kind: "connecting", name: undefined, retryInMs: undefined }, model: undefined, peers: undefined };
+export const UNKNOWN: Overview = {
+  relay: { kind: "connecting", name: undefined, retryInMs: undefined },
+  model: undefined,
+  peers: undefined,
+};
 
 /** Reads the relay's JSON. Throws where it is not an overview. */
 export function readOverview(json: unknown): Overview {

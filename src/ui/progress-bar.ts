@@ -45,7 +45,8 @@ export function progressBar(progress: LoadProgress, label: string): TemplateResu
     <progress aria-label=${label} max=${Math.max(1, totalBytes)} .value=${Math.min(doneBytes, Math.max(1, totalBytes))}></progress>
     <p class="figures small soft figure">
       <span>
-        ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${fromCacheBytes > 0 ? html`, ${formatBytes(fromCacheBytes)} of it kept from before` : ""}
+        ${formatBytes(doneBytes)} of
+        ${formatBytes(totalBytes)}${fromCacheBytes > 0 ? html`, ${formatBytes(fromCacheBytes)} of it kept from before` : ""}
       </span>
       <span>${rest.join(", ")}</span>
     </p>

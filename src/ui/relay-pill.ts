@@ -102,7 +102,10 @@ export class RelayPill extends LitElement {
     const { kind } = this.relay;
     return html`<div class="pill ${kind}" data-testid="relay-status" data-state=${kind}>
       <span class="dot" aria-hidden="true"></span>
-      <span><span role="status">${this.#sentence()}</span>${kind === "lost" ? html` <span class="figure" aria-hidden="true">${this.#again()}</span>` : ""}</span>
+      <span
+        ><span role="status">${this.#sentence()}</span
+        >${kind === "lost" ? html` <span class="figure" aria-hidden="true">${this.#again()}</span>` : ""}</span
+      >
     </div>`;
   }
 

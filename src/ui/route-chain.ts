@@ -104,13 +104,17 @@ export class RouteChain extends LitElement {
       </h3>
       <ol data-testid="ask-route" class=${this.running ? "running" : ""} aria-labelledby="route">
         ${this.hops.map(
-          (hop) => html`<li data-peer=${hop.peer} data-span=${spanKey(hop.span)}>
-            <div class="hop ${hop.isSelf ? "self" : ""}" title="Peer …${peerTail(hop.peer)}${hop.computeMs > 0 ? `: ${formatMs(hop.computeMs)} of computing a token` : ""}">
-              <span class="bead" aria-hidden="true" style="background: var(--peer-${peerColour(hop.peer)})"></span>
-              <span class="name">${peerName(hop.peer)} ${hop.isSelf ? html`<span class="you">you</span>` : nothing}</span>
-              <span class="what figure">${formatLayers(hop.span)}${hop.computeMs > 0 ? ` · ${formatMs(hop.computeMs)}` : ""}</span>
-            </div>
-          </li>`,
+          (hop) =>
+            html`<li data-peer=${hop.peer} data-span=${spanKey(hop.span)}>
+              <div
+                class="hop ${hop.isSelf ? "self" : ""}"
+                title="Peer …${peerTail(hop.peer)}${hop.computeMs > 0 ? `: ${formatMs(hop.computeMs)} of computing a token` : ""}"
+              >
+                <span class="bead" aria-hidden="true" style="background: var(--peer-${peerColour(hop.peer)})"></span>
+                <span class="name">${peerName(hop.peer)} ${hop.isSelf ? html`<span class="you">you</span>` : nothing}</span>
+                <span class="what figure">${formatLayers(hop.span)}${hop.computeMs > 0 ? ` · ${formatMs(hop.computeMs)}` : ""}</span>
+              </div>
+            </li>`,
         )}
       </ol>`;
   }

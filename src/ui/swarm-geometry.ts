@@ -34,7 +34,7 @@ export function mapGeometry(width: number, layers: number, rows: number): MapGeo
   const room = width - left - (narrow ? 5 : META_WIDTH);
   const gutter = room / Math.max(1, layers) >= 14 ? 4 : 1;
   const cell = Math.max(1, (room - gutter * (layers - 1)) / Math.max(1, layers));
-  const step = narrow ? 58 : 42;
+  const step = narrow ? 62 : 42;
   const layerX = (layer: number): number => left + layer * (cell + gutter);
   const rowY = (row: number): number => ROWS_Y + row * step;
   return {
@@ -51,7 +51,7 @@ export function mapGeometry(width: number, layers: number, rows: number): MapGeo
     layerX,
     spanWidth: (span) => layerX(span.end) - layerX(span.start) - gutter,
     rowY,
-    barY: (row) => rowY(row) + (narrow ? 20 : 3),
+    barY: (row) => rowY(row) + (narrow ? 22 : 3),
   };
 }
 

@@ -56,7 +56,11 @@ export function layoutSwarm(peers: readonly SwarmPeer[], layerCount: number): Sw
 }
 
 /** The rows to draw when there is room for `room`: oneself and the route first in line, the rest counted. */
-export function visibleRows(rows: readonly SwarmPeer[], room: number, route: ReadonlySet<string>): { readonly shown: readonly SwarmPeer[]; readonly hidden: number } {
+export function visibleRows(
+  rows: readonly SwarmPeer[],
+  room: number,
+  route: ReadonlySet<string>,
+): { readonly shown: readonly SwarmPeer[]; readonly hidden: number } {
   if (rows.length <= room) return { shown: rows, hidden: 0 };
   const kept = new Set<SwarmPeer>(rows.filter((row) => row.isSelf || route.has(row.peer)));
   for (const row of rows) {

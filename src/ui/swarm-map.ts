@@ -66,7 +66,9 @@ export class SwarmMap extends LitElement {
     const map = mapGeometry(this.width, this.layout.coverage.length, shown.length);
     return html`<svg width=${map.width} height=${map.height} viewBox="0 0 ${map.width} ${map.height}" role="img" aria-label=${this.label}>
         <defs>
-          <pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="2.5" height="7" fill="currentColor" /></pattern>
+          <pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+            <rect width="2.5" height="7" fill="currentColor" />
+          </pattern>
         </defs>
         ${this.gaps.map((gap) => this.#gapBand(map, gap))} ${this.#coverage(map)} ${shown.map((peer, row) => this.#row(map, peer, row))}
         ${this.running ? this.#light(map, shown) : nothing}
@@ -101,7 +103,8 @@ export class SwarmMap extends LitElement {
     const y = map.rowY(row);
     const inRoute = this.running ? this.hops.find((hop) => hop.peer === peer.peer) : undefined;
     const name = `${peerName(peer.peer)}${peer.isSelf ? " (you)" : ""}`;
-    const panes = peer.span === undefined ? [] : Array.from({ length: peer.span.end - peer.span.start }, (_, i) => (peer.span?.start ?? 0) + i);
+    const panes =
+      peer.span === undefined ? [] : Array.from({ length: peer.span.end - peer.span.start }, (_, i) => (peer.span?.start ?? 0) + i);
     return svg`<g class="peer ${peer.isSelf ? "self" : ""} ${peer.serving ? "serving" : "loading"}" data-testid="swarm-peer" data-peer=${peer.peer}
       data-span=${peer.span === undefined ? nothing : spanKey(peer.span)} data-serving=${peer.serving} data-self=${peer.isSelf} data-route=${inRoute !== undefined}
       style="--fill: var(--peer-${peerColour(peer.peer)})">

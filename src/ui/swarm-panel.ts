@@ -50,7 +50,7 @@ export class SwarmPanel extends LitElement {
         width: 18px;
         height: 24px;
         border-radius: 5px;
-        border: 1.5px solid var(--edge);
+        border: 1.5px solid color-mix(in srgb, var(--field-edge) 55%, transparent);
       }
       .scroll {
         overflow-x: auto;
@@ -95,11 +95,19 @@ export class SwarmPanel extends LitElement {
         <h2 id="title">The swarm</h2>
         ${model === undefined ? nothing : html`<p class="small soft">${this.#modelWords(model)}</p>`}
       </div>
-      ${some
-        ? html`<p class="lead" role="status" data-testid="swarm-summary">${sentence}</p>
-            <mh-swarm-map .layout=${layout} .gaps=${gaps} .hops=${ask.hops} ?running=${isRunning(ask)} .label=${`${sentence} The table below tells the same.`}></mh-swarm-map>
-            ${this.#table(layout)}`
-        : this.#empty(sentence, model?.layerCount ?? 8)}
+      ${
+        some
+          ? html`<p class="lead" role="status" data-testid="swarm-summary">${sentence}</p>
+              <mh-swarm-map
+                .layout=${layout}
+                .gaps=${gaps}
+                .hops=${ask.hops}
+                ?running=${isRunning(ask)}
+                .label=${`${sentence} The table below tells the same.`}
+              ></mh-swarm-map>
+              ${this.#table(layout)}`
+          : this.#empty(sentence, model?.layerCount ?? 8)
+      }
     </section>`;
   }
 
@@ -128,7 +136,9 @@ export class SwarmPanel extends LitElement {
             ${layout.rows.map(
               (peer) =>
                 html`<tr>
-                  <th scope="row">${peerName(peer.peer)}${peer.isSelf ? " (you)" : ""} <span class="soft">…${peerTail(peer.peer)}</span></th>
+                  <th scope="row">
+                    ${peerName(peer.peer)}${peer.isSelf ? " (you)" : ""} <span class="soft">…${peerTail(peer.peer)}</span>
+                  </th>
                   <td>${peer.span === undefined ? "–" : formatLayers(peer.span)}</td>
                   <td>${peerDoes(peer)}</td>
                   <td>${peer.backend === "wasm" ? "WebAssembly" : "WebGPU"}</td>

@@ -60,7 +60,14 @@ export class ThemeToggle extends LitElement {
 
   protected override render(): TemplateResult {
     const look = LOOKS[this.theme];
-    return html`<button type="button" class="button" data-testid="theme-toggle" title="Colours: ${look.name}" aria-label="Colours: ${look.name}. Change" @click=${this.#next}>
+    return html`<button
+      type="button"
+      class="button"
+      data-testid="theme-toggle"
+      title="Colours: ${look.name}"
+      aria-label="Colours: ${look.name}. Change"
+      @click=${this.#next}
+    >
       ${look.sign}
     </button>`;
   }

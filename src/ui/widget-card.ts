@@ -24,6 +24,7 @@ export class WidgetCard extends LitElement {
     memory: { attribute: false },
     missing: { attribute: false },
     compact: { type: Boolean, reflect: true },
+    saidNo: { attribute: false },
     step: { state: true },
     thanked: { state: true },
   };
@@ -33,6 +34,8 @@ export class WidgetCard extends LitElement {
   /** What keeps this browser from lending at all. */
   declare missing: Capability["missing"];
   declare compact: boolean;
+  /** Whether the embedding page remembers a no. */
+  declare saidNo: boolean;
   declare step: Step;
   /** Whether a person lent and stopped on this visit. */
   declare thanked: boolean;
@@ -42,6 +45,7 @@ export class WidgetCard extends LitElement {
     super();
     this.missing = [];
     this.compact = false;
+    this.saidNo = false;
     this.step = "asking";
     this.thanked = false;
     new Watch(this, () => [this.controller]);
@@ -50,7 +54,7 @@ export class WidgetCard extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.memory.read("declined", v.boolean(), false)) this.step = "declined";
+    if (this.saidNo || this.memory.read("declined", v.boolean(), false)) this.step = "declined";
   }
 
   #agree(event: Event): void {
@@ -61,14 +65,20 @@ export class WidgetCard extends LitElement {
 
   #decline(): void {
     this.memory.write("declined", true);
+    this.#tell(true);
     this.step = "declined";
     void this.controller.release();
   }
 
   #reconsider(): void {
     this.memory.forget("declined");
+    this.#tell(false);
     this.thanked = false;
     this.step = "asking";
+  }
+
+  #tell(declined: boolean): void {
+    this.dispatchEvent(new CustomEvent<boolean>("declined-changed", { detail: declined }));
   }
 
   #stop(): void {
@@ -104,14 +114,21 @@ export class WidgetCard extends LitElement {
         ${mark(34)}
         <h2 id="title">${this.thanked ? "Stopped. Thank you." : "Lend this tab to a language model?"}</h2>
       </div>
-      ${this.compact
-        ? html`<p class="small soft">Computes for others while this page is open. Fetches ${fetchSentence(undefined)}. Others see your IP address and may guess at texts.</p>`
-        : html`<p class="small soft">
-            While this page is open, your browser would hold a few layers of the model and compute them for people who ask it. It fetches ${fetchSentence(undefined)}. Other tabs see your IP address.
-            Nothing starts before you agree, and Stop stops it at once.
-          </p>`}
+      ${
+        this.compact
+          ? html`<p class="small soft">
+              Computes for others while this page is open. Fetches ${fetchSentence(undefined)}. Others see your IP address and may guess at
+              texts.
+            </p>`
+          : html`<p class="small soft">
+              While this page is open, your browser would hold a few layers of the model and compute them for people who ask it. It fetches
+              ${fetchSentence(undefined)}. Other tabs see your IP address. Nothing starts before you agree, and Stop stops it at once.
+            </p>`
+      }
       <div class="row">
-        <button type="button" class="button main slim" data-testid="widget-agree" ?disabled=${!this.#gate.armed} @click=${this.#agree}>Agree and lend</button>
+        <button type="button" class="button main slim" data-testid="widget-agree" ?disabled=${!this.#gate.armed} @click=${this.#agree}>
+          Agree and lend
+        </button>
         <button type="button" class="button slim" data-testid="widget-decline" @click=${this.#decline}>No, thanks</button>
       </div>
     </section>`;

@@ -32,7 +32,9 @@ export class WidgetGate implements ReactiveController {
   }
 
   hostConnected(): void {
-    this.#observer = new IntersectionObserver((entries) => this.#seen((entries.at(-1)?.intersectionRatio ?? 0) >= SEEN_RATIO), { threshold: [0, 0.5, SEEN_RATIO, 1] });
+    this.#observer = new IntersectionObserver((entries) => this.#seen((entries.at(-1)?.intersectionRatio ?? 0) >= SEEN_RATIO), {
+      threshold: [0, 0.5, SEEN_RATIO, 1],
+    });
   }
 
   hostUpdated(): void {

@@ -1,0 +1,93 @@
+// What an answer looks like after each event, and that nothing of it is ever lost.
+import { describe, expect, it } from "vitest";
+import type { GenerateEvent, GenerateStats, Node } from "../../../src/node/handle.ts";
+import { ManyhandsError } from "../../../src/shared/errors.ts";
+import { IDLE, advance, begin, ending, failed, isRunning, stopped } from "../../../src/ui/ask-state.ts";
+import { Asker } from "../../../src/ui/asker.ts";
+
+const stats = (newTokens: number): GenerateStats => ({ promptTokens: 4, newTokens, timeToFirstTokenMs: 10, tokensPerSecond: 5, seed: 1 });
+const token = (id: number, text: string): GenerateEvent => ({ kind: "token", token: id, text, stats: stats(id), hops: [] });
+const done: GenerateEvent = { kind: "done", reason: "stop-token", stats: stats(2), hops: [] };
+
+describe("advance", () => {
+  it("gathers text and token ids, and forgets what it waited for", () => {
+    let ask = advance(begin("Once"), { kind: "waiting", message: "Looking", progress: undefined });
+    expect(ask).toMatchObject({ status: "waiting", waiting: { message: "Looking" } });
+    ask = advance(advance(ask, token(1, " upon")), token(2, ""));
+    expect(ask).toMatchObject({ status: "streaming", text: " upon", tokens: [1, 2], waiting: undefined });
+    expect(isRunning(ask)).toBe(true);
+    ask = advance(ask, done);
+    expect(ask).toMatchObject({ status: "done", ended: "stop-token", text: " upon" });
+    expect(isRunning(ask)).toBe(false);
+  });
+  it("keeps what was answered when it waits in the middle, is stopped or fails", () => {
+    const half = advance(begin("Once"), token(1, " upon"));
+    expect(advance(half, { kind: "waiting", message: "A tab left", progress: undefined }).text).toBe(" upon");
+    expect(stopped(half)).toMatchObject({ status: "stopped", text: " upon", prompt: "Once" });
+    const lost = failed(half, { code: "PEER_LOST", message: "A tab left." });
+    expect(lost).toMatchObject({ status: "failed", text: " upon", tokens: [1] });
+    expect(ending(lost)).toBe("A tab left.");
+  });
+});
+
+/** A node of which only `generate` is used. */
+const nodeOf =
+  (generate: Node["generate"]): (() => Promise<Node>) =>
+  async () =>
+    ({ generate }) as Node;
+
+describe("Asker", () => {
+  it("ends done", async () => {
+    const asker = new Asker(
+      nodeOf(async function* () {
+        yield token(1, " a");
+        yield done;
+      }),
+    );
+    expect(asker.state).toBe(IDLE);
+    await asker.ask("Once", {});
+    expect(asker.state).toMatchObject({ status: "done", prompt: "Once", text: " a" });
+  });
+  it("tells a failure by its code and keeps the text", async () => {
+    const asker = new Asker(
+      nodeOf(async function* () {
+        yield token(1, " a");
+        throw new ManyhandsError("PEER_LOST", "A tab left.");
+      }),
+    );
+    await asker.ask("Once", {});
+    expect(asker.state).toMatchObject({ status: "failed", text: " a", problem: { code: "PEER_LOST", message: "A tab left." } });
+  });
+  it("tells a node that could not be made", async () => {
+    const asker = new Asker(async () => {
+      throw new ManyhandsError("RELAY_UNREACHABLE", "The relay does not answer.");
+    });
+    await asker.ask("Once", {});
+    expect(asker.state).toMatchObject({ status: "failed", problem: { code: "RELAY_UNREACHABLE" } });
+  });
+  it("stops while the node is still being made", async () => {
+    const asker = new Asker(() => new Promise(() => {}));
+    const asked = asker.ask("Once", {});
+    asker.stop();
+    await asked;
+    expect(asker.state.status).toBe("stopped");
+  });
+  it("stops in the middle and shows nothing of an answer that a later question replaced", async () => {
+    const first = Promise.withResolvers<void>();
+    const asker = new Asker(
+      nodeOf(async function* (prompt, _options, signal) {
+        yield token(1, prompt);
+        if (prompt === "first") {
+          first.resolve();
+          await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+        }
+        yield done;
+      }),
+    );
+    const one = asker.ask("first", {});
+    await first.promise;
+    const two = asker.ask("second", {});
+    await Promise.all([one, two]);
+    expect(asker.state).toMatchObject({ status: "done", prompt: "second", text: "second" });
+  });
+});

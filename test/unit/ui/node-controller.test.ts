@@ -1,0 +1,149 @@
+// When the node is made, what a person's choices do to it, and what the page says meanwhile.
+import { describe, expect, it } from "vitest";
+import type { Node, NodeState } from "../../../src/node/handle.ts";
+import { ManyhandsError } from "../../../src/shared/errors.ts";
+import { Memory, type TextStore } from "../../../src/ui/memory.ts";
+import { NodeController } from "../../../src/ui/node-controller.ts";
+import { UNKNOWN } from "../../../src/ui/overview.ts";
+
+const STATE: NodeState = {
+  self: undefined,
+  relay: { kind: "connected", name: "Lighthouse", retryInMs: undefined },
+  model: undefined,
+  lend: { kind: "off" },
+  share: 0.5,
+  backendChoice: "auto",
+  swarm: [],
+  gaps: [],
+  served: { tokens: 0, sessions: 0, refusedFrames: 0 },
+  notices: [],
+};
+
+/** A node that does at once what it is told, and writes it down. */
+class ScriptedNode implements Node {
+  readonly told: string[] = [];
+  state = STATE;
+  #listener: ((state: NodeState) => void) | undefined;
+
+  subscribe(listener: (state: NodeState) => void): () => void {
+    this.#listener = listener;
+    return () => (this.#listener = undefined);
+  }
+  async lend(on: boolean): Promise<void> {
+    this.told.push(`lend ${on}`);
+    this.#set({ lend: on ? { kind: "serving", span: { start: 0, end: 8 }, backend: "wasm", moving: undefined } : { kind: "off" } });
+  }
+  setShare(share: number): void {
+    this.told.push(`share ${share}`);
+    this.#set({ share });
+  }
+  setBackend(choice: NodeState["backendChoice"]): void {
+    this.told.push(`backend ${choice}`);
+    this.#set({ backendChoice: choice });
+  }
+  async *generate(): AsyncGenerator<never> {}
+  async stop(): Promise<void> {
+    this.told.push("stop");
+  }
+  #set(part: Partial<NodeState>): void {
+    this.state = { ...this.state, ...part };
+    this.#listener?.(this.state);
+  }
+}
+
+function memoryOf(): Memory {
+  const map = new Map<string, string>();
+  const store: TextStore = {
+    getItem: (key) => map.get(key) ?? null,
+    setItem: (key, text) => void map.set(key, text),
+    removeItem: (key) => void map.delete(key),
+  };
+  return new Memory(() => store);
+}
+
+describe("NodeController", () => {
+  it("makes no node before consent, and remembers the consent but not the lending", async () => {
+    const memory = memoryOf();
+    const node = new ScriptedNode();
+    let made = 0;
+    const createNode = async (): Promise<Node> => {
+      made += 1;
+      return node;
+    };
+    const controller = new NodeController({ memory, createNode });
+    await controller.lend(true);
+    expect(made).toBe(0);
+    await controller.agree();
+    expect(made).toBe(1);
+    expect(controller.view).toMatchObject({ consented: true, joined: true, lend: { kind: "serving" } });
+
+    const reloaded = new NodeController({ memory, createNode });
+    expect(reloaded.view).toMatchObject({ consented: true, joined: false, lend: { kind: "off" } });
+    await reloaded.withdrawConsent();
+    expect(new NodeController({ memory, createNode }).view.consented).toBe(false);
+    expect(made).toBe(1);
+  });
+
+  it("tells the node what was chosen before it was there", async () => {
+    const node = new ScriptedNode();
+    const controller = new NodeController({ memory: memoryOf(), createNode: async () => node });
+    controller.setShare(0.3);
+    controller.setBackend("wasm");
+    await controller.agree();
+    expect(node.told).toEqual(["share 0.3", "backend wasm", "lend true"]);
+    controller.setShare(7);
+    await Promise.resolve();
+    expect(node.told.at(-1)).toBe("share 1");
+  });
+
+  it("does not lend when the switch was turned off while the node was made", async () => {
+    const node = new ScriptedNode();
+    const made = Promise.withResolvers<Node>();
+    const controller = new NodeController({ memory: memoryOf(), createNode: () => made.promise });
+    const agreed = controller.agree();
+    expect(controller.view.lend.kind).toBe("joining");
+    const off = controller.lend(false);
+    expect(controller.view.lend.kind).toBe("off");
+    made.resolve(node);
+    await Promise.all([agreed, off]);
+    expect(node.told).not.toContain("lend true");
+    expect(controller.view.lend.kind).toBe("off");
+  });
+
+  it("says why the node could not be made, and tries again when asked", async () => {
+    const node = new ScriptedNode();
+    let tries = 0;
+    const controller = new NodeController({
+      memory: memoryOf(),
+      createNode: async () => {
+        tries += 1;
+        if (tries === 1) throw new ManyhandsError("RELAY_UNREACHABLE", "The relay does not answer.");
+        return node;
+      },
+    });
+    await controller.agree();
+    expect(controller.view.lend).toMatchObject({ kind: "failed", problem: { code: "RELAY_UNREACHABLE" } });
+    await controller.lend(true);
+    expect(controller.view.lend.kind).toBe("serving");
+  });
+
+  it("stops a node that was still being made when the page let go of it", async () => {
+    const node = new ScriptedNode();
+    const made = Promise.withResolvers<Node>();
+    const controller = new NodeController({ memory: memoryOf(), createNode: () => made.promise });
+    const agreed = controller.agree();
+    const released = controller.release();
+    made.resolve(node);
+    await Promise.all([agreed, released]);
+    expect(node.told).toContain("stop");
+    expect(node.told).not.toContain("lend true");
+    expect(controller.view).toMatchObject({ joined: false, lend: { kind: "off" } });
+  });
+
+  it("shows what the relay told until the node knows more", () => {
+    const controller = new NodeController({ memory: memoryOf(), createNode: async () => new ScriptedNode() });
+    expect(controller.view).toMatchObject({ swarm: undefined, relay: { kind: "connecting" } });
+    controller.setOverview({ ...UNKNOWN, relay: { kind: "lost", name: undefined, retryInMs: 3000 }, peers: [] });
+    expect(controller.view).toMatchObject({ swarm: [], relay: { kind: "lost" } });
+  });
+});
