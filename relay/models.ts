@@ -4,6 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
 import { decodeManifest, manifestId } from "../src/model/manifest.ts";
 import { type ModelSummary, summarise } from "../src/model/model-summary.ts";
+import { errorMessage, ManyhandsError } from "../src/shared/errors.ts";
 import type { ModelId } from "../src/shared/ids.ts";
 
 /** A model's folder on disk, and the name that it has in URLs. */
@@ -27,8 +28,8 @@ export async function findModels(siteDir: string, extraDirs: readonly string[]):
   const add = async (path: string, bundled: boolean): Promise<void> => {
     const name = basename(path);
     if (found.has(name)) return;
-    const manifest = new Uint8Array(await readFile(join(path, MANIFEST_FILE)));
-    found.set(name, { name, path, bundled, id: await manifestId(manifest), summary: summarise(decodeManifest(manifest)) });
+    const bytes = new Uint8Array(await readFile(join(path, MANIFEST_FILE)));
+    found.set(name, { name, path, bundled, id: await manifestId(bytes), summary: readSummary(bytes, path) });
   };
   for (const dir of extraDirs) {
     const path = resolve(dir);
@@ -36,6 +37,14 @@ export async function findModels(siteDir: string, extraDirs: readonly string[]):
   }
   for (const path of await modelsUnder(resolve(siteDir, "models"))) await add(path, true);
   return [...found.values()];
+}
+
+function readSummary(bytes: Uint8Array, path: string): ModelSummary {
+  try {
+    return summarise(decodeManifest(bytes));
+  } catch (cause) {
+    throw new ManyhandsError("MODEL_CORRUPT", `${path}: ${errorMessage(cause)}`, { cause });
+  }
 }
 
 async function modelsUnder(dir: string): Promise<readonly string[]> {

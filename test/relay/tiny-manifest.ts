@@ -1,0 +1,26 @@
+// The smallest manifest that is one: enough for a relay to list a model.
+import { encodeManifest } from "../../src/model/manifest.ts";
+
+/** Canonical bytes and id. */
+export function tinyManifest(name: string): ReturnType<typeof encodeManifest> {
+  return encodeManifest({
+    format: 1,
+    name,
+    licence: "MIT",
+    source: "test",
+    layerCount: 2,
+    contextLength: 16,
+    vocabularySize: 8,
+    hiddenWidth: 4,
+    bosToken: null,
+    eosTokens: [],
+    graph: { path: "model.onnx", size: 10, sha256: new Uint8Array(32) },
+    tokenizer: null,
+    tokenizerConfig: null,
+    dataFiles: [],
+    tensors: [],
+    layerBytes: [1, 1],
+    embeddingBytes: 1,
+    headBytes: 1,
+  });
+}
