@@ -1,0 +1,143 @@
+// Ranges over a real HTTP server: grouped, retried, and refused where a file ends too soon.
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { coalesce, HttpTileSource } from "../../../src/model/http-tile-source.ts";
+import type { TileRange } from "../../../src/model/tile-source.ts";
+import { type ModelServer, startModelServer, testHttp } from "./model-server.ts";
+
+const FILE = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 31 + (index >> 8)) & 255);
+const range = (offset: number, length: number, file = "a.data"): TileRange => ({
+  file,
+  offset,
+  length,
+  sha256: new Uint8Array(
+    createHash("sha256")
+      .update(FILE.subarray(offset, offset + length))
+      .digest(),
+  ),
+});
+const never = new AbortController().signal;
+
+let server: ModelServer;
+beforeAll(async () => {
+  server = await startModelServer();
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  server.files.clear();
+  server.files.set("a.data", FILE);
+  server.files.set("b.data", FILE.toReversed());
+  server.faults.length = 0;
+  server.requests.length = 0;
+  server.ranges = true;
+});
+
+async function read(ranges: readonly TileRange[], deps = testHttp(), signal = never): Promise<Map<number, Uint8Array>> {
+  const found = new Map<number, Uint8Array>();
+  for await (const { index, bytes } of new HttpTileSource({ ...deps, baseUrl: server.baseUrl }).read(ranges, signal)) {
+    expect(found.has(index)).toBe(false);
+    found.set(index, bytes.slice());
+  }
+  return found;
+}
+
+describe("coalesce", () => {
+  test("joins what is near, keeps apart what is far, large or in another file", () => {
+    const groups = coalesce([range(0, 100), range(100, 50), range(150 + 4096, 10), range(9000, 10), range(9010, 10, "b.data")]);
+    expect(groups.map(({ file, start, end, members }) => [file, start, end, members])).toEqual([
+      ["a.data", 0, 4256, [0, 1, 2]],
+      ["a.data", 9000, 9010, [3]],
+      ["b.data", 9010, 9020, [4]],
+    ]);
+    expect(coalesce([range(0, 90), range(90, 90)], { gapBytes: 0, requestBytes: 100 })).toHaveLength(2);
+  });
+
+  test("puts every range into exactly one group that holds it", () => {
+    const ranges = fc.array(
+      fc.record({
+        file: fc.constantFrom("a", "b"),
+        offset: fc.nat(20_000),
+        length: fc.integer({ min: 1, max: 3000 }),
+        sha256: fc.constant(new Uint8Array(32)),
+      }),
+      { maxLength: 30 },
+    );
+    fc.assert(
+      fc.property(ranges, (list) => {
+        const groups = coalesce(list, { gapBytes: 500, requestBytes: 5000 });
+        expect(groups.flatMap((group) => group.members).toSorted((a, b) => a - b)).toEqual(list.map((_, index) => index));
+        for (const { file, start, end, members } of groups) {
+          expect(end - start).toBeLessThanOrEqual(5000);
+          for (const index of members) {
+            const entry = list[index];
+            expect(entry?.file).toBe(file);
+            expect(entry?.offset).toBeGreaterThanOrEqual(start);
+            expect((entry?.offset ?? 0) + (entry?.length ?? 0)).toBeLessThanOrEqual(end);
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe("HttpTileSource", () => {
+  const ranges = [range(10, 20), range(100_000, 3000), range(30, 5), range(103_000, 1), range(299_999, 1)];
+  const isRight = (found: ReadonlyMap<number, Uint8Array>): void => {
+    expect(found.size).toBe(ranges.length);
+    for (const [index, { offset, length }] of ranges.entries()) expect(found.get(index)).toEqual(FILE.subarray(offset, offset + length));
+  };
+
+  test("reads each range once, neighbours together", async () => {
+    isRight(await read(ranges));
+    expect(server.requests.map((request) => request.range)).toEqual(["bytes=10-34", "bytes=100000-103000", "bytes=299999-299999"]);
+  });
+
+  test("understands a server that ignores ranges, and asks it once", async () => {
+    server.ranges = false;
+    isRight(await read(ranges));
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("tries again after a broken connection and a busy server, pausing longer each time", async () => {
+    server.faults.push(0, 503, 429);
+    const deps = testHttp();
+    isRight(await read(ranges, deps));
+    expect(deps.pauses).toEqual([500, 1000, 2000]);
+  });
+
+  test("gives up in the end", async () => {
+    server.faults.push(...Array.from({ length: 20 }, () => 503));
+    await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
+    expect(server.requests).toHaveLength(5);
+  });
+
+  test("does not try again where the server says no", async () => {
+    await expect(read([range(0, 1, "missing.data")])).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test.each([
+    ["in the middle of a range", 100_500, true],
+    ["before a range", 50_000, true],
+    ["in the middle, on a server without ranges", 100_500, false],
+  ])("calls a file corrupt that ends %s", async (_, length, ranged) => {
+    server.files.set("a.data", FILE.subarray(0, length));
+    server.ranges = ranged;
+    await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
+  });
+
+  test("stops when told to, with the signal's reason", async () => {
+    const reason = new Error("stopped");
+    const stop = new AbortController();
+    const reading = (async () => {
+      for await (const _ of new HttpTileSource({ ...testHttp(), baseUrl: server.baseUrl }).read(ranges, stop.signal)) stop.abort(reason);
+    })();
+    await expect(reading).rejects.toBe(reason);
+  });
+
+  test("frees what is under way when the reader leaves", async () => {
+    for await (const _ of new HttpTileSource({ ...testHttp(), baseUrl: server.baseUrl }).read(ranges, never)) break;
+    isRight(await read(ranges));
+  });
+});

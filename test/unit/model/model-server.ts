@@ -1,0 +1,84 @@
+// A real HTTP server over byte arrays, with the faults that servers and networks have.
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import type { HttpDeps } from "../../../src/model/http-fetch.ts";
+
+export interface Served {
+  readonly path: string;
+  readonly range: string | undefined;
+}
+
+export interface ModelServer {
+  /** URL with a slash at the end. */
+  readonly baseUrl: string;
+  /** Files by path; tests change them. */
+  readonly files: Map<string, Uint8Array>;
+  /** Whether ranges are understood. */
+  ranges: boolean;
+  /** Statuses to answer before anything else, one for each request; 0 breaks the connection. */
+  readonly faults: number[];
+  readonly requests: Served[];
+  close(): Promise<void>;
+}
+
+export async function startModelServer(): Promise<ModelServer> {
+  const files = new Map<string, Uint8Array>();
+  const faults: number[] = [];
+  const requests: Served[] = [];
+  const settings = { ranges: true };
+  const server = http.createServer((request, response) => {
+    const path = (request.url ?? "/").slice(1);
+    const { range } = request.headers;
+    requests.push({ path, range });
+    const fault = faults.shift();
+    if (fault === 0) {
+      response.destroy();
+      return;
+    }
+    const file = files.get(path);
+    if (fault !== undefined || file === undefined) {
+      response.writeHead(fault ?? 404).end();
+      return;
+    }
+    const bounds = /^bytes=(\d+)-(\d+)$/.exec(range ?? "");
+    if (!settings.ranges || bounds === null) {
+      response.writeHead(200).end(file);
+      return;
+    }
+    const start = Number(bounds[1]);
+    if (start >= file.length) response.writeHead(416).end();
+    else response.writeHead(206).end(file.subarray(start, Number(bounds[2]) + 1));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return Object.assign(settings, {
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, // listening on a port, so no pipe
+    files,
+    faults,
+    requests,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  });
+}
+
+/** The platform's fetch, a clock that jumps over every pause and notes it, and no jitter. */
+export function testHttp(): HttpDeps & { readonly pauses: number[] } {
+  const pauses: number[] = [];
+  return {
+    pauses,
+    fetch: (url, init) => fetch(url, init),
+    random: () => 0,
+    clock: {
+      now: () => pauses.reduce((sum, ms) => sum + ms, 0),
+      sleep: (ms, signal) => {
+        signal?.throwIfAborted();
+        pauses.push(ms);
+        return Promise.resolve();
+      },
+    },
+  };
+}
