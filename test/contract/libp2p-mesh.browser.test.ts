@@ -2,26 +2,50 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import type { RelayStatus } from "../../src/mesh/directory.ts";
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
+import type { Link } from "../../src/mesh/link.ts";
+import { RelayDirectory } from "../../src/mesh/relay-directory.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { errorCode } from "../../src/shared/errors.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { announcementOf, describeDirectoryContract, seen } from "./directory-contract.ts";
 import { describeMeshContract } from "./mesh-contract.ts";
 
 const meshes: Libp2pMesh[] = [];
+const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+const freshSeed = (): Uint8Array => crypto.getRandomValues(new Uint8Array(32));
 
-async function connected(mesh: Libp2pMesh): Promise<void> {
-  if (mesh.relay.kind === "connected") return;
-  await new Promise<void>((resolve, reject) => {
-    mesh.on("relay:changed", (status: RelayStatus) => {
-      if (status.kind === "connected") resolve();
-      if (status.kind === "lost") reject(new Error(status.message));
+function reached(mesh: Libp2pMesh, kind: RelayStatus["kind"]): Promise<void> {
+  if (mesh.relay.kind === kind) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = mesh.on("relay:changed", (status) => {
+      if (status.kind !== kind) return;
+      stop();
+      resolve();
     });
   });
 }
 
-async function join(): Promise<Libp2pMesh> {
-  const seed = crypto.getRandomValues(new Uint8Array(32));
-  const mesh = await Libp2pMesh.start({ seed, relayAddresses: async () => [inject("relayAddress")] });
+async function join(address: () => string = () => inject("relayAddress"), seed = freshSeed()): Promise<Libp2pMesh> {
+  const mesh = await Libp2pMesh.start({ seed, relayAddresses: async () => [address()], random: () => 0 });
   meshes.push(mesh);
-  await connected(mesh);
+  await reached(mesh, "connected");
   return mesh;
+}
+
+const control = async (path: string): Promise<string> => (await fetch(`${inject("relayControl")}${path}`)).text();
+
+/** Answers every frame with itself. */
+function echo(mesh: Libp2pMesh, protocol: string): void {
+  mesh.handle(protocol, (link) => {
+    void (async () => {
+      for await (const frame of link.frames) await link.send(frame);
+    })().catch(() => undefined); // the other side went away, as tests do
+  });
+}
+
+async function roundTrip(link: Link, frame: Uint8Array): Promise<Uint8Array> {
+  await link.send(frame, soon());
+  return (await link.frames[Symbol.asyncIterator]().next()).value as Uint8Array;
 }
 
 let caller: Libp2pMesh;
@@ -42,26 +66,71 @@ describeMeshContract("Libp2pMesh over WebRTC", () => ({
   },
 }));
 
+describeDirectoryContract("RelayDirectory in a browser", async () => {
+  const mesh = await join();
+  const directory = new RelayDirectory({ relay: mesh, clock: systemClock, random: () => 0, log: silentLog });
+  return { self: mesh.self, directory, kill: () => mesh.vanish() };
+});
+
 test("a 3 KB frame goes there and back in a few milliseconds", async () => {
-  const protocol = "/manyhands/test-echo/1";
-  const remove = callee.handle(protocol, (link) => {
-    void (async () => {
-      for await (const frame of link.frames) await link.send(frame);
-    })();
-  });
-  const link = await caller.open(callee.self, protocol, AbortSignal.timeout(10_000));
-  const frames = link.frames[Symbol.asyncIterator]();
+  echo(callee, "/manyhands/test-echo/1");
+  const link = await caller.open(callee.self, "/manyhands/test-echo/1", soon());
   const frame = crypto.getRandomValues(new Uint8Array(3000));
   const times: number[] = [];
   for (let i = 0; i < 300; i++) {
     const start = performance.now();
-    await link.send(frame);
-    await frames.next();
+    await roundTrip(link, frame);
     times.push(performance.now() - start);
   }
   times.sort((a, b) => a - b);
   console.log(`round trip of 3,000 bytes: median ${times[150]?.toFixed(2)} ms, p95 ${times[285]?.toFixed(2)} ms`);
   expect(times[150]).toBeLessThan(20);
-  remove();
   await link.close();
+});
+
+test("links live on without the relay; who is new cannot be called; the relay is found again where it is then", async () => {
+  let address = await control("/start");
+  const [a, b, stranger] = await Promise.all([join(() => address), join(() => address), join(() => address)]);
+  echo(b, "/manyhands/test-echo/1");
+  const link = await a.open(b.self, "/manyhands/test-echo/1", soon());
+  await control(`/stop?address=${encodeURIComponent(address)}`);
+  await reached(a, "lost");
+  expect(a.relay).toMatchObject({ kind: "lost", retryInMs: expect.any(Number) });
+  const frame = Uint8Array.of(1, 2, 3);
+  expect(await roundTrip(link, frame)).toEqual(frame);
+  const second = await a.open(b.self, "/manyhands/test-echo/1", soon());
+  expect(await roundTrip(second, frame)).toEqual(frame);
+  expect(await a.open(stranger.self, "/manyhands/test-echo/1", soon()).catch(errorCode)).toBe("PEER_UNREACHABLE");
+  address = await control("/start");
+  await Promise.all([reached(a, "connected"), reached(stranger, "connected")]);
+  echo(stranger, "/manyhands/test-echo/1");
+  const third = await a.open(stranger.self, "/manyhands/test-echo/1", soon());
+  expect(await roundTrip(third, frame)).toEqual(frame);
+  expect(await roundTrip(link, frame)).toEqual(frame);
+});
+
+test("a tab that starts before its relay joins once the relay is there", async () => {
+  let address = inject("relayAddress").replace(/\/tcp\/\d+/, "/tcp/1"); // nobody listens there
+  const mesh = await Libp2pMesh.start({ seed: freshSeed(), relayAddresses: async () => [address], random: () => 0 });
+  meshes.push(mesh);
+  await reached(mesh, "lost");
+  const directory = new RelayDirectory({ relay: mesh, clock: systemClock, random: () => 0, log: silentLog });
+  directory.announce(announcementOf(0, 8));
+  address = inject("relayAddress");
+  await seen(directory, (swarm) => swarm.peers.some(({ peer }) => peer === mesh.self));
+  await directory.stop();
+});
+
+test("a tab that is reloaded with the same key is reached again", async () => {
+  const seed = freshSeed();
+  const first = await join(undefined, seed);
+  echo(first, "/manyhands/test-echo/1");
+  const link = await caller.open(first.self, "/manyhands/test-echo/1", soon());
+  first.vanish();
+  await link.closed;
+  const second = await join(undefined, seed);
+  expect(second.self).toBe(first.self);
+  echo(second, "/manyhands/test-echo/1");
+  const again = await caller.open(second.self, "/manyhands/test-echo/1", soon());
+  expect(await roundTrip(again, Uint8Array.of(9))).toEqual(Uint8Array.of(9));
 });
