@@ -1,19 +1,9 @@
 // A decoder's graph as nodes and named tensors in topological order: what layers are found in and spans are cut from.
 import { ManyhandsError } from "../shared/errors.ts";
+import type { GraphNode } from "./graph-node.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./onnx/onnx_pb.ts";
 import { readOnnx, type TensorInfo, tensorInfo } from "./onnx/read-onnx.ts";
 import { splitSkipNorm } from "./skip-norm.ts";
-
-/** Which part of the file's node this is: a fused skip normalisation counts as its sum and its norm. */
-export type NodePart = "whole" | "sum" | "norm";
-
-export interface GraphNode {
-  readonly part: NodePart;
-  readonly proto: NodeProto;
-  /** Names of tensors that it reads, those that its subgraphs read from outside included; never empty strings. */
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-}
 
 export interface Graph {
   readonly model: ModelProto;

@@ -1,6 +1,6 @@
 // A fused Skip(Simplified)LayerNormalization seen as a sum and a norm, so that one residual tensor is left between layers.
 import { ManyhandsError } from "../shared/errors.ts";
-import type { GraphNode } from "./graph.ts";
+import type { GraphNode } from "./graph-node.ts";
 import type { NodeProto, TensorProto } from "./onnx/onnx_pb.ts";
 import { attribute, ElementType, intAttribute, makeNode } from "./onnx/read-onnx.ts";
 

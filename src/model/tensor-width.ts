@@ -1,6 +1,7 @@
 // Element type and width (last dimension) of tensors inside a graph, inferred where the file does not say them.
 import { floatType } from "./find-layers.ts";
-import type { Graph, GraphNode } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import type { GraphNode } from "./graph-node.ts";
 import { attribute, ElementType } from "./onnx/read-onnx.ts";
 
 export interface TensorWidth {
