@@ -41,9 +41,11 @@ const ELEMENTS = {
 const memory = new Memory(() => localStorage);
 applyTheme(document.documentElement, rememberedTheme(memory));
 
+/** Headless tabs that lend say so in the address; the swarm's table tells them from people's pages. */
+const host = new URLSearchParams(location.search).get("host") === "volunteer" ? "volunteer" : "page";
 const controller = new NodeController({
   memory,
-  createNode: async () => (await import("./node/create-node.ts")).createNode({ host: "page" }),
+  createNode: async () => (await import("./node/create-node.ts")).createNode({ host }),
 });
 const asker = new Asker(() => controller.node());
 

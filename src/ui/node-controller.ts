@@ -80,14 +80,14 @@ export class NodeController {
 
   get view(): View {
     const state = this.#state;
-    const peers = state?.swarm ?? this.#overview.peers;
+    const joined = state?.self !== undefined;
     const model = state?.model ?? this.#overview.model;
     // A node that has only just started knows less than the relay told before: show what is known.
-    const swarm = state !== undefined && state.swarm.length === 0 && state.relay.kind !== "connected" ? this.#overview.peers : peers;
+    const swarm = joined && (state.swarm.length > 0 || state.relay.kind === "connected") ? state.swarm : this.#overview.peers;
     return {
-      joined: state !== undefined,
+      joined,
       consented: this.#consented,
-      relay: state?.relay ?? this.#overview.relay,
+      relay: state !== undefined && (joined || state.relay.kind === "lost") ? state.relay : this.#overview.relay,
       model,
       lend: state === undefined || (state.lend.kind === "off" && this.#lendHere.kind !== "off") ? this.#lendHere : state.lend,
       share: state?.share ?? this.#share,
@@ -107,7 +107,7 @@ export class NodeController {
 
   setOverview(overview: Overview): void {
     this.#overview = overview;
-    if (this.#state === undefined) this.#changed();
+    this.#changed();
   }
 
   /** The person agreed to lend: remembered, and lending starts. */

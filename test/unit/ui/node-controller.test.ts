@@ -2,12 +2,13 @@
 import { describe, expect, it } from "vitest";
 import type { Node, NodeState } from "../../../src/node/handle.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
 import { Memory, type TextStore } from "../../../src/ui/memory.ts";
 import { NodeController } from "../../../src/ui/node-controller.ts";
 import { UNKNOWN } from "../../../src/ui/overview.ts";
 
 const STATE: NodeState = {
-  self: undefined,
+  self: asPeerId("12D3KooWme"),
   relay: { kind: "connected", name: "Lighthouse", retryInMs: undefined },
   model: undefined,
   lend: { kind: "off" },
