@@ -137,6 +137,16 @@ export class Libp2pMesh implements Mesh, RelayPort {
     };
   }
 
+  /**
+   * Takes somebody's word that `peer` is gone, with a check: its connection has to answer a ping within `staleMs` or is
+   * cut. The relay sees a tab die at once (its WebSocket closes); WebRTC alone needs about 10 s.
+   */
+  suspect(peer: PeerId): void {
+    for (const connection of this.#node.getConnections()) {
+      if (connection.remotePeer.toString() === peer && connection.status === "open") void this.#doubt(connection);
+    }
+  }
+
   /** Cuts every connection in this very moment, for a page that is being closed: others see it at once. */
   vanish(): void {
     const reason = new Error("the page is being closed");
@@ -199,10 +209,13 @@ export class Libp2pMesh implements Mesh, RelayPort {
   #doubt(connection: Connection): Promise<void> {
     const running = this.#doubts.get(connection);
     if (running !== undefined) return running;
-    const doubt = this.#newStream(connection, PING_PROTOCOL, AbortSignal.timeout(DEFAULTS.staleMs))
+    const patience = AbortSignal.timeout(DEFAULTS.staleMs);
+    const doubt = this.#newStream(connection, PING_PROTOCOL, patience)
       .then(
         (stream) => stream.close(),
-        (error: Error) => connection.abort(error),
+        (error: Error) => {
+          if (patience.aborted) connection.abort(error); // any other error is an answer of some kind
+        },
       )
       .catch((error: unknown) => this.#log.debug("closing a ping", { message: errorMessage(error) }))
       .finally(() => this.#doubts.delete(connection));

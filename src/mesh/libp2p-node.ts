@@ -15,9 +15,11 @@ export const DEFAULTS = Object.freeze({
   /** Milliseconds for one dial: relay, signalling, ICE and DTLS take 0.2 s in a room and a few over slow consumer links. */
   dialTimeoutMs: 10_000,
   /** Milliseconds between pings on each connection: a tab that froze or lost its network is let go within two of them. */
-  pingIntervalMs: 5000,
+  pingIntervalMs: 3000,
   /** Milliseconds that a ping may take at least: a tab's main thread can be busy for a second or two. */
   pingTimeoutMs: 5000,
+  /** Pings that one connection may have under way: the regular one, and those of doubts. */
+  pingStreams: 8,
   /** Connections of one tab: its route neighbours and those that it answers for. */
   maxConnections: 100,
   /** Peers that may come in at once: a span that is popular gets many requesters in the same moment. */
@@ -63,7 +65,7 @@ export async function createTabNode(options: TabNodeOptions): Promise<TabNode> {
     connectionMonitor: { pingInterval: DEFAULTS.pingIntervalMs, pingTimeout: { minTimeout: DEFAULTS.pingTimeoutMs } },
     services: {
       identify: identify(),
-      ping: ping(),
+      ping: ping({ maxInboundStreams: DEFAULTS.pingStreams, maxOutboundStreams: DEFAULTS.pingStreams }),
       inside: (components: NodeInside): NodeInside => ({ transportManager: components.transportManager }),
     },
   });
