@@ -38,11 +38,16 @@ function choose(argv: readonly string[]): Choice {
   return { unit: !onlyE2e && !namesE2e, e2e: !onlyUnit && !namesUnit, rest };
 }
 
+/** A filter may be meant for the other runner; that nothing ran at all is found at the end. */
+const allowNone = (rest: readonly string[], flag: string): readonly string[] => (rest.length > 0 ? [flag] : []);
+
 async function runVitest(rest: readonly string[]): Promise<Count> {
   const report = path.join(REPORTS, "vitest.json");
   const cli = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const exitCode = await runJob(process.execPath, [cli, "run", ...reporters, ...rest], { cwd: ROOT });
+  const exitCode = await runJob(process.execPath, [cli, "run", ...reporters, ...rest, ...allowNone(rest, "--passWithNoTests")], {
+    cwd: ROOT,
+  });
   return readReport("vitest", report, exitCode, countVitest);
 }
 
@@ -51,7 +56,11 @@ async function runPlaywright(rest: readonly string[]): Promise<Count> {
   const cli = path.join(ROOT, "node_modules", "@playwright", "test", "cli.js");
   const args = rest.map((arg) => (arg === "-t" ? "--grep" : arg));
   const env = { ...process.env, PLAYWRIGHT_JSON_OUTPUT_FILE: report };
-  const exitCode = await runJob(process.execPath, [cli, "test", "--reporter=list,json", ...args], { cwd: ROOT, env });
+  const exitCode = await runJob(
+    process.execPath,
+    [cli, "test", "--reporter=list,json", ...args, ...allowNone(rest, "--pass-with-no-tests")],
+    { cwd: ROOT, env },
+  );
   return readReport("playwright", report, exitCode, countPlaywright);
 }
 
