@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
-const COMPRESSED = /\.(?:js|mjs|css|html|svg|wasm|json|webmanifest|md)$/;
+const COMPRESSED = /\.(?:js|mjs|css|html|svg|wasm|json|webmanifest|txt)$/;
 /** Smaller files gain nothing from a second copy. */
 const COMPRESS_FROM_BYTES = 512;
 /** A copy that saves less than a twentieth is not worth its place. */
@@ -59,7 +59,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     // Minifying drops the libraries' notices from the code; this file carries them.
-    license: { fileName: "licences.md" },
+    license: { fileName: "licences.txt" },
     rolldownOptions: {
       input: { page: "index.html", frame: "widget.html", widget: "src/widget.ts" },
       output: { entryFileNames: (chunk) => (chunk.name === "widget" ? "widget.js" : "assets/[name]-[hash].js") },

@@ -15,7 +15,8 @@ export class AskAnswer extends LitElement {
     progressStyles,
     css`
       :host {
-        display: grid;
+        display: flex;
+        flex-direction: column;
         gap: 16px;
       }
       .story {
@@ -28,6 +29,7 @@ export class AskAnswer extends LitElement {
       }
       .story.empty {
         display: grid;
+        flex: 1;
         min-height: 9em;
         align-content: center;
         background: none;

@@ -8,7 +8,7 @@ import { PRESETS, Settings, generateOptions } from "./settings.ts";
 import { base, buttons, notices, panel } from "./shared-styles.ts";
 import { Watch } from "./watch.ts";
 
-const EXAMPLES = ["Once upon a time", "A small robot named Pip lived in a lighthouse.", "Lily found a key under the old tree."] as const;
+const EXAMPLES = ["Once upon a time", "A small robot named Pip lived in a lighthouse."] as const;
 
 export class AskPanel extends LitElement {
   static override styles = [
@@ -18,10 +18,13 @@ export class AskPanel extends LitElement {
     notices,
     css`
       .panel {
-        display: grid;
-        align-content: start;
+        display: flex;
+        flex-direction: column;
         gap: 18px;
         height: 100%;
+      }
+      mh-answer {
+        flex: 1;
       }
       form {
         display: grid;
@@ -95,7 +98,7 @@ export class AskPanel extends LitElement {
         border: 1px solid var(--edge);
         border-radius: 5px;
       }
-      @media (hover: none) {
+      @media (hover: none), (pointer: coarse) {
         .keys {
           display: none;
         }
@@ -206,7 +209,7 @@ export class AskPanel extends LitElement {
           }
           <p class="hint small soft" id="hint">
             <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your
-            IP address and can guess at your text.
+            IP address and can guess at your text. Where nobody lends, this tab loads the model and answers itself.
           </p>
         </div>
       </form>

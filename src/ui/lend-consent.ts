@@ -76,7 +76,7 @@ export class LendConsent extends LitElement {
         <button type="button" class="button main" data-testid="lend-start" @click=${() => this.dispatchEvent(new CustomEvent("agreed"))}>
           Agree and lend
         </button>
-        <p class="small soft">Until you agree nothing is loaded and nothing is computed.</p>
+        <p class="small soft">Until you agree nothing is loaded and nothing is computed for others.</p>
       </div>`;
   }
 }

@@ -111,10 +111,21 @@ export class LendPanel extends LitElement {
   static override properties = { controller: { attribute: false } };
 
   declare controller: NodeController;
+  #hadFocus = false;
 
   constructor() {
     super();
     new Watch(this, () => [this.controller]);
+  }
+
+  /** A button that was pressed and is gone leaves the keyboard on the switch, or on the title where there is none. */
+  protected override willUpdate(): void {
+    this.#hadFocus = Boolean(this.shadowRoot?.activeElement);
+  }
+
+  protected override updated(): void {
+    if (!this.#hadFocus || this.shadowRoot?.activeElement) return;
+    this.renderRoot.querySelector<HTMLElement>(this.controller.view.consented ? ".switch" : "h2")?.focus();
   }
 
   protected override render(): TemplateResult {
@@ -122,7 +133,7 @@ export class LendPanel extends LitElement {
     const on = isOn(view.lend);
     return html`<section class="panel" aria-labelledby="title">
       <div class="top">
-        <h2 id="title">${view.consented ? "Lend this tab" : "Lend this tab a while"}</h2>
+        <h2 id="title" tabindex="-1">${view.consented ? "Lend this tab" : "Lend this tab a while"}</h2>
         ${
           view.consented
             ? html`<button
@@ -187,7 +198,7 @@ export class LendPanel extends LitElement {
           <dd data-testid="served-tokens">${formatCount(served.tokens)}</dd>
         </div>
         <div>
-          <dt>${served.sessions === 1 ? "session" : "sessions"}</dt>
+          <dt>${served.sessions === 1 ? "session" : "sessions"} now</dt>
           <dd>${formatCount(served.sessions)}</dd>
         </div>
         <div>

@@ -1,6 +1,6 @@
 // What the relay says of its swarm over plain HTTP: read while this tab has not joined, so that the picture is alive before.
 import * as v from "valibot";
-import type { ModelSummary, RelayState, SwarmPeer } from "../node/handle.ts";
+import type { RelayOverview, RelayState } from "../node/handle.ts";
 import { asPeerId } from "../shared/ids.ts";
 
 /** Every 3 s while the relay answers; up to 30 s apart while it does not. */
@@ -41,9 +41,9 @@ const OverviewSchema = v.object({ name: text, model: v.nullish(Model), peers: v.
 /** What is known of the swarm from outside. */
 export interface Overview {
   readonly relay: RelayState;
-  readonly model: ModelSummary | undefined;
+  readonly model: RelayOverview["model"] | undefined;
   /** Undefined until the relay answered once. */
-  readonly peers: readonly SwarmPeer[] | undefined;
+  readonly peers: RelayOverview["peers"] | undefined;
 }
 
 export const UNKNOWN: Overview = {

@@ -95,7 +95,7 @@ export class PageFooter extends LitElement {
           <p>Add <code>-- --volunteers 2</code> to see a model split at once.</p>
         </section>
       </div>
-      <p class="last">Manyhands is free software under the MIT licence. <a href="licences.md">Licences of the libraries in it</a></p>
+      <p class="last">Manyhands is free software under the MIT licence. <a href="licences.txt">Licences of the libraries in it</a></p>
     </footer>`;
   }
 }

@@ -112,7 +112,7 @@ export class SwarmPanel extends LitElement {
   }
 
   #modelWords(model: ModelSummary): string {
-    return `${model.name}: ${model.layerCount} layers, ${formatBytes(model.sizeBytes)}, ${model.licence}`;
+    return `${model.name}: ${model.layerCount} layers, ${formatBytes(model.sizeBytes)}, licence ${model.licence}`;
   }
 
   #empty(sentence: string, layers: number): TemplateResult {
