@@ -2,7 +2,7 @@
 import { type CircuitRelayService, circuitRelayServer } from "@libp2p/circuit-relay-v2";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
-import type { Libp2p, StreamHandler } from "@libp2p/interface";
+import type { Libp2p, Stream } from "@libp2p/interface";
 import { noise } from "@libp2p/noise";
 import { ping } from "@libp2p/ping";
 import { webSockets } from "@libp2p/websockets";
@@ -10,6 +10,8 @@ import { yamux } from "@libp2p/yamux";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { LIMITS } from "../src/protocol/version.ts";
+import { asPeerId, type PeerId } from "../src/shared/ids.ts";
+import type { PeerStream } from "./peer-stream.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Tabs connected at once: as many as the directory lists, and some that only ask. */
@@ -37,7 +39,7 @@ export interface Bootstrap {
   /** Loopback port that takes WebSockets. */
   readonly port: number;
   readonly connectionCount: number;
-  handle(protocol: string, handler: StreamHandler): Promise<void>;
+  handle(protocol: string, onStream: (stream: PeerStream) => void): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -92,9 +94,37 @@ export async function startBootstrap(seed: Uint8Array): Promise<Bootstrap> {
     get connectionCount() {
       return node.getConnections().length;
     },
-    handle: (protocol, handler) => node.handle(protocol, handler, { maxInboundStreams: DEFAULTS.streamsPerPeer }),
+    handle: (protocol, onStream) =>
+      node.handle(protocol, (stream, connection) => onStream(peerStream(stream, asPeerId(connection.remotePeer.toString()))), {
+        maxInboundStreams: DEFAULTS.streamsPerPeer,
+      }),
     stop: async () => {
       await node.stop();
+    },
+  };
+}
+
+function peerStream(stream: Stream, peer: PeerId): PeerStream {
+  return {
+    peer,
+    get writable() {
+      return stream.writeStatus === "writable";
+    },
+    get full() {
+      return stream.writableNeedsDrain;
+    },
+    send: (bytes) => void stream.send(bytes),
+    close: () => {
+      stream.close().catch((error: Error) => stream.abort(error));
+    },
+    abort: (reason) => stream.abort(reason),
+    listen: (events) => {
+      stream.addEventListener("message", ({ data }) => {
+        for (const chunk of data instanceof Uint8Array ? [data] : data) events.bytes(chunk);
+      });
+      stream.addEventListener("remoteCloseWrite", () => events.ended());
+      stream.addEventListener("close", () => events.closed());
+      if (stream.status !== "open") events.closed();
     },
   };
 }

@@ -1,14 +1,13 @@
 // The directory over streams: reads what peers announce, sends the swarm to whoever watches, lets go of garbage and laggards.
-import type { Connection, Stream, StreamMessageEvent } from "@libp2p/interface";
 import { type DirectoryRequest, readDirectoryRequest } from "../src/protocol/directory-frames.ts";
 import { decodeFrame } from "../src/protocol/frame.ts";
 import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../src/protocol/link-frames.ts";
 import { encodeSwarm } from "../src/protocol/swarm-payload.ts";
 import type { Clock } from "../src/shared/clock.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../src/shared/errors.ts";
-import { asPeerId, type PeerId } from "../src/shared/ids.ts";
 import type { Log } from "../src/shared/log.ts";
 import type { Directory } from "./directory.ts";
+import type { PeerStream } from "./peer-stream.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of one request: an announcement takes about 250. */
@@ -24,8 +23,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 interface Client {
-  readonly peer: PeerId;
-  readonly stream: Stream;
+  readonly stream: PeerStream;
   watching: boolean;
   /** Revision that it was sent last; -1 for none. */
   sent: number;
@@ -72,7 +70,7 @@ export class DirectoryService {
     clearInterval(this.#expireTimer);
     clearTimeout(this.#pushTimer);
     for (const { stream } of this.#clients) {
-      if (stream.writeStatus === "writable") stream.send(encodeGoodbye());
+      if (stream.writable) stream.send(encodeGoodbye());
       stream.abort(new Error("the relay stops"));
     }
   }
@@ -83,16 +81,15 @@ export class DirectoryService {
     if (this.#options.directory.expire(now)) this.#changed();
     for (const client of this.#clients) {
       if (client.stalledMs !== undefined && now - client.stalledMs > DEFAULTS.watcherStallMs) {
-        this.#options.log.info("a watcher does not read", { peer: client.peer });
+        this.#options.log.info("a watcher does not read", { peer: client.stream.peer });
         client.stream.abort(new Error("too slow"));
       }
     }
   }
 
   /** Takes a stream of PROTOCOLS.directory. */
-  readonly accept = (stream: Stream, connection: Connection): void => {
-    const peer = asPeerId(connection.remotePeer.toString());
-    const client: Client = { peer, stream, watching: false, sent: -1, underWay: 0, stalledMs: undefined };
+  readonly accept = (stream: PeerStream): void => {
+    const client: Client = { stream, watching: false, sent: -1, underWay: 0, stalledMs: undefined };
     this.#clients.add(client);
     const reader = new LinkFrameReader(
       {
@@ -102,32 +99,33 @@ export class DirectoryService {
       },
       DEFAULTS.requestBytes,
     );
-    stream.addEventListener("message", (event: StreamMessageEvent) => {
-      try {
-        if (event.data instanceof Uint8Array) reader.push(event.data);
-        else for (const chunk of event.data) reader.push(chunk);
-      } catch (error) {
-        this.#breach(client, error as Error); // reader and schemas throw nothing but ManyhandsError
-      }
+    stream.listen({
+      bytes: (chunk) => {
+        if (!this.#clients.has(client)) return; // a breach earlier in the same message
+        try {
+          reader.push(chunk);
+        } catch (error) {
+          this.#breach(client, error as Error); // reader and schemas throw nothing but ManyhandsError
+        }
+      },
+      ended: () => this.#left(client),
+      closed: () => this.#gone(client),
     });
-    stream.addEventListener("remoteCloseWrite", () => this.#left(client));
-    stream.addEventListener("close", () => this.#gone(client));
-    if (stream.status !== "open") this.#gone(client);
   };
 
   #requested(client: Client, bytes: Uint8Array): void {
     const request: DirectoryRequest = readDirectoryRequest(decodeFrame(bytes).header);
-    if (client.stream.writeStatus === "writable") client.stream.send(encodeCredit(frameCost(bytes.byteLength)));
+    if (client.stream.writable) client.stream.send(encodeCredit(frameCost(bytes.byteLength)));
     switch (request.kind) {
       case "watch":
         client.watching = true;
         this.#push(client);
         return;
       case "withdraw":
-        if (this.#options.directory.remove(client.peer)) this.#changed();
+        if (this.#options.directory.remove(client.stream.peer)) this.#changed();
         return;
       case "announce": {
-        const result = this.#options.directory.announce(client.peer, client, request.announcement, this.#options.clock.now());
+        const result = this.#options.directory.announce(client.stream.peer, client, request.announcement, this.#options.clock.now());
         if (result === "changed") this.#changed();
         if (result === "too-often") this.#count("too-often");
         if (result === "too-many-peers") throw new ManyhandsError("SESSION_REFUSED", "the directory is full");
@@ -144,20 +142,20 @@ export class DirectoryService {
   /** The peer closed its side in good order. */
   #left(client: Client): void {
     this.#gone(client);
-    if (client.stream.writeStatus === "writable") client.stream.send(encodeGoodbye());
-    client.stream.close().catch(() => client.stream.abort(new Error("did not close in time")));
+    if (client.stream.writable) client.stream.send(encodeGoodbye());
+    client.stream.close();
   }
 
   #gone(client: Client): void {
     if (!this.#clients.delete(client)) return;
     client.watching = false;
-    if (this.#options.directory.remove(client.peer, client)) this.#changed();
+    if (this.#options.directory.remove(client.stream.peer, client)) this.#changed();
   }
 
   #breach(client: Client, error: Error): void {
     const code = errorCode(error) ?? "FRAME_MALFORMED";
     this.#count(code);
-    this.#options.log.info("a peer broke the directory protocol", { peer: client.peer, code, message: error.message });
+    this.#options.log.info("a peer broke the directory protocol", { peer: client.stream.peer, code, message: error.message });
     client.stream.abort(error);
   }
 
@@ -179,8 +177,8 @@ export class DirectoryService {
 
   #push(client: Client): void {
     const { directory, clock } = this.#options;
-    if (!client.watching || client.sent === directory.revision || client.stream.writeStatus !== "writable") return;
-    const behind = client.underWay >= LINK.windowBytes || client.stream.writableNeedsDrain;
+    if (!client.watching || client.sent === directory.revision || !client.stream.writable) return;
+    const behind = client.underWay >= LINK.windowBytes || client.stream.full;
     if (behind) {
       client.stalledMs ??= clock.now();
       return;

@@ -1,21 +1,13 @@
 // A tab's key: kept in IndexedDB in numbered slots, so that two tabs of one profile never speak with the same identity.
-import { type IDBPDatabase, openDB } from "idb";
-import * as v from "valibot";
 import { errorMessage } from "../shared/errors.ts";
+import { openSeedStore, SEED_BYTES, type SeedStore } from "./seed-store.browser.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Tabs of one profile that get a key of their own; more than a person keeps open, and a bound for the search. */
   slots: 64,
-  /** Bytes of an Ed25519 seed. */
-  seedBytes: 32,
-  database: "manyhands-identity",
-  store: "seeds",
+  /** Of the database and, with the slot's number, of the locks. */
+  name: "manyhands-identity",
 });
-
-const Seed = v.pipe(
-  v.instance(Uint8Array),
-  v.check((seed) => seed.byteLength === DEFAULTS.seedBytes),
-);
 
 export interface Identity {
   /** 32 bytes: the seed of an Ed25519 key. */
@@ -31,8 +23,8 @@ export interface Identity {
 export interface IdentityOptions {
   /** Undefined where the browser has none (an insecure context, a very old browser). */
   readonly locks: Pick<LockManager, "request"> | undefined;
-  /** Opens the database; a browser with storage blocked throws here. Default: IndexedDB. */
-  readonly openDatabase?: () => Promise<IDBPDatabase>;
+  /** Default: IndexedDB. A browser with storage blocked rejects here. */
+  readonly openStore?: (name: string) => Promise<SeedStore>;
   /** Name of database and locks: tests keep apart. */
   readonly name?: string;
 }
@@ -43,16 +35,16 @@ export interface IdentityOptions {
  */
 export async function takeIdentity(options: IdentityOptions, signal: AbortSignal): Promise<Identity> {
   signal.throwIfAborted();
-  const name = options.name ?? DEFAULTS.database;
+  const name = options.name ?? DEFAULTS.name;
   if (options.locks === undefined) return ephemeral("this browser cannot keep tabs apart (no Web Locks)");
-  let database: IDBPDatabase | undefined;
+  let store: SeedStore | undefined;
   let release: (() => void) | undefined;
   try {
-    database = await (options.openDatabase ?? (() => openSeeds(name)))();
+    store = await (options.openStore ?? openSeedStore)(name);
     for (let slot = 0; slot < DEFAULTS.slots && release === undefined; slot++) {
       signal.throwIfAborted();
       release = await holdLock(options.locks, `${name}:${slot}`);
-      if (release !== undefined) return { seed: await seedOf(database, slot), kept: true, notice: undefined, release };
+      if (release !== undefined) return { seed: await store.take(slot, freshSeed), kept: true, notice: undefined, release };
     }
     return ephemeral(`${DEFAULTS.slots} tabs of this profile are open`);
   } catch (error) {
@@ -60,7 +52,7 @@ export async function takeIdentity(options: IdentityOptions, signal: AbortSignal
     signal.throwIfAborted();
     return ephemeral(`storage is blocked (${errorMessage(error)})`);
   } finally {
-    database?.close();
+    store?.close();
   }
 }
 
@@ -73,24 +65,7 @@ function ephemeral(why: string): Identity {
   };
 }
 
-const freshSeed = (): Uint8Array => crypto.getRandomValues(new Uint8Array(DEFAULTS.seedBytes));
-
-function openSeeds(name: string): Promise<IDBPDatabase> {
-  return openDB(name, 1, {
-    upgrade(database) {
-      database.createObjectStore(DEFAULTS.store);
-    },
-  });
-}
-
-/** The slot's seed, made where there is none or a damaged one. The caller holds the slot's lock. */
-async function seedOf(database: IDBPDatabase, slot: number): Promise<Uint8Array> {
-  const stored = v.safeParse(Seed, await database.get(DEFAULTS.store, slot));
-  if (stored.success) return stored.output;
-  const seed = freshSeed();
-  await database.put(DEFAULTS.store, seed, slot);
-  return seed;
-}
+const freshSeed = (): Uint8Array => crypto.getRandomValues(new Uint8Array(SEED_BYTES));
 
 /** Holds a lock until the answered function is called; undefined where another tab holds it. */
 function holdLock(locks: Pick<LockManager, "request">, name: string): Promise<(() => void) | undefined> {

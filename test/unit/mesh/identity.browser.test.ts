@@ -1,7 +1,7 @@
 // Keys of tabs, with real IndexedDB and real Web Locks.
 import { openDB } from "idb";
 import { expect, test } from "vitest";
-import { DEFAULTS, type IdentityOptions, takeIdentity } from "../../../src/mesh/identity.browser.ts";
+import { type IdentityOptions, takeIdentity } from "../../../src/mesh/identity.browser.ts";
 
 const signal = new AbortController().signal;
 let names = 0;
@@ -31,7 +31,7 @@ test("many tabs at the same moment never share a key", async () => {
 test("without locks or storage there is a key for this tab alone, and a reason", async () => {
   const withoutLocks = await takeIdentity({ ...fresh(), locks: undefined }, signal);
   expect(withoutLocks).toMatchObject({ kept: false, notice: expect.stringContaining("Web Locks") });
-  const blocked = await takeIdentity({ ...fresh(), openDatabase: () => Promise.reject(new Error("denied")) }, signal);
+  const blocked = await takeIdentity({ ...fresh(), openStore: () => Promise.reject(new Error("denied")) }, signal);
   expect(blocked).toMatchObject({ kept: false, notice: expect.stringContaining("denied") });
   expect(blocked.seed).not.toEqual(withoutLocks.seed);
 });
@@ -40,7 +40,7 @@ test("a damaged key is replaced", async () => {
   const options = fresh();
   (await takeIdentity(options, signal)).release();
   const database = await openDB(options.name as string, 1);
-  await database.put(DEFAULTS.store, "not a key", 0);
+  await database.put("seeds", "not a key", 0);
   database.close();
   const next = await takeIdentity(options, signal);
   expect(next).toMatchObject({ kept: true });
