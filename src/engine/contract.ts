@@ -83,7 +83,9 @@ export interface Engine {
 export type StartEngine = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;
 
 /** Failures cross to and from a worker as values: thrown errors would lose their code. */
-export type EngineResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+export type EngineResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 /** What the engine worker exposes through Comlink: `Engine`, with failures as values. */
 export interface EngineWorkerApi {

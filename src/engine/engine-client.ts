@@ -29,13 +29,20 @@ class WorkerEngine implements Engine {
 
   constructor(plan: SpanPlan) {
     this.plan = plan;
-    this.#worker = new Worker(new URL("./engine-worker.ts", import.meta.url), { type: "module", name: `span ${plan.span.start}-${plan.span.end}` });
+    this.#worker = new Worker(new URL("./engine-worker.ts", import.meta.url), {
+      type: "module",
+      name: `span ${plan.span.start}-${plan.span.end}`,
+    });
     this.#api = wrap<EngineWorkerApi>(this.#worker);
     this.died = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.#worker.addEventListener("error", (event) => this.#fail(new ManyhandsError("ENGINE_FAILED", `the engine's worker stopped: ${event.message || "it could not be loaded"}`)));
-    this.#worker.addEventListener("messageerror", () => this.#fail(new ManyhandsError("ENGINE_FAILED", "the engine's worker sent something unreadable")));
+    this.#worker.addEventListener("error", (event) =>
+      this.#fail(new ManyhandsError("ENGINE_FAILED", `the engine's worker stopped: ${event.message || "it could not be loaded"}`)),
+    );
+    this.#worker.addEventListener("messageerror", () =>
+      this.#fail(new ManyhandsError("ENGINE_FAILED", "the engine's worker sent something unreadable")),
+    );
   }
 
   get report(): EngineReport {

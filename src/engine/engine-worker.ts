@@ -19,7 +19,10 @@ const api: EngineWorkerApi = {
     const result = await asResult(() => loaded().step(input));
     if (!result.ok) return result;
     const { hidden, logits } = result.value;
-    return transfer(result, [hidden, logits?.ids, logits?.values].flatMap((part) => (part ? [part.buffer as ArrayBuffer] : [])));
+    return transfer(
+      result,
+      [hidden, logits?.ids, logits?.values].flatMap((part) => (part ? [part.buffer as ArrayBuffer] : [])),
+    );
   },
   truncate: (session, position) => asResult(async () => void (await loaded().truncate(session, position))),
   close: (session) => asResult(async () => void (await loaded().close(session))),

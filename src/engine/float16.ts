@@ -15,6 +15,7 @@ export function halfToFloat(bits: number): number {
 /** The values of an f32 or fp16 tensor on the CPU; a view where it is f32. */
 export function floatLogits(tensor: Tensor): Float32Array {
   const bytes = tensorBytes(tensor);
-  if (tensor.type === "float16") return Float32Array.from(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2), halfToFloat);
+  if (tensor.type === "float16")
+    return Float32Array.from(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2), halfToFloat);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }

@@ -35,7 +35,10 @@ export class KvCache {
     if (this.#sessions.has(session)) throw new ManyhandsError("SESSION_REFUSED", "this session is open already");
     const bytes = maxPositions * this.#bytesPerPosition;
     if (this.#reservedBytes + bytes > this.#budgetBytes) {
-      throw new ManyhandsError("SESSION_REFUSED", `no room for ${maxPositions} positions: ${this.#sessions.size} sessions hold ${this.#reservedBytes} of ${this.#budgetBytes} bytes`);
+      throw new ManyhandsError(
+        "SESSION_REFUSED",
+        `no room for ${maxPositions} positions: ${this.#sessions.size} sessions hold ${this.#reservedBytes} of ${this.#budgetBytes} bytes`,
+      );
     }
     this.#reservedBytes += bytes;
     this.#sessions.set(session, { length: 0, maxPositions, tensors: new Map() });
@@ -66,7 +69,8 @@ export class KvCache {
   /** Keeps the first `position` positions. Throws SESSION_UNKNOWN, or PREFIX_MISMATCH where there are fewer. */
   async truncate(session: SessionId, position: number): Promise<void> {
     const cache = this.get(session);
-    if (position > cache.length) throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, ${position} were to be kept`);
+    if (position > cache.length)
+      throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, ${position} were to be kept`);
     if (position === cache.length) return;
     const kept = new Map<string, Tensor>();
     if (position > 0) {

@@ -52,8 +52,10 @@ export class LocalEngine implements Engine {
     const arrived = this.#clock.now();
     return this.#exclusive(async () => {
       const cache = this.#cache.get(input.session);
-      if (cache.length !== input.position) throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, the step starts at ${input.position}`);
-      if (cache.length + input.count > cache.maxPositions) throw new ManyhandsError("SESSION_REFUSED", `the session was opened for ${cache.maxPositions} positions`);
+      if (cache.length !== input.position)
+        throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, the step starts at ${input.position}`);
+      if (cache.length + input.count > cache.maxPositions)
+        throw new ManyhandsError("SESSION_REFUSED", `the session was opened for ${cache.maxPositions} positions`);
       const started = this.#clock.now();
       const result = await this.#runner.run(cache, input.count, input.tokens, input.hidden);
       const logits = result.logits && lastRow(result, input.topK);

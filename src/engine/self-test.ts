@@ -28,7 +28,10 @@ export async function selfTest(runner: SpanRunner, now: () => number): Promise<S
   let state: RunResult | undefined;
   let length = 0;
   const run = async (count: number): Promise<RunResult> => {
-    const tokens = plan.tokens === undefined ? undefined : Int32Array.from({ length: count }, () => Math.floor(random() * Math.min(256, plan.logits?.vocabularySize ?? 256)));
+    const tokens =
+      plan.tokens === undefined
+        ? undefined
+        : Int32Array.from({ length: count }, () => Math.floor(random() * Math.min(256, plan.logits?.vocabularySize ?? 256)));
     const next = await runner.run({ length, tensors: state?.caches ?? new Map() }, count, tokens, randomHidden(plan, count, random));
     if (state) for (const tensor of state.caches.values()) tensor.dispose();
     state = next;
@@ -70,14 +73,19 @@ function numbers(plan: SpanPlan, result: RunResult): Float32Array {
   if (result.logits) return floatLogits(result.logits).slice();
   const { buffer } = (result.hidden ?? new Uint8Array(0)).slice();
   // Tensors of one boundary are of one type: a graph's residual stream does not change width on its way.
-  return plan.boundaryOut.some((tensor) => tensor.type === "float16") ? Float32Array.from(new Uint16Array(buffer), halfToFloat) : new Float32Array(buffer);
+  return plan.boundaryOut.some((tensor) => tensor.type === "float16")
+    ? Float32Array.from(new Uint16Array(buffer), halfToFloat)
+    : new Float32Array(buffer);
 }
 
 function randomHidden(plan: SpanPlan, count: number, random: () => number): Uint8Array<ArrayBuffer> | undefined {
   if (plan.boundaryIn.length === 0) return undefined;
   if (plan.boundaryIn.some((tensor) => tensor.type === "float16")) {
     // Halves between 1 and 2 by random fraction bits: normal numbers, whatever the draw.
-    const halves = Uint16Array.from({ length: (boundaryBytesPerPosition(plan.boundaryIn) * count) / 2 }, () => 0x3c00 | Math.floor(random() * 1024));
+    const halves = Uint16Array.from(
+      { length: (boundaryBytesPerPosition(plan.boundaryIn) * count) / 2 },
+      () => 0x3c00 | Math.floor(random() * 1024),
+    );
     return new Uint8Array(halves.buffer);
   }
   const values = new Float32Array((boundaryBytesPerPosition(plan.boundaryIn) * count) / 4);

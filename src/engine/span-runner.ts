@@ -41,7 +41,9 @@ export class SpanRunner {
   static async create(ort: Ort, source: SpanSource, options: SpanRunnerOptions): Promise<SpanRunner> {
     const { plan } = source;
     ort.env.wasm.numThreads = 1; // barrier threads collapse where cores are shared; see docs/decisions.md
-    const device = options.cacheOnDevice ? { preferredOutputLocation: Object.fromEntries(plan.caches.map((cache) => [cache.present, "gpu-buffer" as const])) } : {};
+    const device = options.cacheOnDevice
+      ? { preferredOutputLocation: Object.fromEntries(plan.caches.map((cache) => [cache.present, "gpu-buffer" as const])) }
+      : {};
     try {
       const session = await ort.InferenceSession.create(source.graph, {
         executionProviders: options.executionProviders ?? ["wasm"],
@@ -52,7 +54,11 @@ export class SpanRunner {
       });
       return new SpanRunner(ort, plan, session);
     } catch (cause) {
-      throw new ManyhandsError("ENGINE_FAILED", `the runtime could not build layers ${plan.span.start} to ${plan.span.end - 1}: ${errorMessage(cause)}`, { cause });
+      throw new ManyhandsError(
+        "ENGINE_FAILED",
+        `the runtime could not build layers ${plan.span.start} to ${plan.span.end - 1}: ${errorMessage(cause)}`,
+        { cause },
+      );
     }
   }
 
@@ -60,7 +66,12 @@ export class SpanRunner {
    * Runs `count` new positions after those in `cache`; the cache itself is left as it is.
    * `hidden` is laid out as StepInput says. Throws FRAME_MALFORMED where its size is wrong, ENGINE_FAILED otherwise.
    */
-  async run(cache: Pick<SessionCache, "length" | "tensors">, count: number, tokens: Int32Array | undefined, hidden: Uint8Array<ArrayBuffer> | undefined): Promise<RunResult> {
+  async run(
+    cache: Pick<SessionCache, "length" | "tensors">,
+    count: number,
+    tokens: Int32Array | undefined,
+    hidden: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<RunResult> {
     const feeds = this.#feeds(cache, count, tokens, hidden);
     let outputs: InferenceSession.OnnxValueMapType;
     try {
@@ -85,20 +96,34 @@ export class SpanRunner {
     await this.#session.release();
   }
 
-  #feeds(cache: Pick<SessionCache, "length" | "tensors">, count: number, tokens: Int32Array | undefined, hidden: Uint8Array<ArrayBuffer> | undefined): Record<string, Tensor> {
+  #feeds(
+    cache: Pick<SessionCache, "length" | "tensors">,
+    count: number,
+    tokens: Int32Array | undefined,
+    hidden: Uint8Array<ArrayBuffer> | undefined,
+  ): Record<string, Tensor> {
     const { plan } = this;
     const feeds: Record<string, Tensor> = {};
     if (plan.tokens !== undefined) {
       if (tokens?.length !== count) throw new ManyhandsError("FRAME_MALFORMED", `this span takes token ids, ${count} of them`);
       feeds[plan.tokens] = new this.#ort.Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]);
     }
-    if (plan.attentionMask !== undefined) feeds[plan.attentionMask] = new this.#ort.Tensor("int64", this.#mask(cache.length + count), [1, cache.length + count]);
+    if (plan.attentionMask !== undefined)
+      feeds[plan.attentionMask] = new this.#ort.Tensor("int64", this.#mask(cache.length + count), [1, cache.length + count]);
     if (plan.positionIds !== undefined) {
-      feeds[plan.positionIds] = new this.#ort.Tensor("int64", BigInt64Array.from({ length: count }, (_, i) => BigInt(cache.length + i)), [1, count]);
+      feeds[plan.positionIds] = new this.#ort.Tensor(
+        "int64",
+        BigInt64Array.from({ length: count }, (_, i) => BigInt(cache.length + i)),
+        [1, count],
+      );
     }
     if (plan.boundaryIn.length > 0) {
       const expected = boundaryBytesPerPosition(plan.boundaryIn) * count;
-      if (hidden?.byteLength !== expected) throw new ManyhandsError("FRAME_MALFORMED", `this span takes ${expected} bytes of hidden state for ${count} positions, not ${hidden?.byteLength ?? 0}`);
+      if (hidden?.byteLength !== expected)
+        throw new ManyhandsError(
+          "FRAME_MALFORMED",
+          `this span takes ${expected} bytes of hidden state for ${count} positions, not ${hidden?.byteLength ?? 0}`,
+        );
       let offset = 0;
       for (const tensor of plan.boundaryIn) {
         const bytes = tensor.width * count * (tensor.type === "float16" ? 2 : 4);
@@ -107,7 +132,8 @@ export class SpanRunner {
       }
     }
     for (const entry of plan.caches) {
-      feeds[entry.past] = cache.tensors.get(entry.past) ?? makeTensor(this.#ort, entry.type, new Uint8Array(0), [1, entry.heads, 0, entry.headSize]);
+      feeds[entry.past] =
+        cache.tensors.get(entry.past) ?? makeTensor(this.#ort, entry.type, new Uint8Array(0), [1, entry.heads, 0, entry.headSize]);
     }
     return feeds;
   }

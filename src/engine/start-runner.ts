@@ -36,7 +36,10 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
       return started(ort, webgpu, candidate, "webgpu", notices);
     }
     await webgpu.release();
-    if (agrees) notices.push(`WebAssembly is faster than WebGPU for this span here (${reference.stepMs.toFixed(1)} ms a step against ${candidate.stepMs.toFixed(1)} ms).`);
+    if (agrees)
+      notices.push(
+        `WebAssembly is faster than WebGPU for this span here (${reference.stepMs.toFixed(1)} ms a step against ${candidate.stepMs.toFixed(1)} ms).`,
+      );
   } catch (error) {
     // WebGPU is an offer; whatever it fails with, the same span already runs on WebAssembly.
     notices.push(`WebGPU could not run this span, so WebAssembly is used: ${errorMessage(error)}`);
@@ -46,7 +49,16 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
 
 function started(ort: Ort, runner: SpanRunner, test: SelfTest, backend: "wasm" | "webgpu", notices: readonly string[]): StartedRunner {
   const layerMs = test.stepMs / spanLength(runner.plan.span);
-  return { ort, runner, report: { backend, determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${backend}/1`, layerMs, notices } };
+  return {
+    ort,
+    runner,
+    report: {
+      backend,
+      determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${backend}/1`,
+      layerMs,
+      notices,
+    },
+  };
 }
 
 /**
@@ -59,10 +71,24 @@ async function requestDevice(notices: string[]): Promise<GPUDevice | undefined> 
     const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) return undefined;
     const features: GPUFeatureName[] = ["shader-f16"];
-    const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxStorageBuffersPerShaderStage } = adapter.limits;
+    const {
+      maxBufferSize,
+      maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX,
+      maxStorageBuffersPerShaderStage,
+    } = adapter.limits;
     return await adapter.requestDevice({
       requiredFeatures: features.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxStorageBuffersPerShaderStage },
+      requiredLimits: {
+        maxBufferSize,
+        maxStorageBufferBindingSize,
+        maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX,
+        maxStorageBuffersPerShaderStage,
+      },
     });
   } catch (error) {
     notices.push(`WebGPU did not start: ${errorMessage(error)}`);

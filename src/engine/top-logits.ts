@@ -20,7 +20,7 @@ export function topLogits(logits: Float32Array, k: number): TopLogits {
     heap[j] = t;
   };
   const siftDown = (end: number): void => {
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       const left = 2 * i + 1;
       if (left >= end) return;
       const right = left + 1;
@@ -37,7 +37,7 @@ export function topLogits(logits: Float32Array, k: number): TopLogits {
     if (value > max) max = value;
     if (held < size) {
       heap[held] = id;
-      for (let i = held++; i > 0; ) {
+      for (let i = held++; i > 0;) {
         const parent = (i - 1) >> 1;
         if (!worse(heap[i] ?? 0, heap[parent] ?? 0)) break;
         swap(i, parent);
@@ -55,5 +55,9 @@ export function topLogits(logits: Float32Array, k: number): TopLogits {
   const ids = heap.slice(0, held);
   let sum = 0;
   if (max > -Infinity) for (const value of logits) if (!Number.isNaN(value)) sum += Math.exp(value - max);
-  return { ids, values: Float32Array.from(ids, (id) => logits[id] ?? Number.NaN), logSumExp: max === -Infinity ? -Infinity : max + Math.log(sum) };
+  return {
+    ids,
+    values: Float32Array.from(ids, (id) => logits[id] ?? Number.NaN),
+    logSumExp: max === -Infinity ? -Infinity : max + Math.log(sum),
+  };
 }

@@ -41,5 +41,16 @@ export type GenerateEvent =
   | { readonly kind: "waiting"; readonly message: string; readonly progress: LoadProgress | undefined }
   | { readonly kind: "routed"; readonly hops: readonly RouteHop[] }
   /** `text` is what the token adds; empty while a character is incomplete. */
-  | { readonly kind: "token"; readonly token: number; readonly text: string; readonly stats: GenerateStats; readonly hops: readonly RouteHop[] }
-  | { readonly kind: "done"; readonly reason: "stop-token" | "max-tokens" | "context-full"; readonly stats: GenerateStats; readonly hops: readonly RouteHop[] };
+  | {
+      readonly kind: "token";
+      readonly token: number;
+      readonly text: string;
+      readonly stats: GenerateStats;
+      readonly hops: readonly RouteHop[];
+    }
+  | {
+      readonly kind: "done";
+      readonly reason: "stop-token" | "max-tokens" | "context-full";
+      readonly stats: GenerateStats;
+      readonly hops: readonly RouteHop[];
+    };

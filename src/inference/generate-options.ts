@@ -3,7 +3,14 @@ import type { GenerateOptions } from "./generate-event.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
 /** What a prompt gets when nothing is asked for: a story that stays on its subject. */
-export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({ maxTokens: 200, temperature: 0.7, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: undefined });
+export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({
+  maxTokens: 200,
+  temperature: 0.7,
+  topK: 40,
+  topP: 0.95,
+  repetitionPenalty: 1.1,
+  seed: undefined,
+});
 
 const RANGES = Object.freeze({
   maxTokens: { min: 1, max: 100_000, whole: true },
@@ -20,9 +27,13 @@ export function completeOptions(options: Partial<GenerateOptions>): GenerateOpti
   for (const [name, range] of Object.entries(RANGES)) {
     const value = complete[name as keyof typeof RANGES]; // the keys of RANGES are settings
     if (!(value >= range.min && value <= range.max) || (range.whole && !Number.isInteger(value))) {
-      throw new ManyhandsError("BAD_INPUT", `${name} is ${value}; it must be ${range.whole ? "a whole number " : ""}from ${range.min} to ${range.max}.`);
+      throw new ManyhandsError(
+        "BAD_INPUT",
+        `${name} is ${value}; it must be ${range.whole ? "a whole number " : ""}from ${range.min} to ${range.max}.`,
+      );
     }
   }
-  if (complete.seed !== undefined && !(Number.isSafeInteger(complete.seed) && complete.seed >= 0)) throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number from 0.`);
+  if (complete.seed !== undefined && !(Number.isSafeInteger(complete.seed) && complete.seed >= 0))
+    throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number from 0.`);
   return complete;
 }

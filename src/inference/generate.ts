@@ -41,7 +41,12 @@ export interface GenerateDeps extends RouteSessionDeps {
  * Streams the answer to `prompt`. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, PEER_UNREACHABLE,
  * SESSION_REFUSED, ENGINE_FAILED, TIMEOUT, or the signal's reason. Greedy answers are those of one unsplit session.
  */
-export async function* generate(deps: GenerateDeps, prompt: string, partial: Partial<GenerateOptions>, signal: AbortSignal): AsyncGenerator<GenerateEvent, void> {
+export async function* generate(
+  deps: GenerateDeps,
+  prompt: string,
+  partial: Partial<GenerateOptions>,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent, void> {
   const { model, clock } = deps;
   const options = completeOptions(partial);
   const promptTokens = encodePrompt(model, prompt);
@@ -55,7 +60,7 @@ export async function* generate(deps: GenerateDeps, prompt: string, partial: Par
     const decoder = model.tokenizer.decoder();
     const progress = new Progress(promptTokens.length, seed, started, hops);
     const history = [...promptTokens];
-    for (let current = answer; ; ) {
+    for (let current = answer; ;) {
       const token = sampler.next(current.logits, history);
       if (model.stopTokens.has(token)) {
         yield progress.done("stop-token");
@@ -83,7 +88,10 @@ function encodePrompt(model: PromptModel, prompt: string): readonly number[] {
   if (prompt.trim() === "") throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
   const tokens = model.tokenizer.encode(prompt);
   if (tokens.length >= model.contextLength) {
-    throw new ManyhandsError("PROMPT_TOO_LONG", `The prompt has ${tokens.length} tokens; this model reads ${model.contextLength} with the answer counted in. Shorten it by at least ${tokens.length - model.contextLength + 1} tokens.`);
+    throw new ManyhandsError(
+      "PROMPT_TOO_LONG",
+      `The prompt has ${tokens.length} tokens; this model reads ${model.contextLength} with the answer counted in. Shorten it by at least ${tokens.length - model.contextLength + 1} tokens.`,
+    );
   }
   return tokens;
 }
@@ -96,16 +104,26 @@ interface Connected {
 }
 
 /** Finds a route that takes the prompt; goes round peers that fail before anything was shown. */
-async function* connect(deps: GenerateDeps, prompt: readonly number[], room: { maxPositions: number; topK: number }, signal: AbortSignal): AsyncGenerator<GenerateEvent, Connected> {
+async function* connect(
+  deps: GenerateDeps,
+  prompt: readonly number[],
+  room: { maxPositions: number; topK: number },
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent, Connected> {
   const { model } = deps;
   const exclude = new Set<PeerId>();
   for (let attempt = 1; ; attempt++) {
     const route = yield* deps.findRoute(exclude, signal);
     let session: RouteSession | undefined;
     try {
-      session = await RouteSession.open(deps, { model: model.id, route, vocabularySize: model.vocabularySize, ...room }, signal, ({ peer }) => {
-        if (peer !== undefined) exclude.add(peer);
-      });
+      session = await RouteSession.open(
+        deps,
+        { model: model.id, route, vocabularySize: model.vocabularySize, ...room },
+        signal,
+        ({ peer }) => {
+          if (peer !== undefined) exclude.add(peer);
+        },
+      );
       const hops = route.map(({ peer, span }) => ({ peer, span, isSelf: peer === deps.mesh.self, computeMs: 0 }));
       yield { kind: "routed", hops };
       let answer: StepAnswer | undefined;
@@ -129,7 +147,9 @@ async function* connect(deps: GenerateDeps, prompt: readonly number[], room: { m
  */
 export function chunks(tokens: readonly number[], size: number): readonly (readonly number[])[] {
   const count = Math.ceil(tokens.length / size);
-  return Array.from({ length: count }, (_, index) => tokens.slice(Math.floor((index * tokens.length) / count), Math.floor(((index + 1) * tokens.length) / count)));
+  return Array.from({ length: count }, (_, index) =>
+    tokens.slice(Math.floor((index * tokens.length) / count), Math.floor(((index + 1) * tokens.length) / count)),
+  );
 }
 
 function drawSeed(random: RouteSessionDeps["random"]): number {
@@ -158,7 +178,10 @@ class Progress {
   /** Takes a decode step's timings into the running mean of each hop. */
   timed(timings: readonly SpanTiming[]): void {
     this.#steps++;
-    this.#hops = this.#hops.map((hop, index) => ({ ...hop, computeMs: hop.computeMs + ((timings[index]?.computeMs ?? 0) - hop.computeMs) / this.#steps }));
+    this.#hops = this.#hops.map((hop, index) => ({
+      ...hop,
+      computeMs: hop.computeMs + ((timings[index]?.computeMs ?? 0) - hop.computeMs) / this.#steps,
+    }));
   }
 
   token(token: number, text: string, nowMs: number): GenerateEvent {

@@ -15,14 +15,16 @@ export function encodeLogits(logits: TopLogits): Uint8Array<ArrayBuffer> {
 
 /** Reads `count` candidates. Throws FRAME_MALFORMED: wrong size, ids outside the vocabulary, or logits out of order. */
 export function decodeLogits(payload: Uint8Array, count: number, vocabularySize: number): TopLogits {
-  if (payload.byteLength !== 8 * count + 4) throw new ManyhandsError("FRAME_MALFORMED", `${payload.byteLength} bytes are not ${count} candidates`);
+  if (payload.byteLength !== 8 * count + 4)
+    throw new ManyhandsError("FRAME_MALFORMED", `${payload.byteLength} bytes are not ${count} candidates`);
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const ids = Int32Array.from({ length: count }, (_, index) => view.getInt32(4 * index, true));
   const values = Float32Array.from({ length: count }, (_, index) => view.getFloat32(4 * (count + index), true));
   for (const [index, id] of ids.entries()) {
     const value = values[index] ?? Number.NaN;
     const before = values[index - 1] ?? Infinity;
-    if (id < 0 || id >= vocabularySize || !(value <= before)) throw new ManyhandsError("FRAME_MALFORMED", "the candidates are not ordered tokens of this vocabulary");
+    if (id < 0 || id >= vocabularySize || !(value <= before))
+      throw new ManyhandsError("FRAME_MALFORMED", "the candidates are not ordered tokens of this vocabulary");
   }
   return { ids, values, logSumExp: view.getFloat32(8 * count, true) };
 }

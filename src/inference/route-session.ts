@@ -75,7 +75,12 @@ export class RouteSession {
    * Opens `route`'s spans, all at once. Throws PEER_UNREACHABLE, PEER_LOST, SESSION_REFUSED or the signal's reason;
    * `onFailure` hears which peer it was.
    */
-  static async open(deps: RouteSessionDeps, options: RouteSessionOptions, signal: AbortSignal, onFailure: (failure: RouteFailure) => void): Promise<RouteSession> {
+  static async open(
+    deps: RouteSessionDeps,
+    options: RouteSessionOptions,
+    signal: AbortSignal,
+    onFailure: (failure: RouteFailure) => void,
+  ): Promise<RouteSession> {
     const root = deps.random(new Uint8Array(HASH_BYTES));
     const id = asSessionId(toHex(deps.random(new Uint8Array(16))));
     const session = new RouteSession(options, id, root);
@@ -114,7 +119,9 @@ export class RouteSession {
     const header = { kind: "step", session: this.#id, position, count: tokens.length, prefix, chain, truncate: false, timings: [] };
     const limit = AbortSignal.any([signal, AbortSignal.timeout(DEFAULTS.stepMs)]);
     try {
-      await first.send(encodeFrame(header, payload), limit).catch((cause: unknown) => this.#blame(firstHop, "PEER_LOST", "the first peer of the route left", cause));
+      await first
+        .send(encodeFrame(header, payload), limit)
+        .catch((cause: unknown) => this.#blame(firstHop, "PEER_LOST", "the first peer of the route left", cause));
       return await abortable(Promise.race([answer, this.#failed.then(({ error }) => Promise.reject(error))]), limit);
     } catch (error) {
       signal.throwIfAborted();
@@ -157,7 +164,21 @@ export class RouteSession {
     void this.#read(link, hop, index);
     const previous = route[index - 1]?.peer ?? mesh.self;
     const next = route[index + 1]?.peer ?? null;
-    await link.send(encodeFrame({ kind: "open", session: this.#id, model, start: hop.span.start, end: hop.span.end, previous, next, root, topK, maxPositions }), signal);
+    await link.send(
+      encodeFrame({
+        kind: "open",
+        session: this.#id,
+        model,
+        start: hop.span.start,
+        end: hop.span.end,
+        previous,
+        next,
+        root,
+        topK,
+        maxPositions,
+      }),
+      signal,
+    );
     await abortable(Promise.race([opened, this.#failed.then(({ error }) => Promise.reject(error))]), signal);
   }
 
@@ -185,7 +206,11 @@ export class RouteSession {
         return;
       case "logits": {
         const pending = this.#pending;
-        if (index !== this.#options.route.length - 1 || frame.position !== pending?.position || frame.timings.length !== this.#options.route.length) {
+        if (
+          index !== this.#options.route.length - 1 ||
+          frame.position !== pending?.position ||
+          frame.timings.length !== this.#options.route.length
+        ) {
           throw new ManyhandsError("FRAME_MALFORMED", "logits that nobody asked for");
         }
         pending.resolve({ logits: decodeLogits(payload, frame.topK, this.#options.vocabularySize), timings: frame.timings });

@@ -18,7 +18,15 @@ export interface ServedStep {
 
 /** Codes that may cross the wire; everything else is told as ENGINE_FAILED without its inner words. */
 const WIRE_CODES: ReadonlySet<string> = new Set<RefusedFrame["code"]>([
-  "SESSION_UNKNOWN", "SESSION_FOREIGN", "SESSION_REFUSED", "PREFIX_MISMATCH", "FRAME_MALFORMED", "FRAME_TOO_LARGE", "ENGINE_FAILED", "PEER_LOST", "PEER_UNREACHABLE",
+  "SESSION_UNKNOWN",
+  "SESSION_FOREIGN",
+  "SESSION_REFUSED",
+  "PREFIX_MISMATCH",
+  "FRAME_MALFORMED",
+  "FRAME_TOO_LARGE",
+  "ENGINE_FAILED",
+  "PEER_LOST",
+  "PEER_UNREACHABLE",
 ]);
 
 export class ServedSession {
@@ -50,11 +58,19 @@ export class ServedSession {
   /** Throws FRAME_MALFORMED or PREFIX_MISMATCH for a step that does not fit, before anything is computed. */
   check(step: StepFrame, payload: Uint8Array): void {
     const expected = this.isFirst ? 4 * step.count : boundaryBytesPerPosition(this.engine.plan.boundaryIn) * step.count;
-    if (payload.byteLength !== expected) throw new ManyhandsError("FRAME_MALFORMED", `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`);
-    if (step.position + step.count > this.open.maxPositions) throw new ManyhandsError("FRAME_MALFORMED", `the session was opened for ${this.open.maxPositions} positions`);
+    if (payload.byteLength !== expected)
+      throw new ManyhandsError(
+        "FRAME_MALFORMED",
+        `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`,
+      );
+    if (step.position + step.count > this.open.maxPositions)
+      throw new ManyhandsError("FRAME_MALFORMED", `the session was opened for ${this.open.maxPositions} positions`);
     const inOrder = step.truncate ? step.position <= this.#prefixes.positions : step.position === this.#prefixes.positions;
     if (!inOrder || !this.#prefixes.matches(step.position, step.prefix)) {
-      throw new ManyhandsError("PREFIX_MISMATCH", `this span holds ${this.#prefixes.positions} positions of the session, the step follows another past`);
+      throw new ManyhandsError(
+        "PREFIX_MISMATCH",
+        `this span holds ${this.#prefixes.positions} positions of the session, the step follows another past`,
+      );
     }
   }
 
@@ -77,7 +93,12 @@ export class ServedSession {
     });
     const timings = [...step.timings, { start: this.open.start, end: this.open.end, computeMs: output.computeMs, waitMs: output.waitMs }];
     if (output.logits) {
-      await this.requester.send(encodeFrame({ kind: "logits", session, position: output.position, topK: output.logits.ids.length, timings }, encodeLogits(output.logits)));
+      await this.requester.send(
+        encodeFrame(
+          { kind: "logits", session, position: output.position, topK: output.logits.ids.length, timings },
+          encodeLogits(output.logits),
+        ),
+      );
     } else {
       await this.#next?.send(encodeFrame({ ...step, timings }, output.hidden));
     }
@@ -107,4 +128,3 @@ export function refusal(session: OpenFrame["session"], error: unknown): RefusedF
   // The set above holds exactly the codes of the frame's schema.
   return { kind: "refused", session, code: code as RefusedFrame["code"], message: errorMessage(error).slice(0, 400) };
 }
-

@@ -131,7 +131,8 @@ export class SpanService implements Observable<SpanServiceEvents> {
         if (frame.session !== session.open.session) throw new ManyhandsError("SESSION_FOREIGN", "a link serves one session");
         if (frame.kind === "close" && session.requester === link) break;
         if (frame.kind === "open" && first) continue;
-        if (frame.kind !== "step" || session.isFirst !== (session.requester === link)) throw new ManyhandsError("FRAME_MALFORMED", `"${frame.kind}" has no place on this link`);
+        if (frame.kind !== "step" || session.isFirst !== (session.requester === link))
+          throw new ManyhandsError("FRAME_MALFORMED", `"${frame.kind}" has no place on this link`);
         session.check(frame, payload);
         await this.#step(session, () => session?.run(frame, payload));
       }
@@ -168,7 +169,8 @@ export class SpanService implements Observable<SpanServiceEvents> {
       if (this.#ended.includes(frame.session)) return undefined;
       throw new ManyhandsError("SESSION_UNKNOWN", "no such session is open here");
     }
-    if (session.isFirst || session.open.previous !== link.remote) throw new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer");
+    if (session.isFirst || session.open.previous !== link.remote)
+      throw new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer");
     return session;
   }
 
@@ -176,11 +178,20 @@ export class SpanService implements Observable<SpanServiceEvents> {
     const { mesh, model } = this.#deps;
     try {
       if (this.#sessions.has(open.session)) throw new ManyhandsError("SESSION_FOREIGN", "this session is open already");
-      const held = [...this.#held].find(({ engine, retired, onlySelf }) => !retired && engine.plan.span.start === open.start && engine.plan.span.end === open.end && (!onlySelf || link.remote === mesh.self));
-      if (open.model !== model || !held) throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
+      const held = [...this.#held].find(
+        ({ engine, retired, onlySelf }) =>
+          !retired &&
+          engine.plan.span.start === open.start &&
+          engine.plan.span.end === open.end &&
+          (!onlySelf || link.remote === mesh.self),
+      );
+      if (open.model !== model || !held)
+        throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
       const isLast = held.engine.plan.logits !== undefined;
-      if (isLast !== (open.next === null) || (open.start === 0 && open.previous !== link.remote)) throw new ManyhandsError("FRAME_MALFORMED", "the route does not fit the span");
-      if (open.maxPositions > held.engine.plan.contextLength) throw new ManyhandsError("SESSION_REFUSED", `this model reads at most ${held.engine.plan.contextLength} tokens`);
+      if (isLast !== (open.next === null) || (open.start === 0 && open.previous !== link.remote))
+        throw new ManyhandsError("FRAME_MALFORMED", "the route does not fit the span");
+      if (open.maxPositions > held.engine.plan.contextLength)
+        throw new ManyhandsError("SESSION_REFUSED", `this model reads at most ${held.engine.plan.contextLength} tokens`);
       await held.engine.open(open.session, open.maxPositions);
       const next = open.next === null ? undefined : await this.#openNext(open.next, held.engine, open.session);
       const session = new ServedSession(held.engine, open, link, next);
@@ -200,7 +211,11 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   async #openNext(next: PeerId, engine: Engine, session: SessionId): Promise<Link> {
     try {
-      return await this.#deps.mesh.open(next, PROTOCOLS.session, AbortSignal.any([AbortSignal.timeout(DEFAULTS.nextLinkMs), this.#closing.signal]));
+      return await this.#deps.mesh.open(
+        next,
+        PROTOCOLS.session,
+        AbortSignal.any([AbortSignal.timeout(DEFAULTS.nextLinkMs), this.#closing.signal]),
+      );
     } catch (cause) {
       await engine.close(session);
       throw new ManyhandsError("PEER_UNREACHABLE", "the next peer of the route could not be reached", { cause });

@@ -144,7 +144,11 @@ class TabNode implements Node {
     } catch (error) {
       signal.throwIfAborted();
       if (!patience.aborted || this.#joined) throw error;
-      throw new ManyhandsError("RELAY_UNREACHABLE", `The relay at ${this.#config.relayOrigin} does not answer, so no peers can be found. Your prompt is kept: check your connection and ask again.`, { cause: error });
+      throw new ManyhandsError(
+        "RELAY_UNREACHABLE",
+        `The relay at ${this.#config.relayOrigin} does not answer, so no peers can be found. Your prompt is kept: check your connection and ask again.`,
+        { cause: error },
+      );
     }
   }
 
@@ -160,7 +164,13 @@ class TabNode implements Node {
     const { signal } = this.#life;
     const bootstrap = await this.#bootstrap(signal);
     const joined = await join(
-      { config: this.#config, bootstrap, log: consoleLog, backend: () => this.state.backendChoice, onNotice: (sentence) => this.#store.notice(sentence) },
+      {
+        config: this.#config,
+        bootstrap,
+        log: consoleLog,
+        backend: () => this.state.backendChoice,
+        onNotice: (sentence) => this.#store.notice(sentence),
+      },
       signal,
     );
     this.#joined = joined;
@@ -200,24 +210,30 @@ class TabNode implements Node {
 
   #showSwarm({ mesh, model }: Joined, { peers }: Swarm): void {
     const here = peers.filter((peer) => peer.model === model.id);
-    const swarm = here.map(
-      (peer): SwarmPeer => ({
-        peer: peer.peer,
-        isSelf: peer.peer === mesh.self,
-        host: peer.host,
-        backend: peer.backend,
-        span: peer.serving[0] ?? peer.target ?? undefined,
-        serving: peer.serving.length > 0,
-        sessions: peer.sessions,
-        tokensServed: peer.tokensServed,
-        layerMs: peer.layerMs ?? undefined,
-      }),
-    );
-    this.#store.update({ swarm, gaps: findGaps(here.flatMap((peer) => peer.serving), model.layerCount) });
+    const swarm = here.map((peer): SwarmPeer => ({
+      peer: peer.peer,
+      isSelf: peer.peer === mesh.self,
+      host: peer.host,
+      backend: peer.backend,
+      span: peer.serving[0] ?? peer.target ?? undefined,
+      serving: peer.serving.length > 0,
+      sessions: peer.sessions,
+      tokensServed: peer.tokensServed,
+      layerMs: peer.layerMs ?? undefined,
+    }));
+    this.#store.update({
+      swarm,
+      gaps: findGaps(
+        here.flatMap((peer) => peer.serving),
+        model.layerCount,
+      ),
+    });
   }
 
   #count(more: { readonly tokens?: number; readonly refusedFrames?: number }): void {
     const { served } = this.state;
-    this.#store.update({ served: { ...served, tokens: served.tokens + (more.tokens ?? 0), refusedFrames: served.refusedFrames + (more.refusedFrames ?? 0) } });
+    this.#store.update({
+      served: { ...served, tokens: served.tokens + (more.tokens ?? 0), refusedFrames: served.refusedFrames + (more.refusedFrames ?? 0) },
+    });
   }
 }

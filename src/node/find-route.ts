@@ -27,7 +27,11 @@ export interface FindRouteDeps {
 }
 
 /** Yields what is waited for. Throws NO_ROUTE where neither the swarm nor this tab can answer. */
-export async function* findRoute(deps: FindRouteDeps, exclude: ReadonlySet<PeerId>, signal: AbortSignal): AsyncGenerator<GenerateEvent, Route> {
+export async function* findRoute(
+  deps: FindRouteDeps,
+  exclude: ReadonlySet<PeerId>,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent, Route> {
   const { model, directory, solo, clock } = deps;
   const started = clock.now();
   const mayLoad = model.sizeBytes <= DEFAULTS.soloBytes;
@@ -43,21 +47,39 @@ export async function* findRoute(deps: FindRouteDeps, exclude: ReadonlySet<PeerI
     const hopeful = swarm.some((peer) => !exclude.has(peer.peer)) && waitedMs < DEFAULTS.patienceMs;
     if (relayTold && !hopeful) {
       if (own) return own;
-      if (!mayLoad && waitedMs > DEFAULTS.patienceMs) throw new ManyhandsError("NO_ROUTE", `${describeGaps(peers, model.layerCount)} The prompt is kept: lend this tab, or try again when somebody has joined.`);
+      if (!mayLoad && waitedMs > DEFAULTS.patienceMs)
+        throw new ManyhandsError(
+          "NO_ROUTE",
+          `${describeGaps(peers, model.layerCount)} The prompt is kept: lend this tab, or try again when somebody has joined.`,
+        );
       if (mayLoad) {
-        yield* solo.load(swarm.length === 0 ? "Nobody lends right now, so this tab loads the model and answers by itself." : "The swarm cannot answer now, so this tab loads the model and answers by itself.", signal);
+        yield* solo.load(
+          swarm.length === 0
+            ? "Nobody lends right now, so this tab loads the model and answers by itself."
+            : "The swarm cannot answer now, so this tab loads the model and answers by itself.",
+          signal,
+        );
         continue;
       }
     }
-    yield { kind: "waiting", message: relayTold ? describeGaps(peers, model.layerCount) : "Asking the relay who is there.", progress: undefined };
+    yield {
+      kind: "waiting",
+      message: relayTold ? describeGaps(peers, model.layerCount) : "Asking the relay who is there.",
+      progress: undefined,
+    };
     await nextChange(directory, clock, signal);
   }
 }
 
 function describeGaps(peers: readonly RoutePeer[], layerCount: number): string {
-  const gaps = findGaps(peers.flatMap((peer) => peer.serving), layerCount);
+  const gaps = findGaps(
+    peers.flatMap((peer) => peer.serving),
+    layerCount,
+  );
   const names = gaps.map(({ start, end }) => (end - start === 1 ? `layer ${start}` : `layers ${start} to ${end - 1}`));
-  return names.length === 0 ? "The peers are changing places; waiting for them." : `Nobody serves ${names.join(" and ")} yet; waiting for a tab to take them.`;
+  return names.length === 0
+    ? "The peers are changing places; waiting for them."
+    : `Nobody serves ${names.join(" and ")} yet; waiting for a tab to take them.`;
 }
 
 /** Resolves at the next change of the swarm, or after a while without one. */

@@ -97,7 +97,12 @@ export interface Node {
 
 /** What this browser lacks, found before anything is loaded. Empty when all is there. */
 export interface Capability {
-  readonly missing: readonly { readonly name: string; readonly why: string; readonly whatToDo: string; readonly blocks: "lending" | "everything" | "nothing" }[];
+  readonly missing: readonly {
+    readonly name: string;
+    readonly why: string;
+    readonly whatToDo: string;
+    readonly blocks: "lending" | "everything" | "nothing";
+  }[];
 }
 
 /** What the relay says of itself and its swarm over plain HTTP, for a page that has not joined. */

@@ -120,7 +120,7 @@ export class Lender {
     ];
     this.#announce();
     try {
-      for (let counted = this.#counts(); !signal.aborted; ) {
+      for (let counted = this.#counts(); !signal.aborted;) {
         const woken = await this.#woken(DEFAULTS.countsMs);
         if (woken) await this.#deps.clock.sleep(DEFAULTS.settleMs, signal);
         this.#reconcile();
@@ -140,7 +140,10 @@ export class Lender {
     const { directory, self, model, settings } = this.#deps;
     const peers = directory.swarm.peers.filter((peer) => peer.model === model.id);
     if (!peers.some((peer) => peer.peer === self)) return; // the relay has not heard of this peer yet
-    const plan = planPlacement(peers.map((peer) => ({ peer: peer.peer, joined: peer.joined, span: (peer.peer === self ? this.#target : peer.target) ?? undefined })), model.layerCount);
+    const plan = planPlacement(
+      peers.map((peer) => ({ peer: peer.peer, joined: peer.joined, span: (peer.peer === self ? this.#target : peer.target) ?? undefined })),
+      model.layerCount,
+    );
     const target = plan.get(self);
     if (!target) return;
     if (!this.#target || !sameSpan(this.#target, target)) {
@@ -169,7 +172,11 @@ export class Lender {
       this.#show(move, { doneBytes: 0, totalBytes: 0, fromCacheBytes: 0, bytesPerSecond: 0 });
       const source = await model.loadSpan(move.span, (progress) => this.#show(move, progress), signal);
       if (!this.#held) this.#deps.onState({ kind: "preparing", span: move.span });
-      const engine = await startEngine(source, { backend: move.choice, cacheBudgetBytes: DEFAULTS.cacheBudgetBytes, share: settings().share }, signal);
+      const engine = await startEngine(
+        source,
+        { backend: move.choice, cacheBudgetBytes: DEFAULTS.cacheBudgetBytes, share: settings().share },
+        signal,
+      );
       for (const sentence of engine.report.notices) this.#deps.onNotice(sentence);
       const before = this.#held;
       this.#held = { span: move.span, engine, choice: move.choice };
@@ -186,7 +193,9 @@ export class Lender {
         this.#fail(error);
         return;
       }
-      this.#deps.onNotice(`Moving to other layers failed (${errorMessage(error)}). Layers ${this.#held.span.start} to ${this.#held.span.end - 1} are still served; trying again.`);
+      this.#deps.onNotice(
+        `Moving to other layers failed (${errorMessage(error)}). Layers ${this.#held.span.start} to ${this.#held.span.end - 1} are still served; trying again.`,
+      );
       await clock.sleep(DEFAULTS.retryMs, this.#stopping.signal).catch(() => {}); // stopped: nothing to wake
       this.#wake();
     }
@@ -270,7 +279,10 @@ export class Lender {
       if (this.#dirty) this.#wakeWaiting();
     });
     try {
-      return await Promise.race([woken, this.#deps.clock.sleep(ms, AbortSignal.any([quiet.signal, this.#stopping.signal])).then(() => false)]);
+      return await Promise.race([
+        woken,
+        this.#deps.clock.sleep(ms, AbortSignal.any([quiet.signal, this.#stopping.signal])).then(() => false),
+      ]);
     } finally {
       quiet.abort();
     }

@@ -41,7 +41,8 @@ export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: 
   const id = asModelId(offered.id);
   const manifest = await fetchManifest(http, id, signal);
   const { graph, tokenizer, tokenizerConfig } = await fetchModelFiles(http, manifest, signal);
-  if (!tokenizer) throw new ManyhandsError("MODEL_UNAVAILABLE", `The model "${manifest.name}" comes without a tokenizer.json, so it cannot read text.`);
+  if (!tokenizer)
+    throw new ManyhandsError("MODEL_UNAVAILABLE", `The model "${manifest.name}" comes without a tokenizer.json, so it cannot read text.`);
   const source = new HttpTileSource(http);
   const store = await openStore(deps);
   const summary = summarise(manifest);
@@ -54,7 +55,8 @@ export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: 
     tokenizer: readTokenizer(tokenizer, tokenizerConfig),
     sizeBytes: summary.sizeBytes,
     summary,
-    loadSpan: (span, onProgress, spanSignal) => loadSpan({ model: id, manifest, graph, span, source, store, clock: deps.clock, onProgress, log: deps.log, signal: spanSignal }),
+    loadSpan: (span, onProgress, spanSignal) =>
+      loadSpan({ model: id, manifest, graph, span, source, store, clock: deps.clock, onProgress, log: deps.log, signal: spanSignal }),
   };
 }
 

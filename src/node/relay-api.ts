@@ -23,12 +23,20 @@ export async function fetchBootstrap(origin: string, signal: AbortSignal): Promi
     body = await response.json();
   } catch (cause) {
     signal.throwIfAborted();
-    throw new ManyhandsError("RELAY_UNREACHABLE", `The relay at ${origin} does not answer (${errorMessage(cause)}). Check your connection; this page goes on trying.`, { cause });
+    throw new ManyhandsError(
+      "RELAY_UNREACHABLE",
+      `The relay at ${origin} does not answer (${errorMessage(cause)}). Check your connection; this page goes on trying.`,
+      { cause },
+    );
   }
   const read = v.safeParse(Bootstrap, body);
-  if (!read.success) throw new ManyhandsError("RELAY_UNREACHABLE", `The relay at ${origin} answers with something this page cannot read. Reload the page.`);
+  if (!read.success)
+    throw new ManyhandsError("RELAY_UNREACHABLE", `The relay at ${origin} answers with something this page cannot read. Reload the page.`);
   if (read.output.protocolVersion !== PROTOCOL_VERSION) {
-    throw new ManyhandsError("RELAY_UNREACHABLE", `The relay at ${origin} speaks version ${read.output.protocolVersion} of the protocol, this page version ${PROTOCOL_VERSION}. Reload the page.`);
+    throw new ManyhandsError(
+      "RELAY_UNREACHABLE",
+      `The relay at ${origin} speaks version ${read.output.protocolVersion} of the protocol, this page version ${PROTOCOL_VERSION}. Reload the page.`,
+    );
   }
   return read.output;
 }

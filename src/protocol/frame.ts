@@ -15,7 +15,8 @@ const VARINT_MAX_BYTES = 3; // 2^21 > LIMITS.headerBytes
 /** One frame as bytes. Throws FRAME_TOO_LARGE where the protocol's limits forbid it. */
 export function encodeFrame(header: object, payload: Uint8Array = new Uint8Array(0)): Uint8Array<ArrayBuffer> {
   const head = encode(header);
-  if (head.byteLength > LIMITS.headerBytes) throw new ManyhandsError("FRAME_TOO_LARGE", `a header of ${head.byteLength} bytes is over the limit`);
+  if (head.byteLength > LIMITS.headerBytes)
+    throw new ManyhandsError("FRAME_TOO_LARGE", `a header of ${head.byteLength} bytes is over the limit`);
   const prefix: number[] = [];
   for (let rest = head.byteLength; ; rest >>>= 7) {
     if (rest < 0x80) {
@@ -35,12 +36,14 @@ export function encodeFrame(header: object, payload: Uint8Array = new Uint8Array
 
 /** Reads a frame. Throws FRAME_TOO_LARGE or FRAME_MALFORMED; allocates nothing before the sizes are checked. */
 export function decodeFrame(bytes: Uint8Array): Frame {
-  if (bytes.byteLength > LIMITS.frameBytes) throw new ManyhandsError("FRAME_TOO_LARGE", `a frame of ${bytes.byteLength} bytes is over the limit`);
+  if (bytes.byteLength > LIMITS.frameBytes)
+    throw new ManyhandsError("FRAME_TOO_LARGE", `a frame of ${bytes.byteLength} bytes is over the limit`);
   let length = 0;
   let offset = 0;
   for (;;) {
     const byte = bytes[offset];
-    if (byte === undefined || offset >= VARINT_MAX_BYTES) throw new ManyhandsError("FRAME_MALFORMED", "the frame's length prefix is cut short or too long");
+    if (byte === undefined || offset >= VARINT_MAX_BYTES)
+      throw new ManyhandsError("FRAME_MALFORMED", "the frame's length prefix is cut short or too long");
     length |= (byte & 0x7f) << (7 * offset);
     offset++;
     if (byte < 0x80) break;

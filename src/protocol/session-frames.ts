@@ -7,7 +7,11 @@ import { LIMITS } from "./version.ts";
 /** Bytes of one link of the running hash over accepted tokens (SHA-256, truncated). */
 export const HASH_BYTES = 16;
 
-const bytes = (length: number) => v.pipe(v.instance(Uint8Array), v.check((value) => value.byteLength === length));
+const bytes = (length: number) =>
+  v.pipe(
+    v.instance(Uint8Array),
+    v.check((value) => value.byteLength === length),
+  );
 const natural = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
 const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/), v.transform(asSessionId));
 const peerId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asPeerId));
@@ -16,7 +20,12 @@ const position = natural(2 ** 31 - 1);
 const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 /** What one span took in a step, milliseconds: computing, and waiting for its turn. */
-export const SpanTiming = v.strictObject({ start: natural(LIMITS.layers), end: natural(LIMITS.layers), computeMs: milliseconds, waitMs: milliseconds });
+export const SpanTiming = v.strictObject({
+  start: natural(LIMITS.layers),
+  end: natural(LIMITS.layers),
+  computeMs: milliseconds,
+  waitMs: milliseconds,
+});
 export type SpanTiming = v.InferOutput<typeof SpanTiming>;
 
 /** Requester to each span of the route, before the first step. */
@@ -78,10 +87,25 @@ export const LogitsFrame = v.strictObject({
 export type LogitsFrame = v.InferOutput<typeof LogitsFrame>;
 
 /** Why a span refuses a session or a step: the codes that may cross the wire. */
-const RefusalCode = v.picklist(["SESSION_UNKNOWN", "SESSION_FOREIGN", "SESSION_REFUSED", "PREFIX_MISMATCH", "FRAME_MALFORMED", "FRAME_TOO_LARGE", "ENGINE_FAILED", "PEER_LOST", "PEER_UNREACHABLE"]);
+const RefusalCode = v.picklist([
+  "SESSION_UNKNOWN",
+  "SESSION_FOREIGN",
+  "SESSION_REFUSED",
+  "PREFIX_MISMATCH",
+  "FRAME_MALFORMED",
+  "FRAME_TOO_LARGE",
+  "ENGINE_FAILED",
+  "PEER_LOST",
+  "PEER_UNREACHABLE",
+]);
 
 /** Span to requester: this session cannot go on here. */
-export const RefusedFrame = v.strictObject({ kind: v.literal("refused"), session: sessionId, code: RefusalCode, message: v.pipe(v.string(), v.maxLength(400)) });
+export const RefusedFrame = v.strictObject({
+  kind: v.literal("refused"),
+  session: sessionId,
+  code: RefusalCode,
+  message: v.pipe(v.string(), v.maxLength(400)),
+});
 export type RefusedFrame = v.InferOutput<typeof RefusedFrame>;
 
 /** Requester to each span: free the session's cache. */

@@ -21,12 +21,14 @@ export function isValidSpan(span: Span, layerCount: number): boolean {
 
 /** Whether every layer of `span` is covered by `others`. */
 export function isCovered(span: Span, others: readonly Span[]): boolean {
-  return findGaps(
-    others.flatMap((other) => {
-      const start = Math.max(other.start, span.start);
-      const end = Math.min(other.end, span.end);
-      return start < end ? [{ start: start - span.start, end: end - span.start }] : [];
-    }),
-    span.end - span.start,
-  ).length === 0;
+  return (
+    findGaps(
+      others.flatMap((other) => {
+        const start = Math.max(other.start, span.start);
+        const end = Math.min(other.end, span.end);
+        return start < end ? [{ start: start - span.start, end: end - span.start }] : [];
+      }),
+      span.end - span.start,
+    ).length === 0
+  );
 }

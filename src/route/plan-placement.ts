@@ -56,7 +56,10 @@ function claim(peers: readonly PlacementPeer[], layerCount: number): { holdings:
   const byJoining = peers.toSorted((a, b) => a.joined - b.joined);
   const placed = byJoining.flatMap((peer) => (peer.span && isValidSpan(peer.span, layerCount) ? [{ peer, span: peer.span }] : []));
   for (const { peer, span } of placed.toSorted((a, b) => spanLength(a.span) - spanLength(b.span))) {
-    const free = findGaps(holdings.map((holding) => holding.span), layerCount)
+    const free = findGaps(
+      holdings.map((holding) => holding.span),
+      layerCount,
+    )
       .map((gap) => ({ start: Math.max(gap.start, span.start), end: Math.min(gap.end, span.end) }))
       .filter((piece) => piece.start < piece.end)
       .toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
@@ -68,7 +71,10 @@ function claim(peers: readonly PlacementPeer[], layerCount: number): { holdings:
 
 /** Gaps go to spare peers, longest first; what is left to the neighbour that holds least. Takes used spares out. */
 function fillGaps(holdings: Holding[], spares: PlacementPeer[], layerCount: number): void {
-  const gaps = findGaps(holdings.map((holding) => holding.span), layerCount).toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
+  const gaps = findGaps(
+    holdings.map((holding) => holding.span),
+    layerCount,
+  ).toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
   for (const gap of gaps) {
     const spare = spares.shift();
     if (spare) {

@@ -38,7 +38,11 @@ export function planRoute(peers: readonly RoutePeer[], layerCount: number, exclu
   const hops = peers
     .filter((peer) => !exclude.has(peer.peer))
     .toSorted((a, b) => (a.peer < b.peer ? -1 : 1))
-    .flatMap((peer) => peer.serving.filter((span) => isValidSpan(span, layerCount)).map((span) => ({ hop: { peer: peer.peer, span }, costMs: hopCostMs(peer, span) })));
+    .flatMap((peer) =>
+      peer.serving
+        .filter((span) => isValidSpan(span, layerCount))
+        .map((span) => ({ hop: { peer: peer.peer, span }, costMs: hopCostMs(peer, span) })),
+    );
   /** By layer: the best way from there to the end. */
   const best: (Best | undefined)[] = [];
   best[layerCount] = { hops: 0, costMs: 0, hop: undefined };
@@ -49,7 +53,8 @@ export function planRoute(peers: readonly RoutePeer[], layerCount: number, exclu
       if (!rest) continue;
       const candidate: Best = { hops: rest.hops + 1, costMs: rest.costMs + costMs, hop };
       const known = best[layer];
-      if (!known || candidate.hops < known.hops || (candidate.hops === known.hops && candidate.costMs < known.costMs)) best[layer] = candidate;
+      if (!known || candidate.hops < known.hops || (candidate.hops === known.hops && candidate.costMs < known.costMs))
+        best[layer] = candidate;
     }
   }
   const route: Hop[] = [];

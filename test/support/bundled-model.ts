@@ -27,11 +27,22 @@ export function bundledSpan(start: number, end: number): SpanSource {
   weights ??= readBundled("model.onnx.data");
   const data = weights;
   const cut = cutSpan(model, { start, end }, BUNDLED);
-  return { plan: cut.plan, graph: cut.graph, externalData: cut.weights.map(({ path, source }) => ({ path, data: data.slice(source.offset, source.offset + source.length) })) };
+  return {
+    plan: cut.plan,
+    graph: cut.graph,
+    externalData: cut.weights.map(({ path, source }) => ({ path, data: data.slice(source.offset, source.offset + source.length) })),
+  };
 }
 
 /** An engine in this process for `[start, end)`. */
 export async function bundledEngine(start: number, end: number, cacheBudgetBytes = 64 * 1024 * 1024): Promise<Engine> {
-  const runner = await turns.take(() => SpanRunner.create(ort, bundledSpan(start, end), { executionProviders: ["wasm"], cacheOnDevice: false }));
-  return new LocalEngine(ort, runner, { backend: "wasm", determinismClass: "test", layerMs: 1, notices: [] }, { cacheBudgetBytes, share: 1, turns });
+  const runner = await turns.take(() =>
+    SpanRunner.create(ort, bundledSpan(start, end), { executionProviders: ["wasm"], cacheOnDevice: false }),
+  );
+  return new LocalEngine(
+    ort,
+    runner,
+    { backend: "wasm", determinismClass: "test", layerMs: 1, notices: [] },
+    { cacheBudgetBytes, share: 1, turns },
+  );
 }

@@ -32,14 +32,14 @@ export async function startMemorySwarm(boundaries: readonly number[]): Promise<M
   const edges = [0, ...boundaries, 8];
   const peers: SwarmPeer[] = [];
   for (const [index, end] of edges.slice(1).entries()) {
-      const start = edges[index] ?? 0;
-      const mesh = new LoopbackMesh(network.join(asPeerId(`peer-of-layers-${start}-${end}`)));
-      const service = new SpanService({ mesh, model: BUNDLED.id, clock: systemClock, log: silentLog });
-      service.add(await bundledEngine(start, end));
-      mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
-      const refused: SwarmPeer["refused"] = [];
-      service.on("frame:refused", (event) => refused.push(event));
-      peers.push({ mesh, service, hop: { peer: mesh.self, span: { start, end } }, refused });
+    const start = edges[index] ?? 0;
+    const mesh = new LoopbackMesh(network.join(asPeerId(`peer-of-layers-${start}-${end}`)));
+    const service = new SpanService({ mesh, model: BUNDLED.id, clock: systemClock, log: silentLog });
+    service.add(await bundledEngine(start, end));
+    mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
+    const refused: SwarmPeer["refused"] = [];
+    service.on("frame:refused", (event) => refused.push(event));
+    peers.push({ mesh, service, hop: { peer: mesh.self, span: { start, end } }, refused });
   }
   return {
     network,

@@ -6,7 +6,14 @@ import { asSessionId, type SessionId } from "../../../src/shared/ids.ts";
 import { bundledEngine } from "../../support/bundled-model.ts";
 
 const id = (digit: number): SessionId => asSessionId(String(digit).repeat(32));
-const step = (session: SessionId, position: number, tokens: readonly number[]): StepInput => ({ session, position, count: tokens.length, tokens: Int32Array.from(tokens), hidden: undefined, topK: 8 });
+const step = (session: SessionId, position: number, tokens: readonly number[]): StepInput => ({
+  session,
+  position,
+  count: tokens.length,
+  tokens: Int32Array.from(tokens),
+  hidden: undefined,
+  topK: 8,
+});
 
 describe("LocalEngine", () => {
   let engine: Engine;
@@ -62,7 +69,9 @@ describe("LocalEngine", () => {
   it("refuses a hidden state of the wrong size", async () => {
     const last = await bundledEngine(7, 8);
     await last.open(id(7), 8);
-    await expect(last.step({ session: id(7), position: 0, count: 2, tokens: undefined, hidden: new Uint8Array(128 * 4), topK: 4 })).rejects.toMatchObject({ code: "FRAME_MALFORMED" });
+    await expect(
+      last.step({ session: id(7), position: 0, count: 2, tokens: undefined, hidden: new Uint8Array(128 * 4), topK: 4 }),
+    ).rejects.toMatchObject({ code: "FRAME_MALFORMED" });
     await last.dispose();
   });
 });

@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { topLogits } from "../../../src/engine/top-logits.ts";
 
 const bySorting = (row: Float32Array, k: number): number[] =>
-  [...row.keys()].filter((id) => !Number.isNaN(row[id])).toSorted((a, b) => (row[b] ?? 0) - (row[a] ?? 0) || a - b).slice(0, k);
+  [...row.keys()]
+    .filter((id) => !Number.isNaN(row[id]))
+    .toSorted((a, b) => (row[b] ?? 0) - (row[a] ?? 0) || a - b)
+    .slice(0, k);
 
 describe("topLogits", () => {
   it("equals sorting the whole row, ties by rising id", () => {

@@ -13,7 +13,12 @@ import { type MemorySwarm, randomBytes, startMemorySwarm } from "../../support/m
 
 const signal = new AbortController().signal;
 const GREEDY = { temperature: 0, repetitionPenalty: 1 };
-const PROMPTS = ["Once upon a time", "A small robot named Pip lived in a lighthouse.", "Tim and his dog went to the \u{1F3D6}️ beach with naïve friends", "The"];
+const PROMPTS = [
+  "Once upon a time",
+  "A small robot named Pip lived in a lighthouse.",
+  "Tim and his dog went to the \u{1F3D6}️ beach with naïve friends",
+  "The",
+];
 
 describe("generate", () => {
   const tokenizer = readTokenizer(readBundled("tokenizer.json"), readBundled("tokenizer_config.json"));
@@ -33,7 +38,14 @@ describe("generate", () => {
     random: randomBytes,
     clock: systemClock,
     createSampler,
-    model: { id: BUNDLED.id, layerCount: 8, contextLength: BUNDLED.contextLength, vocabularySize: 2000, stopTokens: new Set([0]), tokenizer },
+    model: {
+      id: BUNDLED.id,
+      layerCount: 8,
+      contextLength: BUNDLED.contextLength,
+      vocabularySize: 2000,
+      stopTokens: new Set([0]),
+      tokenizer,
+    },
     // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
     findRoute: async function* (exclude) {
       return route(exclude);
@@ -53,8 +65,15 @@ describe("generate", () => {
     await whole.open(session, 512);
     const made: number[] = [];
     let next = tokenizer.encode(prompt);
-    for (let position = 0; made.length < count; ) {
-      const { logits } = await whole.step({ session, position, count: next.length, tokens: Int32Array.from(next), hidden: undefined, topK: 1 });
+    for (let position = 0; made.length < count;) {
+      const { logits } = await whole.step({
+        session,
+        position,
+        count: next.length,
+        tokens: Int32Array.from(next),
+        hidden: undefined,
+        topK: 1,
+      });
       position += next.length;
       const token = logits?.ids[0] ?? 0;
       if (token === 0) break;
@@ -66,11 +85,23 @@ describe("generate", () => {
   };
 
   it.each(PROMPTS)("gives what one machine gives: %s", async (prompt) => {
-    const events = await collect(generate(deps(swarm, `asks ${prompt}`, () => swarm.route), prompt, { ...GREEDY, maxTokens: 40 }, signal));
+    const events = await collect(
+      generate(
+        deps(swarm, `asks ${prompt}`, () => swarm.route),
+        prompt,
+        { ...GREEDY, maxTokens: 40 },
+        signal,
+      ),
+    );
     expect(ids(events)).toEqual(await alone(prompt, 40));
     expect(tokenizer.decode(ids(events)).startsWith(text(events))).toBe(true);
     const routed = events.find((event) => event.kind === "routed");
-    expect(routed?.hops.map(({ span }) => [span.start, span.end])).toEqual([[0, 1], [1, 3], [3, 6], [6, 8]]);
+    expect(routed?.hops.map(({ span }) => [span.start, span.end])).toEqual([
+      [0, 1],
+      [1, 3],
+      [3, 6],
+      [6, 8],
+    ]);
     const last = events.at(-1);
     expect(last?.kind).toBe("done");
     if (last?.kind === "done") expect(last.stats.newTokens).toBe(ids(events).length);
@@ -80,13 +111,30 @@ describe("generate", () => {
     const prompt = "The cat sat on the mat. ".repeat(40);
     const length = tokenizer.encode(prompt).length;
     expect(length).toBeGreaterThan(128);
-    const events = await collect(generate(deps(swarm, "asks at length", () => swarm.route), prompt, { ...GREEDY, maxTokens: 8 }, signal));
+    const events = await collect(
+      generate(
+        deps(swarm, "asks at length", () => swarm.route),
+        prompt,
+        { ...GREEDY, maxTokens: 8 },
+        signal,
+      ),
+    );
     expect(ids(events)).toEqual(await alone(prompt, 8));
   });
 
   it("gives the same text for the same seed, and another for another", async () => {
     const options: Partial<GenerateOptions> = { temperature: 1, topK: 0, topP: 1, maxTokens: 24 };
-    const ask = async (name: string, seed: number): Promise<string> => ids(await collect(generate(deps(swarm, name, () => swarm.route), "Once", { ...options, seed }, signal))).join();
+    const ask = async (name: string, seed: number): Promise<string> =>
+      ids(
+        await collect(
+          generate(
+            deps(swarm, name, () => swarm.route),
+            "Once",
+            { ...options, seed },
+            signal,
+          ),
+        ),
+      ).join();
     const first = await ask("draws once", 7);
     expect(await ask("draws twice", 7)).toBe(first);
     expect(await ask("draws otherwise", 8)).not.toBe(first);
@@ -97,7 +145,14 @@ describe("generate", () => {
     const length = tokenizer.encode(prompt).length;
     expect(length).toBeGreaterThan(400);
     expect(length).toBeLessThan(512);
-    const events = await collect(generate(deps(swarm, "fills the context", () => swarm.route), prompt, { temperature: 0, maxTokens: 500 }, signal));
+    const events = await collect(
+      generate(
+        deps(swarm, "fills the context", () => swarm.route),
+        prompt,
+        { temperature: 0, maxTokens: 500 },
+        signal,
+      ),
+    );
     const last = events.at(-1);
     if (last?.kind !== "done") throw new Error("it ended otherwise");
     expect(last.reason === "stop-token" || length + ids(events).length === 512).toBe(true);
@@ -111,21 +166,42 @@ describe("generate", () => {
     ["a temperature that is no number", "Once", { temperature: Number.NaN }, "BAD_INPUT"],
     ["a broken seed", "Once", { seed: 1.5 }, "BAD_INPUT"],
   ])("refuses %s", async (name, prompt, options, code) => {
-    await expect(collect(generate(deps(swarm, `refused: ${name}`, () => swarm.route), prompt, options, signal))).rejects.toMatchObject({ code });
+    await expect(
+      collect(
+        generate(
+          deps(swarm, `refused: ${name}`, () => swarm.route),
+          prompt,
+          options,
+          signal,
+        ),
+      ),
+    ).rejects.toMatchObject({ code });
   });
 
   it("goes round a peer that cannot be reached", async () => {
     const dead = asPeerId("a-peer-that-is-not-there");
     const [first, ...rest] = swarm.route;
     if (!first) throw new Error("four hops");
-    const events = await collect(generate(deps(swarm, "goes round", (exclude) => (exclude.has(dead) ? swarm.route : [{ ...first, peer: dead }, ...rest])), "Once", { ...GREEDY, maxTokens: 3 }, signal));
+    const events = await collect(
+      generate(
+        deps(swarm, "goes round", (exclude) => (exclude.has(dead) ? swarm.route : [{ ...first, peer: dead }, ...rest])),
+        "Once",
+        { ...GREEDY, maxTokens: 3 },
+        signal,
+      ),
+    );
     expect(events.some((event) => event.kind === "waiting")).toBe(true);
     expect(ids(events)).toEqual(await alone("Once", 3));
   });
 
   it("keeps what was shown when a peer is lost in the middle", async () => {
     const mortal = await startMemorySwarm([4]);
-    const answer = generate(deps(mortal, "sees a peer die", () => mortal.route), "Once upon a time", { ...GREEDY, maxTokens: 50 }, signal);
+    const answer = generate(
+      deps(mortal, "sees a peer die", () => mortal.route),
+      "Once upon a time",
+      { ...GREEDY, maxTokens: 50 },
+      signal,
+    );
     const seen: number[] = [];
     const run = async (): Promise<void> => {
       for await (const event of answer) {
@@ -141,17 +217,32 @@ describe("generate", () => {
   it("stops when told, and frees the spans", async () => {
     const stop = new AbortController();
     const run = async (): Promise<void> => {
-      for await (const event of generate(deps(swarm, "is stopped", () => swarm.route), "Once upon a time", { maxTokens: 200 }, stop.signal)) if (event.kind === "token") stop.abort(new Error("enough"));
+      for await (const event of generate(
+        deps(swarm, "is stopped", () => swarm.route),
+        "Once upon a time",
+        { maxTokens: 200 },
+        stop.signal,
+      ))
+        if (event.kind === "token") stop.abort(new Error("enough"));
     };
     await expect(run()).rejects.toThrow("enough");
-    await Promise.all(swarm.peers.map(({ service }) => (service.openSessions === 0 ? undefined : new Promise<void>((resolve) => service.on("sessions:changed", ({ open }) => open === 0 && resolve())))));
+    await Promise.all(
+      swarm.peers.map(({ service }) =>
+        service.openSessions === 0
+          ? undefined
+          : new Promise<void>((resolve) => service.on("sessions:changed", ({ open }) => open === 0 && resolve())),
+      ),
+    );
   });
 });
 
 describe("chunks", () => {
   it("are few, of nearly equal length, and never a lone position after others", () => {
     for (let length = 1; length < 600; length++) {
-      const parts = chunks(Array.from({ length }, (_, i) => i), 128);
+      const parts = chunks(
+        Array.from({ length }, (_, i) => i),
+        128,
+      );
       expect(parts.flat()).toHaveLength(length);
       expect(parts).toHaveLength(Math.ceil(length / 128));
       if (length > 1) expect(Math.min(...parts.map((part) => part.length))).toBeGreaterThan(1);

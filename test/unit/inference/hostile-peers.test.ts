@@ -26,7 +26,12 @@ describe("a hostile peer", () => {
   let last: SwarmPeer;
 
   const openVictim = (): Promise<RouteSession> =>
-    RouteSession.open({ mesh: honest, random: randomBytes }, { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 20, maxPositions: 400 }, signal, () => {});
+    RouteSession.open(
+      { mesh: honest, random: randomBytes },
+      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 20, maxPositions: 400 },
+      signal,
+      () => {},
+    );
   const tokenAt = (index: number): number => (index * 37) % 2000;
 
   beforeAll(async () => {
@@ -57,9 +62,34 @@ describe("a hostile peer", () => {
   };
 
   const openFrame = (extra: object = {}): Uint8Array<ArrayBuffer> =>
-    encodeFrame({ kind: "open", session: SESSION, model: BUNDLED.id, start: 0, end: 4, previous: villain.self, next: last.hop.peer, root: ROOT, topK: 5, maxPositions: 50, ...extra });
+    encodeFrame({
+      kind: "open",
+      session: SESSION,
+      model: BUNDLED.id,
+      start: 0,
+      end: 4,
+      previous: villain.self,
+      next: last.hop.peer,
+      root: ROOT,
+      topK: 5,
+      maxPositions: 50,
+      ...extra,
+    });
   const stepFrame = (extra: object = {}, payload: Uint8Array = new Uint8Array(8)): Uint8Array<ArrayBuffer> =>
-    encodeFrame({ kind: "step", session: SESSION, position: 0, count: 2, prefix: ROOT, chain: chainTokens(ROOT, [0, 0]), truncate: false, timings: [], ...extra }, payload);
+    encodeFrame(
+      {
+        kind: "step",
+        session: SESSION,
+        position: 0,
+        count: 2,
+        prefix: ROOT,
+        chain: chainTokens(ROOT, [0, 0]),
+        truncate: false,
+        timings: [],
+        ...extra,
+      },
+      payload,
+    );
   const drained = async (link: Link): Promise<unknown[]> => {
     const headers: unknown[] = [];
     try {
@@ -83,7 +113,11 @@ describe("a hostile peer", () => {
     ["a header over the limit", () => [Uint8Array.of(0xff, 0xff, 0x7f, 1)], "FRAME_TOO_LARGE"],
     ["a kind that does not exist", () => [encodeFrame({ kind: "gift", session: SESSION })], "FRAME_MALFORMED"],
     ["a step for a session that nobody opened", () => [stepFrame()], "SESSION_UNKNOWN"],
-    ["logits sent to a span", () => [openFrame(), encodeFrame({ kind: "logits", session: SESSION, position: 1, topK: 1, timings: [] }, new Uint8Array(12))], "FRAME_MALFORMED"],
+    [
+      "logits sent to a span",
+      () => [openFrame(), encodeFrame({ kind: "logits", session: SESSION, position: 1, topK: 1, timings: [] }, new Uint8Array(12))],
+      "FRAME_MALFORMED",
+    ],
     ["a session opened twice", () => [openFrame(), openFrame()], "FRAME_MALFORMED"],
     ["a step of another session", () => [openFrame(), stepFrame({ session: "f".repeat(32) })], "SESSION_FOREIGN"],
     ["a payload that does not fit the count", () => [openFrame(), stepFrame({}, new Uint8Array(12))], "FRAME_MALFORMED"],
@@ -104,7 +138,12 @@ describe("a hostile peer", () => {
     await honestStep();
     // The session's id is no secret to the peers of its route: the villain knows it.
     const random = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => bytes.fill(0xcd);
-    const open = await RouteSession.open({ mesh: honest, random }, { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 }, signal, () => {});
+    const open = await RouteSession.open(
+      { mesh: honest, random },
+      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 },
+      signal,
+      () => {},
+    );
     const theirs = "cd".repeat(16);
     await attack(first, [stepFrame({ session: theirs })]);
     await attack(last, [stepFrame({ session: theirs }, new Uint8Array(2 * 128 * 4))]);

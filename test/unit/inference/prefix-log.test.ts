@@ -13,7 +13,12 @@ describe("chainTokens", () => {
   });
   it("depends on root, token and order", () => {
     const last = (chain: Uint8Array): string => chain.slice(-HASH_BYTES).join();
-    const hashes = [chainTokens(ROOT, [1, 2]), chainTokens(ROOT, [2, 1]), chainTokens(ROOT, [1, 3]), chainTokens(new Uint8Array(HASH_BYTES), [1, 2])].map(last);
+    const hashes = [
+      chainTokens(ROOT, [1, 2]),
+      chainTokens(ROOT, [2, 1]),
+      chainTokens(ROOT, [1, 3]),
+      chainTokens(new Uint8Array(HASH_BYTES), [1, 2]),
+    ].map(last);
     expect(new Set(hashes).size).toBe(4);
   });
 });
@@ -23,7 +28,8 @@ describe("PrefixLog", () => {
     const log = new PrefixLog(ROOT);
     const tokens = Array.from({ length: 300 }, (_, i) => i);
     const chain = chainTokens(ROOT, tokens);
-    const at = (position: number): Uint8Array => (position === 0 ? ROOT : chain.subarray((position - 1) * HASH_BYTES, position * HASH_BYTES));
+    const at = (position: number): Uint8Array =>
+      position === 0 ? ROOT : chain.subarray((position - 1) * HASH_BYTES, position * HASH_BYTES);
     for (const token of tokens) log.append(chain.subarray(token * HASH_BYTES, (token + 1) * HASH_BYTES));
     for (const position of [0, 1, 63, 64, 65, 299, 300]) expect(log.matches(position, at(position))).toBe(true);
     expect(log.matches(5, at(6))).toBe(false);

@@ -33,12 +33,23 @@ describe("RouteSession", () => {
     let position = 0;
     for (const tokens of [[0, 17, 300, 42, 5, 999], [7], [1999], [3, 4], [64]]) {
       const answer = await session.step(tokens, signal);
-      const expected = await whole.step({ session: own, position, count: tokens.length, tokens: Int32Array.from(tokens), hidden: undefined, topK: 50 });
+      const expected = await whole.step({
+        session: own,
+        position,
+        count: tokens.length,
+        tokens: Int32Array.from(tokens),
+        hidden: undefined,
+        topK: 50,
+      });
       position += tokens.length;
       expect(answer.logits.ids).toEqual(expected.logits?.ids);
       expect(answer.logits.values).toEqual(expected.logits?.values);
       expect(answer.logits.logSumExp).toBeCloseTo(expected.logits?.logSumExp ?? Number.NaN, 5);
-      expect(answer.timings.map(({ start, end }) => [start, end])).toEqual([[0, 3], [3, 6], [6, 8]]);
+      expect(answer.timings.map(({ start, end }) => [start, end])).toEqual([
+        [0, 3],
+        [3, 6],
+        [6, 8],
+      ]);
     }
     await session.close();
     await whole.close(own);
@@ -54,7 +65,11 @@ describe("RouteSession", () => {
   });
 
   it("serves several sessions at once without mixing them", async () => {
-    const prompts = [[0, 11, 12], [0, 500], [0, 1, 2, 3, 4]];
+    const prompts = [
+      [0, 11, 12],
+      [0, 500],
+      [0, 1, 2, 3, 4],
+    ];
     const alone = [];
     for (const prompt of prompts) {
       const session = await open();
@@ -68,7 +83,14 @@ describe("RouteSession", () => {
   });
 
   it("frees every span's cache when it closes, and when the requester dies", async () => {
-    const idle = (): Promise<unknown> => Promise.all(swarm.peers.map(({ service }) => (service.openSessions === 0 ? undefined : new Promise<void>((resolve) => service.on("sessions:changed", ({ open }) => open === 0 && resolve())))));
+    const idle = (): Promise<unknown> =>
+      Promise.all(
+        swarm.peers.map(({ service }) =>
+          service.openSessions === 0
+            ? undefined
+            : new Promise<void>((resolve) => service.on("sessions:changed", ({ open }) => open === 0 && resolve())),
+        ),
+      );
     const session = await open();
     expect(swarm.peers.map(({ service }) => service.openSessions)).toEqual([1, 1, 1]);
     await session.close();
@@ -84,7 +106,9 @@ describe("RouteSession", () => {
     const failures: RouteFailure[] = [];
     const [first, , last] = swarm.route;
     if (!first || !last) throw new Error("three hops");
-    await expect(open([first, { peer: nobody, span: { start: 3, end: 6 } }, last], failures)).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+    await expect(open([first, { peer: nobody, span: { start: 3, end: 6 } }, last], failures)).rejects.toMatchObject({
+      code: "PEER_UNREACHABLE",
+    });
     expect(failures.map(({ peer }) => peer)).toEqual([nobody]);
   });
 
@@ -93,15 +117,29 @@ describe("RouteSession", () => {
     if (!first || !second) throw new Error("three hops");
     await expect(open([{ ...first, span: { start: 0, end: 8 } }])).rejects.toMatchObject({ code: "SESSION_REFUSED" });
     const deps = { mesh: guest, random: randomBytes };
-    await expect(RouteSession.open(deps, { ...OPTIONS, model: BUNDLED.id.replace("b", "x") as typeof BUNDLED.id, route: swarm.route }, signal, () => {})).rejects.toMatchObject({ code: "SESSION_REFUSED" });
-    await expect(RouteSession.open(deps, { ...OPTIONS, maxPositions: 513, route: swarm.route }, signal, () => {})).rejects.toMatchObject({ code: "SESSION_REFUSED" });
+    await expect(
+      RouteSession.open(
+        deps,
+        { ...OPTIONS, model: BUNDLED.id.replace("b", "x") as typeof BUNDLED.id, route: swarm.route },
+        signal,
+        () => {},
+      ),
+    ).rejects.toMatchObject({ code: "SESSION_REFUSED" });
+    await expect(RouteSession.open(deps, { ...OPTIONS, maxPositions: 513, route: swarm.route }, signal, () => {})).rejects.toMatchObject({
+      code: "SESSION_REFUSED",
+    });
   });
 
   it("fails a running step when a peer of the route dies, naming it", async () => {
     const other = await startMemorySwarm([2]);
     const requester = other.guest("a-requester");
     const failures: RouteFailure[] = [];
-    const session = await RouteSession.open({ mesh: requester, random: randomBytes }, { ...OPTIONS, route: other.route }, signal, (failure) => failures.push(failure));
+    const session = await RouteSession.open(
+      { mesh: requester, random: randomBytes },
+      { ...OPTIONS, route: other.route },
+      signal,
+      (failure) => failures.push(failure),
+    );
     await session.step([0, 5], signal);
     other.network.cut(asPeerId("peer-of-layers-2-8"));
     await expect(session.step([7], signal)).rejects.toMatchObject({ code: "PEER_LOST" });
@@ -112,7 +150,10 @@ describe("RouteSession", () => {
   it("stops at the signal", async () => {
     const session = await open();
     const stop = new AbortController();
-    const step = session.step(Array.from({ length: 60 }, (_, i) => i), stop.signal);
+    const step = session.step(
+      Array.from({ length: 60 }, (_, i) => i),
+      stop.signal,
+    );
     stop.abort(new Error("the person pressed stop"));
     await expect(step).rejects.toThrow("the person pressed stop");
     await session.close();

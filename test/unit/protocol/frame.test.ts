@@ -6,7 +6,16 @@ import { HASH_BYTES, readSessionHeader } from "../../../src/protocol/session-fra
 import { LIMITS } from "../../../src/protocol/version.ts";
 import { errorCode, ManyhandsError } from "../../../src/shared/errors.ts";
 
-const STEP = { kind: "step", session: "ab".repeat(16), position: 3, count: 2, prefix: new Uint8Array(HASH_BYTES), chain: new Uint8Array(2 * HASH_BYTES), truncate: false, timings: [] };
+const STEP = {
+  kind: "step",
+  session: "ab".repeat(16),
+  position: 3,
+  count: 2,
+  prefix: new Uint8Array(HASH_BYTES),
+  chain: new Uint8Array(2 * HASH_BYTES),
+  truncate: false,
+  timings: [],
+};
 
 describe("frames", () => {
   it("carry headers of any size up to the limit, and payloads", () => {

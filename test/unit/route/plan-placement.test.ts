@@ -24,7 +24,11 @@ describe("planPlacement", () => {
     ["a third halves the longest", [peer(1, [0, 4]), peer(2, [4, 8]), peer(3)], ["peer-1 0-2", "peer-2 4-8", "peer-3 2-4"]],
     ["a neighbour closes the gap of one that left", [peer(1, [0, 2]), peer(3, [2, 4])], ["peer-1 0-2", "peer-3 2-8"]],
     ["a gap in the middle goes to the shorter neighbour", [peer(1, [0, 2]), peer(2, [5, 8])], ["peer-1 0-5", "peer-2 5-8"]],
-    ["a newcomer takes a gap rather than halve a span", [peer(1, [0, 2]), peer(2, [5, 8]), peer(3)], ["peer-1 0-2", "peer-2 5-8", "peer-3 2-5"]],
+    [
+      "a newcomer takes a gap rather than halve a span",
+      [peer(1, [0, 2]), peer(2, [5, 8]), peer(3)],
+      ["peer-1 0-2", "peer-2 5-8", "peer-3 2-5"],
+    ],
     ["two that took the same span part", [peer(1, [0, 4]), peer(2, [4, 8]), peer(3, [4, 8])], ["peer-1 0-2", "peer-2 4-8", "peer-3 2-4"]],
     ["nonsense spans count as none", [peer(1, [0, 8]), peer(2, [7, 99])], ["peer-1 0-4", "peer-2 4-8"]],
   ] as const)("%s", (_, peers, expected) => {
@@ -37,7 +41,13 @@ describe("planPlacement", () => {
     expect(spans).toEqual([0, 0, 0, 1, 1]);
   });
 
-  const history = fc.array(fc.oneof({ weight: 2, arbitrary: fc.constant({ kind: "join" as const }) }, { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), pick: fc.nat() }) }), { maxLength: 40 });
+  const history = fc.array(
+    fc.oneof(
+      { weight: 2, arbitrary: fc.constant({ kind: "join" as const }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), pick: fc.nat() }) },
+    ),
+    { maxLength: 40 },
+  );
 
   it("covers all layers with disjoint spans, and is a fixed point, after any history", () => {
     fc.assert(

@@ -37,8 +37,14 @@ describe("planRoute", () => {
     const span = fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 7 })).filter(([start, end]) => start < end);
     fc.assert(
       fc.property(fc.array(span, { maxLength: 8 }), (spans) => {
-        const route = planRoute(spans.map((entry, index) => peer(`p${index}`, [entry])), layers);
-        const fewest = (from: number): number => (from === layers ? 0 : Math.min(Infinity, ...spans.filter(([start, end]) => start === from && end <= layers).map(([, end]) => 1 + fewest(end))));
+        const route = planRoute(
+          spans.map((entry, index) => peer(`p${index}`, [entry])),
+          layers,
+        );
+        const fewest = (from: number): number =>
+          from === layers
+            ? 0
+            : Math.min(Infinity, ...spans.filter(([start, end]) => start === from && end <= layers).map(([, end]) => 1 + fewest(end)));
         expect(route?.length ?? Infinity).toBe(fewest(0));
         route?.reduce((at, hop) => (expect(hop.span.start).toBe(at), hop.span.end), 0);
       }),
