@@ -134,3 +134,14 @@ test("a tab that is reloaded with the same key is reached again", async () => {
   const again = await caller.open(second.self, "/manyhands/test-echo/1", soon());
   expect(await roundTrip(again, Uint8Array.of(9))).toEqual(Uint8Array.of(9));
 });
+
+test("a false report that a peer is gone costs nothing", async () => {
+  const mesh = await join();
+  echo(mesh, "/manyhands/test-echo/1");
+  const link = await caller.open(mesh.self, "/manyhands/test-echo/1", soon());
+  caller.suspect(mesh.self);
+  caller.suspect(mesh.self);
+  const second = await caller.open(mesh.self, "/manyhands/test-echo/1", soon()); // waits for the doubt to settle
+  expect(await roundTrip(second, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+  expect(await roundTrip(link, Uint8Array.of(2))).toEqual(Uint8Array.of(2));
+});
