@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { ensureBuild } from "../setup/build.mjs";
+import { withSetupLock } from "../setup/lock.mjs";
 import type { Finished } from "../setup/process.mjs";
 
 export interface Outcome {
@@ -86,7 +87,7 @@ async function layers({ root, run }: CheckContext): Promise<Outcome> {
 
 async function size(context: CheckContext): Promise<Outcome> {
   try {
-    await ensureBuild(context.root, process.execPath);
+    await withSetupLock(context.root, () => ensureBuild(context.root, process.execPath));
   } catch (error) {
     return { passed: false, output: error instanceof Error ? error.message : String(error) };
   }
