@@ -53,6 +53,7 @@ export class RouteSession {
   readonly #links: Link[] = [];
   readonly #prefixes: PrefixLog;
   readonly #opened: (() => void)[] = [];
+  readonly #openHops = new Set<number>();
   #pending: { resolve: (answer: StepAnswer) => void; position: number } | undefined;
   #failure: RouteFailure | undefined;
   #fail: (failure: RouteFailure) => void = () => {};
@@ -90,6 +91,10 @@ export class RouteSession {
       await Promise.all(options.route.map((hop, index) => session.#openHop(deps.mesh, hop, index, root, limit)));
       return session;
     } catch (error) {
+      if (limit.aborted && !signal.aborted) {
+        const silent = options.route.find((_, index) => !session.#openHops.has(index));
+        session.#blame(silent, "PEER_UNREACHABLE", `a peer of the route did not answer within ${DEFAULTS.openMs / 1000} s`, error);
+      }
       await session.close();
       signal.throwIfAborted();
       throw session.#failure?.error ?? error;
@@ -199,6 +204,7 @@ export class RouteSession {
     if (frame.session !== this.#id) throw new ManyhandsError("SESSION_FOREIGN", "the peer answered for another session");
     switch (frame.kind) {
       case "opened":
+        this.#openHops.add(index);
         this.#opened[index]?.();
         return;
       case "refused":

@@ -9,6 +9,7 @@ import { asPeerId, type PeerId } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";
 import type { RelayStatus } from "./directory.ts";
 import { createTabNode, DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
+import { settleInitChannels } from "./init-channel.ts";
 import type { Link } from "./link.ts";
 import type { Mesh } from "./mesh.ts";
 import { RelayConnection, type RelayPort } from "./relay-connection.ts";
@@ -78,6 +79,8 @@ export class Libp2pMesh implements Mesh, RelayPort {
 
   /** Starts a node and begins to look for the relay; does not wait for it (see `relay`). Throws BROWSER_UNSUPPORTED. */
   static async start(options: Libp2pMeshOptions): Promise<Libp2pMesh> {
+    // Node has no such global; its WebRTC is another implementation.
+    if ("RTCPeerConnection" in globalThis) settleInitChannels(RTCPeerConnection.prototype);
     let node: TabNode;
     try {
       node = await createTabNode({ seed: options.seed, iceServers: options.iceServers ?? [] });

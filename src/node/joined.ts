@@ -9,6 +9,7 @@ import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
 import { systemClock } from "../shared/clock.ts";
+import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
 import type { BackendChoice } from "./handle.ts";
@@ -52,6 +53,13 @@ export async function join({ config, bootstrap, log, backend, onNotice }: JoinOp
   const mesh = new LoopbackMesh(libp2p);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
   const service = new SpanService({ mesh, model: model.id, clock, log });
+  let present: readonly PeerId[] = [];
+  directory.on("swarm:changed", ({ peers }) => {
+    // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
+    const now = peers.map(({ peer }) => peer);
+    for (const peer of present) if (!now.includes(peer)) libp2p.suspect(peer);
+    present = now;
+  });
   const solo = new SoloSpan({ self: mesh.self, model, service, startEngine: startWorkerEngine, backend });
   mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
   return {

@@ -42,8 +42,8 @@ export interface NodeControllerOptions {
 const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
 const Share = v.pipe(v.number(), v.minValue(0.1), v.maxValue(1));
 const Choice = v.picklist(["auto", "wasm", "webgpu"]);
-/** Half of the compute: enough to help, while the machine stays pleasant to use. */
-const DEFAULT_SHARE = 0.5;
+/** All of one core's time while others ask: a tab computes on one thread, so the machine stays pleasant to use. */
+const DEFAULT_SHARE = 1;
 
 /** A failure as the page tells it: the node's own words where it has some. */
 export function problemOf(error: unknown): Problem {
