@@ -154,7 +154,7 @@ export class AskAnswer extends LitElement {
   #figures(): TemplateResult | typeof nothing {
     const { stats } = this.ask;
     if (stats === undefined) return nothing;
-    return html`<dl data-testid="ask-stats">
+    return html`<dl data-testid="ask-stats" data-tokens-per-second=${stats.tokensPerSecond} data-first-token-ms=${stats.timeToFirstTokenMs}>
       <div>
         <dt>tokens a second</dt>
         <dd data-testid="ask-speed">${formatSpeed(stats.tokensPerSecond)}</dd>

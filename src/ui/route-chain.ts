@@ -105,7 +105,7 @@ export class RouteChain extends LitElement {
       <ol data-testid="ask-route" class=${this.running ? "running" : ""} aria-labelledby="route">
         ${this.hops.map(
           (hop) =>
-            html`<li data-peer=${hop.peer} data-span=${spanKey(hop.span)}>
+            html`<li data-peer=${hop.peer} data-span=${spanKey(hop.span)} data-compute-ms=${hop.computeMs}>
               <div
                 class="hop ${hop.isSelf ? "self" : ""}"
                 title="Peer …${peerTail(hop.peer)}${hop.computeMs > 0 ? `: ${formatMs(hop.computeMs)} of computing a token` : ""}"

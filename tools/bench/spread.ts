@@ -1,0 +1,16 @@
+// Median with minimum and maximum: how every timing of a bench is told.
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Each to four significant digits; NaN of nothing. */
+export function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle] : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+  const tell = (value: number | undefined): number => Number((value ?? Number.NaN).toPrecision(4));
+  return { median: tell(median), min: tell(sorted[0]), max: tell(sorted.at(-1)) };
+}

@@ -1,0 +1,134 @@
+// Real tabs for tests and benches: a browser, contexts that share nothing, and the page driven as a person drives it.
+import { type Browser, type BrowserContext, chromium, type ConsoleMessage, type Page } from "playwright-core";
+import { BROWSER_FLAGS, findBrowser } from "../setup/browser.mjs";
+
+export const WEBGPU_FLAGS = Object.freeze(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds to load a span and serve it, on a busy machine. */
+  serveMs: 120_000,
+  /** Milliseconds for an answer. */
+  answerMs: 300_000,
+});
+
+export interface Answer {
+  readonly tokens: readonly number[];
+  readonly text: string;
+  readonly status: string;
+  /** Spans of the route that answered, `start-end`. */
+  readonly route: readonly string[];
+  /** As the page measured it; 0 before the second token. */
+  readonly tokensPerSecond: number;
+  readonly firstTokenMs: number;
+  /** Mean milliseconds of compute a token, all spans together. */
+  readonly computeMs: number;
+  /** What the page says went wrong; empty where nothing did. */
+  readonly problem: string;
+}
+
+export interface AskOptions {
+  readonly maxTokens: number;
+  readonly temperature?: number;
+  readonly repetitionPenalty?: number;
+}
+
+/** Launches the browser that the set-up found. Throws where there is none. */
+export async function launchBrowser(flags: readonly string[] = []): Promise<Browser> {
+  const found = await findBrowser(new URL("../..", import.meta.url).pathname);
+  if (!found) throw new Error("no browser: run `npm test` once, which finds or installs one");
+  return chromium.launch({ executablePath: found.path, args: [...BROWSER_FLAGS, ...flags] });
+}
+
+/** One tab in a context of its own: own storage, own key. */
+export class Tab {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors and warnings of the page's console, for a failing test. */
+  readonly console: string[] = [];
+
+  constructor(context: BrowserContext, page: Page) {
+    this.context = context;
+    this.page = page;
+    page.on("console", (message: ConsoleMessage) => {
+      if (message.type() === "error" || message.type() === "warning") this.console.push(`${message.type()}: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => this.console.push(`uncaught: ${error.message}`));
+  }
+
+  static async open(browser: Browser, url: string): Promise<Tab> {
+    const context = await browser.newContext();
+    const tab = new Tab(context, await context.newPage());
+    await tab.page.goto(url);
+    return tab;
+  }
+
+  /** Agrees to lend and waits until a span is served. Answers the span, `start-end`. */
+  async lend(options: { readonly backend?: "wasm" | "webgpu"; readonly share?: number } = {}): Promise<string> {
+    await this.page.getByTestId("lend-start").click();
+    if (options.share !== undefined) await this.page.getByTestId("share-slider").fill(String(Math.round(100 * options.share)));
+    if (options.backend) await this.page.getByTestId("backend-select").selectOption(options.backend);
+    await this.page.locator('[data-testid="lend-state"][data-state="serving"]').waitFor({ timeout: DEFAULTS.serveMs });
+    return this.span();
+  }
+
+  /** The span held now, `start-end`; empty while none is. */
+  async span(): Promise<string> {
+    return (await this.page.getByTestId("lend-state").getAttribute("data-span")) ?? "";
+  }
+
+  /** Waits until the span held is `span`. */
+  async holds(span: string): Promise<void> {
+    await this.page.locator(`[data-testid="lend-state"][data-state="serving"][data-span="${span}"]`).waitFor({ timeout: DEFAULTS.serveMs });
+  }
+
+  /** Types a prompt, sets the sampling (greedy unless told), asks, and waits for the end of the answer. */
+  async ask(prompt: string, options: AskOptions): Promise<Answer> {
+    await this.startAsking(prompt, options);
+    await this.page.locator('[data-testid="ask-answer"]:is([data-status="done"],[data-status="failed"],[data-status="stopped"])').waitFor({ state: "attached", timeout: DEFAULTS.answerMs });
+    return this.answer();
+  }
+
+  async startAsking(prompt: string, { maxTokens, temperature = 0, repetitionPenalty = 1 }: AskOptions): Promise<void> {
+    const { page } = this;
+    await page.locator("details").evaluateAll((all) => all.forEach((details) => details.setAttribute("open", "")));
+    const set = async (name: string, value: number): Promise<void> => page.locator(`[name="${name}"]`).fill(String(value));
+    await set("maxTokens", maxTokens);
+    await set("temperature", temperature);
+    await set("repetitionPenalty", repetitionPenalty);
+    await page.getByTestId("ask-prompt").fill(prompt);
+    await page.getByTestId("ask-submit").click();
+  }
+
+  async answer(): Promise<Answer> {
+    const answer = this.page.getByTestId("ask-answer");
+    const tokens = (await answer.getAttribute("data-tokens")) ?? "";
+    const hops = await this.page
+      .getByTestId("ask-route")
+      .locator("[data-span]")
+      .evaluateAll((items) => items.map((item) => ({ span: item.getAttribute("data-span") ?? "", computeMs: Number(item.getAttribute("data-compute-ms")) })));
+    const stats = await this.page
+      .getByTestId("ask-stats")
+      .evaluateAll((items) => items.map((item) => [item.getAttribute("data-tokens-per-second"), item.getAttribute("data-first-token-ms")].map(Number)));
+    return {
+      tokens: tokens === "" ? [] : tokens.split(",").map(Number),
+      text: (await answer.textContent()) ?? "",
+      status: (await answer.getAttribute("data-status")) ?? "",
+      route: hops.map((hop) => hop.span),
+      tokensPerSecond: stats[0]?.[0] ?? 0,
+      firstTokenMs: stats[0]?.[1] ?? 0,
+      computeMs: hops.reduce((sum, hop) => sum + hop.computeMs, 0),
+      problem: (await this.page.getByTestId("ask-problem").allTextContents()).join(" "),
+    };
+  }
+
+  /** The model that the relay serves, by name. */
+  async modelName(): Promise<string> {
+    const overview: unknown = await (await this.page.request.get(new URL("/api/swarm", this.page.url()).href)).json();
+    const { model } = overview as { readonly model?: { readonly name?: string } }; // our own relay's answer
+    return model?.name ?? "";
+  }
+
+  close(): Promise<void> {
+    return this.context.close();
+  }
+}
