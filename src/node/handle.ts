@@ -79,7 +79,7 @@ export interface NodeState {
 /** A peer in this tab. Nothing is loaded, computed or announced before `lend(true)` or the first `generate`. */
 export interface Node {
   readonly state: NodeState;
-  /** Called after every change of `state`, at most once a frame. Answers the function that stops listening. */
+  /** Called after every change of `state`, at most ten times a second. Answers the function that stops listening. */
   subscribe(listener: (state: NodeState) => void): () => void;
   /** Starts or stops lending. Never throws: failures show in `state.lend`. */
   lend(on: boolean): Promise<void>;

@@ -33,7 +33,7 @@ export class RouteChain extends LitElement {
         background: repeating-linear-gradient(90deg, var(--lamp-edge) 0 6px, transparent 6px 11px);
       }
       .running li + li::before {
-        animation: pass 0.55s linear infinite;
+        animation: pass 0.8s steps(4) infinite;
       }
       .hop {
         display: grid;

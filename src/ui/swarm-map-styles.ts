@@ -63,7 +63,7 @@ export const mapStyles = css`
   }
   .pane.lit {
     stroke: var(--lamp-edge);
-    animation: lamp 1.6s ease-out infinite;
+    animation: lamp 1.6s steps(4) infinite;
   }
   .route {
     fill: none;
@@ -73,37 +73,15 @@ export const mapStyles = css`
     stroke-linecap: round;
     pointer-events: none;
   }
-  .spark {
-    fill: #fff6dd;
-    stroke: var(--lamp-edge);
-    stroke-width: 2;
-    filter: drop-shadow(0 0 6px var(--lamp));
-    pointer-events: none;
-    animation: lap linear infinite;
-  }
-  @keyframes lap {
-    from {
-      offset-distance: 0%;
-    }
-    to {
-      offset-distance: 100%;
-    }
-  }
+  /* In steps: each frame of an SVG animation is painted on the thread that hands hidden states on. */
   @keyframes lamp {
     0% {
       fill: #fff3cf;
-      filter: drop-shadow(0 0 7px var(--lamp));
-    }
-    60% {
-      filter: drop-shadow(0 0 0 transparent);
     }
   }
   @media (prefers-reduced-motion: reduce) {
     .pane.lit {
       fill: #fff3cf;
-    }
-    .spark {
-      display: none;
     }
   }
   .more {

@@ -12,7 +12,7 @@ import { mapStyles } from "./swarm-map-styles.ts";
 
 /** Rows drawn before the rest is only counted. */
 const ROWS_MAX = 14;
-/** One lap of the light over the route. */
+/** Seconds in which the light passes over all layers. */
 const LAP_S = 1.6;
 
 export class SwarmMap extends LitElement {
@@ -136,6 +136,6 @@ export class SwarmMap extends LitElement {
   #light(map: MapGeometry, shown: readonly SwarmPeer[]): SVGTemplateResult {
     const path = routePath(map, this.hops, (peer) => shown.findIndex((row) => row.peer === peer));
     if (path === "") return svg``;
-    return svg`<path class="route" d=${path} /><circle class="spark" r="5" style="offset-path: path('${path}'); animation-duration: ${LAP_S}s" />`;
+    return svg`<path class="route" d=${path} />`;
   }
 }
