@@ -81,9 +81,8 @@ export class SpanRunner {
     }
     const output = (name: string): Tensor => {
       const value = outputs[name];
-      // A session only ever gives tensors for these graphs; sequences and maps do not occur in decoders.
       if (!value) throw new ManyhandsError("ENGINE_FAILED", `the runtime gave no "${name}"`);
-      return value as Tensor;
+      return value;
     };
     return {
       caches: new Map(this.plan.caches.map((entry) => [entry.past, output(entry.present)])),

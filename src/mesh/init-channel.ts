@@ -10,9 +10,10 @@ const MARK = Symbol("manyhands: init channels tell late what they went through")
 /** Makes every "init" channel seem open once it was, and say "close" again to whoever closes it late. Idempotent. */
 export function settleInitChannels(prototype: RTCPeerConnection): void {
   if (MARK in prototype) return;
-  const create = prototype.createDataChannel;
+  const { createDataChannel } = Object.getOwnPropertyDescriptors(prototype);
+  const create = createDataChannel?.value as (this: RTCPeerConnection, label: string, options?: RTCDataChannelInit) => RTCDataChannel;
   Object.defineProperty(prototype, MARK, { value: true });
-  prototype.createDataChannel = function createDataChannel(this: RTCPeerConnection, label, options) {
+  prototype.createDataChannel = function (label, options) {
     const channel = create.call(this, label, options);
     if (label === INIT_LABEL) settle(channel);
     return channel;
@@ -24,7 +25,7 @@ function settle(channel: RTCDataChannel): void {
   let closed = false;
   channel.addEventListener("open", () => (opened = true), { once: true });
   channel.addEventListener("close", () => (closed = true), { once: true });
-  const readState = (): RTCDataChannelState => Reflect.get(RTCDataChannel.prototype, "readyState", channel) as RTCDataChannelState;
+  const readState = (): unknown => Reflect.get(RTCDataChannel.prototype, "readyState", channel);
   Object.defineProperties(channel, {
     readyState: { get: () => (opened ? "open" : readState()) },
     close: {

@@ -1,8 +1,6 @@
 // What a worker must know of a span to run it: plain data that crosses from the page to its engine worker.
 import type { ModelId, Span } from "../shared/ids.ts";
 
-export type TensorType = "float32" | "float16" | "int64" | "int32";
-
 /** A tensor that crosses a boundary between layers: `[1, positions, width]`. */
 export interface BoundaryTensor {
   readonly name: string;

@@ -13,12 +13,12 @@ export const systemClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {
-        reject(signal.reason as Error);
+        reject(signal.reason);
         return;
       }
       const onAbort = (): void => {
         clearTimeout(timer);
-        reject(signal?.reason as Error);
+        reject(signal?.reason);
       };
       const timer = setTimeout(() => {
         signal?.removeEventListener("abort", onAbort);

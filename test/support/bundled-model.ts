@@ -26,7 +26,7 @@ export function bundledSpan(start: number, end: number): SpanSource {
   model ??= readCuttableModel(readBundled("model.onnx"));
   weights ??= readBundled("model.onnx.data");
   const data = weights;
-  const cut = cutSpan(model, { start, end }, BUNDLED);
+  const cut = cutSpan(model, { start, end }, { model: BUNDLED.id, contextLength: BUNDLED.contextLength });
   return {
     plan: cut.plan,
     graph: cut.graph,

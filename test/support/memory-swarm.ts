@@ -53,5 +53,19 @@ export async function startMemorySwarm(boundaries: readonly number[]): Promise<M
   };
 }
 
+/** Resolves once no span of the swarm holds a session. */
+export async function allIdle(swarm: MemorySwarm): Promise<void> {
+  for (const { service } of swarm.peers) {
+    while (service.openSessions > 0) {
+      await new Promise<void>((resolve) => {
+        const stop = service.on("sessions:changed", () => {
+          stop();
+          resolve();
+        });
+      });
+    }
+  }
+}
+
 export const randomBytes = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => crypto.getRandomValues(bytes);
 export const nobody: PeerId = asPeerId("nobody-at-all");

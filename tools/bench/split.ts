@@ -29,11 +29,17 @@ interface Swarm {
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { tabs: { type: "string", default: DEFAULTS.tabs }, rounds: { type: "string", default: DEFAULTS.rounds }, tokens: { type: "string", default: DEFAULTS.tokens }, model: { type: "string", default: DEFAULTS.model } },
+    options: {
+      tabs: { type: "string", default: DEFAULTS.tabs },
+      rounds: { type: "string", default: DEFAULTS.rounds },
+      tokens: { type: "string", default: DEFAULTS.tokens },
+      model: { type: "string", default: DEFAULTS.model },
+    },
   });
   const counts = [...new Set([1, ...values.tabs.split(",").map(Number)])].toSorted((a, b) => a - b);
   const [rounds, tokens] = [Number(values.rounds), Number(values.tokens)];
-  if (![...counts, rounds, tokens].every((value) => Number.isInteger(value) && value >= 1)) throw new Error("--tabs wants numbers such as 1,2,3,4; --rounds and --tokens a whole number from 1");
+  if (![...counts, rounds, tokens].every((value) => Number.isInteger(value) && value >= 1))
+    throw new Error("--tabs wants numbers such as 1,2,3,4; --rounds and --tokens a whole number from 1");
   if (!["all", "bundled", "wide"].includes(values.model)) throw new Error("--model is bundled, wide or all");
   if (values.model !== "wide") await benchModel(undefined, counts, rounds, tokens);
   if (values.model !== "bundled") await benchModel(await ensureWideModel(), counts, rounds, tokens);
@@ -54,7 +60,9 @@ async function benchModel(folder: string | undefined, counts: readonly number[],
         const sample = await measure(swarm, tokens);
         if (round === 0) continue;
         swarm.samples.push(sample);
-        console.error(`round ${round}, ${count} tabs: ${sample.tokensPerSecond.toFixed(1)} tokens/s, ${sample.computeMs.toFixed(1)} ms of compute a token`);
+        console.error(
+          `round ${round}, ${count} tabs: ${sample.tokensPerSecond.toFixed(1)} tokens/s, ${sample.computeMs.toFixed(1)} ms of compute a token`,
+        );
       }
     }
     report(swarms, (await swarms.get(1)?.tabs[0]?.modelName()) ?? "unknown");
@@ -82,10 +90,15 @@ async function settled(relay: Relay, count: number): Promise<void> {
   const limit = Date.now() + 300_000;
   for (;;) {
     const { peers } = relay.directory.swarm;
-    const done = peers.length === count && peers.every(({ target, serving }) => serving.length === 1 && serving[0]?.start === target?.start && serving[0]?.end === target?.end);
+    const done =
+      peers.length === count &&
+      peers.every(({ target, serving }) => serving.length === 1 && serving[0]?.start === target?.start && serving[0]?.end === target?.end);
     const layers = peers.reduce((sum, { target }) => sum + (target ? target.end - target.start : 0), 0);
     if (done && layers === Math.max(...peers.map(({ target }) => target?.end ?? 0))) return;
-    if (Date.now() > limit) throw new Error(`the ${count} tabs did not settle on spans: ${JSON.stringify(peers.map(({ target, serving }) => ({ target, serving })))}`);
+    if (Date.now() > limit)
+      throw new Error(
+        `the ${count} tabs did not settle on spans: ${JSON.stringify(peers.map(({ target, serving }) => ({ target, serving })))}`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -94,7 +107,8 @@ async function measure({ tabs }: Swarm, tokens: number): Promise<Sample> {
   const [asking] = tabs;
   if (!asking) throw new Error("no tab to ask");
   const answer = await asking.ask(PROMPT, { maxTokens: tokens });
-  if (answer.status !== "done" || answer.route.length !== tabs.length) throw new Error(`the answer ended as "${answer.status}" over ${answer.route.join(", ")}: ${answer.problem}`);
+  if (answer.status !== "done" || answer.route.length !== tabs.length)
+    throw new Error(`the answer ended as "${answer.status}" over ${answer.route.join(", ")}: ${answer.problem}`);
   if (answer.tokens.length < 16) throw new Error(`only ${answer.tokens.length} tokens: too few to time`);
   return { tokensPerSecond: answer.tokensPerSecond, computeMs: answer.computeMs };
 }

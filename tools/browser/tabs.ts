@@ -84,7 +84,9 @@ export class Tab {
   /** Types a prompt, sets the sampling (greedy unless told), asks, and waits for the end of the answer. */
   async ask(prompt: string, options: AskOptions): Promise<Answer> {
     await this.startAsking(prompt, options);
-    await this.page.locator('[data-testid="ask-answer"]:is([data-status="done"],[data-status="failed"],[data-status="stopped"])').waitFor({ state: "attached", timeout: DEFAULTS.answerMs });
+    await this.page
+      .locator('[data-testid="ask-answer"]:is([data-status="done"],[data-status="failed"],[data-status="stopped"])')
+      .waitFor({ state: "attached", timeout: DEFAULTS.answerMs });
     return this.answer();
   }
 
@@ -105,10 +107,14 @@ export class Tab {
     const hops = await this.page
       .getByTestId("ask-route")
       .locator("[data-span]")
-      .evaluateAll((items) => items.map((item) => ({ span: item.getAttribute("data-span") ?? "", computeMs: Number(item.getAttribute("data-compute-ms")) })));
+      .evaluateAll((items) =>
+        items.map((item) => ({ span: item.getAttribute("data-span") ?? "", computeMs: Number(item.getAttribute("data-compute-ms")) })),
+      );
     const stats = await this.page
       .getByTestId("ask-stats")
-      .evaluateAll((items) => items.map((item) => [item.getAttribute("data-tokens-per-second"), item.getAttribute("data-first-token-ms")].map(Number)));
+      .evaluateAll((items) =>
+        items.map((item) => [item.getAttribute("data-tokens-per-second"), item.getAttribute("data-first-token-ms")].map(Number)),
+      );
     return {
       tokens: tokens === "" ? [] : tokens.split(",").map(Number),
       text: (await answer.textContent()) ?? "",

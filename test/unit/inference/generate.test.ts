@@ -9,7 +9,7 @@ import type { Route } from "../../../src/route/plan-route.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId, asSessionId, type PeerId } from "../../../src/shared/ids.ts";
 import { BUNDLED, bundledEngine, readBundled } from "../../support/bundled-model.ts";
-import { type MemorySwarm, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
+import { allIdle, type MemorySwarm, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
 
 const signal = new AbortController().signal;
 const GREEDY = { temperature: 0, repetitionPenalty: 1 };
@@ -226,13 +226,7 @@ describe("generate", () => {
         if (event.kind === "token") stop.abort(new Error("enough"));
     };
     await expect(run()).rejects.toThrow("enough");
-    await Promise.all(
-      swarm.peers.map(({ service }) =>
-        service.openSessions === 0
-          ? undefined
-          : new Promise<void>((resolve) => service.on("sessions:changed", ({ open }) => open === 0 && resolve())),
-      ),
-    );
+    await allIdle(swarm);
   });
 });
 

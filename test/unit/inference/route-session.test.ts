@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
 import { RouteSession, type RouteFailure } from "../../../src/inference/route-session.ts";
-import { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
+import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
 import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
 import { bundledEngine, BUNDLED } from "../../support/bundled-model.ts";
-import { type MemorySwarm, nobody, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
+import { allIdle, type MemorySwarm, nobody, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
 
 const OPTIONS = { model: BUNDLED.id, vocabularySize: 2000, topK: 50, maxPositions: 64 };
 const signal = new AbortController().signal;
@@ -83,23 +83,15 @@ describe("RouteSession", () => {
   });
 
   it("frees every span's cache when it closes, and when the requester dies", async () => {
-    const idle = (): Promise<unknown> =>
-      Promise.all(
-        swarm.peers.map(({ service }) =>
-          service.openSessions === 0
-            ? undefined
-            : new Promise<void>((resolve) => service.on("sessions:changed", ({ open }) => open === 0 && resolve())),
-        ),
-      );
     const session = await open();
     expect(swarm.peers.map(({ service }) => service.openSessions)).toEqual([1, 1, 1]);
     await session.close();
-    await idle();
+    await allIdle(swarm);
     const dying = swarm.guest("a-requester-that-dies");
     const lost = await RouteSession.open({ mesh: dying, random: randomBytes }, { ...OPTIONS, route: swarm.route }, signal, () => {});
     await lost.step([0, 1], signal);
     swarm.network.cut(dying.self);
-    await idle();
+    await allIdle(swarm);
   });
 
   it("says which peer cannot be reached", async () => {
