@@ -25,7 +25,10 @@ class WorkerEngine implements Engine {
   readonly #worker: Worker;
   readonly #api: Remote<EngineWorkerApi>;
   #report: EngineReport | undefined;
-  #fail: (error: Error) => void = () => {};
+  /** Calls under way, to be failed when the worker dies. */
+  readonly #calls = new Set<(error: Error) => void>();
+  #death: Error | undefined;
+  #settleDied: (error: Error) => void = () => {};
 
   constructor(plan: SpanPlan) {
     this.plan = plan;
@@ -35,13 +38,13 @@ class WorkerEngine implements Engine {
     });
     this.#api = wrap<EngineWorkerApi>(this.#worker);
     this.died = new Promise((resolve) => {
-      this.#fail = resolve;
+      this.#settleDied = resolve;
     });
     this.#worker.addEventListener("error", (event) =>
-      this.#fail(new ManyhandsError("ENGINE_FAILED", `the engine's worker stopped: ${event.message || "it could not be loaded"}`)),
+      this.#die(new ManyhandsError("ENGINE_FAILED", `the engine's worker stopped: ${event.message || "it could not be loaded"}`)),
     );
     this.#worker.addEventListener("messageerror", () =>
-      this.#fail(new ManyhandsError("ENGINE_FAILED", "the engine's worker sent something unreadable")),
+      this.#die(new ManyhandsError("ENGINE_FAILED", "the engine's worker sent something unreadable")),
     );
   }
 
@@ -79,19 +82,31 @@ class WorkerEngine implements Engine {
   dispose(): Promise<void> {
     this.#api[releaseProxy]();
     this.#worker.terminate();
-    this.#fail(new ManyhandsError("ENGINE_FAILED", "this span is no longer loaded"));
+    this.#die(new ManyhandsError("ENGINE_FAILED", "this span is no longer loaded"));
     return Promise.resolve();
   }
 
   /** A call that is pending when the worker dies never settles by itself. */
   async #call<T>(pending: Promise<EngineResult<T>>): Promise<T> {
-    const result = await Promise.race([
-      pending,
-      this.died.then((error) => {
-        throw error;
-      }),
-    ]);
-    if (!result.ok) throw new ManyhandsError(result.code, result.message);
-    return result.value;
+    let onDeath: (error: Error) => void = () => {};
+    const death = new Promise<never>((_, reject) => {
+      onDeath = reject;
+    });
+    this.#calls.add(onDeath);
+    if (this.#death) onDeath(this.#death);
+    try {
+      const result = await Promise.race([pending, death]);
+      if (!result.ok) throw new ManyhandsError(result.code, result.message);
+      return result.value;
+    } finally {
+      this.#calls.delete(onDeath);
+    }
+  }
+
+  #die(error: Error): void {
+    if (this.#death) return;
+    this.#death = error;
+    this.#settleDied(error);
+    for (const onDeath of [...this.#calls]) onDeath(error);
   }
 }

@@ -6,7 +6,7 @@ import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
 import { HASH_BYTES, readSessionHeader, type SessionHeader, type SpanTiming } from "../protocol/session-frames.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
 import type { Hop, Route } from "../route/plan-route.ts";
-import { abortable } from "../shared/abort.ts";
+import { abortable, withDeadline } from "../shared/abort.ts";
 import { toHex } from "../shared/bytes.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import { asSessionId, type ModelId, type PeerId, type SessionId } from "../shared/ids.ts";
@@ -122,16 +122,14 @@ export class RouteSession {
     });
     const payload = new Uint8Array(Int32Array.from(tokens).buffer);
     const header = { kind: "step", session: this.#id, position, count: tokens.length, prefix, chain, truncate: false, timings: [] };
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(DEFAULTS.stepMs)]);
+    const tooLate = (): Error => new ManyhandsError("TIMEOUT", `no answer within ${DEFAULTS.stepMs / 1000} s`);
     try {
-      await first
-        .send(encodeFrame(header, payload), limit)
-        .catch((cause: unknown) => this.#blame(firstHop, "PEER_LOST", "the first peer of the route left", cause));
-      return await abortable(Promise.race([answer, this.#failed.then(({ error }) => Promise.reject(error))]), limit);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (limit.aborted) throw new ManyhandsError("TIMEOUT", `no answer within ${DEFAULTS.stepMs / 1000} s`, { cause: error });
-      throw error;
+      return await withDeadline(signal, DEFAULTS.stepMs, tooLate, async (limit) => {
+        await first
+          .send(encodeFrame(header, payload), limit)
+          .catch((cause: unknown) => this.#blame(firstHop, "PEER_LOST", "the first peer of the route left", cause));
+        return abortable(Promise.race([answer, this.#failed.then(({ error }) => Promise.reject(error))]), limit);
+      });
     } finally {
       this.#pending = undefined;
     }

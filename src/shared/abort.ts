@@ -20,3 +20,26 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
 export function isAbort(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (error === signal.reason || (error instanceof Error && error.name === "AbortError"));
 }
+
+/**
+ * Runs `work` under a signal that aborts with `signal`, or after `ms` milliseconds with `onTimeout()`. Leaves neither timer
+ * nor listener behind: for waits that come by the thousand, where `AbortSignal.timeout` would pile up.
+ */
+export async function withDeadline<T>(
+  signal: AbortSignal,
+  ms: number,
+  onTimeout: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const limit = new AbortController();
+  const onAbort = (): void => limit.abort(signal.reason);
+  const timer = setTimeout(() => limit.abort(onTimeout()), ms);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await work(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
