@@ -1,37 +1,51 @@
-// Playwright tests with a relay of their own and tabs that are closed afterwards.
+// Playwright tests with relays of their own and tabs that are closed afterwards.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Browser, test as base } from "@playwright/test";
+import { type Browser, type BrowserContext, test as base } from "@playwright/test";
+import type { RelayConfig } from "../../relay/config.ts";
 import { startRelay, type Relay } from "../../relay/relay.ts";
 import { Tab } from "./tabs.ts";
 
 interface Fixtures {
+  /** A folder of this test alone, removed afterwards. */
+  readonly folder: string;
   /** A real relay on a free port, serving the built page. */
   readonly relay: Relay;
-  /** Opens the relay's page, or another address, in a context of its own. */
-  readonly openTab: (url?: string) => Promise<Tab>;
+  /** Starts a relay with other options; relays of one test share their key, so that one can take another's place. */
+  readonly startRelay: (options: Partial<RelayConfig>) => Promise<Relay>;
+  /** Opens the relay's page, or another address, in a context of its own; `prepare` is called before anything is loaded. */
+  readonly openTab: (url?: string, prepare?: (context: BrowserContext) => Promise<unknown>) => Promise<Tab>;
 }
 
 export const test = base.extend<Fixtures>({
   // Playwright reads which fixtures are wanted from this pattern.
   // oxlint-disable-next-line no-empty-pattern
-  relay: async ({}, use) => {
-    const data = await mkdtemp(path.join(tmpdir(), "manyhands-relay-"));
-    const relay = await startRelay({ port: 0, data, name: "the relay of a test" });
-    await use(relay);
-    await relay.stop();
-    await rm(data, { recursive: true, force: true });
+  folder: async ({}, use) => {
+    const folder = await mkdtemp(path.join(tmpdir(), "manyhands-test-"));
+    await use(folder);
+    await rm(folder, { recursive: true, force: true });
   },
+  startRelay: async ({ folder }, use) => {
+    const relays: Relay[] = [];
+    await use(async (options) => {
+      const relay = await startRelay({ port: 0, data: path.join(folder, "relay"), name: "the relay of a test", ...options });
+      relays.push(relay);
+      return relay;
+    });
+    await Promise.all(relays.map((relay) => relay.stop()));
+  },
+  relay: async ({ startRelay }, use) => use(await startRelay({})),
   openTab: async ({ browser, relay }: { browser: Browser; relay: Relay }, use, info) => {
     const tabs: Tab[] = [];
-    await use(async (url = relay.url) => {
-      const tab = await Tab.open(browser, url);
+    await use(async (url = relay.url, prepare) => {
+      const tab = await Tab.open(browser, url, prepare);
       tabs.push(tab);
       return tab;
     });
     if (info.status !== info.expectedStatus) {
-      for (const [index, tab] of tabs.entries()) await info.attach(`console of tab ${index + 1}`, { body: tab.console.join("\n") || "nothing" });
+      for (const [index, tab] of tabs.entries())
+        await info.attach(`console of tab ${index + 1}`, { body: tab.console.join("\n") || "nothing" });
     }
     await Promise.all(tabs.map((tab) => tab.close()));
   },

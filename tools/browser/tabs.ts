@@ -55,9 +55,18 @@ export class Tab {
     page.on("pageerror", (error) => this.console.push(`uncaught: ${error.message}`));
   }
 
-  static async open(browser: Browser, url: string): Promise<Tab> {
+  /** `prepare` is called before anything is loaded. */
+  static async open(browser: Browser, url: string, prepare?: (context: BrowserContext) => Promise<unknown>): Promise<Tab> {
     const context = await browser.newContext();
+    await prepare?.(context);
     const tab = new Tab(context, await context.newPage());
+    await tab.page.goto(url);
+    return tab;
+  }
+
+  /** Another tab of the same profile: same storage, same keys. */
+  async openBeside(url = this.page.url()): Promise<Tab> {
+    const tab = new Tab(this.context, await this.context.newPage());
     await tab.page.goto(url);
     return tab;
   }
@@ -74,6 +83,14 @@ export class Tab {
   /** The span held now, `start-end`; empty while none is. */
   async span(): Promise<string> {
     return (await this.page.getByTestId("lend-state").getAttribute("data-span")) ?? "";
+  }
+
+  /** Agrees to lend, or tries again, which must fail. Answers the sentence that the page shows. */
+  async failToLend(): Promise<string> {
+    await this.page.getByTestId("lend-start").click();
+    const state = this.page.locator('[data-testid="lend-state"][data-state="failed"]');
+    await state.waitFor({ timeout: DEFAULTS.serveMs });
+    return (await state.textContent())?.trim() ?? "";
   }
 
   /** Waits until the span held is `span`. */
