@@ -22,10 +22,7 @@ export async function fetchManifest(location: ModelLocation, model: ModelId, sig
   if (bytes.byteLength > MANIFEST_MAX_BYTES)
     throw new ManyhandsError("MODEL_CORRUPT", "the model's manifest is larger than any manifest may be");
   if ((await manifestId(bytes)) !== model)
-    throw new ManyhandsError(
-      "MODEL_CORRUPT",
-      "the server's manifest is not the one that names this model: cut short, changed, or of another version",
-    );
+    throw new ManyhandsError("MODEL_CORRUPT", "its manifest is not the one that names it (cut short, changed, or of another version)");
   return decodeManifest(bytes);
 }
 
@@ -54,7 +51,7 @@ async function fetchVerified(location: ModelLocation, file: WholeFile, signal: A
   if (bytes.byteLength < file.size)
     throw new ManyhandsError("MODEL_CORRUPT", `"${file.path}" is cut short: ${bytes.byteLength} of ${file.size} bytes`);
   if (bytes.byteLength !== file.size || !(await hasSha256(bytes, file.sha256))) {
-    throw new ManyhandsError("MODEL_CORRUPT", `"${file.path}" does not match its SHA-256: nothing of it was used`);
+    throw new ManyhandsError("MODEL_CORRUPT", `"${file.path}" does not match its SHA-256`);
   }
   return bytes;
 }

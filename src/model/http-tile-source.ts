@@ -114,5 +114,4 @@ function cut(bytes: Uint8Array<ArrayBuffer>, { file, start, end }: RangeGroup): 
   return bytes.subarray(start, end);
 }
 
-const cutShort = (file: string): ManyhandsError =>
-  new ManyhandsError("MODEL_CORRUPT", `"${file}" on the server is shorter than the model's manifest says: it was cut short`);
+const cutShort = (file: string): ManyhandsError => new ManyhandsError("MODEL_CORRUPT", `"${file}" is cut short`);

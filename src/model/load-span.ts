@@ -139,10 +139,7 @@ async function fetchMissing(
     signal.throwIfAborted();
     const place = missing[index];
     if (place === undefined || bytes.byteLength !== place.range.length || !(await hasSha256(bytes, place.range.sha256))) {
-      throw new ManyhandsError(
-        "MODEL_CORRUPT",
-        `bytes of "${place?.range.file ?? "the model"}" do not match their SHA-256: nothing of them was kept or run`,
-      );
+      throw new ManyhandsError("MODEL_CORRUPT", `bytes of "${place?.range.file ?? "the model"}" do not match their SHA-256`);
     }
     place.target.set(bytes);
     filled++;

@@ -1,6 +1,7 @@
 // A model of the relay, opened for this tab: what a prompt needs, and spans on demand through this browser's storage.
 import type { PromptModel } from "../inference/generate.ts";
 import { fetchManifest, fetchModelFiles } from "../model/fetch-model.ts";
+import type { HttpFetch } from "../model/http-fetch.ts";
 import { HttpTileSource } from "../model/http-tile-source.ts";
 import { IdbTileStore } from "../model/idb-tile-store.browser.ts";
 import { loadSpan } from "../model/load-span.ts";
@@ -9,7 +10,7 @@ import { type ModelSummary, summarise } from "../model/model-summary.ts";
 import type { TileStore } from "../model/tile-store.ts";
 import { readTokenizer } from "../model/tokenizer.ts";
 import type { Clock } from "../shared/clock.ts";
-import { ManyhandsError } from "../shared/errors.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { asModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { SpanLoader } from "./lender.ts";
@@ -39,8 +40,8 @@ export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: 
   const baseUrl = new URL(".", new URL(offered.manifest, origin)).href;
   const http = { baseUrl, fetch: fetchHttp, clock: deps.clock, random: Math.random };
   const id = asModelId(offered.id);
-  const manifest = await fetchManifest(http, id, signal);
-  const { graph, tokenizer, tokenizerConfig } = await fetchModelFiles(http, manifest, signal);
+  const manifest = await advised(fetchManifest(http, id, signal));
+  const { graph, tokenizer, tokenizerConfig } = await advised(fetchModelFiles(http, manifest, signal));
   if (!tokenizer)
     throw new ManyhandsError("MODEL_UNAVAILABLE", `The model "${manifest.name}" comes without a tokenizer.json, so it cannot read text.`);
   const source = new HttpTileSource(http);
@@ -56,12 +57,32 @@ export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: 
     sizeBytes: summary.sizeBytes,
     summary,
     loadSpan: (span, onProgress, spanSignal) =>
-      loadSpan({ model: id, manifest, graph, span, source, store, clock: deps.clock, onProgress, log: deps.log, signal: spanSignal }),
+      advised(
+        loadSpan({ model: id, manifest, graph, span, source, store, clock: deps.clock, onProgress, log: deps.log, signal: spanSignal }),
+      ),
   };
 }
 
-/** The platform's fetch, called as a plain function. */
-const fetchHttp = (url: string, init: RequestInit): Promise<Response> => fetch(url, init);
+/**
+ * The platform's fetch, called as a plain function. Weights are kept by the tile store alone and small files are asked
+ * for anew, so that a damaged copy in the browser's cache is not read again and again.
+ */
+const fetchHttp: HttpFetch = (url, init) => fetch(url, { ...init, cache: init.headers?.["Range"] === undefined ? "no-cache" : "no-store" });
+
+/** What the model's layer states as a fact, told with what was kept and what a person can do. */
+async function advised<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code !== "MODEL_CORRUPT" && code !== "MODEL_UNAVAILABLE") throw cause;
+    const sentence =
+      code === "MODEL_CORRUPT"
+        ? `The relay's copy of the model is damaged: ${errorMessage(cause)}. Nothing damaged is kept or run.`
+        : `The model could not be fetched: ${errorMessage(cause)}. What was fetched before is kept.`;
+    throw new ManyhandsError(code, `${sentence} Try again in a while; if it stays so, tell whoever runs the relay.`, { cause });
+  }
+}
 
 async function openStore({ log, onNotice }: OpenModelDeps): Promise<TileStore> {
   try {
