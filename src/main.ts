@@ -1,4 +1,5 @@
 // Entry of the page: chooses implementations, defines the elements, puts the page together. The node's code comes later.
+import { systemClock } from "./shared/clock.ts";
 import { App } from "./ui/app.ts";
 import { AskAnswer } from "./ui/ask-answer.ts";
 import { AskPanel } from "./ui/ask-panel.ts";
@@ -9,6 +10,7 @@ import { CopyButton } from "./ui/copy-button.ts";
 import { LendConsent } from "./ui/lend-consent.ts";
 import { LendControls } from "./ui/lend-controls.ts";
 import { LendPanel } from "./ui/lend-panel.ts";
+import { loadCode } from "./ui/load-code.ts";
 import { Memory } from "./ui/memory.ts";
 import { MissingPanel } from "./ui/missing-panel.ts";
 import { NodeController } from "./ui/node-controller.ts";
@@ -45,9 +47,17 @@ applyTheme(document.documentElement, rememberedTheme(memory));
 const host = new URLSearchParams(location.search).get("host") === "volunteer" ? "volunteer" : "page";
 const controller = new NodeController({
   memory,
-  createNode: async () => (await import("./node/create-node.ts")).createNode({ host }),
+  createNode: async (waiting) => {
+    const relay = {
+      fetch: fetch.bind(globalThis),
+      url: new URL("healthz", document.baseURI).href,
+      clock: systemClock,
+      random: Math.random,
+    };
+    return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host });
+  },
 });
-const asker = new Asker(() => controller.node());
+const asker = new Asker(() => controller.nodeForPrompt());
 
 const poll = new OverviewPoll({
   fetch: (input, init) => fetch(input, init),

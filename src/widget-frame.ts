@@ -1,7 +1,9 @@
 // Entry of widget.html, the frame of the relay's origin: the card and nothing more until the visitor agrees.
 import * as v from "valibot";
+import { systemClock } from "./shared/clock.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
 import type { DeclinedMessage, HeightMessage } from "./ui/frame-messages.ts";
+import { loadCode } from "./ui/load-code.ts";
 import { Memory } from "./ui/memory.ts";
 import { NodeController } from "./ui/node-controller.ts";
 import { applyTheme, readTheme } from "./ui/theme-toggle.ts";
@@ -19,7 +21,15 @@ applyTheme(document.documentElement, readTheme(asked.get("theme")) ?? "auto");
 const memory = new Memory(() => localStorage, "manyhands.widget.");
 const controller = new NodeController({
   memory,
-  createNode: async () => (await import("./node/create-node.ts")).createNode({ host: "widget" }),
+  createNode: async (waiting) => {
+    const relay = {
+      fetch: fetch.bind(globalThis),
+      url: new URL("healthz", document.baseURI).href,
+      clock: systemClock,
+      random: Math.random,
+    };
+    return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host: "widget" });
+  },
 });
 addEventListener("pagehide", () => void controller.release());
 

@@ -11,8 +11,10 @@ import type {
   ServedCounts,
   SwarmPeer,
 } from "../node/handle.ts";
-import { errorCode, errorMessage } from "../shared/errors.ts";
+import { abortable } from "../shared/abort.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { Span } from "../shared/ids.ts";
+import type { Waiting } from "./load-code.ts";
 import type { Memory } from "./memory.ts";
 import { UNKNOWN, type Overview } from "./overview.ts";
 import { layoutSwarm } from "./swarm-layout.ts";
@@ -35,7 +37,7 @@ export interface View {
 
 export interface NodeControllerOptions {
   /** Loads the node's code and makes the node. Called at most once at a time. */
-  readonly createNode: () => Promise<Node>;
+  readonly createNode: (waiting: Waiting) => Promise<Node>;
   readonly memory: Memory;
 }
 
@@ -44,6 +46,9 @@ const Share = v.pipe(v.number(), v.minValue(0.1), v.maxValue(1));
 const Choice = v.picklist(["auto", "wasm", "webgpu"]);
 /** All of one core's time while others ask: a tab computes on one thread, so the machine stays pleasant to use. */
 const DEFAULT_SHARE = 1;
+
+/** Milliseconds for which a prompt waits for a relay that is away: as long as the node itself lets it wait later. */
+const PROMPT_PATIENCE_MS = 12_000;
 
 /** A failure as the page tells it: the node's own words where it has some. */
 export function problemOf(error: unknown): Problem {
@@ -59,6 +64,9 @@ export class NodeController {
   readonly #options: NodeControllerOptions;
   readonly #listeners = new Set<() => void>();
   #creating: Promise<Node> | undefined;
+  #stopCreating: AbortController | undefined;
+  /** While the node's code waits for a relay that does not answer. */
+  #away: RelayState | undefined;
   #state: NodeState | undefined;
   #overview = UNKNOWN;
   /** What the page says of lending while there is no node to say it. */
@@ -87,7 +95,7 @@ export class NodeController {
     return {
       joined,
       consented: this.#consented,
-      relay: state !== undefined && (joined || state.relay.kind === "lost") ? state.relay : this.#overview.relay,
+      relay: state !== undefined && (joined || state.relay.kind === "lost") ? state.relay : (this.#away ?? this.#overview.relay),
       model,
       lend: state === undefined || (state.lend.kind === "off" && this.#lendHere.kind !== "off") ? this.#lendHere : state.lend,
       share: state?.share ?? this.#share,
@@ -165,12 +173,29 @@ export class NodeController {
     return this.#creating;
   }
 
+  /** The node for a prompt, which does not wait for ever for a relay that is away. Throws RELAY_UNREACHABLE, else as `node`. */
+  async nodeForPrompt(): Promise<Node> {
+    const making = this.node();
+    try {
+      return await abortable(making, AbortSignal.timeout(PROMPT_PATIENCE_MS));
+    } catch (cause) {
+      if (this.#away === undefined) return making;
+      throw new ManyhandsError(
+        "RELAY_UNREACHABLE",
+        "The relay does not answer, so this tab cannot join yet; it goes on trying. Your prompt is kept: check your connection and ask again.",
+        { cause },
+      );
+    }
+  }
+
   /** Leaves the swarm and frees everything; the next wish for a node makes a new one. */
   async release(): Promise<void> {
     const creating = this.#creating;
     this.#lendWanted = false;
     this.#lendHere = { kind: "off" };
     this.#creating = undefined;
+    this.#stopCreating?.abort();
+    this.#away = undefined;
     this.#generation += 1;
     this.#unsubscribe?.();
     this.#state = undefined;
@@ -183,9 +208,12 @@ export class NodeController {
   }
 
   async #create(generation: number): Promise<Node> {
+    const stopper = new AbortController();
+    this.#stopCreating = stopper;
     try {
-      const node = await this.#options.createNode();
+      const node = await this.#options.createNode({ signal: stopper.signal, onAway: (retryInMs) => this.#wait(generation, retryInMs) });
       if (this.#generation !== generation) return node; // let go of meanwhile: `release` stops it
+      this.#away = undefined;
       node.setShare(this.#share);
       if (this.#backendChoice !== "auto") node.setBackend(this.#backendChoice);
       this.#state = node.state;
@@ -196,9 +224,19 @@ export class NodeController {
       this.#changed();
       return node;
     } catch (error) {
-      if (this.#generation === generation) this.#creating = undefined;
+      if (this.#generation === generation) {
+        this.#creating = undefined;
+        this.#away = undefined;
+      }
       throw error;
     }
+  }
+
+  #wait(generation: number, retryInMs: number): void {
+    if (this.#generation !== generation) return;
+    this.#away = { kind: "lost", name: this.#overview.relay.name, retryInMs };
+    if (this.#lendWanted) this.#lendHere = { kind: "joining", step: "Waiting for the relay, which does not answer" };
+    this.#changed();
   }
 
   async #withNode(use: (node: Node) => void): Promise<void> {

@@ -135,7 +135,7 @@ export class WidgetCard extends LitElement {
   }
 
   #working(): TemplateResult {
-    const { lend, served, model } = this.controller.view;
+    const { lend, served, model, relay } = this.controller.view;
     const span = heldSpan(lend);
     const failed = lend.kind === "failed";
     return html`<section class="card ${lend.kind}" aria-label="Manyhands">
@@ -156,10 +156,16 @@ export class WidgetCard extends LitElement {
       </div>
       ${model === undefined || this.compact ? nothing : layerStrip(model.layerCount, span, lend.kind === "serving")}
       ${lend.kind === "loading" ? progressBar(lend.progress, `Fetching ${formatLayers(lend.span)}`) : nothing}
+      ${relay.kind === "lost" ? this.#away(relay.retryInMs ?? 0) : nothing}
       <div class="row">
         ${failed ? html`<button type="button" class="button main slim" data-testid="widget-again" @click=${() => void this.controller.lend(true)}>Try again</button>` : nothing}
         <button type="button" class="button slim" data-testid="widget-stop" @click=${this.#stop}>Stop</button>
       </div>
     </section>`;
+  }
+  #away(retryInMs: number): TemplateResult {
+    return html`<p class="small soft" role="status" data-testid="widget-relay">
+      The relay does not answer. It is asked again within ${plural(Math.ceil(retryInMs / 1000), "second")}; links that run go on.
+    </p>`;
   }
 }

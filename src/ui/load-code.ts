@@ -1,0 +1,47 @@
+// Fetches the node's code when it is first wanted. It comes from the relay, so while that is away it is waited for.
+import type { Clock } from "../shared/clock.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds before the second try, doubled each time up to the last: as patient as the node itself is later. */
+  retryFirstMs: 500,
+  retryLastMs: 15_000,
+});
+
+export interface LoadCodeDeps {
+  readonly fetch: (url: string, init: RequestInit) => Promise<{ readonly status: number }>;
+  /** Answers whenever the relay does. */
+  readonly url: string;
+  readonly clock: Pick<Clock, "sleep">;
+  /** In [0, 1), for the jitter. */
+  readonly random: () => number;
+}
+
+/** Whoever waits meanwhile. */
+export interface Waiting {
+  readonly signal: AbortSignal;
+  /** The relay does not answer; it is asked again after so many milliseconds. */
+  readonly onAway: (retryInMs: number) => void;
+}
+
+/**
+ * What `load` imports, begun only once the relay answers: browsers may remember a module that could not be fetched.
+ * Throws what `load` throws, or the signal's reason.
+ */
+export async function loadCode<T>(deps: LoadCodeDeps, load: () => Promise<T>, { signal, onAway }: Waiting): Promise<T> {
+  for (let waitMs: number = DEFAULTS.retryFirstMs; !(await answers(deps, signal)); waitMs = Math.min(DEFAULTS.retryLastMs, 2 * waitMs)) {
+    const retryInMs = Math.round(waitMs * (0.75 + deps.random() / 2));
+    onAway(retryInMs);
+    await deps.clock.sleep(retryInMs, signal);
+  }
+  return load();
+}
+
+async function answers({ fetch, url }: LoadCodeDeps, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { status } = await fetch(url, { signal, cache: "no-store" });
+    return status < 500; // above: a proxy that speaks for a relay that is away
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
+}
