@@ -155,6 +155,36 @@ describe("a hostile peer", () => {
     await honestStep();
   });
 
+  it("whose steps are in order may take positions back, to a past that the span really held", async () => {
+    const link = await villain.open(last.hop.peer, PROTOCOLS.session, signal);
+    const own = { session: "7".repeat(32) };
+    const answers: Uint8Array[] = [];
+    const reading = (async () => {
+      for await (const frame of link.frames) answers.push(frame.slice());
+    })();
+    const requester = await villain.open(last.hop.peer, PROTOCOLS.session, signal);
+    const logits: Uint8Array[] = [];
+    const listening = (async () => {
+      for await (const frame of requester.frames) logits.push(frame.slice());
+    })();
+    await requester.send(openFrame({ ...own, start: 4, end: 8, next: null }));
+    const hidden = (seed: number, count: number): Uint8Array =>
+      new Uint8Array(Float32Array.from({ length: 128 * count }, (_, i) => Math.sin(seed + i)).buffer);
+    const chain = chainTokens(ROOT, [1, 2, 3]);
+    const after = (position: number): Uint8Array => chain.slice((position - 1) * HASH_BYTES, position * HASH_BYTES);
+    await link.send(stepFrame({ ...own, count: 2, chain: chain.slice(0, 2 * HASH_BYTES) }, hidden(1, 2)));
+    await link.send(stepFrame({ ...own, position: 2, count: 1, prefix: after(2), chain: after(3) }, hidden(2, 1)));
+    await link.send(stepFrame({ ...own, position: 2, count: 1, prefix: after(2), chain: after(3), truncate: true }, hidden(2, 1)));
+    await link.send(stepFrame({ ...own, position: 1, count: 1, prefix: after(2), chain: after(3), truncate: true }, hidden(2, 1)));
+    await Promise.all([reading.catch(() => {}), listening]); // the last step names another past: its link is cut
+    expect(last.refused).toEqual([{ peer: villain.self, code: "PREFIX_MISMATCH" }]);
+    const given = logits.map(decodeFrame).filter(({ header }) => (header as { kind: string }).kind === "logits");
+    expect(given).toHaveLength(3);
+    expect([...(given[2]?.payload ?? [])]).toEqual([...(given[1]?.payload ?? [])]);
+    expect(answers).toEqual([]);
+    await honestStep();
+  });
+
   it("that opens links without end gets no more than its share", async () => {
     const links = await Promise.all(Array.from({ length: 70 }, () => villain.open(first.hop.peer, PROTOCOLS.session, signal)));
     const all = links.map(drained);

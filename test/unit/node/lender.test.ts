@@ -1,0 +1,139 @@
+// Lending over an in-memory swarm with real spans: who ends up with what, and that coverage never breaks on the way.
+import { afterEach, describe, expect, it } from "vitest";
+import type { StartEngine } from "../../../src/engine/contract.ts";
+import { SpanService } from "../../../src/inference/span-service.ts";
+import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import type { LendState } from "../../../src/node/handle.ts";
+import { Lender, type SpanLoader } from "../../../src/node/lender.ts";
+import { findGaps } from "../../../src/route/coverage.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { ManyhandsError } from "../../../src/shared/errors.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { BUNDLED, bundledEngine, bundledSpan } from "../../support/bundled-model.ts";
+
+const model: SpanLoader = { id: BUNDLED.id, layerCount: 8, loadSpan: (span) => Promise.resolve(bundledSpan(span.start, span.end)) };
+const startEngine: StartEngine = (source) => bundledEngine(source.plan.span.start, source.plan.span.end);
+
+class World {
+  readonly board = new MemoryBoard();
+  readonly network = new MemoryNetwork();
+  readonly lenders = new Map<string, Lender>();
+  readonly states = new Map<string, LendState[]>();
+  /** Moments at which a layer was served by nobody although all had been before. */
+  broken = 0;
+
+  constructor() {
+    let covered = false;
+    this.board.on("swarm:changed", ({ peers }) => {
+      const whole =
+        findGaps(
+          peers.flatMap((peer) => peer.serving),
+          8,
+        ).length === 0;
+      if (covered && !whole) this.broken++;
+      covered = whole;
+    });
+  }
+
+  join(name: string, loader: SpanLoader = model): void {
+    const self = asPeerId(name);
+    const mesh = this.network.join(self);
+    const states: LendState[] = [];
+    const lender = new Lender({
+      self,
+      host: "page",
+      model: loader,
+      directory: this.board.join(self),
+      service: new SpanService({ mesh, model: BUNDLED.id, clock: systemClock, log: silentLog }),
+      startEngine,
+      clock: systemClock,
+      settings: () => ({ share: 1, backend: "auto" }),
+      onState: (state) => states.push(state),
+      onNotice: () => {},
+    });
+    this.lenders.set(name, lender);
+    this.states.set(name, states);
+    lender.start();
+  }
+
+  spans(): string[] {
+    return this.board.swarm.peers
+      .map(({ peer, serving }) => `${peer} ${serving.map((span) => `${span.start}-${span.end}`).join()}`)
+      .toSorted((a, b) => a.localeCompare(b));
+  }
+
+  async until(expected: readonly string[]): Promise<void> {
+    const reached = (): boolean => this.spans().join("|") === expected.join("|");
+    if (reached()) return;
+    await new Promise<void>((resolve) => {
+      const stop = this.board.on("swarm:changed", () => {
+        if (!reached()) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.lenders.values()].map((lender) => lender.stop()));
+  }
+}
+
+describe("Lender", () => {
+  let world = new World();
+  afterEach(async () => {
+    await world.stop();
+    world = new World();
+  });
+
+  it("grows from one tab to three and back to one without a layer unserved while tabs join", async () => {
+    world.join("a");
+    await world.until(["a 0-8"]);
+    world.join("b");
+    await world.until(["a 0-4", "b 4-8"]);
+    world.join("c");
+    await world.until(["a 0-2", "b 4-8", "c 2-4"]);
+    expect(world.broken).toBe(0);
+    await world.lenders.get("c")?.stop();
+    await world.until(["a 0-4", "b 4-8"]);
+    world.board.remove(asPeerId("a")); // as the relay does when a tab is killed
+    await world.lenders.get("a")?.stop();
+    await world.until(["b 0-8"]);
+  });
+
+  it("settles when several join at once", async () => {
+    for (const name of ["a", "b", "c", "d"]) world.join(name);
+    await new Promise<void>((resolve) => {
+      const stop = world.board.on("swarm:changed", ({ peers }) => {
+        const spans = peers.flatMap((peer) => peer.serving);
+        const layers = spans.reduce((sum, span) => sum + span.end - span.start, 0);
+        if (spans.length !== 4 || layers !== 8 || findGaps(spans, 8).length > 0) return;
+        stop();
+        resolve();
+      });
+    });
+  });
+
+  it("goes to off when stopped, from any state", async () => {
+    world.join("a");
+    await world.lenders.get("a")?.stop();
+    expect(world.states.get("a")?.at(-1)).toEqual({ kind: "off" });
+    expect(world.board.swarm.peers).toEqual([]);
+  });
+
+  it("says why it failed and leaves the swarm when its span cannot be loaded", async () => {
+    const failing: SpanLoader = { ...model, loadSpan: () => Promise.reject(new ManyhandsError("MODEL_CORRUPT", "not what was promised")) };
+    const left = new Promise<void>((resolve) => {
+      const stop = world.board.on("swarm:changed", ({ revision, peers }) => {
+        if (revision < 2 || peers.length > 0) return;
+        stop();
+        resolve();
+      });
+    });
+    world.join("a", failing);
+    await left;
+    expect(world.states.get("a")?.at(-1)).toEqual({ kind: "failed", problem: { code: "MODEL_CORRUPT", message: "not what was promised" } });
+  });
+});
