@@ -1,0 +1,33 @@
+// Runs inside a page of a test: a libp2p node of its own that sends whatever bytes it is told to over the real mesh.
+import { multiaddr } from "@multiformats/multiaddr";
+import { settleInitChannels } from "../../src/mesh/init-channel.ts";
+import { createTabNode, type TabNode } from "../../src/mesh/libp2p-node.ts";
+import { PROTOCOLS } from "../../src/protocol/version.ts";
+
+let joined: { readonly node: TabNode; readonly relay: string } | undefined;
+
+/** Calls the relay. Answers this peer's id. */
+export async function join(relay: string): Promise<string> {
+  settleInitChannels(RTCPeerConnection.prototype);
+  const node = await createTabNode({ seed: crypto.getRandomValues(new Uint8Array(32)), iceServers: [] });
+  await node.dial(multiaddr(relay));
+  joined = { node, relay };
+  return node.peerId.toString();
+}
+
+/** Opens a stream of the session protocol to `peer`, writes `records` as they are, and waits until the other side ends it. */
+export async function attack(peer: string, records: readonly (readonly number[])[]): Promise<void> {
+  if (joined === undefined) throw new Error("join first");
+  const { node, relay } = joined;
+  const stream = await node.dialProtocol(multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`), PROTOCOLS.session);
+  const ended = new Promise<void>((resolve) => {
+    stream.addEventListener("close", () => resolve(), { once: true });
+    stream.addEventListener("remoteCloseWrite", () => resolve(), { once: true });
+  });
+  for (const record of records) {
+    if (stream.status !== "open") break; // refused already, as it should be
+    stream.send(Uint8Array.from(record));
+  }
+  await ended;
+  stream.abort(new Error("done"));
+}

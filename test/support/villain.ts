@@ -1,0 +1,37 @@
+// A peer that breaks the protocol: a page with a real libp2p node, told by the test which bytes to send.
+import { build } from "vite";
+import type { Tab } from "./tabs.ts";
+import type * as VillainPage from "./villain-page.ts";
+
+export interface Villain {
+  readonly peer: string;
+  /** Sends link records to a peer on a stream of their own; resolves when that peer has ended the stream. */
+  attack(peer: string, records: readonly Uint8Array[]): Promise<void>;
+}
+
+/** Makes a villain of a tab: the node's real code, bundled for it, without the page's manners. */
+export async function makeVillain({ page }: Tab, relayAddress: string): Promise<Villain> {
+  const built = await build({
+    configFile: false,
+    logLevel: "silent",
+    build: {
+      write: false,
+      minify: false,
+      lib: { entry: new URL("villain-page.ts", import.meta.url).pathname, formats: ["iife"], name: "villain" },
+    },
+  });
+  const [bundle] = Array.isArray(built) ? built : [built];
+  if (bundle === undefined || !("output" in bundle)) throw new Error("the villain was not bundled");
+  // A script that is evaluated from outside is not held back by the page's content security policy.
+  await page.evaluate(`${bundle.output[0].code}; globalThis.villain = villain;`);
+  type Global = typeof globalThis & { readonly villain: typeof VillainPage };
+  const peer = await page.evaluate((address) => (globalThis as Global).villain.join(address), relayAddress);
+  return {
+    peer,
+    attack: (target, records) =>
+      page.evaluate(([to, bytes]) => (globalThis as Global).villain.attack(to, bytes), [
+        target,
+        records.map((record) => [...record]),
+      ] as const),
+  };
+}
