@@ -1,11 +1,19 @@
 // Chooses a backend for a span in this worker: WebAssembly, or WebGPU where it passes its self-test and is faster.
-import type { SpanSource } from "../protocol/span-plan.ts";
+import { convertedBytes, type SpanSource } from "../protocol/span-plan.ts";
 import { spanLength } from "../shared/ids.ts";
 import { errorMessage } from "../shared/errors.ts";
 import type { EngineOptions, EngineReport } from "./contract.ts";
+import { unpackSpan } from "./dequantize.ts";
 import type { Ort } from "./ort.ts";
 import { type SelfTest, selfTest, selfTestAgrees } from "./self-test.ts";
 import { SpanRunner } from "./span-runner.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Bytes of unpacked weights at most: a WebAssembly heap of 4 GB holds them once more while the session is built. */
+  unpackedBytes: 1.5e9,
+});
+
+type Form = "wasm" | "wasm+f32-weights" | "webgpu";
 
 export interface StartedRunner {
   readonly ort: Ort;
@@ -20,11 +28,13 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
   if (!device) {
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
     const ort: Ort = await import("onnxruntime-web/wasm");
-    const runner = await SpanRunner.create(ort, source, { executionProviders: ["wasm"], cacheOnDevice: false });
-    return started(ort, runner, await selfTest(runner, () => performance.now()), "wasm", notices);
+    const cpu = wasmForm(source, notices);
+    const runner = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false });
+    return started(ort, runner, await selfTest(runner, () => performance.now()), cpu.form, notices);
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
-  const wasm = await SpanRunner.create(ort, source, { executionProviders: ["wasm"], cacheOnDevice: false });
+  const cpu = wasmForm(source, notices);
+  const wasm = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false });
   const reference = await selfTest(wasm, () => performance.now());
   try {
     const webgpu = await SpanRunner.create(ort, source, { executionProviders: [{ name: "webgpu", device }], cacheOnDevice: true });
@@ -44,17 +54,28 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
     // WebGPU is an offer; whatever it fails with, the same span already runs on WebAssembly.
     notices.push(`WebGPU could not run this span, so WebAssembly is used: ${errorMessage(error)}`);
   }
-  return started(ort, wasm, reference, "wasm", notices);
+  return started(ort, wasm, reference, cpu.form, notices);
 }
 
-function started(ort: Ort, runner: SpanRunner, test: SelfTest, backend: "wasm" | "webgpu", notices: readonly string[]): StartedRunner {
+/** What runs on WebAssembly: packed weights unpacked where that fits, which is part of the determinism class. */
+function wasmForm(source: SpanSource, notices: string[]): { readonly source: SpanSource; readonly form: Form } {
+  if (!source.converted) return { source, form: "wasm" };
+  if (convertedBytes(source.converted) > DEFAULTS.unpackedBytes) {
+    notices.push("This span's 4-bit weights are too large to unpack here, so WebAssembly runs them packed, which is several times slower.");
+    return { source, form: "wasm" };
+  }
+  return { source: unpackSpan(source), form: "wasm+f32-weights" };
+}
+
+/** `form` is the backend, and with a plus what was done to the weights: both are part of the determinism class. */
+function started(ort: Ort, runner: SpanRunner, test: SelfTest, form: Form, notices: readonly string[]): StartedRunner {
   const layerMs = test.stepMs / spanLength(runner.plan.span);
   return {
     ort,
     runner,
     report: {
-      backend,
-      determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${backend}/1`,
+      backend: form === "webgpu" ? "webgpu" : "wasm",
+      determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${form}/1`,
       layerMs,
       notices,
     },

@@ -5,6 +5,7 @@ import type { Clock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";
+import { planConversion } from "./convert-weights.ts";
 import { cutSpan, type SpanWeight } from "./cut-span.ts";
 import { readCuttableModel } from "./cuttable-model.ts";
 import { type Manifest, type ManifestTensor, TILE_BYTES } from "./manifest.ts";
@@ -79,7 +80,7 @@ export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   );
   const missing = await readStored(options, places, progress);
   await fetchMissing(options, missing, progress);
-  return { plan, graph, externalData };
+  return { plan, graph, externalData, converted: planConversion(graph) };
 }
 
 /** The manifest's word on a weight that the graph refers to. */

@@ -39,12 +39,50 @@ export interface SpanPlan {
   readonly caches: readonly CacheTensor[];
 }
 
+/** Bytes of a quantized tensor: a file of the span's external data, or inside the graph where small. */
+export type PackedBytes =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "inline"; readonly bytes: Uint8Array<ArrayBuffer> };
+
+/**
+ * How to unpack one weight into f32 `[rows, columns]`, row-major: (q - zeroPoint) * scale in f32, blocks of `blockSize`
+ * columns, low nibble first. Layout as ONNX Runtime's MatMulNBits has it: packed `[rows, blocks, blockSize * bits / 8]`,
+ * scales `[rows, blocks]` f32, zero points `[rows, ceil(blocks * bits / 8)]`, by default the middle of the range.
+ */
+export interface WeightConversion {
+  readonly bits: 4 | 8;
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  readonly packed: PackedBytes;
+  readonly scales: PackedBytes;
+  readonly zeroPoints: PackedBytes | undefined;
+  /** External file of the converted graph that takes the result. */
+  readonly path: string;
+}
+
+/** The same span over unpacked weights, for a backend whose kernel for packed ones is slow. */
+export interface ConvertedSpan {
+  /** ONNX ModelProto. */
+  readonly graph: Uint8Array<ArrayBuffer>;
+  readonly conversions: readonly WeightConversion[];
+  /** External files that the converted graph no longer reads, once they are unpacked. */
+  readonly unusedFiles: readonly string[];
+}
+
 /** A span ready for a runtime: its graph, and the weights it refers to as external data. */
 export interface SpanSource {
   readonly plan: SpanPlan;
   /** ONNX ModelProto. */
   readonly graph: Uint8Array<ArrayBuffer>;
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array<ArrayBuffer> }[];
+  /** Where the span has block-quantized weights. */
+  readonly converted?: ConvertedSpan | undefined;
+}
+
+/** Bytes of f32 weights that a conversion makes. */
+export function convertedBytes({ conversions }: ConvertedSpan): number {
+  return conversions.reduce((sum, { rows, columns }) => sum + 4 * rows * columns, 0);
 }
 
 /** Bytes of cache that one position of one session takes in this span. */

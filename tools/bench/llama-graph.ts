@@ -25,10 +25,15 @@ export interface LlamaShape {
   readonly vocabulary: number;
   /** Positions of the rotary tables. */
   readonly context: number;
+  /** Bits of the layers' and the head's weights: 4 are MatMulNBits in blocks of 32, as the builder's int4. Default 32. */
+  readonly bits?: 32 | 4;
 }
 
 /** How a tensor's values are made. */
-export type WeightKind = "matrix" | "projection" | "norm" | "cos" | "sin";
+export type WeightKind = "matrix" | "projection" | "norm" | "cos" | "sin" | "packed" | "scales" | "projection-scales";
+
+/** Columns that share a scale. */
+export const BLOCK_SIZE = 32;
 
 export interface LlamaWeight {
   readonly name: string;
@@ -40,7 +45,12 @@ const MICROSOFT = "com.microsoft";
 const EPSILON = 1e-5;
 const MASK = "/model/attn_mask_reformat/attn_mask_subgraph";
 
-/** The graph, and the float32 weights that `dataFile` has to hold one right after the other. */
+/** Bytes of a weight: packed ones have two values in each byte. */
+export function weightBytes({ dims, kind }: LlamaWeight): number {
+  return (kind === "packed" ? 1 : 4) * dims.reduce((product, dim) => product * dim, 1);
+}
+
+/** The graph, and the weights that `dataFile` has to hold one right after the other. */
 export function llamaGraph(
   shape: LlamaShape,
   dataFile: string,
@@ -76,13 +86,21 @@ export function llamaGraph(
     residual = `${base}/output_3`;
     return `${base}/output_0`;
   };
-  const matmul = (base: string, input: string, kind: WeightKind, rows: number, columns: number): string =>
-    node(
-      "MatMul",
-      `${base}/MatMul`,
-      [input, weight(`${base.slice(1).replaceAll("/", ".")}.MatMul.weight`, kind, rows, columns)],
-      [`${base}/MatMul/output_0`],
-    );
+  const matmul = (base: string, input: string, kind: "matrix" | "projection", rows: number, columns: number, output?: string): string => {
+    const name = `${base.slice(1).replaceAll("/", ".")}.MatMul.weight`;
+    const outputs = [output ?? `${base}/MatMul/output_0`];
+    if (shape.bits !== 4) return node("MatMul", `${base}/MatMul`, [input, weight(name, kind, rows, columns)], outputs);
+    const blocks = Math.ceil(rows / BLOCK_SIZE);
+    const packed = weight(`${name}_Q4`, "packed", columns, blocks, BLOCK_SIZE / 2);
+    const scales = weight(`${name}_scales`, kind === "matrix" ? "scales" : "projection-scales", columns, blocks);
+    return node("MatMulNBits", `${base}/MatMul_Q4`, [input, packed, scales], outputs, MICROSOFT, [
+      intAttribute("K", rows),
+      intAttribute("N", columns),
+      intAttribute("bits", 4),
+      intAttribute("block_size", BLOCK_SIZE),
+      intAttribute("accuracy_level", 4),
+    ]);
+  };
 
   for (let layer = 0; layer < shape.layers; layer++) {
     const base = `/model/layers.${layer}`;
@@ -110,7 +128,7 @@ export function llamaGraph(
     branch = matmul(`${base}/mlp/down_proj`, product, "projection", shape.feedForward, shape.width);
   }
   const last = norm(`/model/layers.${shape.layers}/final_norm_layernorm`, true);
-  node("MatMul", "/lm_head/MatMul", [last, weight("lm_head.MatMul.weight", "matrix", shape.width, shape.vocabulary)], ["logits"]);
+  matmul("/lm_head", last, "matrix", shape.width, shape.vocabulary, "logits");
   return { graph: writeGraph(shape, nodes, weights, dataFile), weights };
 }
 
@@ -179,9 +197,10 @@ function writeGraph(
   dataFile: string,
 ): Uint8Array<ArrayBuffer> {
   let offset = 0;
-  const initializer = weights.map(({ name, dims }): TensorProto => {
-    const length = 4 * dims.reduce((product, dim) => product * dim, 1);
-    const tensor = asExternal(create(TensorProtoSchema, { name, dataType: ElementType.FLOAT, dims: dims.map(BigInt) }), {
+  const initializer = weights.map((weight): TensorProto => {
+    const length = weightBytes(weight);
+    const dataType = weight.kind === "packed" ? ElementType.UINT8 : ElementType.FLOAT;
+    const tensor = asExternal(create(TensorProtoSchema, { name: weight.name, dataType, dims: weight.dims.map(BigInt) }), {
       file: dataFile,
       offset,
       length,

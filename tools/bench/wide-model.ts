@@ -1,6 +1,6 @@
 // Writes a synthetic Llama with seeded random weights into a folder: a model wide enough that its compute weighs more than its messages.
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { makeManifest } from "../model/make-manifest.ts";
@@ -13,6 +13,8 @@ const CHUNK_FLOATS = 2 ** 21;
 /** Standard deviation of weights: keeps activations near 1 at these widths (GPT-2, Radford et al. 2019). */
 const DEVIATION = 0.02;
 const ROPE_BASE = 10_000;
+/** Of 4-bit values, in steps. */
+const PACKED_DEVIATION = 2.5;
 
 export interface WideModelOptions extends Partial<LlamaShape> {
   readonly seed?: number;
@@ -36,6 +38,7 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
     feedForward: options.feedForward ?? 2048,
     vocabulary: options.vocabulary ?? config.model.vocab_size,
     context: options.context ?? config.model.context_length,
+    bits: options.bits ?? 32,
   };
   const folder = options.folder ?? path.join(ROOT, ".cache/models", `wide-${Object.values(shape).join("-")}-seed-${seed}`);
   if (existsSync(path.join(folder, "manifest.cbor"))) return folder;
@@ -77,6 +80,10 @@ async function writeWeights(file: string, weights: readonly LlamaWeight[], shape
   try {
     for (const weight of weights) {
       const total = weight.dims.reduce((product, dim) => product * dim, 1);
+      if (weight.kind === "packed") {
+        await writePacked(handle, total, normal);
+        continue;
+      }
       for (let start = 0; start < total; start += CHUNK_FLOATS) {
         const chunk = new Float32Array(Math.min(CHUNK_FLOATS, total - start));
         fill(chunk, start, weight, shape, normal);
@@ -85,6 +92,16 @@ async function writeWeights(file: string, weights: readonly LlamaWeight[], shape
     }
   } finally {
     await handle.close();
+  }
+}
+
+/** Pairs of 4-bit values around their middle, 8, with a standard deviation of about 2.5: what rounding normal weights gives. */
+async function writePacked(handle: FileHandle, total: number, normal: () => number): Promise<void> {
+  const four = (): number => Math.min(15, Math.max(0, Math.round(8 + PACKED_DEVIATION * normal())));
+  for (let start = 0; start < total; start += CHUNK_FLOATS) {
+    const chunk = new Uint8Array(Math.min(CHUNK_FLOATS, total - start));
+    for (let index = 0; index < chunk.length; index++) chunk[index] = four() | (four() << 4);
+    await handle.write(chunk);
   }
 }
 
@@ -101,6 +118,14 @@ function fill(chunk: Float32Array, start: number, { kind, dims }: LlamaWeight, s
       for (let index = 0; index < chunk.length; index++) chunk[index] = deviation * normal();
       return;
     }
+    case "scales":
+    case "projection-scales": {
+      const deviation = (kind === "scales" ? DEVIATION : DEVIATION / Math.sqrt(2 * shape.layers)) / PACKED_DEVIATION;
+      for (let index = 0; index < chunk.length; index++) chunk[index] = deviation * (0.9 + 0.02 * Math.abs(normal()));
+      return;
+    }
+    case "packed":
+      throw new Error("packed weights are bytes, not floats");
     case "cos":
     case "sin": {
       const half = dims[1] ?? 1;
@@ -144,6 +169,7 @@ const NUMBERS = {
   "feed-forward": "feedForward",
   vocabulary: "vocabulary",
   context: "context",
+  bits: "bits",
   seed: "seed",
 } as const;
 
