@@ -3,12 +3,17 @@ import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
 import { readCuttableModel } from "./cuttable-model.ts";
 import { countBytes } from "./count-bytes.ts";
+import { countCost, describeDtype } from "./count-cost.ts";
 import { detachWeights, type WeightTensor } from "./detach-weights.ts";
+import type { LayerCache } from "./find-layers.ts";
 import { encodeManifest, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./manifest.ts";
 import { sha256 } from "./sha256.ts";
 
 /** What the files of a graph do not say. */
-export type ModelFacts = Pick<Manifest, "name" | "licence" | "source" | "contextLength" | "bosToken" | "eosTokens">;
+export type ModelFacts = Pick<
+  Manifest,
+  "name" | "licence" | "source" | "origin" | "contextLength" | "bosToken" | "eosTokens" | "chatTemplate"
+>;
 
 /** A small file, whole. */
 export interface FileBytes {
@@ -46,45 +51,85 @@ const SKELETON_SUFFIX = ".skeleton";
  */
 export async function buildManifest(options: BuildManifestOptions): Promise<BuiltManifest> {
   const { skeleton, isRewritten, weights } = detachWeights(options.model.bytes, options.model.path);
-  const model = readCuttableModel(skeleton);
-  const graph = isRewritten ? { path: `${options.model.path}${SKELETON_SUFFIX}`, bytes: new Uint8Array(skeleton) } : options.model;
+  const graph = skeletonFile(options.model.path, skeleton, isRewritten);
   const paths = [...new Set(weights.map((weight) => weight.source.file))];
   const dataFiles = await Promise.all(paths.map(async (path) => ({ path, size: await options.fileSize(path) })));
-  const tensors: ManifestTensor[] = [];
-  for (const weight of weights) {
-    const size = dataFiles[paths.indexOf(weight.source.file)]?.size ?? 0;
-    if (weight.source.offset + weight.source.length > size) {
-      throw new ManyhandsError("MODEL_CORRUPT", `"${weight.source.file}" is cut short: it ends before the weights of "${weight.name}"`);
-    }
-    tensors.push(await describeTensor(weight, paths, options.read));
+  checkRanges(weights, dataFiles);
+  const tiles: Uint8Array<ArrayBuffer>[][] = [];
+  for (const weight of weights) tiles.push(await hashTiles(weight, options.read));
+  const { facts, tokenizer, tokenizerConfig } = options;
+  return assembleManifest({ facts, graph, tokenizer, tokenizerConfig, weights, tiles, dataFiles });
+}
+
+/** The graph file that a manifest names: the model's own where it holds no large weights, else one beside it. */
+export function skeletonFile(modelPath: string, skeleton: Uint8Array, isRewritten: boolean): FileBytes {
+  return { path: isRewritten ? `${modelPath}${SKELETON_SUFFIX}` : modelPath, bytes: new Uint8Array(skeleton) };
+}
+
+/** Throws MODEL_CORRUPT where a weight lies behind the end of its file. */
+export function checkRanges(weights: readonly WeightTensor[], dataFiles: Manifest["dataFiles"]): void {
+  for (const { name, source } of weights) {
+    const size = dataFiles.find((file) => file.path === source.file)?.size ?? 0;
+    if (source.offset + source.length > size)
+      throw new ManyhandsError("MODEL_CORRUPT", `"${source.file}" is cut short: it ends before the weights of "${name}"`);
   }
+}
+
+/** Everything that a manifest says, once every weight has been hashed. */
+export interface ManifestParts {
+  readonly facts: ModelFacts;
+  /** The graph without its large weights. */
+  readonly graph: FileBytes;
+  readonly tokenizer: FileBytes | undefined;
+  readonly tokenizerConfig: FileBytes | undefined;
+  readonly weights: readonly WeightTensor[];
+  /** By weight: SHA-256 of each tile. */
+  readonly tiles: readonly (readonly Uint8Array<ArrayBuffer>[])[];
+  readonly dataFiles: Manifest["dataFiles"];
+}
+
+/** Puts a manifest together. Throws MODEL_CORRUPT and MODEL_UNSUPPORTED where the graph cannot be cut. */
+export async function assembleManifest(parts: ManifestParts): Promise<BuiltManifest> {
+  const { facts, graph, weights, dataFiles } = parts;
+  const model = readCuttableModel(graph.bytes);
   const manifest: Manifest = {
-    format: 1,
-    ...options.facts,
+    format: 2,
+    ...facts,
     layerCount: model.layerCount,
     vocabularySize: model.vocabularySize,
     hiddenWidth: model.hiddenWidth,
+    dtype: describeDtype(model),
     graph: await describeFile(graph),
-    tokenizer: options.tokenizer === undefined ? null : await describeFile(options.tokenizer),
-    tokenizerConfig: options.tokenizerConfig === undefined ? null : await describeFile(options.tokenizerConfig),
-    dataFiles,
-    tensors,
+    tokenizer: parts.tokenizer === undefined ? null : await describeFile(parts.tokenizer),
+    tokenizerConfig: parts.tokenizerConfig === undefined ? null : await describeFile(parts.tokenizerConfig),
+    dataFiles: [...dataFiles],
+    tensors: weights.map(({ name, source, type, dims }, index): ManifestTensor => {
+      const file = dataFiles.findIndex(({ path }) => path === source.file);
+      return { name, file, offset: source.offset, length: source.length, type, dims: [...dims], tiles: [...(parts.tiles[index] ?? [])] };
+    }),
     ...countBytes(model),
+    ...countCost(model),
+    cacheBytes: model.layers.caches.map((caches) => caches.reduce((sum, cache) => sum + cachePositionBytes(cache), 0)),
   };
   return { ...(await encodeManifest(manifest)), manifest, graph };
+}
+
+/** Key and value of one position; a cache that holds both counts twice. */
+function cachePositionBytes({ kind, heads, headSize, type }: LayerCache): number {
+  return heads * headSize * (type === "float16" ? 2 : 4) * (kind === "pair" ? 2 : 1);
 }
 
 async function describeFile(file: FileBytes): Promise<WholeFile> {
   return { path: file.path, size: file.bytes.byteLength, sha256: await sha256(file.bytes) };
 }
 
-async function describeTensor(weight: WeightTensor, paths: readonly string[], read: BuildManifestOptions["read"]): Promise<ManifestTensor> {
-  const { file, offset, length } = weight.source;
+async function hashTiles({ source }: WeightTensor, read: BuildManifestOptions["read"]): Promise<Uint8Array<ArrayBuffer>[]> {
+  const { file, offset, length } = source;
   const tiles: Uint8Array<ArrayBuffer>[] = [];
   for (let at = 0; at < length; at += TILE_BYTES) {
     const bytes = await read(file, offset + at, Math.min(TILE_BYTES, length - at));
     if (bytes.byteLength !== Math.min(TILE_BYTES, length - at)) throw new ManyhandsError("MODEL_CORRUPT", `"${file}" is cut short`);
     tiles.push(await sha256(bytes));
   }
-  return { name: weight.name, file: paths.indexOf(file), offset, length, type: weight.type, dims: [...weight.dims], tiles };
+  return tiles;
 }

@@ -9,7 +9,7 @@ import { asModelId, type ModelId } from "../shared/ids.ts";
 import { sha256 } from "./sha256.ts";
 
 /** Raised with every change of the record's shape. */
-const MANIFEST_FORMAT = 1;
+const MANIFEST_FORMAT = 2;
 
 /** Bytes of a full tile: a block that every content-addressed network carries. The last tile of a tensor may be shorter. */
 export const TILE_BYTES = 1024 * 1024;
@@ -20,6 +20,8 @@ export const MANIFEST_MAX_BYTES = 16 * 1024 * 1024;
 const SHA_256 = 0x12; // multihash code
 const MAX_TENSORS = 100_000;
 const MAX_FILES = 1024;
+/** Characters of a chat template: the longest known ones, with their tools, have 20,000. */
+const MAX_TEMPLATE_LENGTH = 200_000;
 
 const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -47,6 +49,17 @@ const Tensor = v.strictObject({
 });
 export type ManifestTensor = v.InferOutput<typeof Tensor>;
 
+/** Where the files came from, so that a tab can fetch the same bytes there. */
+const Origin = v.strictObject({
+  /** Folder that the paths of `dataFiles` are relative to; ends in a slash. A hub's has the revision in it. */
+  url: v.pipe(v.string(), v.maxLength(1000), v.regex(/^https?:\/\/[^\s?#]+\/$/)),
+  /** `organisation/name` on a hub; null for other servers. */
+  repository: v.nullable(v.pipe(v.string(), v.maxLength(200), v.regex(/^[\w.-]+\/[\w.-]+$/))),
+  /** Commit or branch of the repository, the commit wherever the hub tells it. */
+  revision: v.nullable(v.pipe(v.string(), v.maxLength(200), v.regex(/^[\w./-]+$/))),
+});
+export type ModelOrigin = v.InferOutput<typeof Origin>;
+
 export const Manifest = v.pipe(
   v.strictObject({
     format: v.literal(MANIFEST_FORMAT),
@@ -54,6 +67,8 @@ export const Manifest = v.pipe(
     licence: text,
     /** Where the model comes from: a URL or a repository's name. */
     source: text,
+    /** Null for a model that exists only where its manifest is served. */
+    origin: v.nullable(Origin),
     layerCount: v.pipe(positive, v.maxValue(LIMITS.layers)),
     /** Positions that the model was made for. */
     contextLength: positive,
@@ -64,6 +79,10 @@ export const Manifest = v.pipe(
     bosToken: v.nullable(natural),
     /** Tokens that end an answer. */
     eosTokens: v.pipe(v.array(natural), v.maxLength(64)),
+    /** Jinja source that turns a conversation into a prompt; null for a model that only goes on with a text. */
+    chatTemplate: v.nullable(v.pipe(v.string(), v.maxLength(MAX_TEMPLATE_LENGTH))),
+    /** How the weights are stored, in the hub's words: `fp32`, `fp16`, `q8`, `q4`, `q4f16`, … */
+    dtype: v.pipe(v.string(), v.minLength(1), v.maxLength(20)),
     graph: WholeFile,
     /** Null for a model that takes token ids alone. */
     tokenizer: v.nullable(WholeFile),
@@ -74,8 +93,16 @@ export const Manifest = v.pipe(
     layerBytes: v.array(natural),
     embeddingBytes: natural,
     headBytes: natural,
+    /** Multiply-adds with weights for one token, by layer, and of the head: what work is measured in. The embedding is a look-up. */
+    layerCost: v.array(natural),
+    headCost: natural,
+    /** Bytes of key/value cache of one position, by layer. */
+    cacheBytes: v.array(natural),
   }),
-  v.check((manifest) => manifest.layerBytes.length === manifest.layerCount, "layerBytes has one entry for each layer"),
+  v.check(
+    ({ layerCount, ...by }) => [by.layerBytes, by.layerCost, by.cacheBytes].every((list) => list.length === layerCount),
+    "layerBytes, layerCost and cacheBytes have one entry for each layer",
+  ),
   v.check(
     ({ tensors, dataFiles }) =>
       tensors.every(

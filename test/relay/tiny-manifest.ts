@@ -4,16 +4,19 @@ import { encodeManifest } from "../../src/model/manifest.ts";
 /** Canonical bytes and id. */
 export function tinyManifest(name: string): ReturnType<typeof encodeManifest> {
   return encodeManifest({
-    format: 1,
+    format: 2,
     name,
     licence: "MIT",
     source: "test",
+    origin: null,
     layerCount: 2,
     contextLength: 16,
     vocabularySize: 8,
     hiddenWidth: 4,
     bosToken: null,
     eosTokens: [],
+    chatTemplate: null,
+    dtype: "fp32",
     graph: { path: "model.onnx", size: 10, sha256: new Uint8Array(32) },
     tokenizer: null,
     tokenizerConfig: null,
@@ -22,5 +25,8 @@ export function tinyManifest(name: string): ReturnType<typeof encodeManifest> {
     layerBytes: [1, 1],
     embeddingBytes: 1,
     headBytes: 1,
+    layerCost: [1, 1],
+    headCost: 1,
+    cacheBytes: [1, 1],
   });
 }

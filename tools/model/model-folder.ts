@@ -5,23 +5,14 @@ import path from "node:path";
 import { buildManifest, type BuiltManifest, type FileBytes, type ModelFacts } from "../../src/model/build-manifest.ts";
 import type { TileRange, TileRead, TileSource } from "../../src/model/tile-source.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
+import { FACT_FILES, namedModelFile, readFacts } from "./model-facts.ts";
 
-/** What a folder without configurations is taken for. */
-const FALLBACK_CONTEXT_LENGTH = 512;
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-
-async function readJson(file: string): Promise<Record<string, unknown>> {
-  if (!existsSync(file)) return {};
-  const value: unknown = JSON.parse(await readFile(file, "utf8"));
-  return isRecord(value) ? value : {};
-}
+const textOf = async (file: string): Promise<string | undefined> => (existsSync(file) ? readFile(file, "utf8") : undefined);
 
 /** The ONNX file of a folder: the one that genai_config.json names, else the only one there. Throws BAD_INPUT. */
 export async function findModelFile(folder: string): Promise<string> {
-  const { model } = await readJson(path.join(folder, "genai_config.json"));
-  const decoder = isRecord(model) && isRecord(model["decoder"]) ? model["decoder"] : {};
-  if (typeof decoder["filename"] === "string") return decoder["filename"];
+  const named = namedModelFile(await textOf(path.join(folder, FACT_FILES.genai)));
+  if (named !== undefined) return named;
   const files = (await readdir(folder)).filter((name) => name.endsWith(".onnx"));
   const [only] = files;
   if (only === undefined || files.length > 1)
@@ -30,25 +21,16 @@ export async function findModelFile(folder: string): Promise<string> {
 }
 
 /** What the configurations, and the first lines of the model card, say; `given` wins. */
-export async function readFacts(folder: string, given: Partial<ModelFacts> = {}): Promise<ModelFacts> {
-  const config = await readJson(path.join(folder, "genai_config.json"));
-  const model = isRecord(config["model"]) ? config["model"] : {};
-  const tokenizer = await readJson(path.join(folder, "tokenizer_config.json"));
-  const card = existsSync(path.join(folder, "README.md")) ? await readFile(path.join(folder, "README.md"), "utf8") : "";
-  const cardSays = (key: string): string | undefined =>
-    new RegExp(`^${key}:\\s*(.+)$`, "m").exec(/^---\n([\s\S]*?)\n---/.exec(card)?.[1] ?? "")?.[1]?.trim();
-  const wholeNumber = (value: unknown): number | undefined =>
-    typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
-  const eos = Array.isArray(model["eos_token_id"]) ? model["eos_token_id"] : [model["eos_token_id"]];
-  return {
-    name: given.name ?? path.basename(path.resolve(folder)),
-    licence: given.licence ?? cardSays("license") ?? "not stated",
-    source: given.source ?? cardSays("source") ?? "not stated",
-    contextLength:
-      given.contextLength ?? wholeNumber(model["context_length"]) ?? wholeNumber(tokenizer["model_max_length"]) ?? FALLBACK_CONTEXT_LENGTH,
-    bosToken: given.bosToken ?? wholeNumber(model["bos_token_id"]) ?? null,
-    eosTokens: given.eosTokens ?? eos.map(wholeNumber).filter((token) => token !== undefined),
-  };
+export async function readFolderFacts(folder: string, given: Partial<ModelFacts> = {}): Promise<ModelFacts> {
+  const [genai, config, generation, tokenizerConfig, chatTemplate, card] = await Promise.all(
+    [FACT_FILES.genai, FACT_FILES.config, FACT_FILES.generation, FACT_FILES.tokenizerConfig, FACT_FILES.chatTemplate, FACT_FILES.card].map(
+      (name) => textOf(path.join(folder, name)),
+    ),
+  );
+  return readFacts(
+    { genai, config, generation, tokenizerConfig, chatTemplate, card },
+    { ...given, name: given.name ?? path.basename(path.resolve(folder)) },
+  );
 }
 
 /** Builds the manifest of a folder. Throws as buildManifest does. */
@@ -60,7 +42,7 @@ export async function manifestOfFolder(folder: string, given: Partial<ModelFacts
   const optional = (name: string): Promise<FileBytes | undefined> =>
     existsSync(path.join(folder, name)) ? whole(name) : Promise.resolve(undefined);
   return buildManifest({
-    facts: await readFacts(folder, given),
+    facts: await readFolderFacts(folder, given),
     model: await whole(await findModelFile(folder)),
     tokenizer: await optional("tokenizer.json"),
     tokenizerConfig: await optional("tokenizer_config.json"),

@@ -101,13 +101,13 @@ describe("what is no manifest is refused", () => {
   });
 
   test("another format", () => {
-    expect(corrupt(change({ format: 2 }))).toBe("MODEL_CORRUPT");
+    expect(corrupt(change({ format: 1 }))).toBe("MODEL_CORRUPT");
   });
   test("an unknown field", () => {
     expect(corrupt(encode({ ...built.manifest, extra: 1 }))).toBe("MODEL_CORRUPT");
   });
   test("layer costs for other layers", () => {
-    expect(corrupt(change({ layerBytes: [1] }))).toBe("MODEL_CORRUPT");
+    for (const field of ["layerBytes", "layerCost", "cacheBytes"]) expect(corrupt(change({ [field]: [1] }))).toBe("MODEL_CORRUPT");
   });
   test("a tensor outside its file", () => {
     const [first, ...rest] = built.manifest.tensors;
