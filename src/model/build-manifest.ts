@@ -6,7 +6,7 @@ import { countBytes } from "./count-bytes.ts";
 import { countCost, describeDtype } from "./count-cost.ts";
 import { detachWeights, type WeightTensor } from "./detach-weights.ts";
 import type { LayerCache } from "./find-layers.ts";
-import { encodeManifest, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./manifest.ts";
+import { encodeManifest, isModelPath, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./manifest.ts";
 import { sha256 } from "./sha256.ts";
 
 /** What the files of a graph do not say. */
@@ -52,6 +52,7 @@ const SKELETON_SUFFIX = ".skeleton";
 export async function buildManifest(options: BuildManifestOptions): Promise<BuiltManifest> {
   const { skeleton, isRewritten, weights } = detachWeights(options.model.bytes, options.model.path);
   const graph = skeletonFile(options.model.path, skeleton, isRewritten);
+  checkPaths(weights);
   const paths = [...new Set(weights.map((weight) => weight.source.file))];
   const dataFiles = await Promise.all(paths.map(async (path) => ({ path, size: await options.fileSize(path) })));
   checkRanges(weights, dataFiles);
@@ -64,6 +65,17 @@ export async function buildManifest(options: BuildManifestOptions): Promise<Buil
 /** The graph file that a manifest names: the model's own where it holds no large weights, else one beside it. */
 export function skeletonFile(modelPath: string, skeleton: Uint8Array, isRewritten: boolean): FileBytes {
   return { path: isRewritten ? `${modelPath}${SKELETON_SUFFIX}` : modelPath, bytes: new Uint8Array(skeleton) };
+}
+
+/** Throws MODEL_UNSUPPORTED where the graph points out of its own folder, or to a file that a manifest cannot name. */
+export function checkPaths(weights: readonly WeightTensor[]): void {
+  for (const { name, source } of weights) {
+    if (isModelPath(source.file)) continue;
+    throw new ManyhandsError(
+      "MODEL_UNSUPPORTED",
+      `the graph says that the weights of "${name}" lie in "${source.file}", which leads out of the model's folder; no such file is read. Save the model again with its data beside it`,
+    );
+  }
 }
 
 /** Throws MODEL_CORRUPT where a weight lies behind the end of its file. */

@@ -30,6 +30,9 @@ const hash = v.pipe(v.instance(Uint8Array), v.length(32));
 /** A path inside the model's folder: no way out of it, nothing that a URL would read otherwise. */
 const path = v.pipe(v.string(), v.maxLength(200), v.regex(/^(?!\.)[\w.-]+(?:\/(?!\.)[\w.-]+)*$/));
 
+/** Whether a manifest may name `file`: a path that stays inside the model's folder. */
+export const isModelPath = (file: string): boolean => v.is(path, file);
+
 const WholeFile = v.strictObject({ path, size: positive, sha256: hash });
 /** A small file that is fetched whole. */
 export type WholeFile = v.InferOutput<typeof WholeFile>;

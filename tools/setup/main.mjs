@@ -27,6 +27,7 @@ const JOBS = {
   bench: (args) => ({ script: "tools/bench/main.ts", browser: false, build: args.length > 0 && !wantsHelp(args) }),
   soak: (args) => ({ script: "tools/bench/main.ts", browser: false, build: args.length > 0 && !wantsHelp(args) }),
   build: () => ({ browser: false, build: true }),
+  model: () => ({ script: "tools/model/main.ts", browser: false, build: false }),
 };
 
 /** @param {readonly string[]} argv @returns {Promise<number>} */
