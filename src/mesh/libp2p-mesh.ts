@@ -14,6 +14,7 @@ import type { Link } from "./link.ts";
 import type { Mesh } from "./mesh.ts";
 import { RelayConnection, type RelayPort } from "./relay-connection.ts";
 import { StreamLink } from "./stream-link.ts";
+import type { TileExchange, TileShelf } from "./tile-exchange.ts";
 
 export const DEFAULTS = Object.freeze({
   /**
@@ -138,6 +139,20 @@ export class Libp2pMesh implements Mesh, RelayPort {
       this.#handled.delete(protocol);
       void registered.then(() => (this.#handled.has(protocol) ? undefined : this.#node.unhandle(protocol))).catch(warn);
     };
+  }
+
+  /** Starts to exchange blocks with peers: those on `shelf` are given to whoever asks. Throws BROWSER_UNSUPPORTED. */
+  async exchange(shelf: TileShelf): Promise<TileExchange> {
+    const { BitswapExchange } = await import("./bitswap-exchange.ts");
+    const connect = async (peer: PeerId, signal: AbortSignal): Promise<Connection> => {
+      try {
+        return await this.#connectionTo(peer, AbortSignal.any([signal, this.#life.signal]));
+      } catch (cause) {
+        signal.throwIfAborted();
+        throw new ManyhandsError("PEER_UNREACHABLE", `no connection to ${peer}: ${errorMessage(cause)}`, { cause });
+      }
+    };
+    return BitswapExchange.start({ node: this.#node, connect, shelf, log: this.#log });
   }
 
   /**
