@@ -36,6 +36,7 @@ const FENCES = [
   ["kysely", "kysely", "^relay/"],
   ["lit", "lit|@lit|lit-html|lit-element", "^src/ui/"],
   ["tokenizers", "@huggingface/tokenizers", "^src/model/"],
+  ["jinja", "@huggingface/jinja", "^src/model/"],
   ["protobuf", "@bufbuild/protobuf", "^src/model/"],
 ];
 

@@ -1,4 +1,5 @@
 // What an answer is made of, event by event, and the settings that shape it: plain data.
+import type { OverflowPolicy } from "../model/context-policy.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 
@@ -15,7 +16,13 @@ export interface GenerateOptions {
   readonly repetitionPenalty: number;
   /** Same seed, same settings, same text. Undefined draws one. */
   readonly seed: number | undefined;
+  /** Strings that end an answer; they are not shown. At most 16, each of at most 200 characters. */
+  readonly stop: readonly string[];
+  /** What happens when a conversation outgrows the model's context. */
+  readonly overflow: OverflowPolicy;
 }
+
+export type EndReason = "stop-token" | "stop-string" | "max-tokens" | "context-full";
 
 /** One hop of the route that answers. */
 export interface RouteHop {
@@ -39,8 +46,10 @@ export interface GenerateStats {
 export type GenerateEvent =
   /** Nothing to show yet: looking for a route, loading the model here, waiting for a peer. */
   | { readonly kind: "waiting"; readonly message: string; readonly progress: LoadProgress | undefined }
+  /** The conversation has no room in the model's context: so many of its oldest messages are left out. */
+  | { readonly kind: "trimmed"; readonly droppedMessages: number }
   | { readonly kind: "routed"; readonly hops: readonly RouteHop[] }
-  /** `text` is what the token adds; empty while a character is incomplete. */
+  /** `text` is what the token adds; empty while a character is incomplete or a stop string may have begun. */
   | {
       readonly kind: "token";
       readonly token: number;
@@ -50,7 +59,9 @@ export type GenerateEvent =
     }
   | {
       readonly kind: "done";
-      readonly reason: "stop-token" | "max-tokens" | "context-full";
+      readonly reason: EndReason;
+      /** What was held back because a stop string might have begun. */
+      readonly text: string;
       readonly stats: GenerateStats;
       readonly hops: readonly RouteHop[];
     };

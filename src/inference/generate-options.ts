@@ -10,7 +10,12 @@ export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({
   topP: 0.95,
   repetitionPenalty: 1.1,
   seed: undefined,
+  stop: [],
+  overflow: "drop-oldest",
 });
+
+/** Stop strings at most, and the characters of each: above what any template ends its turns with. */
+const STOPS = Object.freeze({ count: 16, length: 200 });
 
 const RANGES = Object.freeze({
   maxTokens: { min: 1, max: 100_000, whole: true },
@@ -35,5 +40,7 @@ export function completeOptions(options: Partial<GenerateOptions>): GenerateOpti
   }
   if (complete.seed !== undefined && !(Number.isSafeInteger(complete.seed) && complete.seed >= 0))
     throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number from 0.`);
+  if (complete.stop.length > STOPS.count || complete.stop.some((text) => text === "" || text.length > STOPS.length))
+    throw new ManyhandsError("BAD_INPUT", `stop may hold ${STOPS.count} strings of 1 to ${STOPS.length} characters.`);
   return complete;
 }

@@ -1,14 +1,17 @@
-// Prompt in, tokens out: the main job, and the file to read first. Plans a route, opens a session over it, feeds the
+// Prompt in, tokens out: the main job, and the file to read first. Encodes, plans a route, opens a session over it, feeds the
 // prompt in chunks, then samples a token from what the last span answers and steps it in, until the answer ends.
-import type { GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "./generate-event.ts";
-import type { SpanTiming } from "../protocol/session-frames.ts";
+import { AnswerProgress } from "./answer-progress.ts";
+import { encodePrompt, type Prompt } from "./encode-prompt.ts";
+import type { GenerateEvent, GenerateOptions, RouteHop } from "./generate-event.ts";
 import type { Route } from "../route/plan-route.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import { completeOptions } from "./generate-options.ts";
 import { RouteSession, type RouteSessionDeps, type StepAnswer } from "./route-session.ts";
+import type { ChatTemplate } from "../model/chat-message.ts";
 import type { Sampler, SamplerOptions } from "../model/sampler.ts";
+import { StopStrings } from "../model/stop-strings.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 
 const DEFAULTS = Object.freeze({
@@ -26,6 +29,8 @@ export interface PromptModel {
   readonly vocabularySize: number;
   readonly stopTokens: ReadonlySet<number>;
   readonly tokenizer: Tokenizer;
+  /** Undefined for a model that only goes on with a text. */
+  readonly chat: ChatTemplate | undefined;
 }
 
 export interface GenerateDeps extends RouteSessionDeps {
@@ -38,18 +43,19 @@ export interface GenerateDeps extends RouteSessionDeps {
 }
 
 /**
- * Streams the answer to `prompt`. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, PEER_UNREACHABLE,
+ * Streams the answer to `prompt`, a text to go on with or a conversation to answer. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, PEER_UNREACHABLE,
  * SESSION_REFUSED, ENGINE_FAILED, TIMEOUT, or the signal's reason. Greedy answers are those of one unsplit session.
  */
 export async function* generate(
   deps: GenerateDeps,
-  prompt: string,
+  prompt: Prompt,
   partial: Partial<GenerateOptions>,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, void> {
   const { model, clock } = deps;
   const options = completeOptions(partial);
-  const promptTokens = encodePrompt(model, prompt);
+  const { tokens: promptTokens, droppedMessages } = encodePrompt(model, prompt, options);
+  if (droppedMessages > 0) yield { kind: "trimmed", droppedMessages };
   const maxPositions = Math.min(model.contextLength, promptTokens.length + options.maxTokens);
   const seed = options.seed ?? drawSeed(deps.random);
   const sampler = deps.createSampler({ ...options, seed });
@@ -58,21 +64,22 @@ export async function* generate(
   const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK: sampler.candidates }, signal);
   try {
     const decoder = model.tokenizer.decoder();
-    const progress = new Progress(promptTokens.length, seed, started, hops);
+    const stops = new StopStrings(options.stop);
+    const progress = new AnswerProgress(promptTokens.length, seed, started, hops);
     const history = [...promptTokens];
     for (let current = answer; ;) {
       const token = sampler.next(current.logits, history);
       if (model.stopTokens.has(token)) {
-        yield progress.done("stop-token");
+        yield progress.done("stop-token", stops.flush());
         return;
       }
       history.push(token);
       const made = history.length - promptTokens.length;
-      const full = made >= options.maxTokens || history.length >= model.contextLength;
+      const { text, stopped } = stops.push(decoder.push(token));
       // What the decoder holds back at the end is half a character: it is never shown.
-      yield progress.token(token, decoder.push(token), clock.now());
-      if (full) {
-        yield progress.done(made >= options.maxTokens ? "max-tokens" : "context-full");
+      yield progress.token(token, text, clock.now());
+      if (stopped || made >= options.maxTokens || history.length >= model.contextLength) {
+        yield progress.done(stopped ? "stop-string" : made >= options.maxTokens ? "max-tokens" : "context-full", stops.flush());
         return;
       }
       current = await session.step([token], signal);
@@ -81,19 +88,6 @@ export async function* generate(
   } finally {
     await session.close();
   }
-}
-
-/** Token ids of a prompt. Throws BAD_INPUT where it is empty, PROMPT_TOO_LONG where no room for an answer is left. */
-function encodePrompt(model: PromptModel, prompt: string): readonly number[] {
-  if (prompt.trim() === "") throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
-  const tokens = model.tokenizer.encode(prompt);
-  if (tokens.length >= model.contextLength) {
-    throw new ManyhandsError(
-      "PROMPT_TOO_LONG",
-      `The prompt has ${tokens.length} tokens; this model reads ${model.contextLength} with the answer counted in. Shorten it by at least ${tokens.length - model.contextLength + 1} tokens.`,
-    );
-  }
-  return tokens;
 }
 
 interface Connected {
@@ -155,54 +149,4 @@ export function chunks(tokens: readonly number[], size: number): readonly (reado
 function drawSeed(random: RouteSessionDeps["random"]): number {
   const bytes = random(new Uint8Array(4));
   return new DataView(bytes.buffer).getUint32(0, true);
-}
-
-/** Counts and times one answer. */
-class Progress {
-  readonly #promptTokens: number;
-  readonly #seed: number;
-  readonly #startedMs: number;
-  #hops: readonly RouteHop[];
-  #steps = 0;
-  #newTokens = 0;
-  #firstMs = 0;
-  #lastMs = 0;
-
-  constructor(promptTokens: number, seed: number, startedMs: number, hops: readonly RouteHop[]) {
-    this.#promptTokens = promptTokens;
-    this.#seed = seed;
-    this.#startedMs = startedMs;
-    this.#hops = hops;
-  }
-
-  /** Takes a decode step's timings into the running mean of each hop. */
-  timed(timings: readonly SpanTiming[]): void {
-    this.#steps++;
-    this.#hops = this.#hops.map((hop, index) => ({
-      ...hop,
-      computeMs: hop.computeMs + ((timings[index]?.computeMs ?? 0) - hop.computeMs) / this.#steps,
-    }));
-  }
-
-  token(token: number, text: string, nowMs: number): GenerateEvent {
-    this.#newTokens++;
-    if (this.#newTokens === 1) this.#firstMs = nowMs;
-    this.#lastMs = nowMs;
-    return { kind: "token", token, text, stats: this.#stats(), hops: this.#hops };
-  }
-
-  done(reason: "stop-token" | "max-tokens" | "context-full"): GenerateEvent {
-    return { kind: "done", reason, stats: this.#stats(), hops: this.#hops };
-  }
-
-  #stats(): GenerateStats {
-    const seconds = (this.#lastMs - this.#firstMs) / 1000;
-    return {
-      promptTokens: this.#promptTokens,
-      newTokens: this.#newTokens,
-      timeToFirstTokenMs: this.#firstMs - this.#startedMs,
-      tokensPerSecond: seconds > 0 ? (this.#newTokens - 1) / seconds : 0,
-      seed: this.#seed,
-    };
-  }
 }

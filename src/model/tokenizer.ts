@@ -11,8 +11,11 @@ export interface TextStream {
 }
 
 export interface Tokenizer {
-  /** Token ids, special ones (a leading BOS) included as the tokenizer's own template says. */
-  encode(text: string): readonly number[];
+  /**
+   * Token ids. Special ones (a leading BOS) are added as the tokenizer's own rules say, unless `bare`: a rendered chat
+   * template has them in its text already.
+   */
+  encode(text: string, options?: { readonly bare: boolean }): readonly number[];
   /** Text without special tokens. */
   decode(tokens: readonly number[]): string;
   /** A stream of its own for one answer. */
@@ -27,7 +30,7 @@ export function readTokenizer(tokenizerJson: Uint8Array, configJson: Uint8Array 
       // The library refuses an empty list.
       tokens.length === 0 ? "" : tokenizer.decode([...tokens], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
     return {
-      encode: (text) => tokenizer.encode(text, { add_special_tokens: true }).ids,
+      encode: (text, options) => tokenizer.encode(text, { add_special_tokens: options?.bare !== true }).ids,
       decode,
       decoder: () => new StreamingDecoder(decode),
     };

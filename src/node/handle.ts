@@ -5,7 +5,7 @@ import type { ModelSummary } from "../model/model-summary.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 
-export type { GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
+export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
 export type { ModelSummary } from "../model/model-summary.ts";
 export type { LoadProgress } from "../shared/progress.ts";
 

@@ -2,29 +2,21 @@
 import type { PromptModel } from "../inference/generate.ts";
 import { fetchManifest, fetchModelFiles } from "../model/fetch-model.ts";
 import type { HttpFetch } from "../model/http-fetch.ts";
-import { HttpTileSource } from "../model/http-tile-source.ts";
-import { IdbTileStore } from "../model/idb-tile-store.browser.ts";
-import { loadSpan } from "../model/load-span.ts";
-import { MemoryTileStore } from "../model/memory-tile-store.ts";
 import { type ModelSummary, summarise } from "../model/model-summary.ts";
-import type { TileStore } from "../model/tile-store.ts";
-import { readTokenizer } from "../model/tokenizer.ts";
 import type { Clock } from "../shared/clock.ts";
-import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { ManyhandsError } from "../shared/errors.ts";
 import { asModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { SpanLoader } from "./lender.ts";
+import { advised, ModelBytes } from "./model-bytes.ts";
+import { openText } from "./open-text.ts";
 import type { Bootstrap } from "./relay-api.ts";
-
-const DEFAULTS = Object.freeze({
-  /** Bytes of weights that this browser keeps, least recently used out first: three small models, or one of 300 M parameters. */
-  storeBytes: 1024 * 1024 * 1024,
-  storeName: "manyhands-tiles",
-});
 
 export interface OpenModel extends PromptModel, SpanLoader {
   readonly sizeBytes: number;
   readonly summary: ModelSummary;
+  /** Where its weights come from and what is kept of them. */
+  readonly bytes: ModelBytes;
 }
 
 export interface OpenModelDeps {
@@ -42,24 +34,20 @@ export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: 
   const id = asModelId(offered.id);
   const manifest = await advised(fetchManifest(http, id, signal));
   const { graph, tokenizer, tokenizerConfig } = await advised(fetchModelFiles(http, manifest, signal));
-  if (!tokenizer)
-    throw new ManyhandsError("MODEL_UNAVAILABLE", `The model "${manifest.name}" comes without a tokenizer.json, so it cannot read text.`);
-  const source = new HttpTileSource(http);
-  const store = await openStore(deps);
+  const text = await openText(manifest, { tokenizer, tokenizerConfig });
+  const bytes = await ModelBytes.open({ ...deps, model: id, manifest, graph, http });
   const summary = summarise(manifest);
   return {
     id,
     layerCount: manifest.layerCount,
     contextLength: manifest.contextLength,
     vocabularySize: manifest.vocabularySize,
-    stopTokens: new Set(manifest.eosTokens),
-    tokenizer: readTokenizer(tokenizer, tokenizerConfig),
+    ...text,
     sizeBytes: summary.sizeBytes,
     summary,
-    loadSpan: (span, onProgress, spanSignal) =>
-      advised(
-        loadSpan({ model: id, manifest, graph, span, source, store, clock: deps.clock, onProgress, log: deps.log, signal: spanSignal }),
-      ),
+    bytes,
+    fit: (span) => bytes.fit(span),
+    loadSpan: (span, onProgress, spanSignal) => bytes.loadSpan(span, onProgress, spanSignal),
   };
 }
 
@@ -68,28 +56,3 @@ export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: 
  * for anew, so that a damaged copy in the browser's cache is not read again and again.
  */
 const fetchHttp: HttpFetch = (url, init) => fetch(url, { ...init, cache: init.headers?.["Range"] === undefined ? "no-cache" : "no-store" });
-
-/** What the model's layer states as a fact, told with what was kept and what a person can do. */
-async function advised<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    const code = errorCode(cause);
-    if (code !== "MODEL_CORRUPT" && code !== "MODEL_UNAVAILABLE") throw cause;
-    const sentence =
-      code === "MODEL_CORRUPT"
-        ? `The relay's copy of the model is damaged: ${errorMessage(cause)}. Nothing damaged is kept or run.`
-        : `The model could not be fetched: ${errorMessage(cause)}. What was fetched before is kept.`;
-    throw new ManyhandsError(code, `${sentence} Try again in a while; if it stays so, tell whoever runs the relay.`, { cause });
-  }
-}
-
-async function openStore({ log, onNotice }: OpenModelDeps): Promise<TileStore> {
-  try {
-    return await IdbTileStore.open({ name: DEFAULTS.storeName, budgetBytes: DEFAULTS.storeBytes, now: () => Date.now() });
-  } catch (error) {
-    log.warn("no tile store", { error: String(error) });
-    onNotice("This browser blocks storage, so the weights are fetched anew on every visit. A normal (not private) window keeps them.");
-    return new MemoryTileStore({ budgetBytes: DEFAULTS.storeBytes });
-  }
-}

@@ -1,5 +1,5 @@
 // One question and what came of it so far, as plain data: each event of the node makes the next state. Pure.
-import type { GenerateEvent, GenerateStats, LoadProgress, Problem, RouteHop } from "../node/handle.ts";
+import type { EndReason, GenerateEvent, GenerateStats, LoadProgress, Problem, RouteHop } from "../node/handle.ts";
 
 export type AskStatus = "idle" | "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -13,7 +13,9 @@ export interface AskState {
   /** While nothing is to be seen yet: what is being waited for. */
   readonly waiting: { readonly message: string; readonly progress: LoadProgress | undefined } | undefined;
   /** Why the answer ended, once it did. */
-  readonly ended: "stop-token" | "max-tokens" | "context-full" | undefined;
+  readonly ended: EndReason | undefined;
+  /** Messages of the conversation that the model could not read any more. */
+  readonly dropped: number;
   readonly problem: Problem | undefined;
 }
 
@@ -26,6 +28,7 @@ export const IDLE: AskState = {
   hops: [],
   waiting: undefined,
   ended: undefined,
+  dropped: 0,
   problem: undefined,
 };
 
@@ -39,6 +42,8 @@ export function advance(ask: AskState, event: GenerateEvent): AskState {
   switch (event.kind) {
     case "waiting":
       return { ...ask, waiting: { message: event.message, progress: event.progress } };
+    case "trimmed":
+      return { ...ask, dropped: event.droppedMessages };
     case "routed":
       return { ...ask, hops: event.hops };
     case "token":
@@ -52,7 +57,7 @@ export function advance(ask: AskState, event: GenerateEvent): AskState {
         waiting: undefined,
       };
     case "done":
-      return { ...ask, status: "done", stats: event.stats, hops: event.hops, waiting: undefined, ended: event.reason };
+      return { ...ask, status: "done", text: ask.text + event.text, stats: event.stats, hops: event.hops, waiting: undefined, ended: event.reason };
   }
 }
 

@@ -61,5 +61,5 @@ export function withSeed(settings: Settings, typed: string): Settings {
 }
 
 export function generateOptions(settings: Settings): GenerateOptions {
-  return { ...settings, seed: settings.seed ?? undefined };
+  return { ...settings, seed: settings.seed ?? undefined, stop: [], overflow: "drop-oldest" };
 }

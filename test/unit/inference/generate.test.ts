@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
 import { chunks, generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateEvent, GenerateOptions } from "../../../src/inference/generate-event.ts";
+import type { ChatMessage } from "../../../src/model/chat-message.ts";
 import { createSampler } from "../../../src/model/sampler.ts";
 import { readTokenizer } from "../../../src/model/tokenizer.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
@@ -45,6 +46,7 @@ describe("generate", () => {
       vocabularySize: 2000,
       stopTokens: new Set([0]),
       tokenizer,
+      chat: undefined,
     },
     // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
     findRoute: async function* (exclude) {
@@ -83,6 +85,47 @@ describe("generate", () => {
     await whole.close(session);
     return made;
   };
+
+  it("ends at a stop string that is spread over tokens, shows nothing of it, and says so", async () => {
+    const [, second] = PROMPTS;
+    const prompt = second ?? "";
+    const route = (): Route => swarm.route;
+    const free = text(await collect(generate(deps(swarm, "guest-stop-1", route), prompt, { ...GREEDY, maxTokens: 24 }, signal)));
+    const stop = free.slice(20, 32);
+    const events = await collect(generate(deps(swarm, "guest-stop-2", route), prompt, { ...GREEDY, maxTokens: 24, stop: [stop] }, signal));
+    expect(text(events)).toBe(free.slice(0, free.indexOf(stop)));
+    expect(events.at(-1)).toMatchObject({ kind: "done", reason: "stop-string", text: "" });
+  });
+
+  it("shows at the end what was held back for a stop string that did not come", async () => {
+    const route = (): Route => swarm.route;
+    const free = text(await collect(generate(deps(swarm, "guest-stop-3", route), "The moon", { ...GREEDY, maxTokens: 8 }, signal)));
+    const events = await collect(
+      generate(deps(swarm, "guest-stop-4", route), "The moon", { ...GREEDY, maxTokens: 8, stop: [`${free.slice(-6)}?!`] }, signal),
+    );
+    const last = events.at(-1);
+    expect(text(events) + (last?.kind === "done" ? last.text : "")).toBe(free);
+    expect(last).toMatchObject({ kind: "done", reason: "max-tokens", text: free.slice(-6) });
+  });
+
+  it("answers a conversation through the model's template, and leaves the oldest turns out when they have no room", async () => {
+    const chat = { render: (messages: readonly ChatMessage[]) => `<|endoftext|>${messages.map((message) => message.content).join(" ")}` };
+    const before = deps(swarm, "guest-chat", () => swarm.route);
+    const long = "Once upon a time there was a dog. ".repeat(80);
+    const messages: ChatMessage[] = [
+      { role: "system", content: "Short." },
+      { role: "user", content: long },
+      { role: "assistant", content: "Yes." },
+      { role: "user", content: long.slice(0, 300) },
+    ];
+    const events = await collect(generate({ ...before, model: { ...before.model, chat } }, messages, { ...GREEDY, maxTokens: 4 }, signal));
+    expect(events[0]).toEqual({ kind: "trimmed", droppedMessages: 2 });
+    expect(ids(events)).toEqual(await alone(`Short. ${long.slice(0, 300)}`, 4));
+    const refused = collect(
+      generate({ ...before, model: { ...before.model, chat } }, messages, { maxTokens: 4, overflow: "refuse" }, signal),
+    );
+    await expect(refused).rejects.toMatchObject({ code: "PROMPT_TOO_LONG" });
+  });
 
   it.each(PROMPTS)("gives what one machine gives: %s", async (prompt) => {
     const events = await collect(

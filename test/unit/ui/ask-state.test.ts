@@ -7,7 +7,7 @@ import { Asker } from "../../../src/ui/asker.ts";
 
 const stats = (newTokens: number): GenerateStats => ({ promptTokens: 4, newTokens, timeToFirstTokenMs: 10, tokensPerSecond: 5, seed: 1 });
 const token = (id: number, text: string): GenerateEvent => ({ kind: "token", token: id, text, stats: stats(id), hops: [] });
-const done: GenerateEvent = { kind: "done", reason: "stop-token", stats: stats(2), hops: [] };
+const done: GenerateEvent = { kind: "done", reason: "stop-token", text: "", stats: stats(2), hops: [] };
 
 describe("advance", () => {
   it("gathers text and token ids, and forgets what it waited for", () => {

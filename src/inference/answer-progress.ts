@@ -1,0 +1,54 @@
+// Counts and times one answer, and makes the events that tell of it.
+import type { SpanTiming } from "../protocol/session-frames.ts";
+import type { EndReason, GenerateEvent, GenerateStats, RouteHop } from "./generate-event.ts";
+
+/** Counts and times one answer. */
+export class AnswerProgress {
+  readonly #promptTokens: number;
+  readonly #seed: number;
+  readonly #startedMs: number;
+  #hops: readonly RouteHop[];
+  #steps = 0;
+  #newTokens = 0;
+  #firstMs = 0;
+  #lastMs = 0;
+
+  constructor(promptTokens: number, seed: number, startedMs: number, hops: readonly RouteHop[]) {
+    this.#promptTokens = promptTokens;
+    this.#seed = seed;
+    this.#startedMs = startedMs;
+    this.#hops = hops;
+  }
+
+  /** Takes a decode step's timings into the running mean of each hop. */
+  timed(timings: readonly SpanTiming[]): void {
+    this.#steps++;
+    this.#hops = this.#hops.map((hop, index) => ({
+      ...hop,
+      computeMs: hop.computeMs + ((timings[index]?.computeMs ?? 0) - hop.computeMs) / this.#steps,
+    }));
+  }
+
+  token(token: number, text: string, nowMs: number): GenerateEvent {
+    this.#newTokens++;
+    if (this.#newTokens === 1) this.#firstMs = nowMs;
+    this.#lastMs = nowMs;
+    return { kind: "token", token, text, stats: this.#stats(), hops: this.#hops };
+  }
+
+  /** `text` is what was held back until now. */
+  done(reason: EndReason, text: string): GenerateEvent {
+    return { kind: "done", reason, text, stats: this.#stats(), hops: this.#hops };
+  }
+
+  #stats(): GenerateStats {
+    const seconds = (this.#lastMs - this.#firstMs) / 1000;
+    return {
+      promptTokens: this.#promptTokens,
+      newTokens: this.#newTokens,
+      timeToFirstTokenMs: this.#firstMs - this.#startedMs,
+      tokensPerSecond: seconds > 0 ? (this.#newTokens - 1) / seconds : 0,
+      seed: this.#seed,
+    };
+  }
+}
