@@ -13,17 +13,20 @@ const WIDGET_PAGE = "/widget.html";
 const SHARED = /^\/(models\/|api\/|assets\/|widget\.js$|healthz$)/;
 const HASHED_ASSET = /^\/assets\/.+[-.][\w-]{8,}\.\w+(\.map)?$/;
 
+/** A public model hub and the hosts that it sends clients on to: where models that people bring lie. */
+const HUBS = "https://huggingface.co https://*.huggingface.co https://*.hf.co";
+
 /**
  * Scripts, workers, styles and connections from this origin alone; WebAssembly may compile, workers and images may come
- * from blobs. `'self'` covers the relay's WebSocket in today's browsers; `host` says it for those that need it spelt out.
+ * from blobs; tiles, checked by their hash, also come from hubs and from where the relay's models say. `'self'` covers the relay's WebSocket in today's browsers; `host` says it for those that need it spelt out.
  */
-function contentSecurityPolicy(path: string, host: string): string {
+function contentSecurityPolicy(path: string, host: string, origins: readonly string[]): string {
   const sockets = /^[\w.\-:[\]]+$/.test(host) ? ` ws://${host} wss://${host}` : "";
   return [
     "default-src 'self'",
     "script-src 'self' 'wasm-unsafe-eval' blob:",
     "worker-src 'self' blob:",
-    `connect-src 'self' blob: data:${sockets}`,
+    `connect-src ${["'self' blob: data:", HUBS, ...origins].join(" ")}${sockets}`,
     "img-src 'self' data: blob:",
     "style-src 'self' 'unsafe-inline'",
     "object-src 'none'",
@@ -33,11 +36,14 @@ function contentSecurityPolicy(path: string, host: string): string {
   ].join("; ");
 }
 
-/** Headers for a request of `path` (no query) that came to `host` (the Host header). */
-export function headersFor(path: string, host: string): Readonly<Record<string, string>> {
+/**
+ * Headers for a request of `path` (no query) that came to `host` (the Host header). `origins`: where the weights of the
+ * relay's models lie, beside the relay itself.
+ */
+export function headersFor(path: string, host: string, origins: readonly string[] = []): Readonly<Record<string, string>> {
   const shared = SHARED.test(path);
   return {
-    "content-security-policy": contentSecurityPolicy(path, host),
+    "content-security-policy": contentSecurityPolicy(path, host, origins),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",

@@ -65,6 +65,7 @@ export function unpackSpan(source: SpanSource): SpanSource {
   const unpacked = converted.conversions.map((conversion) => ({
     path: conversion.path,
     data: new Uint8Array(dequantize(conversion, bytesOf).buffer),
+    readOnce: true,
   }));
   const unused = new Set(converted.unusedFiles);
   return {

@@ -4,6 +4,7 @@ import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import { concatBytes } from "../shared/bytes.ts";
+import { DrainingBytes, DrainingQueue } from "./draining-bytes.ts";
 import type { SessionCache } from "./kv-cache.ts";
 import { makeTensor, type Ort, tensorBytes } from "./ort.ts";
 
@@ -11,6 +12,8 @@ export interface SpanRunnerOptions {
   readonly executionProviders: InferenceSession.SessionOptions["executionProviders"];
   /** Leave the caches in GPU buffers between steps. */
   readonly cacheOnDevice: boolean;
+  /** Take over the source's weights and free them as the runtime copies them: nothing else is built from this source. */
+  readonly drain?: boolean;
 }
 
 /** What a run gives: the cache's new tensors, and either the boundary's bytes or the logits of every new position. */
@@ -44,14 +47,19 @@ export class SpanRunner {
     const device = options.cacheOnDevice
       ? { preferredOutputLocation: Object.fromEntries(plan.caches.map((cache) => [cache.present, "gpu-buffer" as const])) }
       : {};
+    const queue = new DrainingQueue();
     try {
       const session = await ort.InferenceSession.create(source.graph, {
         executionProviders: options.executionProviders ?? ["wasm"],
-        externalData: source.externalData.map(({ path, data }) => ({ path, data })),
+        externalData: source.externalData.map(({ path, data, readOnce }) => ({
+          path,
+          data: options.drain && readOnce ? DrainingBytes.over(data, queue) : data,
+        })),
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,
         ...device,
       });
+      queue.drain();
       return new SpanRunner(ort, plan, session);
     } catch (cause) {
       throw new ManyhandsError(

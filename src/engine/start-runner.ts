@@ -29,7 +29,7 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
     const ort: Ort = await import("onnxruntime-web/wasm");
     const cpu = wasmForm(source, notices);
-    const runner = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false });
+    const runner = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false, drain: true });
     return started(ort, runner, await selfTest(runner, () => performance.now()), cpu.form, notices);
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
@@ -37,7 +37,11 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
   const wasm = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false });
   const reference = await selfTest(wasm, () => performance.now());
   try {
-    const webgpu = await SpanRunner.create(ort, source, { executionProviders: [{ name: "webgpu", device }], cacheOnDevice: true });
+    const webgpu = await SpanRunner.create(ort, source, {
+      executionProviders: [{ name: "webgpu", device }],
+      cacheOnDevice: true,
+      drain: true, // WebAssembly's session stands: this one is the last
+    });
     const candidate = await selfTest(webgpu, () => performance.now());
     const agrees = selfTestAgrees(reference, candidate);
     if (!agrees) notices.push("WebGPU gave other numbers than WebAssembly in its self-test on this device, so it is not used.");

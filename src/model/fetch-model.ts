@@ -18,9 +18,7 @@ export interface ModelLocation extends HttpDeps {
  * cannot be had, or the signal's reason.
  */
 export async function fetchManifest(location: ModelLocation, model: ModelId, signal: AbortSignal): Promise<Manifest> {
-  const bytes = await fetchWhole(location, MANIFEST_FILE, signal);
-  if (bytes.byteLength > MANIFEST_MAX_BYTES)
-    throw new ManyhandsError("MODEL_CORRUPT", "the model's manifest is larger than any manifest may be");
+  const bytes = await fetchWhole(location, MANIFEST_FILE, MANIFEST_MAX_BYTES, signal);
   if ((await manifestId(bytes)) !== model)
     throw new ManyhandsError("MODEL_CORRUPT", "its manifest is not the one that names it (cut short, changed, or of another version)");
   return decodeManifest(bytes);
@@ -47,7 +45,7 @@ export async function fetchModelFiles(location: ModelLocation, manifest: Manifes
 }
 
 async function fetchVerified(location: ModelLocation, file: WholeFile, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await fetchWhole(location, file.path, signal);
+  const bytes = await fetchWhole(location, file.path, file.size, signal);
   if (bytes.byteLength < file.size)
     throw new ManyhandsError("MODEL_CORRUPT", `"${file.path}" is cut short: ${bytes.byteLength} of ${file.size} bytes`);
   if (bytes.byteLength !== file.size || !(await hasSha256(bytes, file.sha256))) {
@@ -56,8 +54,8 @@ async function fetchVerified(location: ModelLocation, file: WholeFile, signal: A
   return bytes;
 }
 
-async function fetchWhole(location: ModelLocation, path: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const { status, bytes } = await httpGet(location, new URL(path, location.baseUrl).href, undefined, signal);
+async function fetchWhole(location: ModelLocation, path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  const { status, bytes } = await httpGet(location, new URL(path, location.baseUrl).href, maxBytes, signal);
   if (status !== 200) throw new ManyhandsError("MODEL_UNAVAILABLE", `the server answered ${status} for "${path}"`);
   return bytes;
 }

@@ -1,15 +1,16 @@
-// Tiles from a web server by HTTP Range: neighbours in one request, several requests at once.
-import { ManyhandsError } from "../shared/errors.ts";
-import { type HttpDeps, httpGet } from "./http-fetch.ts";
+// Tiles from a web server by HTTP Range: neighbours in one request, each tile handed on as soon as its last byte is here.
+import { errorCode, ManyhandsError } from "../shared/errors.ts";
+import { DEFAULTS as HTTP, type HttpDeps, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
 
 const DEFAULTS = Object.freeze({
   /** Bytes between two ranges that are fetched along rather than asked around: a request costs more (measured: docs of the runtime). */
   gapBytes: 4 * 1024,
-  /** Bytes of one request at most: the step in which progress is seen, and what a broken connection loses. */
-  requestBytes: 2 * 1024 * 1024,
-  /** Requests in flight: browsers allow six to a host over HTTP/1.1, and the page needs some of them. */
-  parallel: 3,
+  /**
+   * Bytes of one request at most. Requests run one after the other and their bodies are read as streams, so that a
+   * connection is kept full and a broken one, or a closed tab, loses no more than the tile that was under way.
+   */
+  requestBytes: 64 * 1024 * 1024,
 });
 
 /** Neighbouring ranges of one file, to be fetched together. */
@@ -18,7 +19,7 @@ export interface RangeGroup {
   /** Bytes `[start, end)` of the file. */
   readonly start: number;
   readonly end: number;
-  /** Indices into the ranges. */
+  /** Indices into the ranges, by offset. */
   readonly members: readonly number[];
 }
 
@@ -51,67 +52,115 @@ export interface HttpTileSourceOptions extends HttpDeps {
   readonly baseUrl: string;
 }
 
-/** A server that ignores Range and answers 200 is understood: the whole file is then read once and cut up. */
+/**
+ * A server that ignores Range and answers 200 is understood: one pass over the file gives all ranges of a `read`, and
+ * nothing after the last of them is fetched. Redirects are the platform's business.
+ */
 export class HttpTileSource implements TileSource {
   readonly #options: HttpTileSourceOptions;
+  #wholeFiles = false;
 
   constructor(options: HttpTileSourceOptions) {
     this.#options = options;
   }
 
+  get wholeFiles(): boolean {
+    return this.#wholeFiles;
+  }
+
   async *read(ranges: readonly TileRange[], signal: AbortSignal): AsyncGenerator<TileRead> {
-    const groups = coalesce(ranges);
-    const whole = new Map<string, Uint8Array<ArrayBuffer>>();
-    const stop = new AbortController();
-    const both = AbortSignal.any([signal, stop.signal]);
-    const inFlight = new Map<RangeGroup, Promise<{ group: RangeGroup; bytes: Uint8Array<ArrayBuffer> }>>();
-    const waiting = groups.values();
-    // The first answer tells whether the server knows ranges: only then are several asked for.
-    let limit = 1;
-    try {
-      for (;;) {
-        while (inFlight.size < limit) {
-          const { value: group } = waiting.next();
-          if (group === undefined) break;
-          inFlight.set(
-            group,
-            this.#fetch(group, whole, both).then((bytes) => ({ group, bytes })),
-          );
+    const missing = new Set(ranges.keys());
+    for (let failures = 0; missing.size > 0;) {
+      const before = missing.size;
+      const indices = [...missing];
+      const left = indices.map((index) => ranges[index] as TileRange); // indices into `ranges`
+      try {
+        for await (const { index, bytes } of this.#pass(left, signal)) {
+          const given = indices[index] as number; // `left` has the same places
+          missing.delete(given);
+          yield { index: given, bytes };
         }
-        if (inFlight.size === 0) return;
-        const { group, bytes } = await Promise.race(inFlight.values());
-        inFlight.delete(group);
-        limit = DEFAULTS.parallel;
-        for (const index of group.members) {
-          const { offset, length } = ranges[index] as TileRange; // members are indices into ranges
-          yield { index, bytes: bytes.subarray(offset - group.start, offset - group.start + length) };
-        }
+      } catch (error) {
+        signal.throwIfAborted();
+        // httpOpen has tried often enough by itself; a body that broke off is asked for again from where it broke.
+        if (errorCode(error) !== "MODEL_UNAVAILABLE" || !(error instanceof BrokenBody)) throw error;
+        failures = missing.size < before ? 1 : failures + 1;
+        if (failures >= HTTP.attempts) throw error;
+        await this.#options.clock.sleep(pauseMs(failures, this.#options.random), signal);
       }
-    } finally {
-      stop.abort();
-      // What is still under way ends by the abort; its rejection has no reader any more.
-      await Promise.allSettled(inFlight.values());
     }
   }
 
-  /** The bytes of one group. */
-  async #fetch(group: RangeGroup, whole: Map<string, Uint8Array<ArrayBuffer>>, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    const { file, start, end } = group;
-    const held = whole.get(file);
-    if (held !== undefined) return cut(held, group);
-    const { status, bytes } = await httpGet(this.#options, new URL(file, this.#options.baseUrl).href, { start, end }, signal);
-    if (status === 200) {
-      whole.set(file, bytes);
-      return cut(bytes, group);
+  /** Fetches all ranges once; throws at the first trouble. */
+  async *#pass(ranges: readonly TileRange[], signal: AbortSignal): AsyncGenerator<TileRead> {
+    const done = new Set<number>();
+    for (const { file, start, end, members } of coalesce(ranges)) {
+      if (members.every((index) => done.has(index))) continue;
+      const url = new URL(encodePath(file), this.#options.baseUrl).href;
+      const response = await httpOpen(this.#options, url, { start, end }, signal);
+      if (response.status === 416) throw cutShort(file);
+      const isWhole = response.status === 200;
+      if (isWhole) this.#wholeFiles = true;
+      // A whole file passes by once: everything that is wanted of it is taken, not this group alone.
+      const wanted = isWhole ? [...ranges.keys()].filter((index) => ranges[index]?.file === file) : members;
+      for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, signal)) {
+        done.add(read.index);
+        yield read;
+      }
     }
-    if (status === 416 || bytes.byteLength !== end - start) throw cutShort(file);
-    return bytes;
   }
 }
 
-function cut(bytes: Uint8Array<ArrayBuffer>, { file, start, end }: RangeGroup): Uint8Array<ArrayBuffer> {
-  if (bytes.byteLength < end) throw cutShort(file);
-  return bytes.subarray(start, end);
+/** A body that ended or stalled before its time; the same request may go on later. */
+class BrokenBody extends ManyhandsError {}
+
+/** Cuts a body that begins at byte `start` of its file into the ranges `wanted`. */
+async function* cutBody(
+  response: HttpResponse,
+  start: number,
+  wanted: readonly number[],
+  ranges: readonly TileRange[],
+  signal: AbortSignal,
+): AsyncGenerator<TileRead> {
+  const at = (index: number): TileRange => ranges[index] as TileRange; // `wanted` are indices into `ranges`
+  const waiting = wanted.toSorted((a, b) => at(a).offset - at(b).offset);
+  const open: { readonly index: number; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
+  let position = start;
+  const chunks = httpChunks(response, signal);
+  try {
+    for await (const chunk of chunks) {
+      const chunkEnd = position + chunk.byteLength;
+      for (let next = waiting[0]; next !== undefined && at(next).offset < chunkEnd; next = waiting[0]) {
+        waiting.shift();
+        open.push({ index: next, bytes: new Uint8Array(at(next).length) });
+      }
+      for (const { index, bytes } of [...open]) {
+        const { offset, length } = at(index);
+        const from = Math.max(offset, position);
+        const to = Math.min(offset + length, chunkEnd);
+        bytes.set(chunk.subarray(from - position, to - position), from - offset);
+        if (to < offset + length) continue;
+        open.splice(
+          open.findIndex((entry) => entry.index === index),
+          1,
+        );
+        yield { index, bytes };
+      }
+      position = chunkEnd;
+      if (waiting.length === 0 && open.length === 0) return;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw cause instanceof ManyhandsError ? new BrokenBody(cause.code, cause.message, { cause }) : cause;
+  }
+  const first = open[0]?.index ?? waiting[0];
+  if (first === undefined) return;
+  // The server said how much it would send. Less is a broken connection, that much and no more is a file cut short.
+  const announced = response.headers.get("content-length");
+  if (announced !== null && position - start < Number(announced)) throw new BrokenBody("MODEL_UNAVAILABLE", "the connection broke off");
+  throw cutShort(at(first).file);
 }
+
+const encodePath = (file: string): string => file.split("/").map(encodeURIComponent).join("/");
 
 const cutShort = (file: string): ManyhandsError => new ManyhandsError("MODEL_CORRUPT", `"${file}" is cut short`);

@@ -1,12 +1,14 @@
 // Tiles in IndexedDB, so that a tab that comes back loads from disk; the tiles used longest ago make room for new ones.
-import { type DBSchema, type IDBPDatabase, openDB } from "idb";
-import type { TileStore } from "./tile-store.ts";
+import { type DBSchema, type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
+import type { BudgetedStore } from "./kept-tiles.ts";
 
 interface TileSchema extends DBSchema {
   /** Bytes by hash: apart from what eviction looks at, so that choosing what to drop reads no weights. */
   bytes: { key: string; value: Uint8Array<ArrayBuffer> };
   uses: { key: string; value: { readonly hash: string; readonly size: number; readonly usedAt: number }; indexes: { usedAt: number } };
 }
+
+type Writable<Name extends "bytes" | "uses"> = IDBPObjectStore<TileSchema, ("bytes" | "uses")[], Name, "readwrite">;
 
 export interface IdbTileStoreOptions {
   readonly name: string;
@@ -19,9 +21,10 @@ export interface IdbTileStoreOptions {
 const SCHEMA_VERSION = 1;
 
 /** Rejects with the platform's DOMException where storage is blocked or full; callers go on without a store. */
-export class IdbTileStore implements TileStore {
+export class IdbTileStore implements BudgetedStore {
   readonly #db: IDBPDatabase<TileSchema>;
   readonly #options: IdbTileStoreOptions;
+  #budgetBytes: number;
   /** Bytes that may be written before the next count. */
   #roomBytes = 0;
   #sinceCountBytes = 0;
@@ -29,6 +32,7 @@ export class IdbTileStore implements TileStore {
   private constructor(db: IDBPDatabase<TileSchema>, options: IdbTileStoreOptions) {
     this.#db = db;
     this.#options = options;
+    this.#budgetBytes = options.budgetBytes;
   }
 
   static async open(options: IdbTileStoreOptions): Promise<IdbTileStore> {
@@ -52,30 +56,41 @@ export class IdbTileStore implements TileStore {
   }
 
   async put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (bytes.byteLength > this.#options.budgetBytes) return;
+    if (bytes.byteLength > this.#budgetBytes) return;
     const transaction = this.#db.transaction(["bytes", "uses"], "readwrite");
     // A view is cloned with the whole buffer behind it: keep the tile alone.
-    await transaction.objectStore("bytes").put(bytes.slice(), hash);
+    const alone = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+    const stored = transaction.objectStore("bytes");
     const uses = transaction.objectStore("uses");
-    await uses.put({ hash, size: bytes.byteLength, usedAt: this.#options.now() });
+    await Promise.all([stored.put(alone, hash), uses.put({ hash, size: bytes.byteLength, usedAt: this.#options.now() })]);
     this.#sinceCountBytes += bytes.byteLength;
-    if (this.#sinceCountBytes > this.#roomBytes) {
-      // Counting reads every entry, and other tabs write too: done only when what was free at the last count is used up.
-      let held = (await uses.getAll()).reduce((sum, use) => sum + use.size, 0);
-      for (
-        let cursor = await uses.index("usedAt").openCursor();
-        cursor !== null && held > this.#options.budgetBytes;
-        cursor = await cursor.continue()
-      ) {
-        if (cursor.value.hash === hash) continue;
-        held -= cursor.value.size;
-        await transaction.objectStore("bytes").delete(cursor.value.hash);
-        await cursor.delete();
-      }
-      this.#roomBytes = (this.#options.budgetBytes - held) / 2;
-      this.#sinceCountBytes = 0;
-    }
+    // Counting reads every entry, and other tabs write too: done only when what was free at the last count is used up.
+    if (this.#sinceCountBytes > this.#roomBytes) await this.#evict(stored, uses, hash);
     await transaction.done;
+  }
+
+  async setBudget(budgetBytes: number): Promise<void> {
+    this.#budgetBytes = budgetBytes;
+    const transaction = this.#db.transaction(["bytes", "uses"], "readwrite");
+    await this.#evict(transaction.objectStore("bytes"), transaction.objectStore("uses"), undefined);
+    await transaction.done;
+  }
+
+  /** Drops tiles, longest unused first, until the rest fits; never `spared`. */
+  async #evict(stored: Writable<"bytes">, uses: Writable<"uses">, spared: string | undefined): Promise<void> {
+    let held = (await uses.getAll()).reduce((sum, use) => sum + use.size, 0);
+    for (
+      let cursor = await uses.index("usedAt").openCursor();
+      cursor !== null && held > this.#budgetBytes;
+      cursor = await cursor.continue()
+    ) {
+      if (cursor.value.hash === spared) continue;
+      held -= cursor.value.size;
+      await stored.delete(cursor.value.hash);
+      await cursor.delete();
+    }
+    this.#roomBytes = (this.#budgetBytes - held) / 2;
+    this.#sinceCountBytes = 0;
   }
 
   async delete(hash: string): Promise<void> {

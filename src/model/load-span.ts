@@ -1,5 +1,5 @@
 // Brings the weights of one span into memory, each tile checked, from the store where they are and else from the source.
-import type { SpanSource } from "../protocol/span-plan.ts";
+import type { ExternalFile, SpanSource } from "../protocol/span-plan.ts";
 import { toHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -9,10 +9,20 @@ import { planConversion } from "./convert-weights.ts";
 import { cutSpan, type SpanWeight } from "./cut-span.ts";
 import { readCuttableModel } from "./cuttable-model.ts";
 import { type Manifest, type ManifestTensor, TILE_BYTES } from "./manifest.ts";
+import { readOnnx } from "./onnx/read-onnx.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { hasSha256 } from "./sha256.ts";
 import type { TileRange, TileSource } from "./tile-source.ts";
 import type { TileStore } from "./tile-store.ts";
+import type { TileTally } from "./tile-tally.ts";
+import { layersOfWeights } from "./layers-of-weights.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Tiles read from the store at once: the next is on its way from the disk while one is checked. */
+  storeReads: 4,
+  /** Tiles on their way to the store at once. A tab that dies loses these; with a store as quick as the network it is one. */
+  storeWrites: 4,
+});
 
 /** Bytes of weights on their way. */
 export interface SpanProgress {
@@ -33,6 +43,8 @@ export interface LoadSpanOptions {
   readonly source: TileSource;
   readonly store: TileStore;
   readonly clock: Pick<Clock, "now">;
+  /** Counts what was checked and where it came from. */
+  readonly tally?: TileTally;
   /** Called at the start, after every tile, and at the end. */
   readonly onProgress?: (progress: SpanProgress) => void;
   /** Told when the store fails: loading goes on without it. */
@@ -55,21 +67,25 @@ interface Place {
 export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   const { manifest, signal } = options;
   signal.throwIfAborted();
-  const { plan, graph, weights } = cutSpan(readCuttableModel(options.graph), options.span, {
+  const model = readCuttableModel(options.graph);
+  const { plan, graph, weights } = cutSpan(model, options.span, {
     model: options.model,
     contextLength: manifest.contextLength,
   });
+  const layersOf = layersOfWeights(model, options.span);
   const tensors = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]));
-  const externalData: { path: string; data: Uint8Array<ArrayBuffer> }[] = [];
+  const readers = countReaders(graph);
+  const externalData: ExternalFile[] = [];
   const places: Place[] = [];
   for (const weight of weights) {
     const tensor = matchTensor(manifest, tensors.get(weight.tensor), weight);
     const data = new Uint8Array(tensor.length);
-    externalData.push({ path: weight.path, data });
+    externalData.push({ path: weight.path, data, readOnce: readers.get(weight.tensor) === 1 });
+    const layers = layersOf.get(weight.tensor) ?? [];
     tensor.tiles.forEach((sha256, index) => {
       const target = data.subarray(index * TILE_BYTES, Math.min((index + 1) * TILE_BYTES, tensor.length));
       places.push({
-        range: { file: weight.source.file, offset: tensor.offset + index * TILE_BYTES, length: target.byteLength, sha256 },
+        range: { file: weight.source.file, offset: tensor.offset + index * TILE_BYTES, length: target.byteLength, sha256, layers },
         target,
       });
     });
@@ -81,6 +97,15 @@ export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   const missing = await readStored(options, places, progress);
   await fetchMissing(options, missing, progress);
   return { plan, graph, externalData, converted: planConversion(graph) };
+}
+
+/** How many nodes read each tensor of a span's graph; a node inside a subgraph counts as many. */
+function countReaders(bytes: Uint8Array): ReadonlyMap<string, number> {
+  const { graph } = readOnnx(bytes);
+  const counts = new Map<string, number>();
+  const hasSubgraph = graph.node.some((node) => node.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0));
+  for (const name of graph.node.flatMap((node) => node.input)) counts.set(name, (counts.get(name) ?? 0) + (hasSubgraph ? 2 : 1));
+  return counts;
 }
 
 /** The manifest's word on a weight that the graph refers to. */
@@ -96,63 +121,93 @@ function matchTensor(manifest: Manifest, tensor: ManifestTensor | undefined, { t
   return tensor;
 }
 
-/** Fills what the store has; answers the places that it could not. */
+/** Fills what the store has, several tiles at a time; answers the places that it could not. */
 async function readStored(
-  { store, log = silentLog, signal }: LoadSpanOptions,
+  { store, tally, log = silentLog, signal }: LoadSpanOptions,
   places: readonly Place[],
   progress: Progress,
 ): Promise<Place[]> {
-  const missing: Place[] = [];
-  for (const place of places) {
-    signal.throwIfAborted();
-    const { sha256 } = place.range;
-    try {
-      const stored = await store.get(toHex(sha256));
-      if (stored?.byteLength === place.range.length && (await hasSha256(stored, sha256))) {
-        place.target.set(stored);
-        progress.add(place.range.length, true);
-        continue;
-      }
-      if (stored !== undefined) {
-        log.warn("a stored tile is corrupt: it is dropped and fetched again", { file: place.range.file, offset: place.range.offset });
+  const missing = new Set(places);
+  const waiting = places.values();
+  const readOn = async (): Promise<void> => {
+    for (const place of waiting) {
+      signal.throwIfAborted();
+      const { sha256, length, file, offset } = place.range;
+      try {
+        const stored = await store.get(toHex(sha256));
+        if (stored === undefined) continue;
+        if (stored.byteLength === length && (await hasSha256(stored, sha256))) {
+          place.target.set(stored);
+          missing.delete(place);
+          tally?.add({ checked: 1, used: 1, fromStoreBytes: length });
+          progress.add(length, true);
+          continue;
+        }
+        tally?.add({ checked: 1, refused: 1 });
+        log.warn("a stored tile is corrupt: it is dropped and fetched again", { file, offset });
         await store.delete(toHex(sha256));
+      } catch (error) {
+        // A full or blocked store costs a download, not the model.
+        log.warn("the tile store failed", { reason: errorMessage(error) });
       }
-    } catch (error) {
-      // A full or blocked store costs a download, not the model.
-      log.warn("the tile store failed", { reason: errorMessage(error) });
     }
-    missing.push(place);
-  }
-  return missing;
+  };
+  await Promise.all(Array.from({ length: DEFAULTS.storeReads }, readOn));
+  signal.throwIfAborted();
+  return [...missing];
 }
 
-async function fetchMissing(
-  { source, store, log = silentLog, signal }: LoadSpanOptions,
-  missing: readonly Place[],
-  progress: Progress,
-): Promise<void> {
+async function fetchMissing(options: LoadSpanOptions, missing: readonly Place[], progress: Progress): Promise<void> {
+  const { source, tally, signal } = options;
   if (missing.length === 0) return;
+  const writes = new StoreWrites(options);
   let filled = 0;
-  for await (const { index, bytes } of source.read(
+  for await (const { index, bytes, checked } of source.read(
     missing.map((place) => place.range),
     signal,
   )) {
     signal.throwIfAborted();
     const place = missing[index];
-    if (place === undefined || bytes.byteLength !== place.range.length || !(await hasSha256(bytes, place.range.sha256))) {
-      throw new ManyhandsError("MODEL_CORRUPT", `bytes of "${place?.range.file ?? "the model"}" do not match their SHA-256`);
+    if (checked !== true) {
+      const isRight = place !== undefined && bytes.byteLength === place.range.length && (await hasSha256(bytes, place.range.sha256));
+      tally?.add(isRight ? { checked: 1, used: 1, fromOriginBytes: bytes.byteLength } : { checked: 1, refused: 1 });
+      if (!isRight) throw new ManyhandsError("MODEL_CORRUPT", `bytes of "${place?.range.file ?? "the model"}" do not match their SHA-256`);
     }
+    if (place === undefined) throw new ManyhandsError("MODEL_CORRUPT", "a source gave something that was not asked for");
     place.target.set(bytes);
     filled++;
     progress.add(bytes.byteLength, false);
-    try {
-      await store.put(toHex(place.range.sha256), bytes);
-    } catch (error) {
-      log.warn("a tile could not be stored", { reason: errorMessage(error) });
-    }
+    await writes.add(toHex(place.range.sha256), bytes);
   }
   signal.throwIfAborted();
   if (filled < missing.length) throw new ManyhandsError("MODEL_UNAVAILABLE", "the source ended before all of the model's weights had come");
+  await writes.end();
+}
+
+/** Tiles on their way to the store while the next ones come in; a store that fails costs nothing but a download next time. */
+class StoreWrites {
+  readonly #store: TileStore;
+  readonly #log: Log;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor({ store, log = silentLog }: LoadSpanOptions) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Resolves once there is room for another. */
+  async add(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const write = this.#store
+      .put(hash, bytes)
+      .catch((error: unknown) => this.#log.warn("a tile could not be stored", { reason: errorMessage(error) }))
+      .finally(() => this.#underWay.delete(write));
+    this.#underWay.add(write);
+    if (this.#underWay.size >= DEFAULTS.storeWrites) await Promise.race(this.#underWay);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
 }
 
 class Progress {

@@ -1,10 +1,10 @@
 // A tile store in memory: for tests, for Node, and for tabs without IndexedDB.
-import type { TileStore } from "./tile-store.ts";
+import type { BudgetedStore } from "./kept-tiles.ts";
 
-export class MemoryTileStore implements TileStore {
+export class MemoryTileStore implements BudgetedStore {
   /** By insertion: the first is the one used longest ago. */
   readonly #tiles = new Map<string, Uint8Array<ArrayBuffer>>();
-  readonly #budgetBytes: number;
+  #budgetBytes: number;
   #heldBytes = 0;
 
   constructor(options: { readonly budgetBytes: number }) {
@@ -25,6 +25,16 @@ export class MemoryTileStore implements TileStore {
     if (bytes.byteLength > this.#budgetBytes) return;
     this.#tiles.set(hash, bytes.slice());
     this.#heldBytes += bytes.byteLength;
+    this.#evict();
+  }
+
+  setBudget(budgetBytes: number): Promise<void> {
+    this.#budgetBytes = budgetBytes;
+    this.#evict();
+    return Promise.resolve();
+  }
+
+  #evict(): void {
     for (const [oldest, tile] of this.#tiles) {
       if (this.#heldBytes <= this.#budgetBytes) break;
       this.#tiles.delete(oldest);

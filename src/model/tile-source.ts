@@ -7,14 +7,18 @@ export interface TileRange {
   readonly offset: number;
   /** Bytes. */
   readonly length: number;
-  readonly sha256: Uint8Array;
+  readonly sha256: Uint8Array<ArrayBuffer>;
+  /** Layers that read it, embedding and head counted to the first and last: who holds one of them holds this. */
+  readonly layers?: readonly number[];
 }
 
-/** One range's bytes; the view may be part of a larger buffer. Not verified: that is the reader's part. */
+/** One range's bytes; the view may be part of a larger buffer. Not verified, unless it says so: that is the reader's part. */
 export interface TileRead {
   /** Index into the ranges that were asked for. */
   readonly index: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The source held the bytes against `sha256` itself, because it had to know whom to blame. */
+  readonly checked?: true;
 }
 
 export interface TileSource {
@@ -23,4 +27,6 @@ export interface TileSource {
    * bytes cannot be had, MODEL_CORRUPT where a file ends before a range, or the signal's reason.
    */
   read(ranges: readonly TileRange[], signal: AbortSignal): AsyncIterable<TileRead>;
+  /** True where each `read` costs a pass over the whole file, so that much should be asked for at once. */
+  readonly wholeFiles?: boolean;
 }

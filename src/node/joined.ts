@@ -16,6 +16,7 @@ import type { BackendChoice } from "./handle.ts";
 import { type OpenModel, openModel } from "./open-model.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { SoloSpan } from "./solo-span.ts";
+import { SwarmPeers } from "./swarm-peers.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
@@ -60,6 +61,14 @@ export async function join({ config, bootstrap, log, backend, onNotice }: JoinOp
     for (const peer of present) if (!now.includes(peer)) libp2p.suspect(peer);
     present = now;
   });
+  const peers = new SwarmPeers({
+    self: mesh.self,
+    model: model.id,
+    directory,
+    shelf: model.bytes.shelf,
+    exchange: (shelf) => libp2p.exchange(shelf),
+  });
+  model.bytes.usePeers(peers);
   const solo = new SoloSpan({ self: mesh.self, model, service, startEngine: startWorkerEngine, backend });
   mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
   return {
@@ -71,6 +80,7 @@ export async function join({ config, bootstrap, log, backend, onNotice }: JoinOp
     vanish: () => libp2p.vanish(),
     stop: async () => {
       await directory.stop();
+      await peers.stop();
       await service.stop();
       await solo.stop();
       await mesh.stop();

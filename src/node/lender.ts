@@ -35,6 +35,8 @@ export const CACHE_BUDGET_BYTES = DEFAULTS.cacheBudgetBytes;
 export interface SpanLoader {
   readonly id: ModelId;
   readonly layerCount: number;
+  /** The longest part of a span, from its start, that this device can hold; undefined where there is none. */
+  fit?(span: Span): Span | undefined;
   loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SpanSource>;
 }
 
@@ -144,8 +146,10 @@ export class Lender {
       peers.map((peer) => ({ peer: peer.peer, joined: peer.joined, span: (peer.peer === self ? this.#target : peer.target) ?? undefined })),
       model.layerCount,
     );
-    const target = plan.get(self);
-    if (!target) return;
+    const planned = plan.get(self);
+    if (!planned) return;
+    // More than this device can hold is offered to others: what is announced is what they plan around.
+    const target = model.fit?.(planned) ?? planned;
     if (!this.#target || !sameSpan(this.#target, target)) {
       this.#target = target;
       this.#announce();

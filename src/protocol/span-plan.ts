@@ -70,12 +70,20 @@ export interface ConvertedSpan {
   readonly unusedFiles: readonly string[];
 }
 
+/** Weights that a span's graph reads from a file of their own. */
+export interface ExternalFile {
+  readonly path: string;
+  readonly data: Uint8Array<ArrayBuffer>;
+  /** One node reads it, so that a runtime reads it once while it builds a session: its memory can be freed at once. */
+  readonly readOnce?: boolean;
+}
+
 /** A span ready for a runtime: its graph, and the weights it refers to as external data. */
 export interface SpanSource {
   readonly plan: SpanPlan;
   /** ONNX ModelProto. */
   readonly graph: Uint8Array<ArrayBuffer>;
-  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array<ArrayBuffer> }[];
+  readonly externalData: readonly ExternalFile[];
   /** Where the span has block-quantized weights. */
   readonly converted?: ConvertedSpan | undefined;
 }

@@ -7,4 +7,6 @@ export interface LoadProgress {
   readonly fromCacheBytes: number;
   /** Measured over the last seconds; 0 until known. */
   readonly bytesPerSecond: number;
+  /** Bytes of this device's memory that the layers will take at the highest, caches included; told from the first event on. */
+  readonly memoryBytes?: number;
 }
