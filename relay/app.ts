@@ -30,9 +30,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: 64 * 1024, // nothing here takes a body
   });
 
+  const origins = [...new Set(options.models.flatMap(({ origin }) => origin ?? []))];
   app.addHook("onRequest", async (request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "/";
-    reply.headers(headersFor(path, request.host));
+    reply.headers(headersFor(path, request.host, origins));
     if (request.method !== "OPTIONS" || !isShared(path)) return;
     await reply
       .headers({ "access-control-allow-methods": "GET, HEAD", "access-control-allow-headers": "range", "access-control-max-age": "86400" })
@@ -48,11 +49,17 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     addrs: [...relayAddress(request.host, request.protocol, options.peerId)],
     relays: config.bootstrap,
     iceServers: config.stun,
-    models: options.models.map(({ name, id }) => ({ name, id, manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}` })),
+    models: options.models.map(({ name, id, summary }) => ({
+      name,
+      id,
+      manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}`,
+      summary,
+    })),
   }));
   app.get("/api/swarm", () => {
     const { revision, peers } = options.swarm();
-    return { name: config.name, revision, model: options.models[0]?.summary, peers: peers.map(swarmPeer) };
+    const models = options.models.map(({ id, summary }) => ({ id, ...summary }));
+    return { name: config.name, revision, model: models[0], models, peers: peers.map(swarmPeer) };
   });
 
   await serveFiles(app, options);

@@ -13,14 +13,17 @@ export interface ModelFolder {
   /** CID of its manifest. */
   readonly id: ModelId;
   readonly summary: ModelSummary;
+  /** Origin (scheme, host, port) that its weights come from, where that is not this relay. */
+  readonly origin: string | undefined;
   readonly path: string;
   /** Comes with the page, so the page's own files serve it. */
   readonly bundled: boolean;
 }
 
 /**
- * Models of each extra folder, which is a model or holds models, then those of the page (`<site>/models/*`): the first
- * is what pages load. The first of two folders with one name wins. A folder that does not exist holds none.
+ * The operator's list: models of each extra folder, which is a model or holds models, then those of the page
+ * (`<site>/models/*`). The first is what a tab takes that has no reason for another. Of two folders with one name, and of
+ * two copies of one model, the first wins. A folder that does not exist holds none.
  * Throws MODEL_CORRUPT for a manifest that cannot be read.
  */
 export async function findModels(siteDir: string, extraDirs: readonly string[]): Promise<readonly ModelFolder[]> {
@@ -29,7 +32,9 @@ export async function findModels(siteDir: string, extraDirs: readonly string[]):
     const name = basename(path);
     if (found.has(name)) return;
     const bytes = new Uint8Array(await readFile(join(path, MANIFEST_FILE)));
-    found.set(name, { name, path, bundled, id: await manifestId(bytes), summary: readSummary(bytes, path) });
+    const id = await manifestId(bytes);
+    if ([...found.values()].some((folder) => folder.id === id)) return;
+    found.set(name, { name, path, bundled, id, ...readFacts(bytes, path) });
   };
   for (const dir of extraDirs) {
     const path = resolve(dir);
@@ -39,9 +44,10 @@ export async function findModels(siteDir: string, extraDirs: readonly string[]):
   return [...found.values()];
 }
 
-function readSummary(bytes: Uint8Array, path: string): ModelSummary {
+function readFacts(bytes: Uint8Array, path: string): Pick<ModelFolder, "summary" | "origin"> {
   try {
-    return summarise(decodeManifest(bytes));
+    const manifest = decodeManifest(bytes);
+    return { summary: summarise(manifest), origin: manifest.origin ? new URL(manifest.origin.url).origin : undefined };
   } catch (cause) {
     throw new ManyhandsError("MODEL_CORRUPT", `${path}: ${errorMessage(cause)}`, { cause });
   }

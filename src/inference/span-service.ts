@@ -8,7 +8,7 @@ import { PROTOCOLS } from "../protocol/version.ts";
 import type { Clock } from "../shared/clock.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
-import type { ModelId, PeerId, SessionId } from "../shared/ids.ts";
+import type { PeerId, SessionId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { refusal, ServedSession, type ServedStep } from "./served-session.ts";
 
@@ -32,7 +32,6 @@ export interface SpanServiceEvents {
 
 export interface SpanServiceDeps {
   readonly mesh: Pick<Mesh, "self" | "open">;
-  readonly model: ModelId;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -175,18 +174,18 @@ export class SpanService implements Observable<SpanServiceEvents> {
   }
 
   async #open(link: Link, open: OpenFrame): Promise<ServedSession | undefined> {
-    const { mesh, model } = this.#deps;
+    const { mesh } = this.#deps;
     try {
       if (this.#sessions.has(open.session)) throw new ManyhandsError("SESSION_FOREIGN", "this session is open already");
       const held = [...this.#held].find(
         ({ engine, retired, onlySelf }) =>
           !retired &&
+          engine.plan.model === open.model &&
           engine.plan.span.start === open.start &&
           engine.plan.span.end === open.end &&
           (!onlySelf || link.remote === mesh.self),
       );
-      if (open.model !== model || !held)
-        throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
+      if (!held) throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
       const isLast = held.engine.plan.logits !== undefined;
       if (isLast !== (open.next === null) || (open.start === 0 && open.previous !== link.remote))
         throw new ManyhandsError("FRAME_MALFORMED", "the route does not fit the span");

@@ -1,4 +1,5 @@
-// A model in a few words: what a page shows of it before anything is loaded.
+// A model in a few words: what a page shows of it, and chooses by, before anything is loaded.
+import type { ModelId } from "../shared/ids.ts";
 import type { Manifest } from "./manifest.ts";
 
 export interface ModelSummary {
@@ -9,8 +10,34 @@ export interface ModelSummary {
   /** Bytes of graph and weights. */
   readonly sizeBytes: number;
   readonly licence: string;
+  /** How the weights are stored, in the hub's words: `fp32`, `q4`, … */
+  readonly dtype: string;
+  /** Whether it answers conversations; else it goes on with a text. */
+  readonly chat: boolean;
+  /** Bytes of weights of the largest layer, and of the larger one of embedding and head. */
+  readonly layerBytes: number;
+  readonly edgeBytes: number;
+  /** Bytes of key/value cache of one token, in all layers together. */
+  readonly cacheBytes: number;
 }
 
-export function summarise({ name, layerCount, contextLength, licence, dataFiles, graph }: Manifest): ModelSummary {
-  return { name, layerCount, contextLength, licence, sizeBytes: dataFiles.reduce((sum, file) => sum + file.size, graph.size) };
+/** A model that the relay's operator offers. */
+export interface ModelOffer extends ModelSummary {
+  readonly id: ModelId;
+}
+
+export function summarise(manifest: Manifest): ModelSummary {
+  const { name, layerCount, contextLength, licence, dtype, dataFiles, graph } = manifest;
+  return {
+    name,
+    layerCount,
+    contextLength,
+    licence,
+    dtype,
+    sizeBytes: dataFiles.reduce((sum, file) => sum + file.size, graph.size),
+    chat: manifest.chatTemplate !== null,
+    layerBytes: Math.max(...manifest.layerBytes),
+    edgeBytes: Math.max(manifest.embeddingBytes, manifest.headBytes),
+    cacheBytes: manifest.cacheBytes.reduce((sum, bytes) => sum + bytes, 0),
+  };
 }

@@ -1,17 +1,19 @@
 // Makes the node of this tab: the wiring diagram in code. Nothing is fetched or computed before `lend(true)` or `generate`.
 import { startWorkerEngine } from "../engine/engine-client.ts";
-import type { GenerateEvent } from "../inference/generate-event.ts";
+import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
-import type { RelayStatus, Swarm } from "../mesh/directory.ts";
+import type { RelayStatus } from "../mesh/directory.ts";
 import { createSampler } from "../model/sampler.ts";
 import { findGaps } from "../route/coverage.ts";
+import { type ModelPick, pickForPrompt, pickToLend, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
 import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
+import type { ModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { readConfig } from "./config.ts";
 import { findRoute } from "./find-route.ts";
-import type { BackendChoice, GenerateOptions, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
+import type { AskEvent, AskOptions, BackendChoice, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
 import { toProblem } from "./problem.ts";
@@ -24,6 +26,8 @@ const DEFAULTS = Object.freeze({
   retryLastMs: 15_000,
   /** Milliseconds for which a prompt waits for a relay that does not answer. */
   askPatienceMs: 12_000,
+  /** Milliseconds to wait for the relay to tell who is there before a model is chosen without knowing. */
+  swarmMs: 3_000,
 });
 
 const consoleLog: Log = {
@@ -44,6 +48,8 @@ class TabNode implements Node {
   #joined: Joined | undefined;
   #lender: Lender | undefined;
   #lendWanted = false;
+  #lendModel: ModelId | undefined;
+  #lending: ModelId | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(host: HostKind) {
@@ -62,6 +68,7 @@ class TabNode implements Node {
     this.#lendWanted = on;
     await this.#lender?.stop();
     this.#lender = undefined;
+    this.#lending = undefined;
     if (!on) {
       this.#store.update({ lend: { kind: "off" } });
       return;
@@ -70,7 +77,7 @@ class TabNode implements Node {
     try {
       const joined = await this.#join();
       // The switch may have been thrown again while this tab joined.
-      if (this.#lendWanted && !this.#lender) this.#startLending(joined);
+      if (this.#lendWanted && !this.#lender) await this.#startLending(joined);
     } catch (error) {
       if (this.#lendWanted && !this.#life.signal.aborted) this.#store.update({ lend: { kind: "failed", problem: toProblem(error) } });
     }
@@ -86,15 +93,26 @@ class TabNode implements Node {
     this.#lender?.settingsChanged();
   }
 
-  async *generate(prompt: string, options: Partial<GenerateOptions>, signal: AbortSignal): AsyncGenerator<GenerateEvent, void> {
-    if (prompt.trim() === "") throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
+  setLendModel(model: ModelId | undefined): void {
+    this.#lendModel = model;
+    if (this.#lender && this.#lending !== undefined && model !== undefined && model !== this.#lending) void this.lend(true);
+  }
+
+  async *generate(prompt: Prompt, { model: wish, ...options }: Partial<AskOptions>, signal: AbortSignal): AsyncGenerator<AskEvent, void> {
+    if (typeof prompt === "string" && prompt.trim() === "")
+      throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
     const until = AbortSignal.any([signal, this.#life.signal]);
     yield { kind: "waiting", message: this.#joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
     const joined = await this.#joinForPrompt(until);
-    const { model, directory, solo } = joined;
+    const { mesh, directory } = joined;
+    const pick = await this.#choose(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), until);
+    const offer = joined.offers.find((offered) => offered.id === pick?.model);
+    if (pick && offer) yield { kind: "chosen", model: offer, reason: pick.reason };
+    const { model, solo } = await joined.models.open(pick?.model, until);
+    this.#focus(joined, model.id);
     yield* generate(
       {
-        mesh: joined.mesh,
+        mesh,
         model,
         clock: systemClock,
         random: (bytes) => crypto.getRandomValues(bytes),
@@ -119,8 +137,15 @@ class TabNode implements Node {
     await joined?.stop();
   }
 
-  #startLending(joined: Joined): void {
-    const { mesh, model, directory, service } = joined;
+  async #startLending(joined: Joined): Promise<void> {
+    const { mesh, directory, service } = joined;
+    const wish = this.#lendModel;
+    const pick = await this.#choose(joined, wish, (peers) => pickToLend(joined.offers, peers, wish), this.#life.signal);
+    const { model } = await joined.models.open(pick?.model, this.#life.signal);
+    // The switch may have been thrown again, or another model wished for, while this one was opened.
+    if (!this.#lendWanted || this.#lender) return;
+    this.#lending = model.id;
+    this.#focus(joined, model.id);
     this.#lender = new Lender({
       self: mesh.self,
       host: this.#config.host,
@@ -134,6 +159,28 @@ class TabNode implements Node {
       onNotice: (sentence) => this.#store.notice(sentence),
     });
     this.#lender.start();
+  }
+
+  /** Chooses a model by what the swarm does; where there is a choice and no wish, the relay gets a moment to tell. */
+  async #choose(
+    { directory, offers }: Joined,
+    wish: ModelId | undefined,
+    pick: (peers: Joined["directory"]["swarm"]["peers"]) => ModelPick | undefined,
+    signal: AbortSignal,
+  ): Promise<ModelPick | undefined> {
+    if (offers.length > 1 && wish === undefined && directory.swarm.revision === 0) {
+      const told = new AbortController();
+      const stop = directory.on("swarm:changed", () => told.abort());
+      await systemClock.sleep(DEFAULTS.swarmMs, AbortSignal.any([signal, told.signal])).catch(() => signal.throwIfAborted());
+      stop();
+    }
+    return pick(directory.swarm.peers);
+  }
+
+  /** From now on the picture is that of `model`. */
+  #focus(joined: Joined, model: ModelId): void {
+    this.#store.update({ model: joined.offers.find((offer) => offer.id === model) });
+    this.#showSwarm(joined);
   }
 
   /** A prompt does not wait for ever for a relay that is away; joining itself goes on trying. */
@@ -174,11 +221,12 @@ class TabNode implements Node {
       signal,
     );
     this.#joined = joined;
-    this.#store.update({ self: joined.mesh.self, model: joined.model.summary });
+    this.#store.update({ self: joined.mesh.self, models: joined.offers });
+    this.#showSwarm(joined);
     const onRelay = (status: RelayStatus): void => this.#showRelay(status, bootstrap.name);
     onRelay(joined.directory.relay);
     joined.directory.on("relay:changed", onRelay);
-    joined.directory.on("swarm:changed", (swarm) => this.#showSwarm(joined, swarm));
+    joined.directory.on("swarm:changed", () => this.#showSwarm(joined));
     joined.service.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
     joined.service.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
     joined.service.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }));
@@ -208,8 +256,12 @@ class TabNode implements Node {
     this.#store.update({ relay: { kind: status.kind, name, retryInMs: status.kind === "lost" ? status.retryInMs : undefined } });
   }
 
-  #showSwarm({ mesh, model }: Joined, { peers }: Swarm): void {
-    const here = peers.filter((peer) => peer.model === model.id);
+  #showSwarm({ mesh, directory, offers }: Joined): void {
+    const { peers } = directory.swarm;
+    // Before anything was lent or asked the picture is that of what a prompt would get.
+    const model = this.state.model ?? offers.find((offer) => offer.id === pickForPrompt(offers, peers, undefined, SOLO_BYTES)?.model);
+    const standings = offers.map((offer) => standingOf(offer, peers));
+    const here = peers.filter((peer) => peer.model === model?.id);
     const swarm = here.map((peer): SwarmPeer => ({
       peer: peer.peer,
       isSelf: peer.peer === mesh.self,
@@ -221,13 +273,11 @@ class TabNode implements Node {
       tokensServed: peer.tokensServed,
       layerMs: peer.layerMs ?? undefined,
     }));
-    this.#store.update({
-      swarm,
-      gaps: findGaps(
-        here.flatMap((peer) => peer.serving),
-        model.layerCount,
-      ),
-    });
+    const gaps = findGaps(
+      here.flatMap((peer) => peer.serving),
+      model?.layerCount ?? 0,
+    );
+    this.#store.update({ swarm, standings, gaps, model });
   }
 
   #count(more: { readonly tokens?: number; readonly refusedFrames?: number }): void {

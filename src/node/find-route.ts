@@ -2,6 +2,7 @@
 import type { GenerateEvent } from "../inference/generate-event.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { findGaps } from "../route/coverage.ts";
+import { SOLO_BYTES } from "../route/plan-model.ts";
 import { planRoute, type Route, type RoutePeer } from "../route/plan-route.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
@@ -13,8 +14,6 @@ const DEFAULTS = Object.freeze({
   swarmMs: 3_000,
   /** Milliseconds to wait for peers that are loading or moving before this tab loads the model itself. */
   patienceMs: 15_000,
-  /** A model over this many bytes is not loaded whole for one prompt. */
-  soloBytes: 64 * 1024 * 1024,
   /** Milliseconds after which a route is looked for again without any news. */
   pollMs: 1_000,
 });
@@ -34,7 +33,7 @@ export async function* findRoute(
 ): AsyncGenerator<GenerateEvent, Route> {
   const { model, directory, solo, clock } = deps;
   const started = clock.now();
-  const mayLoad = model.sizeBytes <= DEFAULTS.soloBytes;
+  const mayLoad = model.sizeBytes <= SOLO_BYTES;
   for (;;) {
     signal.throwIfAborted();
     const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);

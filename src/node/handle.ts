@@ -1,12 +1,19 @@
 // The node's public face: plain data and a few verbs. The page and the widget see this and nothing behind it.
 import type { ErrorCode } from "../shared/errors.ts";
+import type { Prompt } from "../inference/encode-prompt.ts";
 import type { GenerateEvent, GenerateOptions } from "../inference/generate-event.ts";
-import type { ModelSummary } from "../model/model-summary.ts";
-import type { PeerId, Span } from "../shared/ids.ts";
+import type { ModelOffer } from "../model/model-summary.ts";
+import type { ModelReason, ModelStanding } from "../route/plan-model.ts";
+import type { ModelId, PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 
 export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
-export type { ModelSummary } from "../model/model-summary.ts";
+export type { Prompt } from "../inference/encode-prompt.ts";
+export type { ChatMessage, ChatRole } from "../model/chat-message.ts";
+export type { ModelOffer } from "../model/model-summary.ts";
+export type { ModelReason, ModelStanding } from "../route/plan-model.ts";
+export { pickForPrompt, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
+export { CATALOG, type CatalogEntry, type Device, estimateSizes, layersThatFit } from "../model/catalog.ts";
 export type { LoadProgress } from "../shared/progress.ts";
 
 export type Backend = "wasm" | "webgpu";
@@ -63,7 +70,12 @@ export interface ServedCounts {
 export interface NodeState {
   readonly self: PeerId | undefined;
   readonly relay: RelayState;
-  readonly model: ModelSummary | undefined;
+  /** What the operator offers, the best first; empty until joined. */
+  readonly models: readonly ModelOffer[];
+  /** What the swarm does with each of them now. */
+  readonly standings: readonly ModelStanding[];
+  /** The model that was lent or asked last: the one that `swarm` and `gaps` speak of. */
+  readonly model: ModelOffer | undefined;
   readonly lend: LendState;
   /** Share of this tab's compute time that may be lent, 0.1 to 1. */
   readonly share: number;
@@ -76,6 +88,16 @@ export interface NodeState {
   readonly notices: readonly string[];
 }
 
+export interface AskOptions extends GenerateOptions {
+  /** Which model to ask; undefined leaves the choice to what the swarm serves now. */
+  readonly model: ModelId | undefined;
+}
+
+export type AskEvent =
+  | GenerateEvent
+  /** Which model answers, and why that one. */
+  | { readonly kind: "chosen"; readonly model: ModelOffer; readonly reason: ModelReason };
+
 /** A peer in this tab. Nothing is loaded, computed or announced before `lend(true)` or the first `generate`. */
 export interface Node {
   readonly state: NodeState;
@@ -85,12 +107,14 @@ export interface Node {
   lend(on: boolean): Promise<void>;
   setShare(share: number): void;
   setBackend(choice: BackendChoice): void;
+  /** Which model to lend; undefined lends what helps the swarm most. A tab that lends another one changes over. */
+  setLendModel(model: ModelId | undefined): void;
   /**
-   * Streams an answer. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, MODEL_CORRUPT, MODEL_UNAVAILABLE,
+   * Streams an answer to a text that is gone on with or to a conversation. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, MODEL_CORRUPT, MODEL_UNAVAILABLE,
    * RELAY_UNREACHABLE or ENGINE_FAILED as a ManyhandsError whose message is fit for a person; the signal's reason
    * when stopped. What was yielded before stays valid.
    */
-  generate(prompt: string, options: Partial<GenerateOptions>, signal: AbortSignal): AsyncIterable<GenerateEvent>;
+  generate(prompt: Prompt, options: Partial<AskOptions>, signal: AbortSignal): AsyncIterable<AskEvent>;
   /** Leaves the swarm and frees everything. Idempotent. */
   stop(): Promise<void>;
 }
@@ -108,6 +132,7 @@ export interface Capability {
 /** What the relay says of itself and its swarm over plain HTTP, for a page that has not joined. */
 export interface RelayOverview {
   readonly name: string;
-  readonly model: ModelSummary;
-  readonly peers: readonly SwarmPeer[];
+  readonly models: readonly ModelOffer[];
+  /** Peers of all models. */
+  readonly peers: readonly (SwarmPeer & { readonly model: ModelId })[];
 }

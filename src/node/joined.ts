@@ -1,5 +1,4 @@
-// A tab that has joined: its mesh, directory, model and services, built once and torn down together.
-import { startWorkerEngine } from "../engine/engine-client.ts";
+// A tab that has joined: its mesh, directory, models and services, built once and torn down together.
 import { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { takeIdentity } from "../mesh/identity.browser.ts";
@@ -12,18 +11,17 @@ import { systemClock } from "../shared/clock.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
-import type { BackendChoice } from "./handle.ts";
-import { type OpenModel, openModel } from "./open-model.ts";
+import type { BackendChoice, ModelOffer } from "./handle.ts";
+import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
-import { SoloSpan } from "./solo-span.ts";
-import { SwarmPeers } from "./swarm-peers.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
   readonly directory: Directory;
-  readonly model: OpenModel;
+  /** The operator's list, the best first. */
+  readonly offers: readonly ModelOffer[];
+  readonly models: ModelDesk;
   readonly service: SpanService;
-  readonly solo: SoloSpan;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -37,10 +35,9 @@ export interface JoinOptions {
   readonly onNotice: (sentence: string) => void;
 }
 
-/** Throws MODEL_UNAVAILABLE, MODEL_CORRUPT, BROWSER_UNSUPPORTED or the signal's reason. */
+/** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join({ config, bootstrap, log, backend, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
   const clock = systemClock;
-  const model = await openModel({ clock, log, onNotice }, config.relayOrigin, bootstrap, signal);
   // `locks` is missing in insecure contexts, whatever the type says.
   const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);
   if (identity.notice !== undefined) onNotice(identity.notice);
@@ -53,7 +50,7 @@ export async function join({ config, bootstrap, log, backend, onNotice }: JoinOp
   });
   const mesh = new LoopbackMesh(libp2p);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
-  const service = new SpanService({ mesh, model: model.id, clock, log });
+  const service = new SpanService({ mesh, clock, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
     // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
@@ -61,28 +58,30 @@ export async function join({ config, bootstrap, log, backend, onNotice }: JoinOp
     for (const peer of present) if (!now.includes(peer)) libp2p.suspect(peer);
     present = now;
   });
-  const peers = new SwarmPeers({
+  const models = new ModelDesk({
     self: mesh.self,
-    model: model.id,
+    relayOrigin: config.relayOrigin,
+    offers: bootstrap.models,
     directory,
-    shelf: model.bytes.shelf,
+    service,
     exchange: (shelf) => libp2p.exchange(shelf),
+    backend,
+    clock,
+    log,
+    onNotice,
   });
-  model.bytes.usePeers(peers);
-  const solo = new SoloSpan({ self: mesh.self, model, service, startEngine: startWorkerEngine, backend });
   mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
   return {
     mesh,
     directory,
-    model,
+    offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
+    models,
     service,
-    solo,
     vanish: () => libp2p.vanish(),
     stop: async () => {
       await directory.stop();
-      await peers.stop();
       await service.stop();
-      await solo.stop();
+      await models.stop();
       await mesh.stop();
       identity.release();
     },

@@ -4,13 +4,11 @@ import { fetchManifest, fetchModelFiles } from "../model/fetch-model.ts";
 import type { HttpFetch } from "../model/http-fetch.ts";
 import { type ModelSummary, summarise } from "../model/model-summary.ts";
 import type { Clock } from "../shared/clock.ts";
-import { ManyhandsError } from "../shared/errors.ts";
-import { asModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { SpanLoader } from "./lender.ts";
 import { advised, ModelBytes } from "./model-bytes.ts";
 import { openText } from "./open-text.ts";
-import type { Bootstrap } from "./relay-api.ts";
+import type { OfferedModel } from "./relay-api.ts";
 
 export interface OpenModel extends PromptModel, SpanLoader {
   readonly sizeBytes: number;
@@ -25,13 +23,11 @@ export interface OpenModelDeps {
   readonly onNotice: (sentence: string) => void;
 }
 
-/** Fetches what the relay says it serves first. Throws MODEL_UNAVAILABLE, MODEL_CORRUPT or the signal's reason. */
-export async function openModel(deps: OpenModelDeps, origin: string, bootstrap: Bootstrap, signal: AbortSignal): Promise<OpenModel> {
-  const offered = bootstrap.models[0];
-  if (!offered) throw new ManyhandsError("MODEL_UNAVAILABLE", "This relay serves no model. Its operator can add one with --models.");
+/** Fetches the small files of a model that the relay offers. Throws MODEL_UNAVAILABLE, MODEL_CORRUPT or the signal's reason. */
+export async function openModel(deps: OpenModelDeps, origin: string, offered: OfferedModel, signal: AbortSignal): Promise<OpenModel> {
   const baseUrl = new URL(".", new URL(offered.manifest, origin)).href;
   const http = { baseUrl, fetch: fetchHttp, clock: deps.clock, random: Math.random };
-  const id = asModelId(offered.id);
+  const { id } = offered;
   const manifest = await advised(fetchManifest(http, id, signal));
   const { graph, tokenizer, tokenizerConfig } = await advised(fetchModelFiles(http, manifest, signal));
   const text = await openText(manifest, { tokenizer, tokenizerConfig });

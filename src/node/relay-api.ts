@@ -1,7 +1,22 @@
 // The relay's HTTP side, as the node uses it: where its mesh is, and which models it serves.
 import * as v from "valibot";
-import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import { LIMITS, PROTOCOL_VERSION } from "../protocol/version.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
+import { asModelId } from "../shared/ids.ts";
+
+const natural = v.pipe(v.number(), v.integer(), v.minValue(0));
+const Summary = v.object({
+  name: v.string(),
+  layerCount: v.pipe(natural, v.minValue(1), v.maxValue(LIMITS.layers)),
+  contextLength: natural,
+  sizeBytes: natural,
+  licence: v.string(),
+  dtype: v.string(),
+  chat: v.boolean(),
+  layerBytes: natural,
+  edgeBytes: natural,
+  cacheBytes: natural,
+});
 
 const Bootstrap = v.object({
   protocolVersion: v.number(),
@@ -10,9 +25,12 @@ const Bootstrap = v.object({
   addrs: v.array(v.string()),
   /** `stun:` and `turn:` URLs that the operator offers. */
   iceServers: v.array(v.string()),
-  models: v.array(v.object({ name: v.string(), id: v.string(), manifest: v.string() })),
+  /** The operator's list, the best first. */
+  models: v.array(v.object({ id: v.pipe(v.string(), v.transform(asModelId)), manifest: v.string(), summary: Summary })),
 });
 export type Bootstrap = v.InferOutput<typeof Bootstrap>;
+/** One model of the operator's list. */
+export type OfferedModel = Bootstrap["models"][number];
 
 /** Asks the relay where to join. Throws RELAY_UNREACHABLE, or the signal's reason. */
 export async function fetchBootstrap(origin: string, signal: AbortSignal): Promise<Bootstrap> {

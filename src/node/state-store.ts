@@ -9,6 +9,8 @@ const DEFAULTS = Object.freeze({
 const INITIAL = Object.freeze<NodeState>({
   self: undefined,
   relay: { kind: "connecting", name: undefined, retryInMs: undefined },
+  models: [],
+  standings: [],
   model: undefined,
   lend: { kind: "off" },
   share: 1,

@@ -1,5 +1,5 @@
 // One question and what came of it so far, as plain data: each event of the node makes the next state. Pure.
-import type { EndReason, GenerateEvent, GenerateStats, LoadProgress, Problem, RouteHop } from "../node/handle.ts";
+import type { AskEvent, EndReason, GenerateStats, LoadProgress, ModelOffer, ModelReason, Problem, RouteHop } from "../node/handle.ts";
 
 export type AskStatus = "idle" | "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -16,6 +16,8 @@ export interface AskState {
   readonly ended: EndReason | undefined;
   /** Messages of the conversation that the model could not read any more. */
   readonly dropped: number;
+  /** Which model answers, and why that one. */
+  readonly chosen: { readonly model: ModelOffer; readonly reason: ModelReason } | undefined;
   readonly problem: Problem | undefined;
 }
 
@@ -29,6 +31,7 @@ export const IDLE: AskState = {
   waiting: undefined,
   ended: undefined,
   dropped: 0,
+  chosen: undefined,
   problem: undefined,
 };
 
@@ -38,10 +41,12 @@ export function begin(prompt: string): AskState {
   return { ...IDLE, status: "waiting", prompt, waiting: { message: "Starting", progress: undefined } };
 }
 
-export function advance(ask: AskState, event: GenerateEvent): AskState {
+export function advance(ask: AskState, event: AskEvent): AskState {
   switch (event.kind) {
     case "waiting":
       return { ...ask, waiting: { message: event.message, progress: event.progress } };
+    case "chosen":
+      return { ...ask, chosen: { model: event.model, reason: event.reason } };
     case "trimmed":
       return { ...ask, dropped: event.droppedMessages };
     case "routed":
@@ -57,7 +62,15 @@ export function advance(ask: AskState, event: GenerateEvent): AskState {
         waiting: undefined,
       };
     case "done":
-      return { ...ask, status: "done", text: ask.text + event.text, stats: event.stats, hops: event.hops, waiting: undefined, ended: event.reason };
+      return {
+        ...ask,
+        status: "done",
+        text: ask.text + event.text,
+        stats: event.stats,
+        hops: event.hops,
+        waiting: undefined,
+        ended: event.reason,
+      };
   }
 }
 
@@ -80,5 +93,20 @@ export function ending(ask: AskState): string {
       return ask.problem?.message ?? "";
     default:
       return "";
+  }
+}
+
+/** Which model answers and why, in one sentence; empty where a person chose it or there is nothing to choose. */
+export function choice({ chosen }: AskState): string {
+  if (chosen === undefined) return "";
+  switch (chosen.reason) {
+    case "wished":
+      return "";
+    case "served":
+      return `${chosen.model.name} answers: the swarm serves it now.`;
+    case "alone":
+      return `${chosen.model.name} answers: nobody serves a model now, and this one is small enough for this tab alone.`;
+    case "first":
+      return `${chosen.model.name} is asked: nobody serves a model now, and this is the relay's first.`;
   }
 }

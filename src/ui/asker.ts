@@ -1,5 +1,5 @@
 // Runs one question at a time: takes the node's events into an AskState and lets itself be stopped.
-import type { GenerateOptions, Node } from "../node/handle.ts";
+import type { AskOptions, Node, Prompt } from "../node/handle.ts";
 import { abortable, isAbort } from "../shared/abort.ts";
 import { IDLE, advance, begin, failed, stopped, type AskState } from "./ask-state.ts";
 import { problemOf } from "./node-controller.ts";
@@ -27,8 +27,16 @@ export class Asker {
     this.#stopper?.abort(new DOMException("Stopped by the person who asked", "AbortError"));
   }
 
+  /** Forgets the last answer: the page shows another conversation. */
+  clear(): void {
+    this.stop();
+    this.#stopper = undefined;
+    this.#state = IDLE;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
   /** Settles when the answer ended, whatever the end was; an answer that still runs is stopped first. */
-  async ask(prompt: string, options: Partial<GenerateOptions>): Promise<void> {
+  async ask(prompt: Prompt, options: Partial<AskOptions>): Promise<void> {
     this.stop();
     const stopper = new AbortController();
     const { signal } = stopper;
@@ -38,7 +46,7 @@ export class Asker {
       this.#state = state;
       for (const listener of [...this.#listeners]) listener();
     };
-    let state = begin(prompt);
+    let state = begin(typeof prompt === "string" ? prompt : (prompt.at(-1)?.content ?? ""));
     tell(state);
     try {
       const node = await abortable(this.#getNode(), signal);

@@ -1,6 +1,6 @@
 // What a person agrees to before this tab loads or computes anything for others.
 import { LitElement, css, html, type TemplateResult } from "lit";
-import type { ModelSummary } from "../node/handle.ts";
+import type { ModelOffer } from "../node/handle.ts";
 import { formatBytes } from "./format.ts";
 import { base, buttons } from "./shared-styles.ts";
 
@@ -8,7 +8,7 @@ import { base, buttons } from "./shared-styles.ts";
 const SOFTWARE_BYTES = { wasm: 4_000_000, withWebGpu: 11_000_000 } as const;
 
 /** What lending fetches, in words, known or not. */
-export function fetchSentence(model: ModelSummary | undefined): string {
+export function fetchSentence(model: ModelOffer | undefined): string {
   const weights = model === undefined ? "the layers that it will hold" : `at most ${formatBytes(model.sizeBytes)} of the model`;
   return `${weights} and about ${formatBytes(SOFTWARE_BYTES.wasm)} of software (up to ${formatBytes(SOFTWARE_BYTES.withWebGpu)} where the graphics card is used)`;
 }
@@ -50,7 +50,7 @@ export class LendConsent extends LitElement {
   ];
   static override properties = { model: { attribute: false } };
 
-  declare model: ModelSummary | undefined;
+  declare model: ModelOffer | undefined;
 
   protected override render(): TemplateResult {
     return html`<dl>

@@ -1,19 +1,23 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
 import * as v from "valibot";
-import type {
-  BackendChoice,
-  LendState,
-  ModelSummary,
-  Node,
-  NodeState,
-  Problem,
-  RelayState,
-  ServedCounts,
-  SwarmPeer,
+import {
+  type BackendChoice,
+  type LendState,
+  type ModelOffer,
+  type ModelStanding,
+  pickForPrompt,
+  SOLO_BYTES,
+  standingOf,
+  type Node,
+  type NodeState,
+  type Problem,
+  type RelayState,
+  type ServedCounts,
+  type SwarmPeer,
 } from "../node/handle.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
-import type { Span } from "../shared/ids.ts";
+import { asModelId, type ModelId, type Span } from "../shared/ids.ts";
 import type { Waiting } from "./load-code.ts";
 import type { Memory } from "./memory.ts";
 import { UNKNOWN, type Overview } from "./overview.ts";
@@ -24,7 +28,17 @@ export interface View {
   readonly joined: boolean;
   readonly consented: boolean;
   readonly relay: RelayState;
-  readonly model: ModelSummary | undefined;
+  /** The operator's list, the best first. */
+  readonly models: readonly ModelOffer[];
+  /** What the swarm does with each of them. */
+  readonly standings: readonly ModelStanding[];
+  /** The model that `swarm` and `gaps` speak of. */
+  readonly model: ModelOffer | undefined;
+  /** The model that a prompt goes to, as things stand now. */
+  readonly asked: ModelOffer | undefined;
+  /** The person's wishes; undefined leaves the choice to the swarm. */
+  readonly askWish: ModelId | undefined;
+  readonly lendWish: ModelId | undefined;
   readonly lend: LendState;
   readonly share: number;
   readonly backendChoice: BackendChoice;
@@ -44,6 +58,7 @@ export interface NodeControllerOptions {
 const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
 const Share = v.pipe(v.number(), v.minValue(0.1), v.maxValue(1));
 const Choice = v.picklist(["auto", "wasm", "webgpu"]);
+const Wish = v.nullable(v.pipe(v.string(), v.maxLength(128), v.transform(asModelId)));
 /** All of one core's time while others ask: a tab computes on one thread, so the machine stays pleasant to use. */
 const DEFAULT_SHARE = 1;
 
@@ -75,6 +90,8 @@ export class NodeController {
   #consented: boolean;
   #share: number;
   #backendChoice: BackendChoice;
+  #askWish: ModelId | undefined;
+  #lendWish: ModelId | undefined;
   #unsubscribe: (() => void) | undefined;
   /** Counts up with each node that is begun or let go of. */
   #generation = 0;
@@ -84,19 +101,39 @@ export class NodeController {
     this.#consented = options.memory.read("consent", v.boolean(), false);
     this.#share = options.memory.read("share", Share, DEFAULT_SHARE);
     this.#backendChoice = options.memory.read("backend", Choice, "auto");
+    this.#askWish = options.memory.read("askModel", Wish, null) ?? undefined;
+    this.#lendWish = options.memory.read("lendModel", Wish, null) ?? undefined;
   }
 
   get view(): View {
     const state = this.#state;
     const joined = state?.self !== undefined;
-    const model = state?.model ?? this.#overview.model;
+    const knows = joined && state.models.length > 0;
+    const models = knows ? state.models : this.#overview.models;
+    const told = (this.#overview.peers ?? []).map((peer) => ({
+      model: peer.model,
+      serving: peer.serving && peer.span ? [peer.span] : [],
+      target: peer.span ?? null,
+      sessions: peer.sessions,
+    }));
+    const standings = knows ? state.standings : models.map((offer) => standingOf(offer, told));
+    const asked = this.#asked(models, standings);
+    const model = state?.model ?? asked;
     // A node that has only just started knows less than the relay told before: show what is known.
-    const swarm = joined && (state.swarm.length > 0 || state.relay.kind === "connected") ? state.swarm : this.#overview.peers;
+    const swarm =
+      joined && (state.swarm.length > 0 || state.relay.kind === "connected")
+        ? state.swarm
+        : this.#overview.peers?.filter((peer) => peer.model === model?.id);
     return {
       joined,
       consented: this.#consented,
       relay: state !== undefined && (joined || state.relay.kind === "lost") ? state.relay : (this.#away ?? this.#overview.relay),
+      models,
+      standings,
       model,
+      asked,
+      askWish: this.#askWish,
+      lendWish: this.#lendWish,
       lend: state === undefined || (state.lend.kind === "off" && this.#lendHere.kind !== "off") ? this.#lendHere : state.lend,
       share: state?.share ?? this.#share,
       backendChoice: state?.backendChoice ?? this.#backendChoice,
@@ -164,6 +201,27 @@ export class NodeController {
     this.#changed();
   }
 
+  /** Which model prompts go to; undefined leaves it to what the swarm serves. */
+  setAskModel(model: ModelId | undefined): void {
+    this.#askWish = model;
+    this.#options.memory.write("askModel", model ?? null);
+    this.#changed();
+  }
+
+  /** Which model is lent; undefined leaves it to what helps the swarm most. */
+  setLendModel(model: ModelId | undefined): void {
+    this.#lendWish = model;
+    this.#options.memory.write("lendModel", model ?? null);
+    void this.#withNode((node) => node.setLendModel(model));
+    this.#changed();
+  }
+
+  #asked(models: readonly ModelOffer[], standings: readonly ModelStanding[]): ModelOffer | undefined {
+    const served = models.find((offer) => standings.some((standing) => standing.model === offer.id && standing.isServed));
+    const pick = pickForPrompt(models, [], this.#askWish ?? served?.id, SOLO_BYTES);
+    return models.find((offer) => offer.id === pick?.model);
+  }
+
   /** The node, made when it is first wanted. Throws what making it threw; the next call tries again. */
   node(): Promise<Node> {
     if (this.#creating === undefined) {
@@ -216,6 +274,7 @@ export class NodeController {
       this.#away = undefined;
       node.setShare(this.#share);
       if (this.#backendChoice !== "auto") node.setBackend(this.#backendChoice);
+      if (this.#lendWish !== undefined) node.setLendModel(this.#lendWish);
       this.#state = node.state;
       this.#unsubscribe = node.subscribe((state) => {
         this.#state = state;

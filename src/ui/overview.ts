@@ -1,7 +1,7 @@
 // What the relay says of its swarm over plain HTTP: read while this tab has not joined, so that the picture is alive before.
 import * as v from "valibot";
 import type { RelayOverview, RelayState } from "../node/handle.ts";
-import { asPeerId } from "../shared/ids.ts";
+import { asModelId, asPeerId } from "../shared/ids.ts";
 
 /** Every 3 s while the relay answers; up to 30 s apart while it does not. */
 const POLL_MS = 3000;
@@ -10,6 +10,7 @@ const POLL_MAX_MS = 30_000;
 const ANSWER_TIMEOUT_MS = 5000;
 /** More peers than that are not drawn anyway. */
 const PEERS_MAX = 4096;
+const MODELS_MAX = 256;
 /** What JSON of `PEERS_MAX` peers can take. */
 const ANSWER_MAX_BYTES = 4_000_000;
 
@@ -20,14 +21,21 @@ const Span = v.pipe(
   v.check((span) => span.start < span.end),
 );
 const Model = v.object({
+  id: v.pipe(text, v.transform(asModelId)),
   name: text,
   layerCount: v.pipe(natural, v.minValue(1), v.maxValue(1024)),
   contextLength: natural,
   sizeBytes: natural,
-  licence: text,
+  licence: v.pipe(v.string(), v.maxLength(400)),
+  dtype: text,
+  chat: v.boolean(),
+  layerBytes: natural,
+  edgeBytes: natural,
+  cacheBytes: natural,
 });
 const Peer = v.object({
   peer: v.pipe(text, v.transform(asPeerId)),
+  model: v.pipe(text, v.transform(asModelId)),
   host: v.picklist(["page", "widget", "volunteer"]),
   backend: v.picklist(["wasm", "webgpu"]),
   span: v.nullish(Span),
@@ -36,19 +44,24 @@ const Peer = v.object({
   tokensServed: natural,
   layerMs: v.nullish(v.number()),
 });
-const OverviewSchema = v.object({ name: text, model: v.nullish(Model), peers: v.pipe(v.array(Peer), v.maxLength(PEERS_MAX)) });
+const OverviewSchema = v.object({
+  name: text,
+  models: v.pipe(v.array(Model), v.maxLength(MODELS_MAX)),
+  peers: v.pipe(v.array(Peer), v.maxLength(PEERS_MAX)),
+});
 
 /** What is known of the swarm from outside. */
 export interface Overview {
   readonly relay: RelayState;
-  readonly model: RelayOverview["model"] | undefined;
+  /** The operator's list, the best first. */
+  readonly models: RelayOverview["models"];
   /** Undefined until the relay answered once. */
   readonly peers: RelayOverview["peers"] | undefined;
 }
 
 export const UNKNOWN: Overview = {
   relay: { kind: "connecting", name: undefined, retryInMs: undefined },
-  model: undefined,
+  models: [],
   peers: undefined,
 };
 
@@ -57,7 +70,7 @@ export function readOverview(json: unknown): Overview {
   const read = v.parse(OverviewSchema, json);
   return {
     relay: { kind: "connected", name: read.name, retryInMs: undefined },
-    model: read.model ?? undefined,
+    models: read.models,
     peers: read.peers.map((peer) => ({ ...peer, isSelf: false, span: peer.span ?? undefined, layerMs: peer.layerMs ?? undefined })),
   };
 }

@@ -1,6 +1,6 @@
 // The swarm: one sentence, the picture, and the same as a table.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
-import type { ModelSummary } from "../node/handle.ts";
+import type { ModelOffer } from "../node/handle.ts";
 import { isRunning } from "./ask-state.ts";
 import type { Asker } from "./asker.ts";
 import { formatBytes, formatCount, formatLayers, formatMs } from "./format.ts";
@@ -111,7 +111,7 @@ export class SwarmPanel extends LitElement {
     </section>`;
   }
 
-  #modelWords(model: ModelSummary): string {
+  #modelWords(model: ModelOffer): string {
     return `${model.name}: ${model.layerCount} layers, ${formatBytes(model.sizeBytes)}, licence ${model.licence}`;
   }
 

@@ -66,6 +66,20 @@ test("assets with a hash are kept for long, and go out compressed where they are
   expect((await fetch(url("/assets/ort-a1b2c3d4.wasm"))).headers.get("content-type")).toBe("application/wasm");
 });
 
+/** What is told of a tiny model. */
+const TINY = (name: string) => ({
+  name,
+  licence: "MIT",
+  layerCount: 2,
+  contextLength: 16,
+  sizeBytes: 10,
+  dtype: "fp32",
+  chat: false,
+  layerBytes: 1,
+  edgeBytes: 1,
+  cacheBytes: 2,
+});
+
 test("models come in ranges, to any origin", async () => {
   const response = await fetch(url("/models/extra/weights.bin"), { headers: { range: "bytes=10-19" } });
   expect(response.status).toBe(206);
@@ -95,8 +109,8 @@ test("bootstrap tells what a tab needs, with the address that it came by", async
     relays: [],
     iceServers: ["stun:example.org:3478"],
     models: [
-      { name: "extra", id: (await tinyManifest("extra")).id, manifest: "/models/extra/manifest.cbor" },
-      { name: "bundled", id: (await tinyManifest("bundled")).id, manifest: "/models/bundled/manifest.cbor" },
+      { name: "extra", id: (await tinyManifest("extra")).id, manifest: "/models/extra/manifest.cbor", summary: TINY("extra") },
+      { name: "bundled", id: (await tinyManifest("bundled")).id, manifest: "/models/bundled/manifest.cbor", summary: TINY("bundled") },
     ],
   });
   expect((await fetch(url("/models/extra/manifest.cbor"))).status).toBe(200);
@@ -123,7 +137,11 @@ test("the swarm and the health are told", async () => {
   expect(await (await fetch(url("/api/swarm"))).json()).toEqual({
     name: "test relay",
     revision: 0,
-    model: { name: "extra", licence: "MIT", layerCount: 2, contextLength: 16, sizeBytes: 10 },
+    model: { id: (await tinyManifest("extra")).id, ...TINY("extra") },
+    models: [
+      { id: (await tinyManifest("extra")).id, ...TINY("extra") },
+      { id: (await tinyManifest("bundled")).id, ...TINY("bundled") },
+    ],
     peers: [],
   });
   expect(await (await fetch(url("/healthz"))).json()).toMatchObject({ ok: true, peers: 0 });

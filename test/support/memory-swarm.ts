@@ -34,7 +34,7 @@ export async function startMemorySwarm(boundaries: readonly number[]): Promise<M
   for (const [index, end] of edges.slice(1).entries()) {
     const start = edges[index] ?? 0;
     const mesh = new LoopbackMesh(network.join(asPeerId(`peer-of-layers-${start}-${end}`)));
-    const service = new SpanService({ mesh, model: BUNDLED.id, clock: systemClock, log: silentLog });
+    const service = new SpanService({ mesh, clock: systemClock, log: silentLog });
     service.add(await bundledEngine(start, end));
     mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
     const refused: SwarmPeer["refused"] = [];

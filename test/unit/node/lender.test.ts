@@ -46,7 +46,7 @@ class World {
       host: "page",
       model: loader,
       directory: this.board.join(self),
-      service: new SpanService({ mesh, model: BUNDLED.id, clock: systemClock, log: silentLog }),
+      service: new SpanService({ mesh, clock: systemClock, log: silentLog }),
       startEngine,
       clock: systemClock,
       settings: () => ({ share: 1, backend: "auto" }),

@@ -76,7 +76,7 @@ describe("Asker", () => {
     const first = Promise.withResolvers<void>();
     const asker = new Asker(
       nodeOf(async function* (prompt, _options, signal) {
-        yield token(1, prompt);
+        yield token(1, typeof prompt === "string" ? prompt : "");
         if (prompt === "first") {
           first.resolve();
           await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));

@@ -57,8 +57,21 @@ describe("settings", () => {
   });
 });
 
-const model = { name: "Tales", layerCount: 8, contextLength: 512, sizeBytes: 7_900_000, licence: "MIT" };
+const model = {
+  id: "bafyreitales",
+  name: "Tales",
+  layerCount: 8,
+  contextLength: 512,
+  sizeBytes: 7_900_000,
+  licence: "MIT",
+  dtype: "fp32",
+  chat: false,
+  layerBytes: 1,
+  edgeBytes: 1,
+  cacheBytes: 1,
+};
 const remotePeer = {
+  model: model.id,
   peer: "12D3KooWabc",
   host: "page",
   backend: "wasm",
@@ -72,7 +85,7 @@ describe("overview", () => {
   it("reads a relay's answer, with what JSON leaves out", () => {
     const overview = readOverview({
       name: "Lighthouse",
-      model,
+      models: [model],
       peers: [remotePeer, { ...remotePeer, span: null, serving: false, layerMs: 1.5 }],
     });
     expect(overview.relay).toMatchObject({ kind: "connected", name: "Lighthouse" });
@@ -85,15 +98,15 @@ describe("overview", () => {
     [undefined],
     [{}],
     [{ name: "x", model: { ...model, layerCount: 1e9 }, peers: [] }],
-    [{ name: "x", model, peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
+    [{ name: "x", models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
   ])("refuses %j", (json) => expect(() => readOverview(json)).toThrow());
   it("says lost when the relay does not answer, keeps what it knew, and finds it again", async () => {
     const told: Overview[] = [];
     let next = Promise.withResolvers<void>();
     const answers = [
-      () => Response.json({ name: "Lighthouse", model, peers: [] }),
+      () => Response.json({ name: "Lighthouse", models: [model], peers: [] }),
       () => new Response("", { status: 503 }),
-      () => Response.json({ name: "Lighthouse", model, peers: [remotePeer] }),
+      () => Response.json({ name: "Lighthouse", models: [model], peers: [remotePeer] }),
     ];
     const poll = new OverviewPoll({
       fetch: async () => answers.shift()?.() ?? Response.error(),
@@ -115,7 +128,7 @@ describe("overview", () => {
     await change;
     poll.stop();
     expect(told.map((overview) => overview.relay.kind)).toEqual(["connected", "lost", "connected"]);
-    expect(told[1]).toMatchObject({ model: { name: "Tales" }, peers: [], relay: { name: "Lighthouse", retryInMs: 3000 } });
+    expect(told[1]).toMatchObject({ models: [{ name: "Tales" }], peers: [], relay: { name: "Lighthouse", retryInMs: 3000 } });
     expect(told[2]?.peers).toHaveLength(1);
   });
 });

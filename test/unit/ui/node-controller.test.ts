@@ -10,6 +10,8 @@ import { UNKNOWN } from "../../../src/ui/overview.ts";
 const STATE: NodeState = {
   self: asPeerId("12D3KooWme"),
   relay: { kind: "connected", name: "Lighthouse", retryInMs: undefined },
+  models: [],
+  standings: [],
   model: undefined,
   lend: { kind: "off" },
   share: 0.5,
@@ -41,6 +43,9 @@ class ScriptedNode implements Node {
   setBackend(choice: NodeState["backendChoice"]): void {
     this.told.push(`backend ${choice}`);
     this.#set({ backendChoice: choice });
+  }
+  setLendModel(model: NodeState["models"][number]["id"] | undefined): void {
+    this.told.push(`lend model ${model}`);
   }
   async *generate(): AsyncGenerator<never> {}
   async stop(): Promise<void> {

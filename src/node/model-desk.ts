@@ -1,0 +1,104 @@
+// The models that this tab has opened, each once: to lend spans of one and ask another at the same time.
+import { startWorkerEngine } from "../engine/engine-client.ts";
+import type { SpanService } from "../inference/span-service.ts";
+import type { Directory } from "../mesh/directory.ts";
+import type { TileExchange, TileShelf } from "../mesh/tile-exchange.ts";
+import { abortable } from "../shared/abort.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import type { ModelId, PeerId } from "../shared/ids.ts";
+import type { BackendChoice } from "./handle.ts";
+import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
+import type { OfferedModel } from "./relay-api.ts";
+import { SoloSpan } from "./solo-span.ts";
+import { SwarmPeers } from "./swarm-peers.ts";
+
+export interface ModelDeskDeps extends OpenModelDeps {
+  readonly self: PeerId;
+  readonly relayOrigin: string;
+  /** The operator's list. */
+  readonly offers: readonly OfferedModel[];
+  readonly directory: Directory;
+  readonly service: SpanService;
+  readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
+  readonly backend: () => BackendChoice;
+}
+
+export interface DeskModel {
+  readonly model: OpenModel;
+  /** The whole of it in this tab, for its own prompts. */
+  readonly solo: SoloSpan;
+}
+
+interface Opened extends DeskModel {
+  readonly peers: SwarmPeers;
+}
+
+export class ModelDesk {
+  readonly #deps: ModelDeskDeps;
+  readonly #opening = new Map<ModelId, Promise<Opened>>();
+  readonly #stopping = new AbortController();
+  #exchange: Promise<TileExchange> | undefined;
+  readonly #shelves = new Set<TileShelf>();
+
+  constructor(deps: ModelDeskDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws MODEL_UNAVAILABLE, MODEL_CORRUPT, MODEL_UNSUPPORTED or the signal's reason; the next call tries again. */
+  async open(id: ModelId | undefined, signal: AbortSignal): Promise<DeskModel> {
+    const offer = this.#deps.offers.find((offered) => offered.id === id);
+    if (!offer) throw new ManyhandsError("MODEL_UNAVAILABLE", "This relay serves no model. Its operator can add one with --models.");
+    let opening = this.#opening.get(offer.id);
+    if (!opening) {
+      opening = this.#open(offer);
+      this.#opening.set(offer.id, opening);
+      opening.catch(() => this.#opening.delete(offer.id)); // told to whoever waits for it
+    }
+    return abortable(opening, signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const settled = await Promise.allSettled(this.#opening.values());
+    for (const entry of settled) if (entry.status === "fulfilled") await Promise.all([entry.value.peers.stop(), entry.value.solo.stop()]);
+    const exchange = await this.#exchange?.catch(() => undefined); // it never ran
+    await exchange?.stop();
+  }
+
+  async #open(offer: OfferedModel): Promise<Opened> {
+    const { self, relayOrigin, directory, service, backend } = this.#deps;
+    const model = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
+    const peers = new SwarmPeers({
+      self,
+      model: model.id,
+      directory,
+      shelf: model.bytes.shelf,
+      exchange: (shelf) => this.#share(shelf),
+    });
+    model.bytes.usePeers(peers);
+    return { model, peers, solo: new SoloSpan({ self, model, service, startEngine: startWorkerEngine, backend }) };
+  }
+
+  /** One exchange for all models: tiles go by their hash, whichever model they belong to. It stops with the desk. */
+  async #share(shelf: TileShelf): Promise<TileExchange> {
+    this.#shelves.add(shelf);
+    this.#exchange ??= this.#deps.exchange({
+      get: async (hash) => {
+        for (const each of this.#shelves) {
+          const bytes = await each.get(hash);
+          if (bytes) return bytes;
+        }
+        return undefined;
+      },
+    });
+    const exchange = await this.#exchange;
+    return {
+      fetch: (...args) => exchange.fetch(...args),
+      gained: (sha256) => exchange.gained(sha256),
+      stop: () => {
+        this.#shelves.delete(shelf);
+        return Promise.resolve();
+      },
+    };
+  }
+}
