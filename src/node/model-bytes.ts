@@ -114,8 +114,8 @@ export class ModelBytes {
         `Layers ${span.start} to ${span.end - 1} are too much for this tab: ${why}. Lend again when more tabs share the model, or choose a smaller one.`,
       );
     }
+    performance.mark("manyhands:load-started");
     const memoryBytes = memoryNeed(manifest, span, this.#limits).peakBytes;
-    const started = performance.now();
     await this.#peers?.start(signal).catch((error: unknown) => {
       signal.throwIfAborted();
       log.warn("tiles are not exchanged with peers", { reason: errorMessage(error) });
@@ -135,7 +135,7 @@ export class ModelBytes {
         signal,
       }),
     );
-    performance.measure("manyhands:span-loaded", { start: started, detail: { span, ...this.counts } });
+    performance.mark("manyhands:tiles", { detail: this.counts });
     return source;
   }
 

@@ -1,0 +1,40 @@
+// A model of at least 300 MB whose weights lie on a hub: the relay gets its manifest, graph and tokenizer alone.
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { decodeManifest, encodeManifest } from "../../src/model/manifest.ts";
+import type { ModelId } from "../../src/shared/ids.ts";
+import { ensureWideModel } from "./wide-model.ts";
+
+export const HUB_MODEL = "bench/wide";
+
+/** Shapes of at least 300 MB in f32. */
+export const HUB_SHAPES = Object.freeze({
+  /** 28 MB a layer, 341 MB. */
+  twelveLayers: { layers: 12, width: 768, heads: 12, feedForward: 2048 },
+  /** 83 MB a layer, 337 MB. */
+  fourLayers: { layers: 4, width: 1280, heads: 20, feedForward: 3712 },
+});
+export type HubShape = (typeof HUB_SHAPES)[keyof typeof HUB_SHAPES];
+
+export interface HubModel {
+  readonly id: ModelId;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What a relay is given with `--models`: no weights. */
+  readonly folder: string;
+  /** What the hub serves. */
+  readonly files: string;
+}
+
+/** Makes the model once; its manifest says that the weights are under `url`. Writes what the relay serves into `folder`. */
+export async function hubModel(options: { readonly shape: HubShape; readonly url: string; readonly folder: string }): Promise<HubModel> {
+  const files = await ensureWideModel(options.shape);
+  const manifest = decodeManifest(await readFile(path.join(files, MANIFEST_FILE)));
+  const { id, bytes } = await encodeManifest({ ...manifest, origin: { url: options.url, repository: HUB_MODEL, revision: "main" } });
+  await mkdir(options.folder, { recursive: true });
+  await writeFile(path.join(options.folder, MANIFEST_FILE), bytes);
+  for (const file of [manifest.graph, manifest.tokenizer, manifest.tokenizerConfig]) {
+    if (file) await copyFile(path.join(files, file.path), path.join(options.folder, file.path));
+  }
+  return { id, bytes, folder: options.folder, files };
+}
