@@ -80,7 +80,7 @@ export function describeDtype(model: CuttableModel): string {
     else add(NAMES.get(storedType(model, proto.input[1] ?? "")) ?? "mixed", cost);
   }
   const [most] = [...elements].toSorted((a, b) => b[1] - a[1])[0] ?? ["mixed"];
-  const isHalf = [...model.crossing.values()].some((tensor) => tensor.type === "float16");
+  const isHalf = model.widened.size > 0 || [...model.crossing.values()].some((tensor) => tensor.type === "float16");
   return isHalf && /^(?:q|bnb)/.test(most) ? `${most}f16` : most;
 }
 

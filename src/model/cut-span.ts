@@ -4,16 +4,9 @@ import type { BoundaryTensor, CacheTensor, SpanPlan } from "../protocol/span-pla
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
-import { adaptCache, adaptInteger, type Adapter } from "./graph-adapters.ts";
-import {
-  GraphProtoSchema,
-  ModelProtoSchema,
-  type NodeProto,
-  OperatorSetIdProtoSchema,
-  type TensorProto,
-  type ValueInfoProto,
-} from "./onnx/onnx_pb.ts";
-import { asExternal, ElementType, externalRange, makeNode, type TensorRange, valueInfo, writeOnnx } from "./onnx/read-onnx.ts";
+import { adaptBoundaryIn, adaptBoundaryOut, adaptCache, adaptInteger, type Adapter, boundaryInfo } from "./graph-adapters.ts";
+import { GraphProtoSchema, ModelProtoSchema, type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "./onnx/onnx_pb.ts";
+import { asExternal, externalRange, type TensorRange, writeOnnx } from "./onnx/read-onnx.ts";
 import { emitPart, givesSum } from "./skip-norm.ts";
 import { type Walked, walkSpan } from "./walk-span.ts";
 
@@ -41,7 +34,6 @@ export interface CutOptions {
 
 /** External data came in with version 4 of the format's intermediate representation. */
 const MIN_IR_VERSION = 4n;
-const FLOAT_CODE = { float32: ElementType.FLOAT, float16: ElementType.FLOAT16 } as const;
 
 /**
  * Cuts `[start, end)`. The first span takes token ids, the last gives logits; in between boundary tensors cross.
@@ -67,18 +59,10 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   const mask = integer(layers.attentionMask);
   const positions = integer(layers.positionIds);
   const adaptedCaches = caches.map(adaptCache);
-  // A tensor that only passes through this span needs a second name: a graph's input cannot be its output.
-  const throughName = (name: string): string => (given.includes(name) ? `${name}.passed` : name);
-  const through = passed
-    .filter((name) => given.includes(name))
-    .map((name) => makeNode("Identity", throughName(name), [name], [throughName(name)]));
-
   const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor; // readCuttableModel has every boundary tensor
-  const boundaryIn = given.map(crossing);
-  const boundaryOut = passed.map((name): BoundaryTensor => {
-    const { type, width } = crossing(name);
-    return { name: throughName(name), type, width };
-  });
+  const isWidened = (name: string): boolean => model.widened.has(name);
+  const adaptedIn = given.map((name) => adaptBoundaryIn(crossing(name), isWidened(name)));
+  const adaptedOut = passed.map((name) => adaptBoundaryOut(crossing(name), isWidened(name), given.includes(name)));
   const logits = isLast ? { name: layers.logits.name, type: layers.logits.type, vocabularySize: model.vocabularySize } : undefined;
   const plan: SpanPlan = {
     model: options.model,
@@ -88,13 +72,13 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
     tokens: tokens?.seen,
     attentionMask: mask?.seen,
     positionIds: positions?.seen,
-    boundaryIn,
-    boundaryOut,
+    boundaryIn: adaptedIn.map((tensor) => tensor.seen),
+    boundaryOut: adaptedOut.map((tensor) => tensor.seen),
     logits,
     caches: adaptedCaches.map((cache): CacheTensor => cache.seen),
   };
 
-  const adapters = [tokens, mask, positions, ...adaptedCaches].filter((adapter) => adapter !== undefined);
+  const adapters = [tokens, mask, positions, ...adaptedCaches, ...adaptedIn, ...adaptedOut].filter((adapter) => adapter !== undefined);
   const weights: SpanWeight[] = [];
   const initializer = walked.initializers.map((name): TensorProto => {
     const tensor = model.graph.initializers.get(name) as TensorProto; // walkSpan answers names of initializers
@@ -111,15 +95,12 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
       ...adapters.flatMap((adapter) => adapter.before),
       ...walked.substitutes,
       ...emitNodes(model, walked, new Set(wanted)),
-      ...through,
       ...adapters.flatMap((adapter) => adapter.after),
     ],
     initializer: [...initializer, ...walked.constants, ...adapters.flatMap((adapter) => adapter.constants)],
-    input: [...adapters.flatMap((adapter) => adapter.inputs), ...boundaryIn.map(boundaryInfo)],
+    input: adapters.flatMap((adapter) => adapter.inputs),
     output: [
-      ...(logits === undefined
-        ? boundaryOut.map(boundaryInfo)
-        : [boundaryInfo({ name: logits.name, type: logits.type, width: logits.vocabularySize })]),
+      ...(logits === undefined ? [] : [boundaryInfo({ type: logits.type, width: logits.vocabularySize }, logits.name)]),
       ...adapters.flatMap((adapter) => adapter.outputs),
     ],
   });
@@ -127,10 +108,6 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
 }
 
 const sameRange = (a: TensorRange, b: TensorRange): boolean => a.file === b.file && a.offset === b.offset && a.length === b.length;
-
-function boundaryInfo(tensor: BoundaryTensor): ValueInfoProto {
-  return valueInfo(tensor.name, FLOAT_CODE[tensor.type], ["batch_size", "sequence_length", tensor.width]);
-}
 
 /** The file's own nodes, fused ones whole where both of their parts are in the span. */
 function emitNodes(model: CuttableModel, walked: Walked, wanted: ReadonlySet<string>): NodeProto[] {

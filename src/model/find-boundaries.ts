@@ -2,6 +2,7 @@
 import { ManyhandsError } from "../shared/errors.ts";
 import { floatType, type Layers } from "./find-layers.ts";
 import type { Graph } from "./graph.ts";
+import type { Facts } from "./infer-sizes.ts";
 import { tensorBytes } from "./onnx/read-onnx.ts";
 import { type Edge, minCut, UNCUTTABLE } from "./min-cut.ts";
 import type { WidthInference } from "./tensor-width.ts";
@@ -11,7 +12,7 @@ export type Boundary = readonly string[];
 
 /** Costs, in bytes of one position. */
 const COST = Object.freeze({
-  /** A float tensor of unknown width: crossed only where nothing known does. */
+  /** A float tensor of unknown width, or not of one row for each position: crossed only where nothing known does. */
   unknownWidth: 2 ** 20,
   /** A tensor that is not float: a wire carries hidden states, not shapes or ids. */
   notFloat: 2 ** 30,
@@ -21,13 +22,15 @@ const COST = Object.freeze({
  * Whether each node can be computed anew in every span at no cost: it depends on weights, the mask, the positions and
  * on shapes alone, never on hidden states, token ids or the content of caches.
  */
-export function findReplicable(graph: Graph, layers: Layers): readonly boolean[] {
+export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<string, Facts>): readonly boolean[] {
   const free = new Set<string>([...graph.initializers.keys()]);
   for (const input of [layers.attentionMask, layers.positionIds]) if (input !== undefined) free.add(input.name);
   const shapeOnly = new Set([...free, ...graph.inputs.keys()]);
   return graph.nodes.map((node) => {
-    const given = node.proto.opType === "Shape" ? shapeOnly : free;
-    const replicable = node.inputs.every((name) => given.has(name));
+    const isShape = node.proto.opType === "Shape";
+    const given = isShape ? shapeOnly : free;
+    const isTold = isShape && node.outputs.every((name) => sizes.get(name)?.values !== undefined);
+    const replicable = isTold || node.inputs.every((name) => given.has(name));
     for (const name of replicable ? node.outputs : []) {
       free.add(name);
       shapeOnly.add(name);
@@ -105,5 +108,5 @@ function crossingCost(name: string, widths: WidthInference): number {
   const found = widths.of(name);
   if (found === undefined) return COST.unknownWidth;
   if (floatType(found.type) === undefined) return COST.notFloat;
-  return found.width === undefined ? COST.unknownWidth : (tensorBytes(found.type, [found.width]) ?? COST.unknownWidth);
+  return found.width === undefined || !found.isRows ? COST.unknownWidth : (tensorBytes(found.type, [found.width]) ?? COST.unknownWidth);
 }

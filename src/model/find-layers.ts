@@ -1,10 +1,10 @@
 // Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
 import { ManyhandsError } from "../shared/errors.ts";
+import { type CacheKind, readCacheName } from "./cache-name.ts";
+import { findHeadShape } from "./find-head-size.ts";
 import type { Graph } from "./graph.ts";
+import type { WidthInference } from "./tensor-width.ts";
 import { ElementType, type TensorInfo } from "./onnx/read-onnx.ts";
-
-/** Key, value, or both in one tensor (`[2, batch, heads, positions, headSize]`). */
-type CacheKind = "key" | "value" | "pair";
 
 /** One cache of one layer as the file has it. */
 export interface LayerCache {
@@ -37,12 +37,8 @@ export interface Layers {
 const EXPORT_INSTEAD =
   'export a decoder with its KV cache as inputs and outputs, for instance with onnxruntime-genai\'s model builder or "optimum-cli export onnx --task text-generation-with-past"';
 
-// past_key_values.3.key (genai, optimum), past_key_3, past_3.key, past_3 (one tensor for both); present alike.
-const CACHE_NAME =
-  /^(?:past_key_values|past|present_key_values|present)[._](?:(?<kindFirst>key|value)[._])?(?<layer>\d+)(?:[._](?<kindLast>key|value))?$/;
-
 /** Answers the layers. Throws MODEL_UNSUPPORTED, saying what to export instead, for graphs that are not one plain decoder. */
-export function findLayers(graph: Graph): Layers {
+export function findLayers(graph: Graph, widths: WidthInference): Layers {
   const pasts = new Map<string, { layer: number; kind: CacheKind; info: TensorInfo }>();
   const others = new Map<string, TensorInfo>();
   for (const [name, info] of graph.inputs) {
@@ -60,7 +56,11 @@ export function findLayers(graph: Graph): Layers {
   for (const [past, { layer, kind, info }] of pasts) {
     const present = presents.get(`${layer} ${kind}`);
     if (present === undefined) throw unsupported(`the graph reads "${past}" but gives back no cache for it`);
-    (caches[layer] ??= []).push({ layer, kind, past, present, ...cacheShape(past, kind, info) });
+    const type = floatType(info.type);
+    if (type === undefined) throw unsupported(`the cache "${past}" is neither float32 nor float16`);
+    const shape = findHeadShape(graph, widths, past, present, kind);
+    if (shape === undefined) throw unsupported(`the cache "${past}" does not say its heads and head size`);
+    (caches[layer] ??= []).push({ layer, kind, past, present, type, ...shape });
   }
   for (let layer = 0; layer < caches.length; layer++) {
     const kinds = (caches[layer] ?? []).map((cache) => cache.kind).toSorted();
@@ -73,25 +73,6 @@ export function findLayers(graph: Graph): Layers {
 
 function unsupported(reason: string): ManyhandsError {
   return new ManyhandsError("MODEL_UNSUPPORTED", `${reason}; ${EXPORT_INSTEAD}`);
-}
-
-function readCacheName(name: string, prefix: "past" | "present"): { layer: number; kind: CacheKind } | undefined {
-  const groups = name.startsWith(prefix) ? CACHE_NAME.exec(name)?.groups : undefined;
-  if (groups === undefined) return undefined;
-  // The two words that the pattern lets through.
-  const kind = (groups["kindFirst"] ?? groups["kindLast"]) as "key" | "value" | undefined;
-  return { layer: Number(groups["layer"]), kind: kind ?? "pair" };
-}
-
-function cacheShape(name: string, kind: CacheKind, info: TensorInfo): Pick<LayerCache, "type" | "heads" | "headSize"> {
-  const type = floatType(info.type);
-  if (type === undefined) throw unsupported(`the cache "${name}" is neither float32 nor float16`);
-  const dims = info.dims ?? [];
-  const [heads, headSize] = kind === "pair" ? [dims[2], dims[4]] : [dims[1], dims[3]];
-  if (dims.length !== (kind === "pair" ? 5 : 4) || typeof heads !== "number" || typeof headSize !== "number" || heads < 1 || headSize < 1) {
-    throw unsupported(`the cache "${name}" does not say its heads and head size`);
-  }
-  return { type, heads, headSize };
 }
 
 /** The name that plans use for a float element type. */

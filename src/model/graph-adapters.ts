@@ -1,5 +1,5 @@
 // Nodes around a span that give every model the same outside: int64 ids, and one cache layout for all kinds of attention.
-import type { CacheTensor } from "../protocol/span-plan.ts";
+import type { BoundaryTensor, CacheTensor } from "../protocol/span-plan.ts";
 import type { IntegerInput, LayerCache } from "./find-layers.ts";
 import type { NodeProto, TensorProto, ValueInfoProto } from "./onnx/onnx_pb.ts";
 import { ElementType, int64Tensor, intAttribute, makeNode, valueInfo } from "./onnx/read-onnx.ts";
@@ -48,4 +48,29 @@ export function adaptCache(cache: LayerCache): Adapter<CacheTensor> {
     before: [makeNode("Reshape", `${cache.past}.pair`, [past, pairShape], [cache.past])],
     after: [makeNode("Reshape", `${cache.present}.flatten`, [cache.present, flatShape], [present])],
   };
+}
+
+/** A boundary tensor that comes in; where it is a half float inside the graph and crosses as a float, behind a Cast. */
+export function adaptBoundaryIn(tensor: BoundaryTensor, isWidened: boolean): Adapter<BoundaryTensor> {
+  const name = isWidened ? `${tensor.name}.wide` : tensor.name;
+  const narrow = makeNode("Cast", `${tensor.name}.narrow`, [name], [tensor.name], [intAttribute("to", ElementType.FLOAT16)]);
+  return { ...NOTHING, seen: { ...tensor, name }, inputs: [boundaryInfo(tensor, name)], before: isWidened ? [narrow] : [] };
+}
+
+/** A boundary tensor that goes out. One that only passes through needs a second name: a graph's input cannot be its output. */
+export function adaptBoundaryOut(tensor: BoundaryTensor, isWidened: boolean, isPassed: boolean): Adapter<BoundaryTensor> {
+  const name = `${tensor.name}${isWidened ? ".wide" : ""}${isPassed ? ".passed" : ""}`;
+  const after = isWidened
+    ? [makeNode("Cast", `${name}.cast`, [tensor.name], [name], [intAttribute("to", ElementType.FLOAT)])]
+    : isPassed
+      ? [makeNode("Identity", name, [tensor.name], [name])]
+      : [];
+  return { ...NOTHING, seen: { ...tensor, name }, inputs: [], outputs: [boundaryInfo(tensor, name)], after };
+}
+
+const FLOAT_CODE = { float32: ElementType.FLOAT, float16: ElementType.FLOAT16 } as const;
+
+/** A tensor of floats, a row for each position. */
+export function boundaryInfo({ type, width }: Omit<BoundaryTensor, "name">, name: string): ValueInfoProto {
+  return valueInfo(name, FLOAT_CODE[type], ["batch_size", "sequence_length", width]);
 }

@@ -2,6 +2,8 @@
 import { floatType } from "./find-layers.ts";
 import type { Graph } from "./graph.ts";
 import type { GraphNode } from "./graph-node.ts";
+import type { Facts } from "./infer-sizes.ts";
+import { constantOf, sameSize, SEQUENCE } from "./size.ts";
 import { attribute, ElementType } from "./onnx/read-onnx.ts";
 
 export interface TensorWidth {
@@ -9,7 +11,11 @@ export interface TensorWidth {
   readonly type: number;
   /** Length of the last dimension; undefined where it is not known before run time. */
   readonly width: number | undefined;
+  /** Whether it is, as far as is known, a row for each new position: `[1, positions, width]`. */
+  readonly isRows: boolean;
 }
+
+type Found = Omit<TensorWidth, "isRows">;
 
 /** Operators whose output has the type and width of their first input, or of the next that has one. */
 const KEEPS_WIDTH = new Set(
@@ -21,10 +27,12 @@ const KEEPS_WIDTH = new Set(
 /** Answers for one graph, remembering what it found. */
 export class WidthInference {
   readonly #graph: Graph;
+  readonly #sizes: ReadonlyMap<string, Facts>;
   readonly #known = new Map<string, TensorWidth | undefined>();
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, sizes: ReadonlyMap<string, Facts>) {
     this.#graph = graph;
+    this.#sizes = sizes;
   }
 
   /** Type and width of a tensor; undefined where nothing is known. Costs linear time over all calls. */
@@ -33,11 +41,20 @@ export class WidthInference {
     // The graph is sorted: inferring producers first, in order, keeps the recursion one level deep.
     this.#known.set(name, undefined);
     const found = this.#declared(name) ?? this.#inferred(name);
-    this.#known.set(name, found);
-    return found;
+    const sized = found === undefined ? undefined : this.#sized(name, found);
+    this.#known.set(name, sized);
+    return sized;
   }
 
-  #declared(name: string): TensorWidth | undefined {
+  /** What follows from the graph's inputs is surer than what operators mostly do. */
+  #sized(name: string, found: Found): TensorWidth {
+    const dims = this.#sizes.get(name)?.dims;
+    if (dims === undefined) return { ...found, isRows: true };
+    const isRows = dims.length === 3 && constantOf(dims[0]) === 1 && dims[1] !== undefined && sameSize(dims[1], SEQUENCE);
+    return { type: found.type, width: constantOf(dims.at(-1)), isRows };
+  }
+
+  #declared(name: string): Found | undefined {
     const tensor = this.#graph.initializers.get(name);
     if (tensor !== undefined) return { type: tensor.dataType, width: Number(tensor.dims.at(-1) ?? 1n) };
     const info = this.#graph.values.get(name) ?? this.#graph.inputs.get(name) ?? this.#graph.outputs.get(name);
@@ -45,7 +62,7 @@ export class WidthInference {
     return info === undefined || info.type === 0 || typeof width !== "number" || width < 1 ? undefined : { type: info.type, width };
   }
 
-  #inferred(name: string): TensorWidth | undefined {
+  #inferred(name: string): Found | undefined {
     const index = this.#graph.producer.get(name);
     const node = index === undefined ? undefined : this.#graph.nodes[index];
     if (node === undefined) return undefined;
@@ -54,7 +71,7 @@ export class WidthInference {
       const from = proto.input[position] ?? "";
       return from === "" ? undefined : this.of(from);
     };
-    const like = (position: number, width: number | undefined): TensorWidth | undefined => {
+    const like = (position: number, width: number | undefined): Found | undefined => {
       const type = input(position)?.type;
       return type === undefined ? undefined : { type, width };
     };
@@ -90,8 +107,8 @@ export class WidthInference {
   }
 
   /** Element-wise operators broadcast: the widest input wins. */
-  #widest(node: GraphNode): TensorWidth | undefined {
-    let best: TensorWidth | undefined;
+  #widest(node: GraphNode): Found | undefined {
+    let best: Found | undefined;
     for (const name of node.inputs) {
       const width = this.of(name);
       if (width === undefined || floatType(width.type) === undefined) continue;

@@ -1,10 +1,10 @@
 // Collects what a span needs by walking back from what it has to give: nodes, weights and inputs.
-import { create } from "@bufbuild/protobuf";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
 import type { LayerCache } from "./find-layers.ts";
-import { type NodeProto, NodeProtoSchema, type TensorProto } from "./onnx/onnx_pb.ts";
-import { int64Tensor, makeNode } from "./onnx/read-onnx.ts";
+import type { GraphNode } from "./graph-node.ts";
+import type { NodeProto, TensorProto } from "./onnx/onnx_pb.ts";
+import { SEQUENCE_SYMBOL, ShapeSurrogates, type SizeSource } from "./shape-surrogates.ts";
 
 /** Where a walk stops and what of the outside it may use. */
 export interface WalkBounds {
@@ -33,45 +33,30 @@ export interface Walked {
 
 /** Walks back. Throws MODEL_UNSUPPORTED where the span would need a foreign cache or token ids that it does not have. */
 export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
-  const { graph, layers } = model;
+  const { graph, layers, sizes } = model;
   const given = new Set(bounds.given);
   const own = new Set(bounds.caches.map((cache) => cache.past));
-  const pasts = new Map(layers.caches.flat().map((cache) => [cache.past, cache]));
+  const pasts = new Set(layers.caches.flat().map((cache) => cache.past));
   const nodes = new Set<number>();
   const initializers = new Set<string>();
   const inputs = new Set<string>();
-  const substitutes = new Map<number, NodeProto>();
-  const constants = new Map<string, TensorProto>();
+  const shapes = new Set<number>();
 
-  const substituteShape = (index: number, of: string): boolean => {
-    const node = graph.nodes[index]?.proto;
-    if (node?.opType !== "Shape" || given.has(of) || own.has(of)) return false;
-    const past = pasts.get(of);
-    const isTokens = of === layers.tokens.name && !bounds.hasTokens;
-    if (past === undefined && !isTokens) return false;
-    const twin = past === undefined ? layers.positionIds?.name : alike(model, past, bounds.caches)?.past;
-    if (twin !== undefined) {
-      substitutes.set(index, create(NodeProtoSchema, { ...node, input: [twin] }));
-      inputs.add(twin);
-      return true;
-    }
-    // [1, positions] are the first two dimensions of every boundary tensor.
-    const boundary = bounds.given[0];
-    if (past !== undefined || boundary === undefined || node.attribute.length > 0) return false;
-    const shape = `${node.output[0]}.whole`;
-    constants.set(FIRST_TWO, int64Tensor(FIRST_TWO, [0, 1]));
-    substitutes.set(index, makeNode("Gather", `${node.name}.first-two`, [shape, FIRST_TWO], node.output));
-    substitutes.set(-1 - index, makeNode("Shape", `${node.name}.of-boundary`, [boundary], [shape]));
-    return true;
-  };
+  const isInput = (name: string): boolean =>
+    graph.inputs.has(name) && (pasts.has(name) ? own.has(name) : name !== layers.tokens.name || bounds.hasTokens);
+  const isAtHand = (name: string): boolean => given.has(name) || graph.initializers.has(name) || isInput(name);
 
-  const waiting = [...bounds.wanted].filter((name) => !given.has(name));
+  const waiting = bounds.wanted.filter((name) => !given.has(name));
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     const maker = graph.producer.get(name);
     if (maker !== undefined) {
       const node = graph.nodes[maker];
-      if (node === undefined || nodes.has(maker) || substitutes.has(maker)) continue;
-      if (substituteShape(maker, node.inputs[0] ?? "")) continue;
+      if (node === undefined || nodes.has(maker) || shapes.has(maker)) continue;
+      // A shape that can be told otherwise is no reason to compute its tensor.
+      if (node.proto.opType === "Shape" && sizes.get(name)?.values !== undefined && !isAtHand(node.inputs[0] ?? "")) {
+        shapes.add(maker);
+        continue;
+      }
       nodes.add(maker);
       waiting.push(...node.inputs.filter((input) => !given.has(input)));
     } else if (graph.initializers.has(name)) {
@@ -84,20 +69,33 @@ export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
       inputs.add(name);
     }
   }
-  const ordered = [...substitutes].toSorted(([a], [b]) => a - b).map(([, node]) => node);
+  const surrogates = new ShapeSurrogates(sizeSources(model, bounds));
+  for (const index of [...shapes].toSorted((a, b) => a - b)) {
+    const { inputs: read, outputs } = graph.nodes[index] as GraphNode; // an index that the walk found
+    const maker = graph.producer.get(read[0] ?? "");
+    if (maker !== undefined && nodes.has(maker)) nodes.add(index);
+    else for (const output of outputs) surrogates.add(output, sizes.get(output)?.values ?? []);
+  }
+  for (const name of surrogates.read) if (!given.has(name)) inputs.add(name);
   return {
     nodes: [...nodes].toSorted((a, b) => a - b),
-    substitutes: ordered,
-    constants: [...constants.values()],
+    substitutes: surrogates.nodes,
+    constants: surrogates.constants,
     initializers: [...initializers],
     inputs,
   };
 }
 
-const FIRST_TWO = "span.first-two";
-
-/** A cache of the span that has the shape of a foreign one at every moment: same kind, same dimensions by name. */
-function alike(model: CuttableModel, foreign: LayerCache, own: readonly LayerCache[]): LayerCache | undefined {
-  const dims = (cache: LayerCache): string => JSON.stringify(model.graph.inputs.get(cache.past)?.dims);
-  return own.find((cache) => cache.kind === foreign.kind && dims(cache) === dims(foreign));
+/** Where a span finds the lengths that vary: new positions in what it is given, past ones in its own caches. */
+function sizeSources(model: CuttableModel, { given, hasTokens, caches }: WalkBounds): SizeSource[] {
+  const whole = given[0] ?? (hasTokens ? model.layers.tokens.name : undefined);
+  const sources: SizeSource[] = whole === undefined ? [] : [{ symbol: SEQUENCE_SYMBOL, tensor: whole, axis: 1 }];
+  for (const { past } of caches) {
+    const dims = model.sizes.get(past)?.dims;
+    dims?.forEach(({ terms }, axis) => {
+      const symbol = terms[0]?.[0];
+      if (symbol !== undefined && !sources.some((source) => source.symbol === symbol)) sources.push({ symbol, tensor: past, axis });
+    });
+  }
+  return sources;
 }

@@ -7,6 +7,7 @@ import { SpanRunner } from "../../src/engine/span-runner.ts";
 import { tensorBytes } from "../../src/engine/ort.ts";
 import { readCuttableModel } from "../../src/model/cuttable-model.ts";
 import type { BuiltManifest } from "../../src/model/build-manifest.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { loadSpan } from "../../src/model/load-span.ts";
 import { MemoryTileStore } from "../../src/model/memory-tile-store.ts";
 import { nextFraction, seedRandom } from "../../src/model/random.ts";
@@ -15,9 +16,11 @@ import { bytesEqual } from "../../src/shared/bytes.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { errorMessage } from "../../src/shared/errors.ts";
 import { FolderTileSource, manifestOfFolder } from "../model/model-folder.ts";
+import { readOrigin, type ReferenceAnswer } from "../model/reference-answer.ts";
 import { ReferenceSession } from "../model/reference-session.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
+const FIXTURES = path.join(ROOT, "test/fixtures/models");
 const DEFAULTS = Object.freeze({ prefill: 32, steps: 64, promptSeed: 1 });
 
 export interface ExactnessOptions {
@@ -27,6 +30,8 @@ export interface ExactnessOptions {
   readonly steps: number;
   /** Draws the decoded tokens; undefined takes the unsplit session's greedy ones. */
   readonly seed: number | undefined;
+  /** Says where the model comes from, and where its folder has a reference answer, takes its prompt and compares its tokens. */
+  readonly describes?: boolean;
   /** Where the split model is read from: the same folder, unless a test wants to see a difference. */
   readonly splitFolder?: string;
 }
@@ -34,17 +39,24 @@ export interface ExactnessOptions {
 export interface ExactnessResult {
   readonly bench: "exactness";
   readonly model: string;
+  readonly exporter?: string;
+  readonly family?: string;
+  readonly quantization?: string;
   /** Layers before which the model was cut. */
   readonly cuts: readonly number[];
   readonly steps: number;
   /** Whether the logits of every position have the same bytes. */
   readonly equal: boolean;
+  /** Whether the tokens are those of the reference answer; null where there is none. */
+  readonly reference?: boolean | null;
 }
 
 /** One step of the unsplit session. */
 interface Step {
   readonly tokens: readonly number[];
   readonly logits: Uint8Array;
+  /** Token with the highest logit. */
+  readonly best: number;
 }
 
 /** Every boundary alone, then all at once. */
@@ -57,14 +69,31 @@ export function listCuts(layerCount: number): readonly (readonly number[])[] {
 export async function* compareSplits(folder: string, options: ExactnessOptions): AsyncGenerator<ExactnessResult> {
   const splitFolder = options.splitFolder ?? folder;
   const built = await manifestOfFolder(splitFolder);
-  const steps = await runUnsplit(folder, built.manifest.vocabularySize, options);
+  const origin = options.describes === true ? await readOrigin(folder, readCuttableModel(built.graph.bytes)) : undefined;
+  const steps = await runUnsplit(folder, built.manifest, options, origin?.answer);
+  const reference = origin?.answer === undefined ? null : answers(steps, origin.answer);
   for (const cuts of listCuts(built.manifest.layerCount)) {
     const equal = await equalsUnsplit(splitFolder, built, cuts, steps);
-    yield { bench: "exactness", model: path.basename(folder), cuts, steps: options.steps, equal };
+    const result = { bench: "exactness", model: path.basename(folder) } as const;
+    if (origin === undefined) {
+      yield { ...result, cuts, steps: options.steps, equal };
+      continue;
+    }
+    const { exporter, family, quantization } = origin;
+    yield { ...result, exporter, family, quantization, cuts, steps: steps.length - 1, equal, reference };
   }
 }
 
-async function runUnsplit(folder: string, vocabularySize: number, options: ExactnessOptions): Promise<Step[]> {
+/** Whether each step's best token is the reference's. */
+const answers = (steps: readonly Step[], { tokens }: ReferenceAnswer): boolean =>
+  steps.length === tokens.length && steps.every((step, index) => step.best === tokens[index]);
+
+async function runUnsplit(
+  folder: string,
+  { vocabularySize, contextLength }: Manifest,
+  options: ExactnessOptions,
+  answer: ReferenceAnswer | undefined,
+): Promise<Step[]> {
   const session = await ReferenceSession.open(folder);
   try {
     let state = seedRandom(options.seed ?? DEFAULTS.promptSeed);
@@ -73,12 +102,13 @@ async function runUnsplit(folder: string, vocabularySize: number, options: Exact
       state = drawn.state;
       return Math.floor(drawn.fraction * vocabularySize);
     };
-    let tokens = Array.from({ length: options.prefill }, draw);
+    let tokens: readonly number[] = answer?.prompt ?? Array.from({ length: Math.min(options.prefill, contextLength - 1) }, draw);
+    const decodes = answer === undefined ? Math.min(options.steps, contextLength - tokens.length) : answer.tokens.length - 1;
     const steps: Step[] = [];
-    for (let step = 0; step <= options.steps; step++) {
+    for (let step = 0; step <= decodes; step++) {
       const { bytes, best } = await session.step(tokens);
-      steps.push({ tokens, logits: bytes.slice() });
-      tokens = [options.seed === undefined ? best : draw()];
+      steps.push({ tokens, logits: bytes.slice(), best });
+      tokens = [options.seed === undefined || answer !== undefined ? best : draw()];
     }
     return steps;
   } finally {
@@ -132,10 +162,11 @@ async function runSplit(workers: readonly Worker[], tokens: readonly number[]): 
   throw new Error("no span gave logits");
 }
 
-/** Folders with a model in them, the bundled ones first. The public test models lie beside the repository where they are at hand. */
-function listFolders(): string[] {
+/** Folders with a model in them, the bundled ones first, with `all` the fixtures too. The public test models lie beside the repository where they are at hand. */
+function listFolders(all: boolean): string[] {
   const data = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");
-  return [path.join(ROOT, "public/models"), path.join(data, "models")].flatMap((parent) => {
+  const own = [path.join(ROOT, "public/models"), ...(all ? [FIXTURES] : [])];
+  return [...own, path.join(data, "models")].flatMap((parent) => {
     if (existsSync(parent)) return readdirSync(parent).map((name) => path.join(parent, name));
     console.error(`exactness: ${parent} is not there`);
     return [];
@@ -168,7 +199,7 @@ export async function run(args: readonly string[]): Promise<void> {
   });
   if (values.help) {
     console.log(
-      "exactness [FOLDER…] [--all] [--seed N] [--steps 64] [--prefill 32]\n\nWithout folders: public/models and the test models beside the repository. --seed draws the tokens instead of taking the greedy ones.",
+      "exactness [FOLDER…] [--all] [--seed N] [--steps 64] [--prefill 32]\n\nWithout folders: public/models and the test models beside the repository. --all adds the fixtures, models that are not float32, and a comparison with the reference answers of those that have one. --seed draws the tokens instead of taking the greedy ones.",
     );
     return;
   }
@@ -176,10 +207,11 @@ export async function run(args: readonly string[]): Promise<void> {
     prefill: Number(values.prefill ?? DEFAULTS.prefill),
     steps: Number(values.steps ?? DEFAULTS.steps),
     seed: values.seed === undefined ? undefined : Number(values.seed),
+    ...(values.all === true && { describes: true }),
   };
   let compared = 0;
   let different = 0;
-  for (const folder of positionals.length > 0 ? positionals : listFolders()) {
+  for (const folder of positionals.length > 0 ? positionals : listFolders(values.all === true)) {
     const reason = values.all ? undefined : await reasonToSkip(folder);
     if (reason !== undefined) {
       console.error(`exactness: ${path.basename(folder)} skipped: ${reason}`);
@@ -188,7 +220,7 @@ export async function run(args: readonly string[]): Promise<void> {
     for await (const result of compareSplits(folder, options)) {
       console.log(JSON.stringify(result));
       compared++;
-      if (!result.equal) different++;
+      if (!result.equal || result.reference === false) different++;
     }
   }
   if (different > 0 || compared === 0) process.exitCode = 1;

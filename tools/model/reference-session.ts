@@ -2,6 +2,10 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as ort from "onnxruntime-web";
+import { floatLogits } from "../../src/engine/float16.ts";
+import { detachWeights } from "../../src/model/detach-weights.ts";
+import { readCuttableModel } from "../../src/model/cuttable-model.ts";
+import type { LayerCache } from "../../src/model/find-layers.ts";
 import { externalRange, readOnnx } from "../../src/model/onnx/read-onnx.ts";
 import { findModelFile } from "./model-folder.ts";
 
@@ -18,17 +22,21 @@ export interface ReferenceLogits {
 /** A session with its cache; positions only grow. WASM, one thread, all graph optimisations. */
 export class ReferenceSession {
   readonly #session: ort.InferenceSession;
+  readonly #caches: ReadonlyMap<string, LayerCache>;
   readonly #past = new Map<string, Tensor>();
   #length = 0;
 
-  private constructor(session: ort.InferenceSession) {
+  private constructor(session: ort.InferenceSession, caches: readonly LayerCache[]) {
     this.#session = session;
+    this.#caches = new Map(caches.map((cache) => [cache.past, cache]));
   }
 
   /** Loads a model's folder whole. */
   static async open(folder: string): Promise<ReferenceSession> {
     ort.env.wasm.numThreads = 1;
-    const bytes = new Uint8Array(await readFile(path.join(folder, await findModelFile(folder))));
+    const name = await findModelFile(folder);
+    const bytes = new Uint8Array(await readFile(path.join(folder, name)));
+    const { layers } = readCuttableModel(detachWeights(bytes, name).skeleton);
     const files = new Set(readOnnx(bytes).graph.initializer.flatMap((tensor) => externalRange(tensor)?.file ?? []));
     const externalData = await Promise.all(
       [...files].map(async (file) => ({ path: file, data: new Uint8Array(await readFile(path.join(folder, file))) })),
@@ -40,6 +48,7 @@ export class ReferenceSession {
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,
       }),
+      layers.caches.flat(),
     );
   }
 
@@ -49,10 +58,7 @@ export class ReferenceSession {
       Object.fromEntries(this.#session.inputMetadata.map((input) => [input.name, this.#feed(input, tokens)])),
     );
     this.#length += tokens.length;
-    for (const name of this.#session.inputNames) {
-      const present = outputs[name.replace(/^past(_key_values)?/, "present")];
-      if (name.startsWith("past") && present !== undefined) this.#past.set(name, present);
-    }
+    for (const { past, present } of this.#caches.values()) this.#past.set(past, outputs[present] as Tensor); // the graph gives it: findLayers saw it
     const logits = outputs["logits"] as Tensor; // readCuttableModel refuses graphs without
     return {
       bytes: new Uint8Array(
@@ -85,8 +91,10 @@ export class ReferenceSession {
     if (input.name === "position_ids") return integers(tokens.map((_, index) => this.#length + index));
     const held = this.#past.get(input.name);
     if (held !== undefined) return held;
-    // Symbolic dimensions are the batch, which is 1, and the past, which is the last but one.
-    const dims = input.shape.map((dim, index) => (typeof dim === "number" ? dim : index === input.shape.length - 2 ? 0 : 1));
+    const cache = this.#caches.get(input.name);
+    // What else a decoder asks for counts the rows of logits to keep: 0 keeps all.
+    if (cache === undefined) return new ort.Tensor("int64", BigInt64Array.of(0n), [...input.shape.map(() => 1)]);
+    const dims = [...(cache.kind === "pair" ? [2] : []), 1, cache.heads, 0, cache.headSize];
     return input.type === "float16"
       ? new ort.Tensor("float16", new Uint16Array(0), dims)
       : new ort.Tensor("float32", new Float32Array(0), dims);
@@ -94,7 +102,6 @@ export class ReferenceSession {
 }
 
 function lastArgmax(logits: Tensor): number {
-  const vocabulary = logits.dims.at(-1) ?? 0;
-  const values = (logits.data as Float32Array).subarray(-vocabulary);
+  const values = floatLogits(logits).subarray(-(logits.dims.at(-1) ?? 0));
   return values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0);
 }

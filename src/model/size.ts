@@ -1,0 +1,64 @@
+// Lengths that are known only at run time, as sums of symbols: what the dimensions inside a decoder's graph are made of.
+
+/** `constant` plus each symbol times its factor; symbols sorted, no factor 0. */
+export interface Size {
+  readonly constant: number;
+  readonly terms: readonly (readonly [symbol: string, factor: number])[];
+}
+
+/** New positions of a step. */
+export const SEQUENCE: Size = { constant: 0, terms: [["sequence", 1]] };
+
+/** A known length. */
+export const sizeOf = (constant: number): Size => ({ constant, terms: [] });
+
+/** Positions that caches hold; caches whose dimension has the same name in the file hold the same number. */
+export const pastSize = (dimension: string): Size => ({ constant: 0, terms: [[`past:${dimension}`, 1]] });
+
+/** `a + factor * b`. */
+export function addSizes(a: Size, b: Size, factor = 1): Size {
+  const terms = new Map(a.terms);
+  for (const [symbol, times] of b.terms) terms.set(symbol, (terms.get(symbol) ?? 0) + factor * times);
+  return {
+    constant: a.constant + factor * b.constant,
+    terms: [...terms].filter(([, times]) => times !== 0).toSorted(([x], [y]) => (x < y ? -1 : 1)),
+  };
+}
+
+/** The product, where one of the two is a number. */
+export function multiplySizes(a: Size, b: Size): Size | undefined {
+  const nothing = sizeOf(0);
+  if (a.terms.length === 0) return addSizes(nothing, b, a.constant);
+  return b.terms.length === 0 ? addSizes(nothing, a, b.constant) : undefined;
+}
+
+/** Whether two lengths are the same at every moment. */
+export const sameSize = (a: Size, b: Size): boolean => a.constant === b.constant && JSON.stringify(a.terms) === JSON.stringify(b.terms);
+
+/** The number, where it is one. */
+export const constantOf = (size: Size | undefined): number | undefined => (size?.terms.length === 0 ? size.constant : undefined);
+
+/** What two dimensions broadcast to; undefined where that is open. */
+export function broadcastSize(a: Size, b: Size): Size | undefined {
+  if (sameSize(a, b) || constantOf(b) === 1) return a;
+  return constantOf(a) === 1 ? b : undefined;
+}
+
+/** `product(whole) / product(parts)`: the dimension that a Reshape is left to find; undefined where it is no single length. */
+export function divideSizes(whole: readonly Size[], parts: readonly Size[]): Size | undefined {
+  const left = [...whole];
+  let divisor = 1;
+  for (const part of parts) {
+    const number = constantOf(part);
+    const twin = number === undefined ? left.findIndex((size) => sameSize(size, part)) : -1;
+    if (number !== undefined) divisor *= number;
+    else if (twin < 0) return undefined;
+    else left.splice(twin, 1);
+  }
+  let product: Size | undefined = sizeOf(1);
+  for (const size of left) product = product && multiplySizes(product, size);
+  if (product === undefined || divisor === 0) return undefined;
+  const numbers = [product.constant, ...product.terms.map(([, times]) => times)];
+  if (numbers.some((number) => number % divisor !== 0)) return undefined;
+  return { constant: product.constant / divisor, terms: product.terms.map(([symbol, times]) => [symbol, times / divisor]) };
+}
