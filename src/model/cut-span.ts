@@ -4,7 +4,16 @@ import type { BoundaryTensor, CacheTensor, SpanPlan } from "../protocol/span-pla
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
-import { adaptBoundaryIn, adaptBoundaryOut, adaptCache, adaptInteger, type Adapter, boundaryInfo } from "./graph-adapters.ts";
+import type { IntegerInput } from "./find-layers.ts";
+import {
+  adaptBoundaryIn,
+  adaptBoundaryOut,
+  adaptCache,
+  adaptInteger,
+  type Adapter,
+  adaptKeptRows,
+  boundaryInfo,
+} from "./graph-adapters.ts";
 import { GraphProtoSchema, ModelProtoSchema, type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "./onnx/onnx_pb.ts";
 import { asExternal, externalRange, type TensorRange, writeOnnx } from "./onnx/read-onnx.ts";
 import { emitPart, givesSum } from "./skip-norm.ts";
@@ -58,6 +67,7 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   const tokens = integer(layers.tokens);
   const mask = integer(layers.attentionMask);
   const positions = integer(layers.positionIds);
+  const keptRows = layers.keptRows.filter(({ name }) => walked.inputs.has(name)).map((input) => keepAllRows(model, input));
   const adaptedCaches = caches.map(adaptCache);
   const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor; // readCuttableModel has every boundary tensor
   const isWidened = (name: string): boolean => model.widened.has(name);
@@ -78,7 +88,9 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
     caches: adaptedCaches.map((cache): CacheTensor => cache.seen),
   };
 
-  const adapters = [tokens, mask, positions, ...adaptedCaches, ...adaptedIn, ...adaptedOut].filter((adapter) => adapter !== undefined);
+  const adapters = [tokens, mask, positions, ...keptRows, ...adaptedCaches, ...adaptedIn, ...adaptedOut].filter(
+    (adapter) => adapter !== undefined,
+  );
   const weights: SpanWeight[] = [];
   const initializer = walked.initializers.map((name): TensorProto => {
     const tensor = model.graph.initializers.get(name) as TensorProto; // walkSpan answers names of initializers
@@ -105,6 +117,10 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
     ],
   });
   return { plan, graph: writeOnnx(wrap(model, graph)), weights };
+}
+
+function keepAllRows(model: CuttableModel, input: IntegerInput): Adapter<undefined> {
+  return adaptKeptRows(input, model.graph.inputs.get(input.name)?.dims?.length ?? 0);
 }
 
 const sameRange = (a: TensorRange, b: TensorRange): boolean => a.file === b.file && a.offset === b.offset && a.length === b.length;

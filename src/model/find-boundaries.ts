@@ -24,7 +24,7 @@ const COST = Object.freeze({
  */
 export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<string, Facts>): readonly boolean[] {
   const free = new Set<string>([...graph.initializers.keys()]);
-  for (const input of [layers.attentionMask, layers.positionIds]) if (input !== undefined) free.add(input.name);
+  for (const input of [layers.attentionMask, layers.positionIds, ...layers.keptRows]) if (input !== undefined) free.add(input.name);
   const shapeOnly = new Set([...free, ...graph.inputs.keys()]);
   return graph.nodes.map((node) => {
     const isShape = node.proto.opType === "Shape";

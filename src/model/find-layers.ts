@@ -1,8 +1,8 @@
 // Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
-import { ManyhandsError } from "../shared/errors.ts";
 import { type CacheKind, readCacheName } from "./cache-name.ts";
 import { findHeadShape } from "./find-head-size.ts";
 import type { Graph } from "./graph.ts";
+import { refuseNested, refuseOtherModels, unsupported } from "./refuse-model.ts";
 import type { WidthInference } from "./tensor-width.ts";
 import { ElementType, type TensorInfo } from "./onnx/read-onnx.ts";
 
@@ -31,14 +31,17 @@ export interface Layers {
   readonly tokens: IntegerInput;
   readonly attentionMask: IntegerInput | undefined;
   readonly positionIds: IntegerInput | undefined;
+  /** Inputs that ask how many rows of logits to keep: 0 keeps all, so they become constants. */
+  readonly keptRows: readonly IntegerInput[];
   readonly logits: { readonly name: string; readonly type: "float32" | "float16" };
 }
 
-const EXPORT_INSTEAD =
-  'export a decoder with its KV cache as inputs and outputs, for instance with onnxruntime-genai\'s model builder or "optimum-cli export onnx --task text-generation-with-past"';
+/** transformers' logits_to_keep, and what exporters made of it. */
+const KEPT_ROWS = /^(?:num_)?logits_to_keep$/;
 
 /** Answers the layers. Throws MODEL_UNSUPPORTED, saying what to export instead, for graphs that are not one plain decoder. */
 export function findLayers(graph: Graph, widths: WidthInference): Layers {
+  refuseOtherModels(graph);
   const pasts = new Map<string, { layer: number; kind: CacheKind; info: TensorInfo }>();
   const others = new Map<string, TensorInfo>();
   for (const [name, info] of graph.inputs) {
@@ -46,7 +49,6 @@ export function findLayers(graph: Graph, widths: WidthInference): Layers {
     if (cache === undefined) others.set(name, info);
     else pasts.set(name, { ...cache, info });
   }
-  if (pasts.size === 0) throw unsupported("the graph has no cache inputs (past_key_values.N.key or past_N)");
   const presents = new Map<string, string>();
   for (const name of graph.outputs.keys()) {
     const cache = readCacheName(name, "present");
@@ -71,10 +73,6 @@ export function findLayers(graph: Graph, widths: WidthInference): Layers {
   return { caches, anchors, ...findInputs(graph, others), logits: findLogits(graph) };
 }
 
-function unsupported(reason: string): ManyhandsError {
-  return new ManyhandsError("MODEL_UNSUPPORTED", `${reason}; ${EXPORT_INSTEAD}`);
-}
-
 /** The name that plans use for a float element type. */
 export function floatType(type: number): "float32" | "float16" | undefined {
   if (type === ElementType.FLOAT) return "float32";
@@ -89,34 +87,33 @@ function findAnchors(graph: Graph, caches: readonly LayerCache[]): number[] {
     if (maker === undefined) throw unsupported(`nothing makes "${present}"`);
     anchors.add(maker);
   }
-  for (const index of anchors) {
-    const op = graph.nodes[index]?.proto.opType ?? "";
-    if (op === "If") throw unsupported("the layers lie inside an If node: this is a merged export of a model with and without past");
-    if (op === "Loop" || op === "Scan") throw unsupported(`the layers lie inside a ${op} node`);
-  }
+  for (const index of anchors) refuseNested(graph.nodes[index]?.proto.opType ?? "");
   return [...anchors].toSorted((a, b) => a - b);
 }
 
-function findInputs(graph: Graph, others: ReadonlyMap<string, TensorInfo>): Pick<Layers, "tokens" | "attentionMask" | "positionIds"> {
+function findInputs(
+  graph: Graph,
+  others: ReadonlyMap<string, TensorInfo>,
+): Pick<Layers, "tokens" | "attentionMask" | "positionIds" | "keptRows"> {
   const read = (name: string, rank: number): IntegerInput | undefined => {
     const info = others.get(name);
     if (info === undefined || !graph.consumers.has(name)) return undefined;
     const type = info.type === ElementType.INT64 ? "int64" : info.type === ElementType.INT32 ? "int32" : undefined;
     if (type === undefined || (info.dims !== undefined && info.dims.length !== rank))
-      throw unsupported(`the input "${name}" is not a table of integers`);
+      throw unsupported(`the input "${name}" is of another shape or type than integers of rank ${rank}`);
     return { name, type };
   };
+  const known = new Set(["input_ids", "attention_mask", "position_ids"]);
+  const keptRows: IntegerInput[] = [];
   for (const name of others.keys()) {
-    if (name === "input_ids" || name === "attention_mask" || name === "position_ids" || !graph.consumers.has(name)) continue;
-    throw unsupported(
-      name === "use_cache_branch"
-        ? "this is a merged export of a model with and without past"
-        : `the graph asks for an input that a plain decoder does not have: "${name}"`,
-    );
+    if (known.has(name) || !graph.consumers.has(name)) continue;
+    if (!KEPT_ROWS.test(name)) throw unsupported(`the graph asks for an input that a plain decoder does not have: "${name}"`);
+    const input = read(name, others.get(name)?.dims?.length ?? 0);
+    if (input !== undefined) keptRows.push(input);
   }
   const tokens = read("input_ids", 2);
   if (tokens === undefined) throw unsupported('the graph takes no token ids ("input_ids")');
-  return { tokens, attentionMask: read("attention_mask", 2), positionIds: read("position_ids", 2) };
+  return { tokens, keptRows, attentionMask: read("attention_mask", 2), positionIds: read("position_ids", 2) };
 }
 
 function findLogits(graph: Graph): Layers["logits"] {

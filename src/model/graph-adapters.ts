@@ -1,7 +1,8 @@
 // Nodes around a span that give every model the same outside: int64 ids, and one cache layout for all kinds of attention.
+import { create } from "@bufbuild/protobuf";
 import type { BoundaryTensor, CacheTensor } from "../protocol/span-plan.ts";
 import type { IntegerInput, LayerCache } from "./find-layers.ts";
-import type { NodeProto, TensorProto, ValueInfoProto } from "./onnx/onnx_pb.ts";
+import { type NodeProto, type TensorProto, TensorProtoSchema, type ValueInfoProto } from "./onnx/onnx_pb.ts";
 import { ElementType, int64Tensor, intAttribute, makeNode, valueInfo } from "./onnx/read-onnx.ts";
 
 /** What the plan says (`seen`), and what has to stand in the graph for it. */
@@ -23,6 +24,17 @@ export function adaptInteger(input: IntegerInput): Adapter<string> {
   const seen = `${input.name}.int64`;
   const cast = makeNode("Cast", `${input.name}.cast`, [seen], [input.name], [intAttribute("to", ElementType.INT32)]);
   return { ...NOTHING, seen, inputs: [valueInfo(seen, ElementType.INT64, dims)], before: [cast] };
+}
+
+/** An input that asks how many rows of logits to keep, as the constant 0: all of them. */
+export function adaptKeptRows({ name, type }: IntegerInput, rank: number): Adapter<undefined> {
+  const zero = create(TensorProtoSchema, {
+    name,
+    dataType: type === "int64" ? ElementType.INT64 : ElementType.INT32,
+    dims: Array.from({ length: rank }, () => 1n),
+    rawData: new Uint8Array(type === "int64" ? 8 : 4),
+  });
+  return { ...NOTHING, seen: undefined, inputs: [], constants: [zero] };
 }
 
 /**
