@@ -13,6 +13,9 @@ import { LendPanel } from "./ui/lend-panel.ts";
 import { loadCode } from "./ui/load-code.ts";
 import { Memory } from "./ui/memory.ts";
 import { MissingPanel } from "./ui/missing-panel.ts";
+import { openConversationStore } from "./ui/conversation-store.ts";
+import { ModelSelect } from "./ui/model-select.ts";
+import { ModelsPanel } from "./ui/models-panel.ts";
 import { NodeController } from "./ui/node-controller.ts";
 import { OverviewPoll } from "./ui/overview.ts";
 import { PageFooter } from "./ui/page-footer.ts";
@@ -20,6 +23,9 @@ import { RelayPill } from "./ui/relay-pill.ts";
 import { RouteChain } from "./ui/route-chain.ts";
 import { SwarmMap } from "./ui/swarm-map.ts";
 import { SwarmPanel } from "./ui/swarm-panel.ts";
+import { TalkList } from "./ui/talk-list.ts";
+import { TalkView } from "./ui/talk-view.ts";
+import { Talks } from "./ui/talks.ts";
 import { ThemeToggle, applyTheme, rememberedTheme } from "./ui/theme-toggle.ts";
 
 const ELEMENTS = {
@@ -29,12 +35,16 @@ const ELEMENTS = {
   "mh-ask-settings": AskSettings,
   "mh-answer": AskAnswer,
   "mh-route": RouteChain,
+  "mh-model-select": ModelSelect,
+  "mh-talk-list": TalkList,
+  "mh-talk-view": TalkView,
   "mh-ask": AskPanel,
   "mh-consent": LendConsent,
   "mh-lend-controls": LendControls,
   "mh-lend": LendPanel,
   "mh-swarm-map": SwarmMap,
   "mh-swarm": SwarmPanel,
+  "mh-models": ModelsPanel,
   "mh-missing": MissingPanel,
   "mh-footer": PageFooter,
   "mh-app": App,
@@ -58,6 +68,14 @@ const controller = new NodeController({
   },
 });
 const asker = new Asker(() => controller.nodeForPrompt());
+const talks = new Talks({
+  openStore: () => openConversationStore(),
+  asker,
+  memory,
+  now: () => Date.now(),
+  // `randomUUID` is missing where the page is not secure, and the page explains itself there.
+  newId: () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join(""),
+});
 
 const poll = new OverviewPoll({
   fetch: (input, init) => fetch(input, init),
@@ -78,6 +96,6 @@ addEventListener("pagehide", () => {
 
 for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
 const app = new App();
-Object.assign(app, { controller, asker, memory, site: new URL(".", document.baseURI).href });
+Object.assign(app, { controller, asker, talks, memory, site: new URL(".", document.baseURI).href });
 document.body.append(app);
 app.capability = await findCapability(browserFeatures(globalThis));

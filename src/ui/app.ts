@@ -8,6 +8,7 @@ import type { Memory } from "./memory.ts";
 import type { NodeController } from "./node-controller.ts";
 import { base } from "./shared-styles.ts";
 import { layoutSwarm } from "./swarm-layout.ts";
+import type { Talks } from "./talks.ts";
 import { Watch } from "./watch.ts";
 
 export class App extends LitElement {
@@ -92,13 +93,15 @@ export class App extends LitElement {
           opacity: 1;
         }
       }
-      main {
+      main,
+      .pair {
         display: grid;
         grid-template-columns: minmax(0, 1fr);
         gap: clamp(18px, 2.6vw, 28px);
       }
       @media (min-width: 940px) {
-        main {
+        /* A grid of its own, so that the panel that stays in sight stays beside the one that it belongs to. */
+        .pair {
           grid-template-columns: minmax(0, 1.55fr) minmax(0, 1fr);
           align-items: start;
         }
@@ -108,9 +111,6 @@ export class App extends LitElement {
         mh-lend {
           position: sticky;
           top: 20px;
-        }
-        .wide {
-          grid-column: 1 / -1;
         }
       }
       mh-footer {
@@ -131,6 +131,7 @@ export class App extends LitElement {
   static override properties = {
     controller: { attribute: false },
     asker: { attribute: false },
+    talks: { attribute: false },
     memory: { attribute: false },
     capability: { attribute: false },
     site: {},
@@ -138,6 +139,7 @@ export class App extends LitElement {
 
   declare controller: NodeController;
   declare asker: Asker;
+  declare talks: Talks;
   declare memory: Memory;
   /** Undefined until the browser has been looked at. */
   declare capability: Capability | undefined;
@@ -167,13 +169,17 @@ export class App extends LitElement {
           </div>
         </header>
         <main id="main">
-          ${missing.length > 0 ? html`<mh-missing class="wide" .missing=${missing} ?blocked=${blocked}></mh-missing>` : nothing}
+          ${missing.length > 0 ? html`<mh-missing .missing=${missing} ?blocked=${blocked}></mh-missing>` : nothing}
           ${
             blocked
               ? nothing
-              : html`<mh-ask .asker=${this.asker} .memory=${this.memory}></mh-ask> <mh-lend .controller=${this.controller}></mh-lend>`
+              : html`<div class="pair">
+                  <mh-ask .asker=${this.asker} .controller=${this.controller} .talks=${this.talks} .memory=${this.memory}></mh-ask>
+                  <mh-lend .controller=${this.controller}></mh-lend>
+                </div>`
           }
-          <mh-swarm class="wide" .controller=${this.controller} .asker=${this.asker}></mh-swarm>
+          <mh-swarm .controller=${this.controller} .asker=${this.asker}></mh-swarm>
+          ${blocked ? nothing : html`<mh-models .controller=${this.controller}></mh-models>`}
         </main>
         <mh-footer .site=${this.site}></mh-footer>
       </div>`;

@@ -1,6 +1,6 @@
 // The answer as it is written: the prompt and what follows as one story, told to a screen reader sentence by sentence.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { ending, isRunning, type AskState } from "./ask-state.ts";
+import { choice, ending, isRunning, type AskState } from "./ask-state.ts";
 import { formatCount, formatMs, formatSpeed, plural } from "./format.ts";
 import { SIGNS } from "./icons.ts";
 import { progressBar, progressStyles } from "./progress-bar.ts";
@@ -37,6 +37,14 @@ export class AskAnswer extends LitElement {
         color: var(--soft);
         font-style: italic;
         text-wrap: pretty;
+      }
+      :host([chat]) .story {
+        min-height: 3.4em;
+        max-width: 62ch;
+        padding: 12px 18px;
+        border-radius: 16px;
+        border-end-start-radius: 5px;
+        font-size: 1.09375rem;
       }
       .prompt,
       .text {
@@ -88,15 +96,18 @@ export class AskAnswer extends LitElement {
       }
     `,
   ];
-  static override properties = { ask: { attribute: false }, said: { state: true } };
+  static override properties = { ask: { attribute: false }, chat: { type: Boolean, reflect: true }, said: { state: true } };
 
   declare ask: AskState;
+  /** Whether the answer stands under its question in a conversation, rather than going on with the prompt. */
+  declare chat: boolean;
   /** What the live region holds now. */
   declare said: string;
   #saidUpTo = 0;
 
   constructor() {
     super();
+    this.chat = false;
     this.said = "";
   }
 
@@ -122,7 +133,8 @@ export class AskAnswer extends LitElement {
 
   protected override render(): TemplateResult {
     const { ask } = this;
-    return html`${ask.status === "idle" ? this.#empty() : this.#story()} ${this.#waiting()} ${this.#figures()} ${this.#end()}
+    return html`${ask.status === "idle" ? this.#empty() : this.#story()} ${this.#remarks()} ${this.#waiting()} ${this.#figures()}
+      ${this.#end()}
       <p class="unseen" role="status">${this.said}</p>`;
   }
 
@@ -137,9 +149,23 @@ export class AskAnswer extends LitElement {
     const { ask } = this;
     // No white space between or inside the spans: the element's text is the answer and nothing else.
     return html`<div class="story ${isRunning(ask) ? "running" : ""}" role="group" aria-label="Answer">
-      <span class="prompt">${ask.prompt}</span
-      ><span class="text" data-testid="ask-answer" data-status=${ask.status} data-tokens=${ask.tokens.join(",")}>${ask.text}</span>
+      <span class="prompt">${this.chat ? "" : ask.prompt}</span
+      ><span class="text" data-testid="ask-answer" data-status=${ask.status} data-tokens=${ask.tokens.join(",")}
+        >${this.chat ? ask.text.trimStart() : ask.text}</span
+      >
     </div>`;
+  }
+
+  /** Which model answers where nobody chose one, and what it could not read any more. */
+  #remarks(): TemplateResult | typeof nothing {
+    const chosen = choice(this.ask);
+    const { dropped } = this.ask;
+    if (chosen === "" && dropped === 0) return nothing;
+    const trimmed =
+      dropped === 0
+        ? ""
+        : `The oldest ${plural(dropped, "message")} had no room in the model's memory and ${dropped === 1 ? "was" : "were"} left out.`;
+    return html`<p class="small soft" data-testid="ask-remarks">${[chosen, trimmed].filter((part) => part !== "").join(" ")}</p>`;
   }
 
   #waiting(): TemplateResult | typeof nothing {
@@ -187,7 +213,7 @@ export class AskAnswer extends LitElement {
     }
     return html`<div class="end">
       <p class="small soft">${ending(ask)}</p>
-      <mh-copy label="Copy the story" .text=${ask.prompt + ask.text}></mh-copy>
+      <mh-copy .label=${this.chat ? "Copy the answer" : "Copy the story"} .text=${this.chat ? ask.text : ask.prompt + ask.text}></mh-copy>
     </div>`;
   }
 }

@@ -1,133 +1,62 @@
-// Asking: the prompt, its settings, and below them the answer and the route that gives it.
-import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+// Asking: the prompt or the conversation, its settings, and below them the answer and the route that gives it.
+import { LitElement, html, nothing, type TemplateResult } from "lit";
+import type { AskOptions, ModelOffer } from "../node/handle.ts";
+import { askPanelStyles } from "./ask-panel-styles.ts";
 import { isRunning } from "./ask-state.ts";
 import type { Asker } from "./asker.ts";
 import { SIGNS } from "./icons.ts";
 import type { Memory } from "./memory.ts";
+import type { NodeController } from "./node-controller.ts";
 import { PRESETS, Settings, generateOptions } from "./settings.ts";
-import { base, buttons, notices, panel } from "./shared-styles.ts";
+import { base, buttons, fields, notices, panel } from "./shared-styles.ts";
+import type { Talks } from "./talks.ts";
 import { Watch } from "./watch.ts";
 
 const EXAMPLES = ["Once upon a time", "A small robot named Pip lived in a lighthouse."] as const;
 
+/** What the panel says to a person who begins a text, and to one who talks. */
+const WORDS = {
+  story: {
+    label: "Prompt",
+    placeholder: "The first words of a story",
+    empty: "Write the first words of a story, or take one of the examples, and the swarm goes on from there.",
+    verb: "Ask",
+  },
+  talk: { label: "Your message", placeholder: "Ask something", empty: "Write a question first, and the swarm answers it.", verb: "Send" },
+} as const;
+
 export class AskPanel extends LitElement {
-  static override styles = [
-    base,
-    panel,
-    buttons,
-    notices,
-    css`
-      .panel {
-        display: flex;
-        flex-direction: column;
-        gap: 18px;
-        height: 100%;
-      }
-      mh-answer {
-        flex: 1;
-      }
-      form {
-        display: grid;
-        gap: 12px;
-      }
-      textarea {
-        display: block;
-        width: 100%;
-        min-height: 5.2em;
-        max-height: 40vh;
-        field-sizing: content;
-        resize: vertical;
-        padding: 14px 16px;
-        border: 1.5px solid var(--field-edge);
-        border-radius: var(--radius-small);
-        background: var(--sunk);
-        color: var(--ink);
-        font: 1.1875rem/1.5 var(--serif);
-      }
-      textarea:focus-visible {
-        border-radius: var(--radius-small);
-        outline-offset: 1px;
-      }
-      textarea::placeholder {
-        color: var(--soft);
-        font-style: italic;
-        opacity: 1;
-      }
-      textarea[aria-invalid="true"] {
-        border-color: var(--alert);
-      }
-      .chips {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 8px;
-      }
-      .chip {
-        min-height: 36px;
-        padding: 5px 14px;
-        border: 1px solid var(--edge);
-        border-radius: 12px;
-        background: none;
-        color: var(--ink);
-        font: italic 0.9875rem/1.4 var(--serif);
-        text-align: start;
-        cursor: pointer;
-      }
-      .chip:hover {
-        border-color: var(--lamp-edge);
-        background: var(--lamp-soft);
-      }
-      .row {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 10px 16px;
-      }
-      .row .button {
-        min-width: 116px;
-      }
-      .wrong {
-        color: var(--alert);
-        font-size: 0.9375rem;
-      }
-      .hint {
-        flex: 1 1 220px;
-      }
-      kbd {
-        font: 0.8125rem var(--mono);
-        padding: 1px 6px;
-        border: 1px solid var(--edge);
-        border-radius: 5px;
-      }
-      @media (hover: none), (pointer: coarse) {
-        .keys {
-          display: none;
-        }
-      }
-    `,
-  ];
+  static override styles = [base, panel, buttons, fields, notices, askPanelStyles];
   static override properties = {
     asker: { attribute: false },
+    controller: { attribute: false },
+    talks: { attribute: false },
     memory: { attribute: false },
     settings: { state: true },
     wrong: { state: true },
   };
 
   declare asker: Asker;
+  declare controller: NodeController;
+  declare talks: Talks;
   declare memory: Memory;
   declare settings: Settings;
   /** What is wrong with the prompt; empty while nothing is. */
   declare wrong: string;
   #onVerb = false;
+  /** The model that the panel is laid out for: it stays while somebody writes or reads an answer. */
+  #shown: ModelOffer | undefined;
 
   constructor() {
     super();
     this.wrong = "";
-    new Watch(this, () => [this.asker]);
+    new Watch(this, () => [this.asker, this.controller, this.talks]);
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.settings = this.memory.read("settings", Settings, PRESETS.story);
+    void this.talks.load();
   }
 
   get #box(): HTMLTextAreaElement | null {
@@ -139,12 +68,29 @@ export class AskPanel extends LitElement {
     if (isRunning(this.asker.state)) return; // a slip of the Enter key must not end an answer
     const prompt = this.#box?.value ?? "";
     if (prompt.trim() === "") {
-      this.wrong = "Write the first words of a story, or take one of the examples, and the swarm goes on from there.";
+      this.wrong = this.#words.empty;
       this.#box?.focus();
       return;
     }
     this.wrong = "";
-    void this.asker.ask(prompt, generateOptions(this.settings));
+    if (!this.#talks) {
+      void this.asker.ask(prompt, this.#options);
+      return;
+    }
+    if (this.#box) this.#box.value = "";
+    void this.talks.ask(prompt, this.#options);
+  }
+
+  get #talks(): boolean {
+    return this.#shown?.chat === true;
+  }
+
+  get #words(): (typeof WORDS)[keyof typeof WORDS] {
+    return this.#talks ? WORDS.talk : WORDS.story;
+  }
+
+  get #options(): Partial<AskOptions> {
+    return { ...generateOptions(this.settings), model: this.controller.view.askWish };
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -163,12 +109,15 @@ export class AskPanel extends LitElement {
   }
 
   #askAgain(): void {
-    const { prompt } = this.asker.state;
-    void this.asker.ask(prompt, generateOptions(this.settings));
+    if (this.#talks) void this.talks.again(this.#options);
+    else void this.asker.ask(this.asker.state.prompt, this.#options);
   }
 
   /** Ask and Stop take each other's place: whoever pressed one by keyboard stands on the other. */
   protected override willUpdate(): void {
+    const { asked, askWish } = this.controller.view;
+    const busy = isRunning(this.asker.state) || (this.#box?.value ?? "") !== "";
+    if (!busy || asked?.id === askWish || this.#shown === undefined) this.#shown = asked ?? this.#shown;
     this.#onVerb = this.shadowRoot?.activeElement?.classList.contains("verb") === true;
   }
 
@@ -178,50 +127,108 @@ export class AskPanel extends LitElement {
 
   protected override render(): TemplateResult {
     const ask = this.asker.state;
-    const running = isRunning(ask);
-    return html`<section class="panel" aria-labelledby="title">
-      <h2 id="title">Begin a story, and the swarm goes on</h2>
-      <form @submit=${this.#submit}>
-        <label class="unseen" for="prompt">Prompt</label>
-        <textarea
-          id="prompt"
-          name="prompt"
-          data-testid="ask-prompt"
-          rows="3"
-          autocomplete="off"
-          placeholder="The first words of a story"
-          aria-describedby="hint ${this.wrong === "" ? "" : "wrong"}"
-          aria-invalid=${this.wrong !== ""}
-          @keydown=${this.#onKey}
-          @input=${() => (this.wrong = "")}
-        ></textarea>
-        ${this.wrong === "" ? nothing : html`<p class="wrong" id="wrong" role="alert" data-testid="ask-wrong">${this.wrong}</p>`}
-        <div class="chips" role="group" aria-label="Examples">
-          ${EXAMPLES.map((text) => html`<button type="button" class="chip" data-testid="ask-example" @click=${() => this.#useExample(text)}>${text}</button>`)}
-        </div>
-        <div class="row">
-          ${
-            running
-              ? html`<button type="button" class="button verb" data-testid="ask-stop" @click=${() => this.asker.stop()}>
-                  ${SIGNS.stop}<span>Stop</span>
-                </button>`
-              : html`<button type="submit" class="button main verb" data-testid="ask-submit"><span>Ask</span>${SIGNS.ask}</button>`
-          }
-          <p class="hint small soft" id="hint">
-            <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your
-            IP address and can guess at your text. Where nobody lends, this tab loads the model and answers itself.
-          </p>
-        </div>
-      </form>
+    const talks = this.#talks;
+    return html`<section
+      class="panel ${talks ? "talk" : ""}"
+      aria-labelledby="title"
+      data-testid="ask-panel"
+      data-mode=${talks ? "talk" : "story"}
+    >
+      ${this.#head()}
+      ${
+        talks
+          ? html`<mh-talk-list .talks=${this.talks} @talk-opened=${() => this.#box?.focus()}></mh-talk-list>
+              <mh-talk-view .talks=${this.talks} .asker=${this.asker} @ask-again=${this.#askAgain}></mh-talk-view>
+              ${this.#form()} ${this.#system()}`
+          : this.#form()
+      }
       <mh-ask-settings
         .settings=${this.settings}
+        ?chat=${talks}
         @settings-changed=${(event: CustomEvent<Settings>) => {
           this.settings = event.detail;
           this.memory.write("settings", event.detail);
         }}
       ></mh-ask-settings>
-      <mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>
-      <mh-route ?hidden=${ask.hops.length === 0} .hops=${ask.hops} ?running=${running}></mh-route>
+      ${talks ? nothing : html`<mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>`}
+      <mh-route ?hidden=${ask.hops.length === 0 || (talks && !this.talks.isLive)} .hops=${ask.hops} ?running=${isRunning(ask)}></mh-route>
     </section>`;
+  }
+
+  #head(): TemplateResult {
+    const { models, standings, askWish, asked } = this.controller.view;
+    return html`<div class="head">
+      <h2 id="title">${this.#talks ? `Talk with ${this.#shown?.name ?? "the model"}` : "Begin a story, and the swarm goes on"}</h2>
+      ${
+        models.length < 2
+          ? nothing
+          : html`<mh-model-select
+              label="Model"
+              auto="Any: now ${asked?.name ?? ""}"
+              test="ask-model"
+              .models=${models}
+              .standings=${standings}
+              .wish=${askWish}
+              @model-chosen=${(event: CustomEvent<ModelOffer["id"] | undefined>) => this.controller.setAskModel(event.detail)}
+            ></mh-model-select>`
+      }
+    </div>`;
+  }
+
+  #form(): TemplateResult {
+    const words = this.#words;
+    return html`<form @submit=${this.#submit}>
+      <label class="unseen" for="prompt">${words.label}</label>
+      <textarea
+        id="prompt"
+        name="prompt"
+        data-testid="ask-prompt"
+        rows=${this.#talks ? 2 : 3}
+        autocomplete="off"
+        placeholder=${words.placeholder}
+        aria-describedby="hint ${this.wrong === "" ? "" : "wrong"}"
+        aria-invalid=${this.wrong !== ""}
+        @keydown=${this.#onKey}
+        @input=${() => (this.wrong = "")}
+      ></textarea>
+      ${this.wrong === "" ? nothing : html`<p class="wrong" id="wrong" role="alert" data-testid="ask-wrong">${this.wrong}</p>`}
+      ${
+        this.#talks
+          ? nothing
+          : html`<div class="chips" role="group" aria-label="Examples">
+              ${EXAMPLES.map((text) => html`<button type="button" class="chip" data-testid="ask-example" @click=${() => this.#useExample(text)}>${text}</button>`)}
+            </div>`
+      }
+      <div class="row">
+        ${
+          isRunning(this.asker.state)
+            ? html`<button type="button" class="button verb" data-testid="ask-stop" @click=${() => this.asker.stop()}>
+                ${SIGNS.stop}<span>Stop</span>
+              </button>`
+            : html`<button type="submit" class="button main verb" data-testid="ask-submit"><span>${words.verb}</span>${SIGNS.ask}</button>`
+        }
+        <p class="hint small soft" id="hint">
+          <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your IP
+          address and can guess at your text. Where nobody lends, this tab loads the model and answers itself.
+        </p>
+      </div>
+    </form>`;
+  }
+
+  #system(): TemplateResult {
+    return html`<details>
+      <summary data-testid="talk-system-open">System prompt: ${this.talks.system.trim() === "" ? "none" : "yours"}</summary>
+      <label class="unseen" for="system">System prompt</label>
+      <textarea
+        id="system"
+        name="system"
+        data-testid="talk-system"
+        rows="2"
+        placeholder="How the model should answer: briefly, in French, as a pirate"
+        .value=${this.talks.system}
+        @change=${(event: Event) => this.talks.setSystem((event.target as HTMLTextAreaElement).value)}
+      ></textarea>
+      <p class="small soft">Goes before this conversation, and before new ones.</p>
+    </details>`;
   }
 }

@@ -1,5 +1,5 @@
 // How the next token is drawn: the sampling settings, folded away, remembered.
-import { LitElement, css, html, type TemplateResult } from "lit";
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import {
   FIELDS,
   FIELD_NAMES,
@@ -46,12 +46,25 @@ export class AskSettings extends LitElement {
       }
     `,
   ];
-  static override properties = { settings: { attribute: false } };
+  static override properties = { settings: { attribute: false }, chat: { type: Boolean } };
 
   declare settings: Settings;
+  /** Whether conversations are led, which can grow too long. */
+  declare chat: boolean;
+
+  #onOverflow(event: Event): void {
+    const refuse = (event.target as HTMLSelectElement).value === "refuse"; // the listener sits on this select
+    this.#set({ ...this.settings, overflow: refuse ? "refuse" : "drop-oldest" });
+  }
 
   #set(settings: Settings): void {
     this.dispatchEvent(new CustomEvent<Settings>("settings-changed", { detail: settings }));
+  }
+
+  /** What a preset leaves as it is. */
+  #kept(): Pick<Settings, "maxTokens" | "seed" | "stop" | "overflow"> {
+    const { maxTokens, seed, stop, overflow } = this.settings;
+    return { maxTokens, seed, stop, overflow };
   }
 
   #field(name: FieldName): TemplateResult {
@@ -91,7 +104,7 @@ export class AskSettings extends LitElement {
               class="button slim"
               data-testid="preset-${name}"
               aria-pressed=${name === preset}
-              @click=${() => this.#set({ ...PRESETS[name], maxTokens: this.settings.maxTokens, seed: this.settings.seed })}
+              @click=${() => this.#set({ ...PRESETS[name], ...this.#kept() })}
             >
               ${PRESET_LABELS[name]}
             </button>`,
@@ -118,6 +131,34 @@ export class AskSettings extends LitElement {
           />
           <p class="small soft" id="seed-hint">Same seed and settings, same text.</p>
         </div>
+        <div>
+          <label for="stop">Stop at</label>
+          <textarea
+            id="stop"
+            name="stop"
+            data-testid="setting-stop"
+            rows="2"
+            maxlength="2000"
+            autocomplete="off"
+            spellcheck="false"
+            aria-describedby="stop-hint"
+            .value=${this.settings.stop}
+            @change=${(event: Event) => this.#set({ ...this.settings, stop: (event.target as HTMLTextAreaElement).value })}
+          ></textarea>
+          <p class="small soft" id="stop-hint">Texts that end an answer, one a line; <code>\\n</code> is a line's end.</p>
+        </div>
+        ${
+          this.chat
+            ? html`<div>
+                <label for="overflow">When a conversation grows too long</label>
+                <select id="overflow" name="overflow" data-testid="setting-overflow" @change=${this.#onOverflow}>
+                  <option value="drop-oldest" ?selected=${this.settings.overflow === "drop-oldest"}>Leave the oldest turns out</option>
+                  <option value="refuse" ?selected=${this.settings.overflow === "refuse"}>Stop and tell me</option>
+                </select>
+                <p class="small soft">The system prompt always stays.</p>
+              </div>`
+            : nothing
+        }
       </div>
     </details>`;
   }

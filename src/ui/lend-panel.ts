@@ -1,6 +1,6 @@
 // Lending: consent first, then the switch, what this tab holds and does, and how much of it.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
-import type { BackendChoice } from "../node/handle.ts";
+import type { BackendChoice, ModelOffer } from "../node/handle.ts";
 import { formatCount, formatLayers, plural, spanKey } from "./format.ts";
 import { SIGNS } from "./icons.ts";
 import { layerStrip, stripStyles } from "./layer-strip.ts";
@@ -213,6 +213,19 @@ export class LendPanel extends LitElement {
               of others are not touched by that.
             </p>`
           : nothing
+      }
+      ${
+        view.models.length < 2
+          ? nothing
+          : html`<mh-model-select
+              label="Model to lend"
+              auto="Any: what helps the swarm most"
+              test="lend-model"
+              .models=${view.models}
+              .standings=${view.standings}
+              .wish=${view.lendWish}
+              @model-chosen=${(event: CustomEvent<ModelOffer["id"] | undefined>) => this.controller.setLendModel(event.detail)}
+            ></mh-model-select>`
       }
       <mh-lend-controls
         .share=${view.share}

@@ -1,19 +1,15 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
 import * as v from "valibot";
-import {
-  type BackendChoice,
-  type LendState,
-  type ModelOffer,
-  type ModelStanding,
-  pickForPrompt,
-  SOLO_BYTES,
-  standingOf,
-  type Node,
-  type NodeState,
-  type Problem,
-  type RelayState,
-  type ServedCounts,
-  type SwarmPeer,
+import type {
+  BackendChoice,
+  LendState,
+  ModelOffer,
+  Node,
+  NodeState,
+  Problem,
+  RelayState,
+  ServedCounts,
+  SwarmPeer,
 } from "../node/handle.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -21,21 +17,16 @@ import { asModelId, type ModelId, type Span } from "../shared/ids.ts";
 import type { Waiting } from "./load-code.ts";
 import type { Memory } from "./memory.ts";
 import { UNKNOWN, type Overview } from "./overview.ts";
+import { type ModelsView, viewModels } from "./models-view.ts";
 import { layoutSwarm } from "./swarm-layout.ts";
 
 /** Everything but the answer that the page shows, as plain data. */
-export interface View {
+export interface View extends ModelsView {
   readonly joined: boolean;
   readonly consented: boolean;
   readonly relay: RelayState;
-  /** The operator's list, the best first. */
-  readonly models: readonly ModelOffer[];
-  /** What the swarm does with each of them. */
-  readonly standings: readonly ModelStanding[];
   /** The model that `swarm` and `gaps` speak of. */
   readonly model: ModelOffer | undefined;
-  /** The model that a prompt goes to, as things stand now. */
-  readonly asked: ModelOffer | undefined;
   /** The person's wishes; undefined leaves the choice to the swarm. */
   readonly askWish: ModelId | undefined;
   readonly lendWish: ModelId | undefined;
@@ -108,16 +99,7 @@ export class NodeController {
   get view(): View {
     const state = this.#state;
     const joined = state?.self !== undefined;
-    const knows = joined && state.models.length > 0;
-    const models = knows ? state.models : this.#overview.models;
-    const told = (this.#overview.peers ?? []).map((peer) => ({
-      model: peer.model,
-      serving: peer.serving && peer.span ? [peer.span] : [],
-      target: peer.span ?? null,
-      sessions: peer.sessions,
-    }));
-    const standings = knows ? state.standings : models.map((offer) => standingOf(offer, told));
-    const asked = this.#asked(models, standings);
+    const { models, standings, asked } = viewModels(state, this.#overview, this.#askWish);
     const model = state?.model ?? asked;
     // A node that has only just started knows less than the relay told before: show what is known.
     const swarm =
@@ -214,12 +196,6 @@ export class NodeController {
     this.#options.memory.write("lendModel", model ?? null);
     void this.#withNode((node) => node.setLendModel(model));
     this.#changed();
-  }
-
-  #asked(models: readonly ModelOffer[], standings: readonly ModelStanding[]): ModelOffer | undefined {
-    const served = models.find((offer) => standings.some((standing) => standing.model === offer.id && standing.isServed));
-    const pick = pickForPrompt(models, [], this.#askWish ?? served?.id, SOLO_BYTES);
-    return models.find((offer) => offer.id === pick?.model);
   }
 
   /** The node, made when it is first wanted. Throws what making it threw; the next call tries again. */

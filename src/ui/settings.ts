@@ -4,7 +4,7 @@ import type { GenerateOptions } from "../node/handle.ts";
 
 /** Every number that may be set, with its bounds and the step of its field. */
 export const FIELDS = {
-  maxTokens: { label: "Tokens at most", min: 1, max: 512, step: 1, hint: "Where the answer ends if the model does not end it." },
+  maxTokens: { label: "Tokens at most", min: 1, max: 4096, step: 1, hint: "Where the answer ends if the model does not end it." },
   temperature: { label: "Temperature", min: 0, max: 2, step: 0.05, hint: "0 always takes the likeliest token." },
   topK: { label: "Top-k", min: 0, max: 200, step: 1, hint: "Candidates kept; 0 keeps all." },
   topP: { label: "Top-p", min: 0.05, max: 1, step: 0.05, hint: "Share of probability kept; 1 keeps all." },
@@ -27,14 +27,17 @@ export const Settings = v.object({
   repetitionPenalty: bounded("repetitionPenalty"),
   /** Null draws a new seed for each answer. */
   seed: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(SEED_MAX))),
+  /** Stop strings, one a line; `\\n` stands for the end of a line. */
+  stop: v.optional(v.pipe(v.string(), v.maxLength(2000)), ""),
+  overflow: v.optional(v.picklist(["drop-oldest", "refuse"]), "drop-oldest"),
 });
 export type Settings = v.InferOutput<typeof Settings>;
 
 export type PresetName = "story" | "greedy";
 
 export const PRESETS: Readonly<Record<PresetName, Settings>> = {
-  story: { maxTokens: 160, temperature: 0.8, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: null },
-  greedy: { maxTokens: 160, temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: null },
+  story: { maxTokens: 160, temperature: 0.8, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: null, stop: "", overflow: "drop-oldest" },
+  greedy: { maxTokens: 160, temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: null, stop: "", overflow: "drop-oldest" },
 };
 
 /** Which preset the settings are, apart from length and seed; undefined when they are one's own. */
@@ -60,6 +63,13 @@ export function withSeed(settings: Settings, typed: string): Settings {
   return { ...settings, seed: Math.min(SEED_MAX, Math.max(0, Math.floor(value))) };
 }
 
-export function generateOptions(settings: Settings): GenerateOptions {
-  return { ...settings, seed: settings.seed ?? undefined, stop: [], overflow: "drop-oldest" };
+/** Stop strings at most, and the characters of each, as the node takes them. */
+const STOPS = Object.freeze({ count: 16, length: 200 });
+
+export function generateOptions({ seed, stop, ...settings }: Settings): GenerateOptions {
+  const stops = stop
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.replaceAll("\\n", "\n").slice(0, STOPS.length));
+  return { ...settings, seed: seed ?? undefined, stop: stops.slice(0, STOPS.count) };
 }

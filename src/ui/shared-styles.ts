@@ -165,6 +165,8 @@ export const fields = css`
     font-weight: 600;
   }
   input[type="number"],
+  input[type="text"],
+  .grid textarea,
   select {
     width: 100%;
     min-height: 42px;

@@ -8,7 +8,7 @@ import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import type { Mesh } from "../../src/mesh/mesh.ts";
-import { BUNDLED, bundledEngine } from "./bundled-model.ts";
+import { bundledEngine } from "./bundled-model.ts";
 
 export interface SwarmPeer {
   readonly mesh: Mesh;

@@ -53,7 +53,8 @@ describe("settings", () => {
   it("knows its presets, whatever the length and the seed", () => {
     expect(presetOf({ ...PRESETS.greedy, maxTokens: 7, seed: 3 })).toBe("greedy");
     expect(presetOf({ ...PRESETS.story, topK: 41 })).toBeUndefined();
-    expect(generateOptions(PRESETS.greedy)).toMatchObject({ temperature: 0, seed: undefined });
+    expect(generateOptions(PRESETS.greedy)).toMatchObject({ temperature: 0, seed: undefined, stop: [], overflow: "drop-oldest" });
+    expect(generateOptions({ ...PRESETS.greedy, stop: "User:\n\n\\n\\n" }).stop).toEqual(["User:", "\n\n"]);
   });
 });
 

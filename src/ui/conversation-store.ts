@@ -1,0 +1,52 @@
+// Conversations in IndexedDB, so that a reload goes on where the talk was; in memory where the browser blocks storage.
+import { openDB } from "idb";
+import * as v from "valibot";
+import { Conversation } from "./conversation.ts";
+
+const STORE = "conversations";
+
+export interface ConversationStore {
+  /** Whether what is put outlives the page. */
+  readonly isKept: boolean;
+  /** All that can be read; what is damaged is left out. */
+  all(): Promise<readonly Conversation[]>;
+  put(talk: Conversation): Promise<void>;
+  remove(id: string): Promise<void>;
+}
+
+/** Opens (and makes) the database. Never rejects. */
+export async function openConversationStore(name = "manyhands-conversations"): Promise<ConversationStore> {
+  try {
+    const database = await openDB(name, 1, {
+      upgrade(created) {
+        created.createObjectStore(STORE, { keyPath: "id" });
+      },
+      // Another tab of a newer page changes the database: let go of it.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
+    });
+    return {
+      isKept: true,
+      all: async () => {
+        const rows: unknown[] = await database.getAll(STORE);
+        return rows.flatMap((row) => {
+          const read = v.safeParse(Conversation, row);
+          return read.success ? [read.output] : [];
+        });
+      },
+      put: async (talk) => void (await database.put(STORE, talk)),
+      remove: (id) => database.delete(STORE, id),
+    };
+  } catch {
+    return memoryConversationStore(); // blocked: the page says that nothing is kept
+  }
+}
+
+export function memoryConversationStore(): ConversationStore {
+  const rows = new Map<string, Conversation>();
+  return {
+    isKept: false,
+    all: () => Promise.resolve([...rows.values()]),
+    put: async (talk) => void rows.set(talk.id, talk),
+    remove: async (id) => void rows.delete(id),
+  };
+}

@@ -1,0 +1,23 @@
+// The bundled model as one that is talked with: the same weights, and a chat template of the test's own.
+import { cp, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { ModelId } from "../../src/shared/ids.ts";
+import { makeManifest } from "../../tools/model/make-manifest.ts";
+
+const BUNDLED = new URL("../../public/models/tales-2m/", import.meta.url);
+
+/** Puts what was said into one line, each turn after the other, as the model's stories are. */
+const TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content | trim }} {% endfor %}";
+
+/** What the template makes of a conversation, without its first token. */
+export const told = (...contents: readonly string[]): string => contents.map((content) => `${content.trim()} `).join("");
+
+/** Makes the model's folder in `parent`. */
+export async function makeTalkingModel(parent: string, name = "tales-talk"): Promise<{ readonly folder: string; readonly id: ModelId }> {
+  const folder = path.join(parent, name);
+  await cp(BUNDLED, folder, { recursive: true });
+  const file = path.join(folder, "tokenizer_config.json");
+  const config: unknown = JSON.parse(await readFile(file, "utf8"));
+  await writeFile(file, JSON.stringify({ ...(config as object), chat_template: TEMPLATE })); // our own file: an object
+  return { folder, id: await makeManifest(folder, { name, licence: "MIT" }) };
+}
