@@ -3,7 +3,8 @@ import { ManyhandsError } from "../shared/errors.ts";
 import { type Boundary, findBoundaries, findReplicable } from "./find-boundaries.ts";
 import { findLayers, floatType, type Layers } from "./find-layers.ts";
 import { type Graph, readGraph } from "./graph.ts";
-import { type Facts, inferSizes } from "./infer-sizes.ts";
+import { inferSizes } from "./infer-sizes.ts";
+import type { Facts } from "./node-facts.ts";
 import { WidthInference } from "./tensor-width.ts";
 import type { BoundaryTensor } from "../protocol/span-plan.ts";
 

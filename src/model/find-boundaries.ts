@@ -2,7 +2,7 @@
 import { ManyhandsError } from "../shared/errors.ts";
 import { floatType, type Layers } from "./find-layers.ts";
 import type { Graph } from "./graph.ts";
-import type { Facts } from "./infer-sizes.ts";
+import type { Facts } from "./node-facts.ts";
 import { tensorBytes } from "./onnx/read-onnx.ts";
 import { type Edge, minCut, UNCUTTABLE } from "./min-cut.ts";
 import type { WidthInference } from "./tensor-width.ts";

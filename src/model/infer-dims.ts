@@ -1,5 +1,5 @@
 // How each operator's output dimensions follow from its inputs': as many rules as decoders need, silence for the rest.
-import type { NodeFacts } from "./infer-sizes.ts";
+import type { NodeFacts } from "./node-facts.ts";
 import { addSizes, broadcastSize, constantOf, divideSizes, sameSize, type Size, sizeOf } from "./size.ts";
 
 type Dims = readonly Size[];
@@ -208,7 +208,7 @@ function split(node: NodeFacts, dims: Dims | undefined): readonly (Dims | undefi
   return Array.from({ length: node.outputs }, (_, index) => {
     const even = whole !== undefined && node.inputs < 2 && whole % node.outputs === 0 ? sizeOf(whole / node.outputs) : undefined;
     const length = parts?.[index] ?? even;
-    return length && dims?.with(axis, length);
+    return length && dims?.[axis] && dims.with(axis, length);
   });
 }
 

@@ -3,29 +3,10 @@ import { readCacheName } from "./cache-name.ts";
 import type { Graph } from "./graph.ts";
 import { inferDims } from "./infer-dims.ts";
 import { inferValues } from "./infer-values.ts";
+import { type Facts, MAX_VALUES, type NodeFacts } from "./node-facts.ts";
 import type { AttributeProto, TensorProto } from "./onnx/onnx_pb.ts";
 import { attribute, ElementType, type TensorInfo } from "./onnx/read-onnx.ts";
 import { addSizes, pastSize, SEQUENCE, type Size, sizeOf } from "./size.ts";
-
-/** Integer tensors with more elements are no shapes. */
-const MAX_VALUES = 64;
-
-/** What is known of a tensor. */
-export interface Facts {
-  readonly dims: readonly Size[] | undefined;
-  /** Elements of a scalar or of a list of integers. */
-  readonly values: readonly Size[] | undefined;
-}
-
-/** A node as the rules see it. */
-export interface NodeFacts {
-  readonly op: string;
-  readonly dims: (input: number) => readonly Size[] | undefined;
-  readonly values: (input: number) => readonly Size[] | undefined;
-  readonly attribute: (name: string) => AttributeProto | undefined;
-  readonly inputs: number;
-  readonly outputs: number;
-}
 
 const UNKNOWN: Facts = { dims: undefined, values: undefined };
 

@@ -1,10 +1,11 @@
 // Small integers that a graph computes from shapes: lengths, ends of slices, targets of reshapes.
-import type { NodeFacts } from "./infer-sizes.ts";
+import { MAX_VALUES, type NodeFacts } from "./node-facts.ts";
+import type { TensorProto } from "./onnx/onnx_pb.ts";
+import { ElementType } from "./onnx/read-onnx.ts";
 import { addSizes, constantOf, multiplySizes, sameSize, type Size, sizeOf } from "./size.ts";
 
 /** Elements of a node's first output; undefined where they do not follow from shapes. */
 export function inferValues(node: NodeFacts): readonly Size[] | undefined {
-  const first = node.values(0);
   switch (node.op) {
     case "Shape":
       return slice(node.dims(0), Number(node.attribute("start")?.i ?? 0n), node.attribute("end")?.i);
@@ -13,7 +14,18 @@ export function inferValues(node: NodeFacts): readonly Size[] | undefined {
     case "Unsqueeze":
     case "Squeeze":
     case "Reshape":
-      return first;
+      return node.values(0);
+    default: {
+      // The rules below are for scalars and lists: in tables elements have other places.
+      const isTable = (input: number): boolean => node.values(input) !== undefined && (node.dims(input)?.length ?? 2) > 1;
+      return Array.from({ length: node.inputs }, (_, index) => index).some(isTable) ? undefined : ofLists(node);
+    }
+  }
+}
+
+function ofLists(node: NodeFacts): readonly Size[] | undefined {
+  const first = node.values(0);
+  switch (node.op) {
     case "Gather":
       return gather(first, node.values(1));
     case "Slice":
@@ -76,13 +88,17 @@ function divide(a: Size, b: Size): Size | undefined {
   return x === undefined || y === undefined || y === 0 ? undefined : sizeOf(Math.trunc(x / y));
 }
 
-/** 1 where two lengths are the same, 0 where they never are: a length is never negative. */
+/** 1 where two lengths are always the same, 0 where they never are. */
 function decided(a: Size, b: Size): Size | undefined {
   if (sameSize(a, b)) return sizeOf(1);
   const [x, y] = [constantOf(a), constantOf(b)];
-  const isOpen = (x === undefined && (y === undefined || y >= 0)) || (y === undefined && (x === undefined || x >= 0));
-  return isOpen ? undefined : sizeOf(0);
+  if (x !== undefined && y !== undefined) return sizeOf(0);
+  return (isNegative(x) && isNatural(b)) || (isNegative(y) && isNatural(a)) ? sizeOf(0) : undefined;
 }
+
+const isNegative = (number: number | undefined): boolean => number !== undefined && number < 0;
+/** A sum of lengths: never negative. */
+const isNatural = ({ constant, terms }: Size): boolean => constant >= 0 && terms.every(([, factor]) => factor > 0);
 
 function where(
   condition: readonly Size[] | undefined,
@@ -97,12 +113,10 @@ function where(
   return found?.every((size) => size !== undefined) ? found : undefined;
 }
 
-function filled(
-  shape: readonly Size[] | undefined,
-  value: { readonly int64Data: readonly bigint[]; readonly rawData: Uint8Array; readonly dataType: number } | undefined,
-): readonly Size[] | undefined {
+function filled(shape: readonly Size[] | undefined, value: TensorProto | undefined): readonly Size[] | undefined {
   const length = shape?.length === 1 ? constantOf(shape[0]) : undefined;
-  if (length === undefined || value === undefined || value.rawData.byteLength !== 8) return undefined;
+  const isOne = value?.dataType === ElementType.INT64 && value.rawData.byteLength === 8;
+  if (length === undefined || length < 0 || length > MAX_VALUES || !isOne) return undefined;
   const entry = new DataView(value.rawData.buffer, value.rawData.byteOffset, 8).getBigInt64(0, true);
   return Array.from({ length }, () => sizeOf(Number(entry)));
 }

@@ -2,7 +2,7 @@
 import { floatType } from "./find-layers.ts";
 import type { Graph } from "./graph.ts";
 import type { GraphNode } from "./graph-node.ts";
-import type { Facts } from "./infer-sizes.ts";
+import type { Facts } from "./node-facts.ts";
 import { constantOf, sameSize, SEQUENCE } from "./size.ts";
 import { attribute, ElementType } from "./onnx/read-onnx.ts";
 

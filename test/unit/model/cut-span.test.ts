@@ -227,6 +227,23 @@ describe("files that are something else", () => {
     );
   });
 
+  test("a damaged export is cut, or refused with a code: never anything else", () => {
+    const whole = llamaGraph(SMALL, "model.onnx.data").graph;
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (changes) => {
+        const bytes = whole.slice();
+        for (const [at, value] of changes) bytes[at] = value;
+        try {
+          const model = readCuttableModel(bytes);
+          cutSpan(model, { start: 0, end: 1 }, OPTIONS);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ManyhandsError);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test("any bytes at all", () => {
     const errors = (bytes: Uint8Array): void => {
       try {
