@@ -4,7 +4,7 @@ import type { Connection, Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interfa
 import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
 import { sha256 as sha256Hasher } from "multiformats/hashes/sha2";
-import { abortable } from "../shared/abort.ts";
+import { abortable, withDeadline } from "../shared/abort.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { asPeerId, type PeerId } from "../shared/ids.ts";
@@ -16,6 +16,8 @@ export const DEFAULTS = Object.freeze({
   messageBytes: 1024 * 1024 + 4096,
   /** Milliseconds for one message: 1 MiB over 300 kbit/s. */
   messageMs: 30_000,
+  /** Milliseconds to reach a peer: another has the tile as well, or the origin. */
+  connectMs: 5_000,
   /** Messages under way in and out, all peers together. */
   streams: 64,
   /** Blocks that one peer may have asked us for and wait for. */
@@ -90,7 +92,9 @@ export class BitswapExchange implements TileExchange {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const both = AbortSignal.any([signal, this.#life.signal]);
-    const { remotePeer } = await this.#options.connect(peer, both);
+    const late = (): Error =>
+      new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be reached in ${DEFAULTS.connectMs / 1000} seconds`);
+    const { remotePeer } = await withDeadline(both, DEFAULTS.connectMs, late, (limit) => this.#options.connect(peer, limit));
     both.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
     const want: Want = { peer, sha256, arrived: resolve, lied: reject };
@@ -131,8 +135,7 @@ export class BitswapExchange implements TileExchange {
     const peer = asPeerId(sender.toString());
     const own = [...this.#wants].filter((want) => want.peer === peer);
     const wanted = own.filter((want) => bytesEqual(want.sha256, cid.multihash.digest));
-    // The message's own memory, which no other block reads again.
-    for (const want of wanted) want.arrived(block as Uint8Array<ArrayBuffer>);
+    for (const want of wanted) want.arrived(new Uint8Array(block)); // apart from its message, which may carry other blocks
     if (wanted.length > 0 || this.#asked.get(peer)?.has(toHex(cid.multihash.digest))) return;
     this.#options.log.warn("a peer sends blocks that nobody asked for", { peer });
     for (const want of own)

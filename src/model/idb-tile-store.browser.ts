@@ -57,7 +57,8 @@ export class IdbTileStore implements BudgetedStore {
 
   async put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (bytes.byteLength > this.#budgetBytes) return;
-    const transaction = this.#db.transaction(["bytes", "uses"], "readwrite");
+    // A tile that a power cut takes is fetched again: not worth waiting for the disk.
+    const transaction = this.#db.transaction(["bytes", "uses"], "readwrite", { durability: "relaxed" });
     // A view is cloned with the whole buffer behind it: keep the tile alone.
     const alone = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
     const stored = transaction.objectStore("bytes");

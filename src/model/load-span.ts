@@ -22,6 +22,8 @@ const DEFAULTS = Object.freeze({
   storeReads: 4,
   /** Tiles on their way to the store at once. A tab that dies loses these; with a store as quick as the network it is one. */
   storeWrites: 4,
+  /** Milliseconds without any of them getting there, after which loading goes on and leaves tiles out of the store. */
+  storeMs: 3_000,
 });
 
 /** Bytes of weights on their way. */
@@ -184,11 +186,13 @@ async function fetchMissing(options: LoadSpanOptions, missing: readonly Place[],
   await writes.end();
 }
 
-/** Tiles on their way to the store while the next ones come in; a store that fails costs nothing but a download next time. */
+/** Tiles on their way to the store while the next ones come in. A store that fails or is slow costs a download next time, not this one. */
 class StoreWrites {
   readonly #store: TileStore;
   readonly #log: Log;
   readonly #underWay = new Set<Promise<void>>();
+  /** Nothing was written for long: nothing is handed to the store before something is. */
+  #isStuck = false;
 
   constructor({ store, log = silentLog }: LoadSpanOptions) {
     this.#store = store;
@@ -197,16 +201,28 @@ class StoreWrites {
 
   /** Resolves once there is room for another. */
   async add(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#isStuck) return;
     const write = this.#store
       .put(hash, bytes)
       .catch((error: unknown) => this.#log.warn("a tile could not be stored", { reason: errorMessage(error) }))
-      .finally(() => this.#underWay.delete(write));
+      .finally(() => {
+        this.#underWay.delete(write);
+        this.#isStuck = false;
+      });
     this.#underWay.add(write);
-    if (this.#underWay.size >= DEFAULTS.storeWrites) await Promise.race(this.#underWay);
+    if (this.#underWay.size < DEFAULTS.storeWrites) return;
+    const patience = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#isStuck = true;
+      this.#log.warn("this device's disk is too slow for now: some tiles are not kept");
+      patience.resolve();
+    }, DEFAULTS.storeMs);
+    await Promise.race([...this.#underWay, patience.promise]);
+    clearTimeout(timer);
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.#underWay);
+    if (!this.#isStuck) await Promise.all(this.#underWay);
   }
 }
 

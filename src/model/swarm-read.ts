@@ -182,7 +182,8 @@ export class SwarmRead {
     } catch (error) {
       if (errorCode(error) === "MODEL_CORRUPT") this.#refuse(peer, () => refusals.refusePeer(peer));
       else if (!wait || !signal.aborted) {
-        this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1);
+        const weight = errorCode(error) === "PEER_UNREACHABLE" ? DEFAULTS.failures : 1;
+        this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + weight);
         log.info("a peer did not send a tile", { peer, reason: errorMessage(error) });
       }
     }

@@ -12,7 +12,10 @@ export interface TileRange {
   readonly layers?: readonly number[];
 }
 
-/** One range's bytes; the view may be part of a larger buffer. Not verified, unless it says so: that is the reader's part. */
+/**
+ * One range's bytes; the view may be part of a larger buffer, and is the reader's to keep or free. Not verified, unless it
+ * says so: that is the reader's part.
+ */
 export interface TileRead {
   /** Index into the ranges that were asked for. */
   readonly index: number;

@@ -235,7 +235,8 @@ async function settled(relay: Relay, count: number): Promise<void> {
       peers.length === count &&
       peers.every(({ target, serving }) => serving.length === 1 && serving[0]?.start === target?.start && serving[0]?.end === target?.end);
     quiet = done ? quiet + 1 : 0;
-    if (Date.now() > limit) throw new Error(`the tabs did not settle: ${JSON.stringify(peers.map(({ target, serving }) => ({ target, serving })))}`);
+    if (Date.now() > limit)
+      throw new Error(`the tabs did not settle: ${JSON.stringify(peers.map(({ target, serving }) => ({ target, serving })))}`);
     await pause(200);
   }
 }
