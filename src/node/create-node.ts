@@ -144,6 +144,10 @@ class TabNode implements Node {
     const { model } = await joined.models.open(pick?.model, this.#life.signal);
     // The switch may have been thrown again, or another model wished for, while this one was opened.
     if (!this.#lendWanted || this.#lender) return;
+    if (this.#lendModel !== wish) {
+      await this.#startLending(joined);
+      return;
+    }
     this.#lending = model.id;
     this.#focus(joined, model.id);
     this.#lender = new Lender({
