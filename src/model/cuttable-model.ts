@@ -1,7 +1,8 @@
 // A decoder read and ready to be cut: its graph, layers and boundaries, computed once and shared by every cut.
 import { ManyhandsError } from "../shared/errors.ts";
 import { type Boundary, findBoundaries, findReplicable } from "./find-boundaries.ts";
-import { findLayers, floatType, type Layers } from "./find-layers.ts";
+import { findLayers, type Layers } from "./find-layers.ts";
+import { floatType } from "./float-type.ts";
 import { type Graph, readGraph } from "./graph.ts";
 import { inferSizes } from "./infer-sizes.ts";
 import type { Facts } from "./node-facts.ts";

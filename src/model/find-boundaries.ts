@@ -1,6 +1,7 @@
 // Finds what has to cross from one layer to the next: the smallest set of live tensors before every layer.
 import { ManyhandsError } from "../shared/errors.ts";
-import { floatType, type Layers } from "./find-layers.ts";
+import type { Layers } from "./find-layers.ts";
+import { floatType } from "./float-type.ts";
 import type { Graph } from "./graph.ts";
 import type { Facts } from "./node-facts.ts";
 import { tensorBytes } from "./onnx/read-onnx.ts";

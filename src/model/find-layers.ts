@@ -1,5 +1,6 @@
 // Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
 import { type CacheKind, readCacheName } from "./cache-name.ts";
+import { floatType } from "./float-type.ts";
 import { findHeadShape } from "./find-head-size.ts";
 import type { Graph } from "./graph.ts";
 import { refuseNested, refuseOtherModels, unsupported } from "./refuse-model.ts";
@@ -71,12 +72,6 @@ export function findLayers(graph: Graph, widths: WidthInference): Layers {
   }
   const anchors = caches.map((layer) => findAnchors(graph, layer));
   return { caches, anchors, ...findInputs(graph, others), logits: findLogits(graph) };
-}
-
-/** The name that plans use for a float element type. */
-export function floatType(type: number): "float32" | "float16" | undefined {
-  if (type === ElementType.FLOAT) return "float32";
-  return type === ElementType.FLOAT16 ? "float16" : undefined;
 }
 
 function findAnchors(graph: Graph, caches: readonly LayerCache[]): number[] {

@@ -1,5 +1,5 @@
 // Element type and width (last dimension) of tensors inside a graph, inferred where the file does not say them.
-import { floatType } from "./find-layers.ts";
+import { floatType } from "./float-type.ts";
 import type { Graph } from "./graph.ts";
 import type { GraphNode } from "./graph-node.ts";
 import type { Facts } from "./node-facts.ts";
