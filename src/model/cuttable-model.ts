@@ -53,12 +53,16 @@ export function readCuttableModel(bytes: Uint8Array): CuttableModel {
 function boundaryTensor(name: string, widths: WidthInference): BoundaryTensor {
   const found = widths.of(name);
   const type = found === undefined ? undefined : floatType(found.type);
-  if (type === undefined || found?.width === undefined || !found.isRows) {
+  if (found !== undefined && !found.isRows)
+    throw new ManyhandsError(
+      "MODEL_UNSUPPORTED",
+      `between layers the graph passes on "${name}", which is not one row of numbers for each position: its layers share a cache or a state; choose a model whose layers pass on hidden states alone`,
+    );
+  if (type === undefined || found?.width === undefined)
     throw new ManyhandsError(
       "MODEL_UNSUPPORTED",
       `between layers the graph passes on "${name}", which is no float tensor of known width; export it with shape information`,
     );
-  }
   return { name, type, width: found.width };
 }
 

@@ -87,6 +87,16 @@ describe("refused, with a reason of its own and advice", () => {
     ["a recurrent state", (graph) => askFor(graph, "past_key_values.0.recurrent_state"), /hybrid/],
     ["paged caches", (graph) => askFor(graph, "block_table"), /pages.*use_paged_attention=false/],
     ["embeddings in place of ids", (graph) => rename(graph, /^input_ids$/, "inputs_embeds"), /embeddings.*exclude_embeds/],
+    [
+      "layers that share a cache",
+      (graph) => {
+        // The last layer adds the keys of the one before to its own.
+        const attention = graph.node.findLast((node) => node.opType === "GroupQueryAttention");
+        attention?.output.splice(1, 1, "own.key");
+        graph.node.push(makeNode("Add", "shared", ["own.key", "present.1.key"], ["present.2.key"]));
+      },
+      /"present\.1\.key".*share a cache/,
+    ],
     ["an input nobody knows", (graph) => askFor(graph, "pixel_values"), /does not have: "pixel_values".*export a decoder/],
   ])("%s", (_, change, sentence) => {
     const error = refusal(llama(change));
