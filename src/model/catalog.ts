@@ -29,8 +29,8 @@ export interface CatalogEntry {
 
 const Q4 = "onnx/model_q4.onnx";
 
-/** From small to large. Licences that restrict who may use a model, or for what, are left out. */
-export const CATALOG: readonly CatalogEntry[] = Object.freeze([
+/** From small to large. Licences that restrict who may use a model, or for what, are left out. Pages that do not show it do not carry it. */
+export const CATALOG: readonly CatalogEntry[] = /* @__PURE__ */ (() => [
   entry(
     "HuggingFaceTB/SmolLM2-135M-Instruct",
     "SmolLM2 135M",
@@ -113,7 +113,7 @@ export const CATALOG: readonly CatalogEntry[] = Object.freeze([
     "The strongest of this list.",
     "onnx/model_q4f16.onnx",
   ),
-]);
+])();
 
 type Shape = readonly [
   layers: number,

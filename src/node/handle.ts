@@ -9,7 +9,7 @@ import type { LoadProgress } from "../shared/progress.ts";
 
 export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
 export type { Prompt } from "../inference/encode-prompt.ts";
-export type { ChatMessage, ChatRole } from "../model/chat-message.ts";
+export type { ChatMessage } from "../model/chat-message.ts";
 export type { ModelOffer } from "../model/model-summary.ts";
 export type { ModelReason, ModelStanding } from "../route/plan-model.ts";
 export { pickForPrompt, SOLO_BYTES, standingOf } from "../route/plan-model.ts";

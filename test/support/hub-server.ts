@@ -29,6 +29,7 @@ export async function startHub(): Promise<HubServer> {
   };
   const server = http.createServer((request, response) => {
     const parts = decodeURIComponent((request.url ?? "/").slice(1)).split("/");
+    response.setHeader("access-control-allow-origin", "*");
     requests.push([parts.join("/"), request.headers.range].filter((part) => part !== undefined).join(" "));
     if (parts[0] === "api") {
       const repository = parts.slice(2, 4).join("/");
@@ -52,9 +53,9 @@ export async function startHub(): Promise<HubServer> {
   });
   const sendFile = (name: string, request: http.IncomingMessage, response: http.ServerResponse): void => {
     const file = files.get(name) ?? new Uint8Array();
-    const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    const rest = file.subarray(start);
-    response.writeHead(start > 0 ? 206 : 200, { "content-length": rest.byteLength });
+    const [, from = "0", to = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+    const rest = file.subarray(Number(from), to === "" ? undefined : Number(to) + 1);
+    response.writeHead(request.headers.range === undefined ? 200 : 206, { "content-length": rest.byteLength });
     const after = breaks.shift();
     if (after === undefined) response.end(rest);
     else response.write(rest.subarray(0, after), () => response.destroy());
