@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { decodeManifest } from "../../src/model/manifest.ts";
 import { makeManifest } from "../model/make-manifest.ts";
 import { llamaGraph, type LlamaShape, type LlamaWeight } from "./llama-graph.ts";
 
@@ -41,7 +42,7 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
     bits: options.bits ?? 32,
   };
   const folder = options.folder ?? path.join(ROOT, ".cache/models", `wide-${Object.values(shape).join("-")}-seed-${seed}`);
-  if (existsSync(path.join(folder, "manifest.cbor"))) return folder;
+  if (await hasManifest(folder)) return folder;
 
   // Written beside and moved into place, so that a run that was cut short leaves nothing that looks whole.
   const draft = `${folder}.draft`;
@@ -92,6 +93,18 @@ async function writeWeights(file: string, weights: readonly LlamaWeight[], shape
     }
   } finally {
     await handle.close();
+  }
+}
+
+/** Whether the folder is whole: its manifest is written last. One of an older format is made anew. */
+async function hasManifest(folder: string): Promise<boolean> {
+  const file = path.join(folder, "manifest.cbor");
+  if (!existsSync(file)) return false;
+  try {
+    decodeManifest(await readFile(file));
+    return true;
+  } catch {
+    return false; // cut short or of another format: the model is made again
   }
 }
 
