@@ -4,8 +4,7 @@ import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
 import type { RelayStatus } from "../mesh/directory.ts";
 import { createSampler } from "../model/sampler.ts";
-import { findGaps } from "../route/coverage.ts";
-import { type ModelPick, pickForPrompt, pickToLend, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
+import { type ModelPick, pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
 import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
@@ -13,12 +12,13 @@ import type { ModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { readConfig } from "./config.ts";
 import { findRoute } from "./find-route.ts";
-import type { AskEvent, AskOptions, BackendChoice, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
+import type { AskEvent, AskOptions, BackendChoice, HostKind, Node, NodeState } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
 import { toProblem } from "./problem.ts";
 import { fetchBootstrap, type Bootstrap } from "./relay-api.ts";
 import { StateStore } from "./state-store.ts";
+import { viewSwarm } from "./swarm-view.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds before the first retry of a relay that does not answer; doubled each time up to the last. */
@@ -93,6 +93,11 @@ class TabNode implements Node {
     this.#lender?.settingsChanged();
   }
 
+  setKeepBytes(bytes: number): void {
+    this.#store.update({ keepBytes: Math.max(0, Math.round(bytes)) });
+    void this.#joined?.models.keepBudget();
+  }
+
   setLendModel(model: ModelId | undefined): void {
     this.#lendModel = model;
     if (this.#lender && this.#lending !== undefined && model !== undefined && model !== this.#lending) void this.lend(true);
@@ -148,6 +153,9 @@ class TabNode implements Node {
       await this.#startLending(joined);
       return;
     }
+    // Lending was agreed to: weights are worth keeping when the browser wants room. It may say no, and nothing depends on it.
+    // `storage` is missing in insecure contexts, whatever the type says.
+    void (navigator as Partial<Navigator>).storage?.persist?.().catch(() => false);
     this.#lending = model.id;
     this.#focus(joined, model.id);
     this.#lender = new Lender({
@@ -220,6 +228,7 @@ class TabNode implements Node {
         bootstrap,
         log: consoleLog,
         backend: () => this.state.backendChoice,
+        keepBytes: () => this.state.keepBytes,
         onNotice: (sentence) => this.#store.notice(sentence),
       },
       signal,
@@ -261,27 +270,7 @@ class TabNode implements Node {
   }
 
   #showSwarm({ mesh, directory, offers }: Joined): void {
-    const { peers } = directory.swarm;
-    // Before anything was lent or asked the picture is that of what a prompt would get.
-    const model = this.state.model ?? offers.find((offer) => offer.id === pickForPrompt(offers, peers, undefined, SOLO_BYTES)?.model);
-    const standings = offers.map((offer) => standingOf(offer, peers));
-    const here = peers.filter((peer) => peer.model === model?.id);
-    const swarm = here.map((peer): SwarmPeer => ({
-      peer: peer.peer,
-      isSelf: peer.peer === mesh.self,
-      host: peer.host,
-      backend: peer.backend,
-      span: peer.serving[0] ?? peer.target ?? undefined,
-      serving: peer.serving.length > 0,
-      sessions: peer.sessions,
-      tokensServed: peer.tokensServed,
-      layerMs: peer.layerMs ?? undefined,
-    }));
-    const gaps = findGaps(
-      here.flatMap((peer) => peer.serving),
-      model?.layerCount ?? 0,
-    );
-    this.#store.update({ swarm, standings, gaps, model });
+    this.#store.update(viewSwarm(mesh.self, directory.swarm, offers, this.state.model));
   }
 
   #count(more: { readonly tokens?: number; readonly refusedFrames?: number }): void {

@@ -80,6 +80,8 @@ export interface NodeState {
   /** Share of this tab's compute time that may be lent, 0.1 to 1. */
   readonly share: number;
   readonly backendChoice: BackendChoice;
+  /** Bytes of weights that this browser keeps between visits, all models together. */
+  readonly keepBytes: number;
   readonly swarm: readonly SwarmPeer[];
   /** Layers that nobody serves now, as spans. */
   readonly gaps: readonly Span[];
@@ -107,6 +109,8 @@ export interface Node {
   lend(on: boolean): Promise<void>;
   setShare(share: number): void;
   setBackend(choice: BackendChoice): void;
+  /** Bytes of weights to keep between visits; what was used longest ago goes first. */
+  setKeepBytes(bytes: number): void;
   /** Which model to lend; undefined lends what helps the swarm most. A tab that lends another one changes over. */
   setLendModel(model: ModelId | undefined): void;
   /**

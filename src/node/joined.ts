@@ -32,11 +32,12 @@ export interface JoinOptions {
   readonly bootstrap: Bootstrap;
   readonly log: Log;
   readonly backend: () => BackendChoice;
+  readonly keepBytes: () => number;
   readonly onNotice: (sentence: string) => void;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
-export async function join({ config, bootstrap, log, backend, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
+export async function join({ config, bootstrap, log, backend, keepBytes, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
   const clock = systemClock;
   // `locks` is missing in insecure contexts, whatever the type says.
   const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);
@@ -66,6 +67,7 @@ export async function join({ config, bootstrap, log, backend, onNotice }: JoinOp
     service,
     exchange: (shelf) => libp2p.exchange(shelf),
     backend,
+    keepBytes,
     clock,
     log,
     onNotice,

@@ -7,6 +7,7 @@ import { abortable } from "../shared/abort.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { BackendChoice } from "./handle.ts";
+import { DEFAULTS } from "./model-bytes.ts";
 import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
 import type { OfferedModel } from "./relay-api.ts";
 import { SoloSpan } from "./solo-span.ts";
@@ -21,6 +22,8 @@ export interface ModelDeskDeps extends OpenModelDeps {
   readonly service: SpanService;
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
   readonly backend: () => BackendChoice;
+  /** Bytes of weights that this browser keeps. */
+  readonly keepBytes: () => number;
 }
 
 export interface DeskModel {
@@ -52,9 +55,24 @@ export class ModelDesk {
     if (!opening) {
       opening = this.#open(offer);
       this.#opening.set(offer.id, opening);
-      opening.catch(() => this.#opening.delete(offer.id)); // told to whoever waits for it
+      opening.then(
+        // Without a wish a model's own store decides: where storage is blocked it keeps far less.
+        () => (this.#deps.keepBytes() === DEFAULTS.storeBytes ? undefined : this.keepBudget()),
+        () => this.#opening.delete(offer.id), // told to whoever waits for it
+      );
     }
     return abortable(opening, signal);
+  }
+
+  /** Holds what is kept to the budget of now, which a person may have changed. */
+  async keepBudget(): Promise<void> {
+    const { keepBytes, log } = this.#deps;
+    for (const entry of await Promise.allSettled(this.#opening.values())) {
+      if (entry.status !== "fulfilled") continue;
+      await entry.value.model.bytes.setBudget(keepBytes()).catch((error: unknown) => {
+        log.warn("what is kept could not be held to its budget", { error: String(error) }); // storage went away: nothing is kept then
+      });
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 // The node's state as one immutable value, told to listeners a few times a second.
 import type { NodeState } from "./handle.ts";
+import { DEFAULTS as WEIGHTS } from "./model-bytes.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two tellings: quick enough for a person, and painting does not hold up the hidden states that pass through. */
@@ -15,6 +16,7 @@ const INITIAL = Object.freeze<NodeState>({
   lend: { kind: "off" },
   share: 1,
   backendChoice: "auto",
+  keepBytes: WEIGHTS.storeBytes,
   swarm: [],
   gaps: [],
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },

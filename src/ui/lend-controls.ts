@@ -9,6 +9,15 @@ const BACKENDS: readonly { readonly value: BackendChoice; readonly label: string
   { value: "wasm", label: "WebAssembly (processor)" },
 ];
 
+const MIB = 1024 * 1024;
+/** Budgets to choose from, bytes. */
+const KEEP = [0, 256 * MIB, 1024 * MIB, 4096 * MIB, 16_384 * MIB] as const;
+
+function keepLabel(bytes: number): string {
+  if (bytes === 0) return "Nothing: fetch anew each time";
+  return bytes < 1024 * MIB ? `At most ${bytes / MIB} MB of layers` : `At most ${bytes / (1024 * MIB)} GB of layers`;
+}
+
 export class LendControls extends LitElement {
   static override styles = [
     base,
@@ -36,10 +45,12 @@ export class LendControls extends LitElement {
       }
     `,
   ];
-  static override properties = { share: { type: Number }, backend: {} };
+  static override properties = { share: { type: Number }, backend: {}, keepBytes: { type: Number } };
 
   declare share: number;
   declare backend: BackendChoice;
+  /** Bytes of weights kept between visits. */
+  declare keepBytes: number;
 
   #onShare(event: Event): void {
     const percent = Number((event.target as HTMLInputElement).value); // the listener sits on this input
@@ -49,6 +60,11 @@ export class LendControls extends LitElement {
   #onBackend(event: Event): void {
     const choice = BACKENDS.find(({ value }) => value === (event.target as HTMLSelectElement).value)?.value;
     if (choice !== undefined) this.dispatchEvent(new CustomEvent<BackendChoice>("backend-changed", { detail: choice }));
+  }
+
+  #onKeep(event: Event): void {
+    const bytes = Number((event.target as HTMLSelectElement).value); // the listener sits on this select
+    this.dispatchEvent(new CustomEvent<number>("keep-changed", { detail: bytes }));
   }
 
   protected override render(): TemplateResult {
@@ -72,6 +88,12 @@ export class LendControls extends LitElement {
         <label for="backend">Compute with</label>
         <select id="backend" name="backend" data-testid="backend-select" @change=${this.#onBackend}>
           ${BACKENDS.map(({ value, label }) => html`<option value=${value} ?selected=${value === this.backend}>${label}</option>`)}
+        </select>
+      </div>
+      <div class="field">
+        <label for="keep">Keep for the next visit</label>
+        <select id="keep" name="keep" data-testid="keep-select" @change=${this.#onKeep}>
+          ${KEEP.map((bytes) => html`<option value=${bytes} ?selected=${bytes === this.keepBytes}>${keepLabel(bytes)}</option>`)}
         </select>
       </div>`;
   }

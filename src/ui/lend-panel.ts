@@ -230,6 +230,8 @@ export class LendPanel extends LitElement {
       <mh-lend-controls
         .share=${view.share}
         .backend=${view.backendChoice}
+        .keepBytes=${view.keepBytes}
+        @keep-changed=${(event: CustomEvent<number>) => this.controller.setKeepBytes(event.detail)}
         @share-changed=${(event: CustomEvent<number>) => this.controller.setShare(event.detail)}
         @backend-changed=${(event: CustomEvent<BackendChoice>) => this.controller.setBackend(event.detail)}
       ></mh-lend-controls>

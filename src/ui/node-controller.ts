@@ -1,5 +1,4 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
-import * as v from "valibot";
 import type {
   BackendChoice,
   LendState,
@@ -13,7 +12,8 @@ import type {
 } from "../node/handle.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
-import { asModelId, type ModelId, type Span } from "../shared/ids.ts";
+import type { ModelId, Span } from "../shared/ids.ts";
+import { type Choices, DEFAULT_CHOICES, readChoices } from "./choices.ts";
 import type { Waiting } from "./load-code.ts";
 import type { Memory } from "./memory.ts";
 import { UNKNOWN, type Overview } from "./overview.ts";
@@ -21,18 +21,12 @@ import { type ModelsView, viewModels } from "./models-view.ts";
 import { layoutSwarm } from "./swarm-layout.ts";
 
 /** Everything but the answer that the page shows, as plain data. */
-export interface View extends ModelsView {
+export interface View extends ModelsView, Choices {
   readonly joined: boolean;
-  readonly consented: boolean;
   readonly relay: RelayState;
   /** The model that `swarm` and `gaps` speak of. */
   readonly model: ModelOffer | undefined;
-  /** The person's wishes; undefined leaves the choice to the swarm. */
-  readonly askWish: ModelId | undefined;
-  readonly lendWish: ModelId | undefined;
   readonly lend: LendState;
-  readonly share: number;
-  readonly backendChoice: BackendChoice;
   /** Undefined until the relay or the swarm told. */
   readonly swarm: readonly SwarmPeer[] | undefined;
   readonly gaps: readonly Span[];
@@ -47,11 +41,6 @@ export interface NodeControllerOptions {
 }
 
 const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
-const Share = v.pipe(v.number(), v.minValue(0.1), v.maxValue(1));
-const Choice = v.picklist(["auto", "wasm", "webgpu"]);
-const Wish = v.nullable(v.pipe(v.string(), v.maxLength(128), v.transform(asModelId)));
-/** All of one core's time while others ask: a tab computes on one thread, so the machine stays pleasant to use. */
-const DEFAULT_SHARE = 1;
 
 /** Milliseconds for which a prompt waits for a relay that is away: as long as the node itself lets it wait later. */
 const PROMPT_PATIENCE_MS = 12_000;
@@ -78,28 +67,20 @@ export class NodeController {
   /** What the page says of lending while there is no node to say it. */
   #lendHere: LendState = { kind: "off" };
   #lendWanted = false;
-  #consented: boolean;
-  #share: number;
-  #backendChoice: BackendChoice;
-  #askWish: ModelId | undefined;
-  #lendWish: ModelId | undefined;
+  #choices: Choices;
   #unsubscribe: (() => void) | undefined;
   /** Counts up with each node that is begun or let go of. */
   #generation = 0;
 
   constructor(options: NodeControllerOptions) {
     this.#options = options;
-    this.#consented = options.memory.read("consent", v.boolean(), false);
-    this.#share = options.memory.read("share", Share, DEFAULT_SHARE);
-    this.#backendChoice = options.memory.read("backend", Choice, "auto");
-    this.#askWish = options.memory.read("askModel", Wish, null) ?? undefined;
-    this.#lendWish = options.memory.read("lendModel", Wish, null) ?? undefined;
+    this.#choices = readChoices(options.memory);
   }
 
   get view(): View {
     const state = this.#state;
     const joined = state?.self !== undefined;
-    const { models, standings, asked } = viewModels(state, this.#overview, this.#askWish);
+    const { models, standings, asked } = viewModels(state, this.#overview, this.#choices.askWish);
     const model = state?.model ?? asked;
     // A node that has only just started knows less than the relay told before: show what is known.
     const swarm =
@@ -108,17 +89,15 @@ export class NodeController {
         : this.#overview.peers?.filter((peer) => peer.model === model?.id);
     return {
       joined,
-      consented: this.#consented,
+      ...this.#choices,
       relay: state !== undefined && (joined || state.relay.kind === "lost") ? state.relay : (this.#away ?? this.#overview.relay),
       models,
       standings,
       model,
       asked,
-      askWish: this.#askWish,
-      lendWish: this.#lendWish,
       lend: state === undefined || (state.lend.kind === "off" && this.#lendHere.kind !== "off") ? this.#lendHere : state.lend,
-      share: state?.share ?? this.#share,
-      backendChoice: state?.backendChoice ?? this.#backendChoice,
+      share: state?.share ?? this.#choices.share,
+      backendChoice: state?.backendChoice ?? this.#choices.backendChoice,
       swarm,
       gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
       served: state?.served ?? NOTHING_SERVED,
@@ -139,20 +118,19 @@ export class NodeController {
 
   /** The person agreed to lend: remembered, and lending starts. */
   async agree(): Promise<void> {
-    this.#consented = true;
-    this.#options.memory.write("consent", true);
+    this.#choose({ consented: true }, "consent", true);
     await this.lend(true);
   }
 
   async withdrawConsent(): Promise<void> {
-    this.#consented = false;
+    this.#choices = { ...this.#choices, consented: false };
     this.#options.memory.forget("consent");
     await this.lend(false);
   }
 
   /** Never throws: what fails shows in `view.lend`. */
   async lend(on: boolean): Promise<void> {
-    if (on && !this.#consented) return;
+    if (on && !this.#choices.consented) return;
     this.#lendWanted = on;
     this.#lendHere = on ? { kind: "joining", step: "Loading what lending needs" } : { kind: "off" };
     this.#changed();
@@ -169,32 +147,33 @@ export class NodeController {
     this.#changed();
   }
 
-  setShare(share: number): void {
-    this.#share = Math.min(1, Math.max(0.1, share));
-    this.#options.memory.write("share", this.#share);
-    void this.#withNode((node) => node.setShare(this.#share));
-    this.#changed();
+  setShare(wanted: number): void {
+    const share = Math.min(1, Math.max(0.1, wanted));
+    this.#choose({ share }, "share", share, (node) => node.setShare(share));
   }
 
-  setBackend(choice: BackendChoice): void {
-    this.#backendChoice = choice;
-    this.#options.memory.write("backend", choice);
-    void this.#withNode((node) => node.setBackend(choice));
-    this.#changed();
+  setBackend(backendChoice: BackendChoice): void {
+    this.#choose({ backendChoice }, "backend", backendChoice, (node) => node.setBackend(backendChoice));
+  }
+
+  setKeepBytes(keepBytes: number): void {
+    this.#choose({ keepBytes }, "keepBytes", keepBytes, (node) => node.setKeepBytes(keepBytes));
   }
 
   /** Which model prompts go to; undefined leaves it to what the swarm serves. */
-  setAskModel(model: ModelId | undefined): void {
-    this.#askWish = model;
-    this.#options.memory.write("askModel", model ?? null);
-    this.#changed();
+  setAskModel(askWish: ModelId | undefined): void {
+    this.#choose({ askWish }, "askModel", askWish ?? null);
   }
 
   /** Which model is lent; undefined leaves it to what helps the swarm most. */
-  setLendModel(model: ModelId | undefined): void {
-    this.#lendWish = model;
-    this.#options.memory.write("lendModel", model ?? null);
-    void this.#withNode((node) => node.setLendModel(model));
+  setLendModel(lendWish: ModelId | undefined): void {
+    this.#choose({ lendWish }, "lendModel", lendWish ?? null, (node) => node.setLendModel(lendWish));
+  }
+
+  #choose(choice: Partial<Choices>, key: string, value: unknown, tell?: (node: Node) => void): void {
+    this.#choices = { ...this.#choices, ...choice };
+    this.#options.memory.write(key, value);
+    if (tell) void this.#withNode(tell);
     this.#changed();
   }
 
@@ -248,9 +227,7 @@ export class NodeController {
       const node = await this.#options.createNode({ signal: stopper.signal, onAway: (retryInMs) => this.#wait(generation, retryInMs) });
       if (this.#generation !== generation) return node; // let go of meanwhile: `release` stops it
       this.#away = undefined;
-      node.setShare(this.#share);
-      if (this.#backendChoice !== "auto") node.setBackend(this.#backendChoice);
-      if (this.#lendWish !== undefined) node.setLendModel(this.#lendWish);
+      this.#tellChoices(node);
       this.#state = node.state;
       this.#unsubscribe = node.subscribe((state) => {
         this.#state = state;
@@ -265,6 +242,15 @@ export class NodeController {
       }
       throw error;
     }
+  }
+
+  /** What was chosen before the node was there. */
+  #tellChoices(node: Node): void {
+    const { share, backendChoice, keepBytes, lendWish } = this.#choices;
+    node.setShare(share);
+    if (backendChoice !== DEFAULT_CHOICES.backendChoice) node.setBackend(backendChoice);
+    if (keepBytes !== DEFAULT_CHOICES.keepBytes) node.setKeepBytes(keepBytes);
+    if (lendWish !== undefined) node.setLendModel(lendWish);
   }
 
   #wait(generation: number, retryInMs: number): void {

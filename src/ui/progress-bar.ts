@@ -1,5 +1,5 @@
 // A download as a person follows it: a bar, the bytes, the rate and the time left.
-import { css, html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import type { LoadProgress } from "../node/handle.ts";
 import { formatBytes, formatRate, formatTimeLeft } from "./format.ts";
 
@@ -39,7 +39,7 @@ export const progressStyles = css`
 
 /** `label` names the bar for a screen reader: "Fetching layers 0–2". */
 export function progressBar(progress: LoadProgress, label: string): TemplateResult {
-  const { doneBytes, totalBytes, bytesPerSecond, fromCacheBytes } = progress;
+  const { doneBytes, totalBytes, bytesPerSecond, fromCacheBytes, memoryBytes } = progress;
   const rest = [formatRate(bytesPerSecond), formatTimeLeft(doneBytes, totalBytes, bytesPerSecond)].filter((part) => part !== "");
   return html`<div class="progress">
     <progress aria-label=${label} max=${Math.max(1, totalBytes)} .value=${Math.min(doneBytes, Math.max(1, totalBytes))}></progress>
@@ -50,5 +50,6 @@ export function progressBar(progress: LoadProgress, label: string): TemplateResu
       </span>
       <span>${rest.join(", ")}</span>
     </p>
+    ${memoryBytes === undefined ? nothing : html`<p class="small soft">Needs up to ${formatBytes(memoryBytes)} of this device's memory.</p>`}
   </div>`;
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Node, NodeState } from "../../../src/node/handle.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
-import { asPeerId } from "../../../src/shared/ids.ts";
+import { asModelId, asPeerId } from "../../../src/shared/ids.ts";
 import { Memory, type TextStore } from "../../../src/ui/memory.ts";
 import { NodeController } from "../../../src/ui/node-controller.ts";
 import { UNKNOWN } from "../../../src/ui/overview.ts";
@@ -16,6 +16,7 @@ const STATE: NodeState = {
   lend: { kind: "off" },
   share: 0.5,
   backendChoice: "auto",
+  keepBytes: 1024 ** 3,
   swarm: [],
   gaps: [],
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
@@ -43,6 +44,9 @@ class ScriptedNode implements Node {
   setBackend(choice: NodeState["backendChoice"]): void {
     this.told.push(`backend ${choice}`);
     this.#set({ backendChoice: choice });
+  }
+  setKeepBytes(bytes: number): void {
+    this.told.push(`keep ${bytes}`);
   }
   setLendModel(model: NodeState["models"][number]["id"] | undefined): void {
     this.told.push(`lend model ${model}`);
@@ -95,8 +99,10 @@ describe("NodeController", () => {
     const controller = new NodeController({ memory: memoryOf(), createNode: async () => node });
     controller.setShare(0.3);
     controller.setBackend("wasm");
+    controller.setKeepBytes(5);
+    controller.setLendModel(asModelId("bafyreitales"));
     await controller.agree();
-    expect(node.told).toEqual(["share 0.3", "backend wasm", "lend true"]);
+    expect(node.told).toEqual(["share 0.3", "backend wasm", "keep 5", "lend model bafyreitales", "lend true"]);
     controller.setShare(7);
     await Promise.resolve();
     expect(node.told.at(-1)).toBe("share 1");
