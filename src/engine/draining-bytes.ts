@@ -40,7 +40,9 @@ export class DrainingQueue {
 
   /** Frees what was read last. */
   drain(): void {
-    this.#last?.transfer(0); // frees at once, rather than at a collection
+    // Cloned and dropped, not `transfer(0)`: the message that brought a buffer here holds on to its memory until a collection,
+    // which the engine runs the sooner the more it has seen allocated (measured: the whole span less at the peak).
+    if (this.#last && this.#last.byteLength > 0) structuredClone(this.#last, { transfer: [this.#last] });
     this.#last = undefined;
   }
 }

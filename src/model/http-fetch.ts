@@ -4,17 +4,26 @@ import { withDeadline } from "../shared/abort.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
-/** A body as it comes in. The platform's `ReadableStreamDefaultReader` fits. */
-interface BodyReader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array<ArrayBuffer> | undefined }>;
-  cancel(reason?: unknown): Promise<void>;
+interface BodyChunk {
+  readonly done: boolean;
+  readonly value?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** A body as it comes in. The platform's `ReadableStream` fits. */
+interface Body {
+  getReader(): { read(): Promise<BodyChunk>; cancel(reason?: unknown): Promise<void> };
+  /** Fills buffers that it is given. Throws a TypeError where a platform's bodies cannot. */
+  getReader(options: { readonly mode: "byob" }): {
+    read(view: Uint8Array<ArrayBuffer>): Promise<BodyChunk>;
+    cancel(reason?: unknown): Promise<void>;
+  };
 }
 
 /** The part of a response that is read. The platform's `Response` fits. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
-  readonly body: { getReader(): BodyReader } | null;
+  readonly body: Body | null;
 }
 
 /** The platform's `fetch` fits. */
@@ -51,6 +60,8 @@ export const DEFAULTS = Object.freeze({
   retryAfterMs: 60_000,
   /** Milliseconds without a byte after which a connection is given up. */
   stallMs: 15_000,
+  /** Bytes of the buffer that bodies are read into. */
+  chunkBytes: 256 * 1024,
 });
 
 /** Statuses that say "later": timeout, too many requests, and the server's own trouble. */
@@ -98,17 +109,41 @@ export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | u
 /** The pause before try `attempt + 1`. */
 export const pauseMs = (attempt: number, random: () => number): number => DEFAULTS.pauseMs * 2 ** (attempt - 1) * (1 - random() / 2);
 
+interface ChunkReader {
+  next(): Promise<BodyChunk>;
+  cancel(): Promise<void>;
+}
+
+/** Reads into one buffer over and over where the platform can: a new one for each chunk would pile up until a collection. */
+function openBody(body: Body): ChunkReader {
+  try {
+    const reader = body.getReader({ mode: "byob" });
+    let buffer = new ArrayBuffer(DEFAULTS.chunkBytes);
+    return {
+      next: async () => {
+        const chunk = await reader.read(new Uint8Array(buffer));
+        if (chunk.value) buffer = chunk.value.buffer; // handed over and back
+        return chunk;
+      },
+      cancel: () => reader.cancel(),
+    };
+  } catch {
+    const reader = body.getReader(); // not every platform's bodies fill buffers
+    return { next: () => reader.read(), cancel: () => reader.cancel() };
+  }
+}
+
 /**
- * Chunks of a body as they come; leaving the loop lets go of the connection. Throws MODEL_UNAVAILABLE where nothing comes
+ * Chunks of a body as they come, each good until the next is asked for; leaving the loop lets go of the connection. Throws MODEL_UNAVAILABLE where nothing comes
  * for `stallMs` or the connection breaks, or the signal's reason.
  */
 export async function* httpChunks(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const reader = response.body?.getReader();
-  if (!reader) return;
+  if (!response.body) return;
+  const reader = openBody(response.body);
   const stalled = (): Error => new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${DEFAULTS.stallMs / 1000} seconds`);
   try {
     for (;;) {
-      const { done, value } = await withDeadline(signal, DEFAULTS.stallMs, stalled, (limit) => raceAbort(reader.read(), limit));
+      const { done, value } = await withDeadline(signal, DEFAULTS.stallMs, stalled, (limit) => raceAbort(reader.next(), limit));
       if (done || value === undefined) return;
       yield value;
     }
@@ -139,7 +174,7 @@ export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, sig
       for await (const chunk of httpChunks(response, signal)) {
         size += chunk.byteLength;
         if (size > maxBytes) throw new ManyhandsError("MODEL_CORRUPT", `${url} is larger than it may be`);
-        parts.push(chunk);
+        parts.push(chunk.slice());
       }
       return { status: response.status, bytes: concatBytes(parts) };
     } catch (error) {

@@ -1,6 +1,7 @@
 // Tiles from a web server by HTTP Range: neighbours in one request, each tile handed on as soon as its last byte is here.
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import { DEFAULTS as HTTP, type HttpDeps, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
+import { TILE_BYTES } from "./manifest.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
 
 const DEFAULTS = Object.freeze({
@@ -11,6 +12,8 @@ const DEFAULTS = Object.freeze({
    * connection is kept full and a broken one, or a closed tab, loses no more than the tile that was under way.
    */
   requestBytes: 64 * 1024 * 1024,
+  /** Buffers of a tile that are kept for the next ones: those that are being checked, copied and stored. */
+  freeBuffers: 16,
 });
 
 /** Neighbouring ranges of one file, to be fetched together. */
@@ -58,6 +61,7 @@ export interface HttpTileSourceOptions extends HttpDeps {
  */
 export class HttpTileSource implements TileSource {
   readonly #options: HttpTileSourceOptions;
+  readonly #buffers = new TileBuffers();
   #wholeFiles = false;
 
   constructor(options: HttpTileSourceOptions) {
@@ -75,10 +79,10 @@ export class HttpTileSource implements TileSource {
       const indices = [...missing];
       const left = indices.map((index) => ranges[index] as TileRange); // indices into `ranges`
       try {
-        for await (const { index, bytes } of this.#pass(left, signal)) {
-          const given = indices[index] as number; // `left` has the same places
+        for await (const read of this.#pass(left, signal)) {
+          const given = indices[read.index] as number; // `left` has the same places
           missing.delete(given);
-          yield { index: given, bytes };
+          yield { ...read, index: given };
         }
       } catch (error) {
         signal.throwIfAborted();
@@ -103,11 +107,25 @@ export class HttpTileSource implements TileSource {
       if (isWhole) this.#wholeFiles = true;
       // A whole file passes by once: everything that is wanted of it is taken, not this group alone.
       const wanted = isWhole ? [...ranges.keys()].filter((index) => ranges[index]?.file === file) : members;
-      for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, signal)) {
+      for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, this.#buffers, signal)) {
         done.add(read.index);
         yield read;
       }
     }
+  }
+}
+
+/** Memory of tiles, used over and over: what is only dropped piles up until a collection, which does not hurry for it. */
+class TileBuffers {
+  readonly #free: ArrayBuffer[] = [];
+
+  take(length: number): Uint8Array<ArrayBuffer> {
+    const buffer = length <= TILE_BYTES ? (this.#free.pop() ?? new ArrayBuffer(TILE_BYTES)) : new ArrayBuffer(length);
+    return new Uint8Array(buffer, 0, length);
+  }
+
+  give({ buffer }: Uint8Array<ArrayBuffer>): void {
+    if (buffer.byteLength === TILE_BYTES && this.#free.length < DEFAULTS.freeBuffers) this.#free.push(buffer);
   }
 }
 
@@ -120,6 +138,7 @@ async function* cutBody(
   start: number,
   wanted: readonly number[],
   ranges: readonly TileRange[],
+  buffers: TileBuffers,
   signal: AbortSignal,
 ): AsyncGenerator<TileRead> {
   const at = (index: number): TileRange => ranges[index] as TileRange; // `wanted` are indices into `ranges`
@@ -132,7 +151,7 @@ async function* cutBody(
       const chunkEnd = position + chunk.byteLength;
       for (let next = waiting[0]; next !== undefined && at(next).offset < chunkEnd; next = waiting[0]) {
         waiting.shift();
-        open.push({ index: next, bytes: new Uint8Array(at(next).length) });
+        open.push({ index: next, bytes: buffers.take(at(next).length) });
       }
       for (const { index, bytes } of [...open]) {
         const { offset, length } = at(index);
@@ -144,7 +163,7 @@ async function* cutBody(
           open.findIndex((entry) => entry.index === index),
           1,
         );
-        yield { index, bytes };
+        yield { index, bytes, done: () => buffers.give(bytes) };
       }
       position = chunkEnd;
       if (waiting.length === 0 && open.length === 0) return;

@@ -164,7 +164,7 @@ async function fetchMissing(options: LoadSpanOptions, missing: readonly Place[],
   if (missing.length === 0) return;
   const writes = new StoreWrites(options);
   let filled = 0;
-  for await (const { index, bytes, checked } of source.read(
+  for await (const { index, bytes, checked, done } of source.read(
     missing.map((place) => place.range),
     signal,
   )) {
@@ -179,7 +179,7 @@ async function fetchMissing(options: LoadSpanOptions, missing: readonly Place[],
     place.target.set(bytes);
     filled++;
     progress.add(bytes.byteLength, false);
-    await writes.add(toHex(place.range.sha256), bytes);
+    await writes.add(toHex(place.range.sha256), bytes, done);
   }
   signal.throwIfAborted();
   if (filled < missing.length) throw new ManyhandsError("MODEL_UNAVAILABLE", "the source ended before all of the model's weights had come");
@@ -199,13 +199,17 @@ class StoreWrites {
     this.#log = log;
   }
 
-  /** Resolves once there is room for another. */
-  async add(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (this.#isStuck) return;
+  /** Resolves once there is room for another; calls `done` when the store has its own copy. */
+  async add(hash: string, bytes: Uint8Array<ArrayBuffer>, done: () => void = () => {}): Promise<void> {
+    if (this.#isStuck) {
+      done();
+      return;
+    }
     const write = this.#store
       .put(hash, bytes)
       .catch((error: unknown) => this.#log.warn("a tile could not be stored", { reason: errorMessage(error) }))
       .finally(() => {
+        done();
         this.#underWay.delete(write);
         this.#isStuck = false;
       });

@@ -203,9 +203,9 @@ export class SwarmRead {
         run.map((index) => this.#range(index)),
         signal,
       );
-      for await (const { index: place, bytes } of reads) {
+      for await (const { index: place, bytes, done } of reads) {
         const index = run[place] as number; // a source answers with places of what it was given
-        if (!(await this.#accept(index, bytes, { fromOriginBytes: bytes.byteLength }))) {
+        if (!(await this.#accept(index, bytes, { fromOriginBytes: bytes.byteLength }, done))) {
           this.#refuse(origin.name, () => refusals.refuseOrigin(origin));
           this.#drop(origin);
           break;
@@ -228,11 +228,12 @@ export class SwarmRead {
     index: number,
     bytes: Uint8Array<ArrayBuffer>,
     from: { fromPeersBytes: number } | { fromOriginBytes: number },
+    done?: () => void,
   ): Promise<boolean> {
     const { sha256, length } = this.#range(index);
     const isRight = bytes.byteLength === length && (await hasSha256(bytes, sha256));
     this.#options.tally.add(isRight ? { checked: 1, used: 1, ...from } : { checked: 1, refused: 1 });
-    if (isRight) this.#ready.push({ index, bytes, checked: true });
+    if (isRight) this.#ready.push({ index, bytes, checked: true, ...(done && { done }) });
     return isRight;
   }
 

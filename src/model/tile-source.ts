@@ -22,6 +22,8 @@ export interface TileRead {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The source held the bytes against `sha256` itself, because it had to know whom to blame. */
   readonly checked?: true;
+  /** Called by the reader when it is through with `bytes`: the source may use their memory again. */
+  readonly done?: () => void;
 }
 
 export interface TileSource {

@@ -41,4 +41,4 @@ declare const performance: { now(): number };
 declare function setTimeout(callback: () => void, ms: number): number;
 declare function clearTimeout(timer: number): void;
 declare function queueMicrotask(callback: () => void): void;
-declare function structuredClone<T>(value: T): T;
+declare function structuredClone<T>(value: T, options?: { readonly transfer: ArrayBuffer[] }): T;

@@ -106,6 +106,43 @@ describe("HttpTileSource", () => {
     expect(deps.pauses).toEqual([500, 1000, 2000]);
   });
 
+  test("waits as long as a busy server asks, but not for ever", async () => {
+    server.faults.push(429);
+    server.retryAfter = "3";
+    const deps = testHttp();
+    isRight(await read(ranges, deps));
+    expect(deps.pauses).toEqual([3000]);
+    server.faults.push(429);
+    server.retryAfter = "7200";
+    await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE", message: expect.stringContaining("120 minutes") });
+    server.retryAfter = undefined;
+  });
+
+  test.each([
+    ["RepoNotFound", /no such model, or it is private; check the model's id/],
+    ["RevisionNotFound", /not this revision/],
+    ["EntryNotFound", /not this file/],
+  ])("tells %s in words that help", async (code, said) => {
+    server.faults.push(404);
+    server.errorCode = code;
+    await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE", message: expect.stringMatching(said) });
+    server.errorCode = undefined;
+  });
+
+  test("a body that breaks off is asked for again from the first byte that is missing", async () => {
+    server.breakAfter.push(150);
+    const wide = [range(0, 100), range(100, 100), range(200, 100)];
+    const found = await read(wide);
+    expect(found.size).toBe(3);
+    expect(server.requests.map((request) => request.range)).toEqual(["bytes=0-299", "bytes=100-299"]);
+  });
+
+  test("a path keeps to its folder, whatever is in it", async () => {
+    server.files.set("a%20b.data", FILE);
+    await read([range(0, 10, "a b.data")]);
+    expect(server.requests.at(-1)?.path).toBe("a%20b.data");
+  });
+
   test("gives up in the end", async () => {
     server.faults.push(...Array.from({ length: 20 }, () => 503));
     await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });

@@ -15,6 +15,11 @@ export interface ModelServer {
   readonly files: Map<string, Uint8Array>;
   /** Whether ranges are understood. */
   ranges: boolean;
+  /** Sent with a fault: Retry-After, and a hub's word for what is missing. */
+  retryAfter: string | undefined;
+  errorCode: string | undefined;
+  /** Bytes after which the next bodies break off, one for each. */
+  readonly breakAfter: number[];
   /** Statuses to answer before anything else, one for each request; 0 breaks the connection. */
   readonly faults: number[];
   readonly requests: Served[];
@@ -25,7 +30,8 @@ export async function startModelServer(): Promise<ModelServer> {
   const files = new Map<string, Uint8Array>();
   const faults: number[] = [];
   const requests: Served[] = [];
-  const settings = { ranges: true };
+  const breakAfter: number[] = [];
+  const settings = { ranges: true, retryAfter: undefined as string | undefined, errorCode: undefined as string | undefined };
   const server = http.createServer((request, response) => {
     const path = (request.url ?? "/").slice(1);
     const { range } = request.headers;
@@ -37,6 +43,8 @@ export async function startModelServer(): Promise<ModelServer> {
     }
     const file = files.get(path);
     if (fault !== undefined || file === undefined) {
+      if (settings.retryAfter !== undefined) response.setHeader("retry-after", settings.retryAfter);
+      if (settings.errorCode !== undefined) response.setHeader("x-error-code", settings.errorCode);
       response.writeHead(fault ?? 404).end();
       return;
     }
@@ -47,8 +55,14 @@ export async function startModelServer(): Promise<ModelServer> {
     }
     const start = Number(bounds[1]);
     if (start >= file.length) response.writeHead(416).end();
-    else response.writeHead(206).end(file.subarray(start, Number(bounds[2]) + 1));
+    else send(response, file.subarray(start, Number(bounds[2]) + 1));
   });
+  const send = (response: http.ServerResponse, body: Uint8Array): void => {
+    const after = breakAfter.shift();
+    response.writeHead(206, { "content-length": body.byteLength });
+    if (after === undefined) response.end(body);
+    else response.write(body.subarray(0, after), () => setTimeout(() => response.destroy(), 50));
+  };
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
@@ -56,6 +70,7 @@ export async function startModelServer(): Promise<ModelServer> {
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, // listening on a port, so no pipe
     files,
     faults,
+    breakAfter,
     requests,
     close: () =>
       new Promise<void>((resolve) => {

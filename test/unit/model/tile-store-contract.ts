@@ -1,14 +1,14 @@
 // What every tile store keeps to.
 import { afterEach, expect, test } from "vitest";
-import type { TileStore } from "../../../src/model/tile-store.ts";
+import type { BudgetedStore } from "../../../src/model/kept-tiles.ts";
 
 /** `open` gives an empty store with room for so many bytes. */
 export function tileStoreContract(
   name: string,
-  open: (budgetBytes: number) => Promise<{ readonly store: TileStore; readonly close: () => Promise<void> }>,
+  open: (budgetBytes: number) => Promise<{ readonly store: BudgetedStore; readonly close: () => Promise<void> }>,
 ): void {
   const opened: (() => Promise<void>)[] = [];
-  const make = async (budgetBytes: number): Promise<TileStore> => {
+  const make = async (budgetBytes: number): Promise<BudgetedStore> => {
     const { store, close } = await open(budgetBytes);
     opened.push(close);
     return store;
@@ -65,5 +65,24 @@ export function tileStoreContract(
     await store.put("b", tile(10, 1));
     expect(await store.get("a")).toEqual(tile(20, 4));
     expect(await store.get("b")).toBeDefined();
+  });
+
+  test(`${name}: a smaller budget drops what is over, longest unused first; a larger one takes more`, async () => {
+    const store = await make(30);
+    for (const [hash, fill] of [
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ] as const)
+      await store.put(hash, tile(10, fill));
+    await store.get("a");
+    await store.setBudget(15);
+    expect(await store.get("b")).toBeUndefined();
+    expect(await store.get("c")).toBeUndefined();
+    expect(await store.get("a")).toEqual(tile(10, 1));
+    await store.setBudget(40);
+    await store.put("d", tile(25, 4));
+    expect(await store.get("a")).toBeDefined();
+    expect(await store.get("d")).toBeDefined();
   });
 }

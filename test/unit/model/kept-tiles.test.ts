@@ -1,0 +1,55 @@
+// The store as loading sees it: a full disk is said once and survived, and what was gained is told.
+import { expect, test } from "vitest";
+import { KeptTiles } from "../../../src/model/kept-tiles.ts";
+import { MemoryTileStore } from "../../../src/model/memory-tile-store.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+
+class FullStore extends MemoryTileStore {
+  isFull = false;
+  reads = 0;
+  override put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    return this.isFull ? Promise.reject(new DOMException("no room", "QuotaExceededError")) : super.put(hash, bytes);
+  }
+  override get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    this.reads++;
+    return super.get(hash);
+  }
+}
+
+function make() {
+  const store = new FullStore({ budgetBytes: 1000 });
+  const gained: string[] = [];
+  let full = 0;
+  const kept = new KeptTiles({ store, onGained: (hash) => gained.push(hash), onFull: () => full++, log: silentLog });
+  return { store, kept, gained, full: () => full };
+}
+
+test("a full disk is said once, nothing throws, and what is there is still given", async () => {
+  const { store, kept, gained, full } = make();
+  await kept.put("a", Uint8Array.of(1));
+  store.isFull = true;
+  await kept.put("b", Uint8Array.of(2));
+  await kept.put("c", Uint8Array.of(3));
+  expect(full()).toBe(1);
+  expect(gained).toEqual(["a"]);
+  expect(await kept.get("a")).toEqual(Uint8Array.of(1));
+  expect(await kept.get("b")).toBeUndefined();
+  store.isFull = false;
+  await kept.setBudget(10);
+  await kept.put("d", Uint8Array.of(4));
+  expect(gained).toEqual(["a", "d"]);
+});
+
+test("looks once for what is missing, until it comes", async () => {
+  const { store, kept } = make();
+  for (let times = 0; times < 5; times++) expect(await kept.get("a")).toBeUndefined();
+  expect(store.reads).toBe(1);
+  await kept.put("a", Uint8Array.of(1));
+  expect(await kept.get("a")).toEqual(Uint8Array.of(1));
+});
+
+test("other trouble of the store is passed on", async () => {
+  const { store, kept } = make();
+  store.put = () => Promise.reject(new Error("broken"));
+  await expect(kept.put("a", Uint8Array.of(1))).rejects.toThrow("broken");
+});

@@ -1,0 +1,23 @@
+// What a span takes, and what is refused before it crashes a tab.
+import { expect, test } from "vitest";
+import { memoryNeed, whyTooLarge } from "../../../src/model/memory-need.ts";
+
+const GIB = 1024 ** 3;
+const model = { layerCount: 4, layerBytes: [GIB, GIB, GIB, GIB], embeddingBytes: GIB / 2, headBytes: GIB / 2 };
+const limits = { cacheBudgetBytes: GIB / 4, deviceBytes: undefined };
+
+test("counts weights, caches and the peak while loading", () => {
+  expect(memoryNeed(model, { start: 0, end: 1 }, limits)).toEqual({
+    weightBytes: 1.5 * GIB,
+    cacheBytes: GIB / 4,
+    peakBytes: Math.ceil(1.5 * GIB * 1.3) + GIB / 4,
+  });
+});
+
+test("refuses what WebAssembly cannot address and what the device does not have", () => {
+  const need = (start: number, end: number) => memoryNeed(model, { start, end }, limits);
+  expect(whyTooLarge(need(1, 3), limits)).toBeUndefined();
+  expect(whyTooLarge(need(0, 4), limits)).toMatch(/WebAssembly can hold 3\.5 GB/);
+  expect(whyTooLarge(need(1, 3), { ...limits, deviceBytes: 4 * GIB })).toMatch(/this device has 4\.0 GB/);
+  expect(whyTooLarge(need(1, 3), { ...limits, deviceBytes: 8 * GIB })).toBeUndefined();
+});
