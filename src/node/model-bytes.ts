@@ -6,6 +6,7 @@ import { type BudgetedStore, KeptTiles } from "../model/kept-tiles.ts";
 import { loadSpan } from "../model/load-span.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { memoryNeed, type MemoryLimits, whyTooLarge } from "../model/memory-need.ts";
+import { MountedTileSource } from "../model/mounted-tile-source.browser.ts";
 import { MemoryTileStore } from "../model/memory-tile-store.ts";
 import type { TileOrigin } from "../model/swarm-sources.ts";
 import { SwarmTileSource } from "../model/swarm-tile-source.ts";
@@ -49,7 +50,7 @@ export class ModelBytes {
   readonly #options: ModelBytesOptions;
   readonly #tally = new TileTally();
   readonly #limits: MemoryLimits = { cacheBudgetBytes: CACHE_BUDGET_BYTES, deviceBytes: deviceBytes() };
-  readonly #origins: readonly TileOrigin[];
+  #origins: readonly TileOrigin[];
   readonly #store: BudgetedStore;
   #peers: StartablePeers | undefined;
   #source: SwarmTileSource;
@@ -86,6 +87,12 @@ export class ModelBytes {
   /** From now on peers are asked before the origin. */
   usePeers(peers: StartablePeers): void {
     this.#peers = peers;
+    this.#source = this.#makeSource();
+  }
+
+  /** Reads weights from a folder that a person opened before asking any server. It has to hold the model's files; each tile is checked. */
+  mount(folder: FileSystemDirectoryHandle): void {
+    this.#origins = [{ name: `the folder "${folder.name}"`, source: new MountedTileSource(folder) }, ...this.#origins];
     this.#source = this.#makeSource();
   }
 

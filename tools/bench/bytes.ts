@@ -30,14 +30,23 @@ export async function run(args: readonly string[]): Promise<void> {
   });
   const wanted = (name: string): boolean => values.case === "all" || values.case === name;
   if (wanted("third") || wanted("second-visit") || wanted("killed")) {
-    await using bench = await Bench.open(HUB_SHAPES.twelveLayers);
-    if (wanted("third") || wanted("second-visit")) await bench.third();
-    if (wanted("killed")) await bench.killed();
+    await withBench(HUB_SHAPES.twelveLayers, async (bench) => {
+      if (wanted("third") || wanted("second-visit")) await bench.third();
+      if (wanted("killed")) await bench.killed();
+    });
   }
   if (wanted("swarm")) {
     // Placement gives each of four layers to two of eight tabs.
-    await using bench = await Bench.open(HUB_SHAPES.fourLayers);
-    await bench.swarm(Number(values.tabs));
+    await withBench(HUB_SHAPES.fourLayers, (bench) => bench.swarm(Number(values.tabs)));
+  }
+}
+
+async function withBench(shape: HubShape, work: (bench: Bench) => Promise<void>): Promise<void> {
+  const bench = await Bench.open(shape);
+  try {
+    await work(bench);
+  } finally {
+    await bench.close();
   }
 }
 
@@ -68,7 +77,7 @@ class Bench {
     return new Bench(await launchBrowser(), hub, served, scratch);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#browser.close();
     await this.#hub.stop();
     await rm(this.#scratch, { recursive: true, force: true });
