@@ -134,7 +134,7 @@ test.describe("a browser that lacks something", () => {
     );
     await expect(tab.page.getByTestId("capability-notice")).toContainText("Storage (IndexedDB) is not available.");
     expect(await tab.lend()).toBe("0-8");
-    await expect(tab.page.getByTestId("notice")).toContainText([/weights are fetched anew/, /key that is gone when it closes/]);
+    await expect(tab.page.getByTestId("notice")).toContainText([/key that is gone when it closes/, /weights are fetched anew/]);
     const [expected] = await greedyUnsplit(["Once upon a time"], 8);
     expect(await tab.ask("Once upon a time", { maxTokens: 8 })).toMatchObject({ tokens: expected, route: ["0-8"] });
   });
