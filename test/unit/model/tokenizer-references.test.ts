@@ -83,7 +83,8 @@ describe.each(readdirSync(REFERENCES).toSorted())("%s", (file) => {
       ).toEqual(expected);
   });
 
-  test.runIf(Object.keys(references.chats).length > 0)("all conversations through the chat template", ({ skip }) => {
+  if (Object.keys(references.chats).length === 0) return; // a tokenizer without a chat template
+  test("all conversations through the chat template", ({ skip }) => {
     if (absent !== undefined || prompts === undefined) return skip(absent ?? `no prompts at ${DATA}; set MANYHANDS_DATA`);
     const { tokenizer, chat } = open(folder, references.template);
     const ids = (messages: readonly ChatMessage[]): string => digest(tokenizer.encode(chat(messages), { bare: true }));
