@@ -209,7 +209,7 @@ export class AskPanel extends LitElement {
         }
         <p class="hint small soft" id="hint">
           <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your IP
-          address and can guess at your text. Where nobody lends, this tab loads the model and answers itself.
+          address and can guess at your text. Where nobody lends, this tab loads a small model and answers itself.
         </p>
       </div>
     </form>`;
