@@ -4,7 +4,8 @@ import path from "node:path";
 import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
 import { decodeManifest, encodeManifest } from "../../src/model/manifest.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import type { LlamaShape } from "./llama-graph.ts";
+import { ensureWideModel, type WideModelOptions } from "./wide-model.ts";
 
 export const HUB_MODEL = "bench/wide";
 
@@ -15,7 +16,7 @@ export const HUB_SHAPES = Object.freeze({
   /** 83 MB a layer, 337 MB. */
   fourLayers: { layers: 4, width: 1280, heads: 20, feedForward: 3712 },
 });
-export type HubShape = (typeof HUB_SHAPES)[keyof typeof HUB_SHAPES];
+export type HubShape = Pick<WideModelOptions, keyof LlamaShape>;
 
 export interface HubModel {
   readonly id: ModelId;

@@ -1,0 +1,104 @@
+// A 4-bit model of 135 million parameters whose weights lie on a hub: three tabs load their thirds, unpack them and answer together.
+import path from "node:path";
+import * as ort from "onnxruntime-web";
+import { unpackSpan } from "../../src/engine/dequantize.ts";
+import { LocalEngine } from "../../src/engine/local-engine.ts";
+import { SpanRunner } from "../../src/engine/span-runner.ts";
+import { loadSpan } from "../../src/model/load-span.ts";
+import { MemoryTileStore } from "../../src/model/memory-tile-store.ts";
+import { decodeManifest } from "../../src/model/manifest.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { asSessionId } from "../../src/shared/ids.ts";
+import { hubModel, HUB_MODEL, type HubModel } from "../../tools/bench/hub-model.ts";
+import { startHub } from "../../tools/hub/hub-server.ts";
+import { FolderTileSource } from "../../tools/model/model-folder.ts";
+import { readFile } from "node:fs/promises";
+import { expect, test } from "../support/relay-fixture.ts";
+import { tokenizer } from "../support/unsplit.ts";
+
+/** SmolLM2-135M's width, heads and feed-forward; as many layers as give 135 million parameters with a small vocabulary. */
+const SHAPE = {
+  bits: 4,
+  layers: 36,
+  width: 576,
+  heads: 9,
+  kvHeads: 3,
+  headSize: 64,
+  feedForward: 1536,
+  vocabulary: 4000,
+  context: 128,
+} as const;
+const PROMPT = "Once upon a time";
+const TOKENS = 8;
+
+test("three tabs answer with a 4-bit model from a hub as one machine does, and show what they load", async ({
+  folder,
+  startRelay,
+  openTab,
+}) => {
+  test.setTimeout(300_000);
+  const models: Record<string, string> = {};
+  const hub = await startHub({ models });
+  const served = await hubModel({ shape: SHAPE, url: hub.folderOf(HUB_MODEL), folder: path.join(folder, "models/smol") });
+  models[HUB_MODEL] = served.files;
+  const relay = await startRelay({ models: [path.join(folder, "models")] });
+  const expected = await greedyUnpacked(served);
+
+  const first = await openTab(relay.url);
+  hub.setRate(20_000_000); // slow enough for the progress to be seen
+  const lending = first.lend();
+  await expect(first.page.getByTestId("lend-state")).toHaveAttribute("data-state", "loading");
+  await expect(first.page.locator(".figures").first()).toContainText(/MB of\s+[\d.]+ MB\s+[\d.]+ MB\/s, about .+ left/);
+  expect(await lending).toBe("0-36");
+  hub.setRate(0);
+  const others = [await openTab(relay.url), await openTab(relay.url)];
+  for (const tab of others) await tab.lend();
+  await first.holds("0-9");
+  const answer = await first.ask(PROMPT, { maxTokens: TOKENS });
+  expect(answer).toMatchObject({ status: "done", problem: "", route: ["0-9", "9-18", "18-36"] });
+  expect(answer.tokens).toEqual(expected);
+  await hub.stop();
+});
+
+/** Greedy tokens of the whole model over unpacked weights, in one session of this process. */
+async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
+  const manifest = decodeManifest(served.bytes);
+  const source = await loadSpan({
+    model: served.id,
+    manifest,
+    graph: new Uint8Array(await readFile(path.join(served.files, manifest.graph.path))),
+    span: { start: 0, end: manifest.layerCount },
+    source: new FolderTileSource(served.files),
+    store: new MemoryTileStore({ budgetBytes: 1 }),
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+  const runner = await SpanRunner.create(ort, unpackSpan(source), { executionProviders: ["wasm"], cacheOnDevice: false });
+  const engine = new LocalEngine(
+    ort,
+    runner,
+    { backend: "wasm", determinismClass: "test", layerMs: 1, notices: [] },
+    { cacheBudgetBytes: 2 ** 30, share: 1 },
+  );
+  const session = asSessionId("0".repeat(32));
+  await engine.open(session, manifest.contextLength);
+  const made: number[] = [];
+  let next = tokenizer.encode(PROMPT);
+  for (let position = 0; made.length < TOKENS;) {
+    const { logits } = await engine.step({
+      session,
+      position,
+      count: next.length,
+      tokens: Int32Array.from(next),
+      hidden: undefined,
+      topK: 1,
+    });
+    position += next.length;
+    const token = logits?.ids[0] ?? 0;
+    if (manifest.eosTokens.includes(token)) break;
+    made.push(token);
+    next = [token];
+  }
+  await engine.dispose();
+  return made;
+}
