@@ -1,6 +1,7 @@
 // The relay goes away: told in the page with the time to the next try; what runs goes on; all is well when it is back.
 import type { Locator } from "@playwright/test";
 import type { Relay } from "../../relay/relay.ts";
+import { startHostSite } from "../support/host-site.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import type { Tab } from "../support/tabs.ts";
@@ -75,4 +76,23 @@ test("links live on without the relay: an answer goes on, a new one is given, an
   await expect.poll(() => serving(back), { timeout: 30_000 }).toBe(2);
   const visitor = await openTab();
   expect(await visitor.ask("The moon", { maxTokens: 32 })).toMatchObject({ status: "done", tokens: short });
+});
+
+test("the widget waits for its relay too, and says when it asks again", async ({ openTab, relay, startRelay }) => {
+  const site = await startHostSite(relay.url);
+  try {
+    const { page } = await openTab(site.url);
+    const card = page.frameLocator("manyhands-widget iframe");
+    await expect(card.getByTestId("widget-agree")).toBeEnabled();
+    await relay.stop();
+    await card.getByTestId("widget-agree").click();
+    await expect(card.getByTestId("widget-relay")).toHaveText(/The relay does not answer. It is asked again within \d+ seconds?;/);
+    await expect(card.getByTestId("widget-state")).toHaveAttribute("data-state", "joining");
+    const back = await startRelay({ port: relay.port });
+    await expect(card.getByTestId("widget-state")).toHaveAttribute("data-state", "serving");
+    await expect(card.getByTestId("widget-relay")).toHaveCount(0);
+    expect(serving(back)).toBe(1);
+  } finally {
+    await site.stop();
+  }
 });

@@ -1,7 +1,7 @@
 // A prompt whose greedy answer is long, whatever the bundled model has learnt: for tests of what happens meanwhile.
 import { greedyUnsplit } from "./unsplit.ts";
 
-const PROMPTS = ["It was raining, and the cat", "Once upon a time", "A small robot named Pip lived in a lighthouse."];
+const PROMPTS = ["A small robot named Pip lived in a lighthouse.", "Once upon a time", "The moon", "It was raining, and the cat"];
 /** Fewer are over before a relay has stopped. */
 const LONG_TOKENS = 120;
 
