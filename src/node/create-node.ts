@@ -9,6 +9,7 @@ import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
+import { RetryPause } from "../shared/retry-pause.ts";
 import { readConfig } from "./config.ts";
 import { findRoute } from "./find-route.ts";
 import type { BackendChoice, GenerateOptions, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
@@ -19,9 +20,6 @@ import { fetchBootstrap, type Bootstrap } from "./relay-api.ts";
 import { StateStore } from "./state-store.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds before the first retry of a relay that does not answer; doubled each time up to the last. */
-  retryFirstMs: 500,
-  retryLastMs: 15_000,
   /** Milliseconds for which a prompt waits for a relay that does not answer. */
   askPatienceMs: 12_000,
 });
@@ -40,6 +38,8 @@ class TabNode implements Node {
   readonly #config;
   readonly #store = new StateStore();
   readonly #life = new AbortController();
+  /** Between two calls to a relay that does not answer. */
+  readonly #pause = new RetryPause(systemClock, Math.random);
   #joining: Promise<Joined> | undefined;
   #joined: Joined | undefined;
   #lender: Lender | undefined;
@@ -153,6 +153,7 @@ class TabNode implements Node {
   }
 
   #join(): Promise<Joined> {
+    this.#pause.hurry(); // whoever wants to join wants it now
     this.#joining ??= this.#joinOnce().catch((error: unknown) => {
       this.#joining = undefined; // the next call tries again
       throw error;
@@ -190,16 +191,14 @@ class TabNode implements Node {
 
   /** Asks until the relay answers, showing when the next try comes. */
   async #bootstrap(signal: AbortSignal): Promise<Bootstrap> {
-    for (let waitMs: number = DEFAULTS.retryFirstMs; ; waitMs = Math.min(DEFAULTS.retryLastMs, 2 * waitMs)) {
+    for (;;) {
       try {
         const bootstrap = await fetchBootstrap(this.#config.relayOrigin, signal);
         this.#store.update({ relay: { kind: "connecting", name: bootstrap.name, retryInMs: undefined } });
         return bootstrap;
       } catch (error) {
         if (errorCode(error) !== "RELAY_UNREACHABLE") throw error;
-        const retryInMs = Math.round(waitMs * (0.75 + Math.random() / 2));
-        this.#store.update({ relay: { kind: "lost", name: undefined, retryInMs } });
-        await systemClock.sleep(retryInMs, signal);
+        await this.#pause.take((retryInMs) => this.#store.update({ relay: { kind: "lost", name: undefined, retryInMs } }), signal);
       }
     }
   }

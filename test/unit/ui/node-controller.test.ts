@@ -132,8 +132,10 @@ describe("NodeController", () => {
 
   it("says while its code waits for the relay, and is let go of meanwhile", async () => {
     const waiting = Promise.withResolvers<Waiting>();
+    let hurries = 0;
     const controller = new NodeController({
       memory: memoryOf(),
+      hurry: () => (hurries += 1),
       createNode: (given) => {
         waiting.resolve(given);
         return abortable(new Promise<never>(() => {}), given.signal);
@@ -143,7 +145,10 @@ describe("NodeController", () => {
     const { signal, onAway } = await waiting.promise;
     onAway(4000);
     expect(controller.view).toMatchObject({ relay: { kind: "lost", retryInMs: 4000 }, lend: { kind: "joining" } });
-    await Promise.all([controller.release(), agreed]);
+    expect(hurries).toBe(1);
+    const asked = controller.nodeForPrompt().catch((error: unknown) => error);
+    expect(hurries).toBe(2); // a person asks: the relay is called at once
+    await Promise.all([controller.release(), agreed, asked]);
     expect(signal.aborted).toBe(true);
     expect(controller.view).toMatchObject({ relay: { kind: "connecting" }, lend: { kind: "off" } });
     onAway(4000); // a late word of a node that nobody waits for
