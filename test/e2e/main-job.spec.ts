@@ -7,7 +7,7 @@ const PROMPTS = [
   "A small robot named Pip lived in a lighthouse.",
   "Lily found a key under the old tree.",
   "The dragon was afraid of the dark",
-  "\"Where is my hat?\" asked the bear.",
+  '"Where is my hat?" asked the bear.',
   "Tom and Sue went to the sea. They saw",
   "It was raining, and the cat",
   "One day, a boy named Max had 3 red balls and 2 blue ones.",
@@ -15,7 +15,9 @@ const PROMPTS = [
   "Grandma baked a cake for the whole village, but when she came back to the kitchen, the cake was gone! She looked under the table, behind the door and in the garden. Then she heard a small voice. It said,",
 ];
 
-test("three tabs hold different layers and answer ten prompts as one session does; fewer and fewer tabs still answer", async ({ openTab }) => {
+test("three tabs hold different layers and answer ten prompts as one session does; fewer and fewer tabs still answer", async ({
+  openTab,
+}) => {
   const expected = await greedyUnsplit(PROMPTS, 64);
   const first = await openTab();
   expect(await first.lend()).toBe("0-8");

@@ -13,7 +13,10 @@ const STOP_TOKEN = 0;
 /** Greedy tokens after `prompt` (at most `count`, ended by the stop token, which is left out), from `model.onnx` as it was exported. */
 export async function greedyUnsplit(prompts: readonly string[], count: number): Promise<readonly (readonly number[])[]> {
   ort.env.wasm.numThreads = 1;
-  const session = await ort.InferenceSession.create(read("model.onnx"), { executionProviders: ["wasm"], externalData: [{ path: "model.onnx.data", data: read("model.onnx.data") }] });
+  const session = await ort.InferenceSession.create(read("model.onnx"), {
+    executionProviders: ["wasm"],
+    externalData: [{ path: "model.onnx.data", data: read("model.onnx.data") }],
+  });
   const answers: number[][] = [];
   for (const prompt of prompts) answers.push(await greedy(session, [...tokenizer.encode(prompt)], count));
   await session.release();
