@@ -69,13 +69,16 @@ export async function* generate(
       history.push(token);
       const made = history.length - promptTokens.length;
       const full = made >= options.maxTokens || history.length >= model.contextLength;
+      // The next step is on its way while whoever reads the answer shows this token.
+      const next = full ? undefined : session.step([token], signal);
+      next?.catch(() => {}); // awaited below, unless the reader leaves first and the session is closed
       // What the decoder holds back at the end is half a character: it is never shown.
       yield progress.token(token, decoder.push(token), clock.now());
-      if (full) {
+      if (next === undefined) {
         yield progress.done(made >= options.maxTokens ? "max-tokens" : "context-full");
         return;
       }
-      current = await session.step([token], signal);
+      current = await next;
       progress.timed(current.timings);
     }
   } finally {

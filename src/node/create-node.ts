@@ -182,7 +182,7 @@ class TabNode implements Node {
     joined.directory.on("swarm:changed", (swarm) => this.#showSwarm(joined, swarm));
     joined.service.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
     joined.service.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
-    joined.service.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }));
+    joined.service.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }, "counts"));
     // The event that a closing tab still gets; a page kept for the back button comes to life again as a new one.
     addEventListener("pagehide", () => joined.vanish(), { signal });
     addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });
@@ -220,19 +220,18 @@ class TabNode implements Node {
       tokensServed: peer.tokensServed,
       layerMs: peer.layerMs ?? undefined,
     }));
-    this.#store.update({
-      swarm,
-      gaps: findGaps(
-        here.flatMap((peer) => peer.serving),
-        model.layerCount,
-      ),
-    });
+    const gaps = findGaps(
+      here.flatMap((peer) => peer.serving),
+      model.layerCount,
+    );
+    const places = (peers: readonly SwarmPeer[]): string => JSON.stringify(peers.map(({ peer, span, serving }) => [peer, span, serving]));
+    this.#store.update({ swarm, gaps }, places(swarm) === places(this.state.swarm) ? "counts" : "frame");
   }
 
   #count(more: { readonly tokens?: number; readonly refusedFrames?: number }): void {
     const { served } = this.state;
-    this.#store.update({
-      served: { ...served, tokens: served.tokens + (more.tokens ?? 0), refusedFrames: served.refusedFrames + (more.refusedFrames ?? 0) },
-    });
+    const tokens = served.tokens + (more.tokens ?? 0);
+    const refusedFrames = served.refusedFrames + (more.refusedFrames ?? 0);
+    this.#store.update({ served: { ...served, tokens, refusedFrames } }, "counts");
   }
 }
