@@ -4,7 +4,7 @@ import type { Relay } from "../../relay/relay.ts";
 import { startHostSite } from "../support/host-site.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
 import { expect, test } from "../support/relay-fixture.ts";
-import type { Tab } from "../support/tabs.ts";
+import type { Tab } from "../../tools/browser/tabs.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
 
 const PROMPT = "Once upon a time";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { type Browser, type BrowserContext, expect, test as base } from "@playwright/test";
 import type { RelayConfig } from "../../relay/config.ts";
 import { startRelay, type Relay } from "../../relay/relay.ts";
-import { Tab } from "./tabs.ts";
+import { Tab } from "../../tools/browser/tabs.ts";
 
 interface Fixtures {
   /** A folder of this test alone, removed afterwards. */

@@ -50,7 +50,10 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
   await writeFile(path.join(draft, "model.onnx"), graph);
   await writeWeights(path.join(draft, DATA_FILE), weights, shape, seed);
   await copyFile(path.join(like, "tokenizer_config.json"), path.join(draft, "tokenizer_config.json"));
-  await writeFile(path.join(draft, "tokenizer.json"), padTokenizer(await readFile(path.join(like, "tokenizer.json"), "utf8"), shape.vocabulary));
+  await writeFile(
+    path.join(draft, "tokenizer.json"),
+    padTokenizer(await readFile(path.join(like, "tokenizer.json"), "utf8"), shape.vocabulary),
+  );
   await writeFile(path.join(draft, "genai_config.json"), `${JSON.stringify(wideConfig(config, shape), undefined, 2)}\n`);
   await makeManifest(draft, { name: `wide-${shape.layers}x${shape.width}`, licence: "MIT", source: "seeded random weights" });
   await rm(folder, { recursive: true, force: true });
