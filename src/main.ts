@@ -1,5 +1,6 @@
 // Entry of the page: chooses implementations, defines the elements, puts the page together. The node's code comes later.
 import { systemClock } from "./shared/clock.ts";
+import { RetryPause } from "./shared/retry-pause.ts";
 import { App } from "./ui/app.ts";
 import { AskAnswer } from "./ui/ask-answer.ts";
 import { AskPanel } from "./ui/ask-panel.ts";
@@ -55,15 +56,12 @@ applyTheme(document.documentElement, rememberedTheme(memory));
 
 /** Headless tabs that lend say so in the address; the swarm's table tells them from people's pages. */
 const host = new URLSearchParams(location.search).get("host") === "volunteer" ? "volunteer" : "page";
+const pause = new RetryPause(systemClock, Math.random);
 const controller = new NodeController({
   memory,
+  hurry: () => pause.hurry(),
   createNode: async (waiting) => {
-    const relay = {
-      fetch: fetch.bind(globalThis),
-      url: new URL("healthz", document.baseURI).href,
-      clock: systemClock,
-      random: Math.random,
-    };
+    const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, pause };
     return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host });
   },
 });

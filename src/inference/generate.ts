@@ -76,13 +76,17 @@ export async function* generate(
       history.push(token);
       const made = history.length - promptTokens.length;
       const { text, stopped } = stops.push(decoder.push(token));
+      const full = stopped || made >= options.maxTokens || history.length >= model.contextLength;
+      // The next step is on its way while whoever reads the answer shows this token.
+      const next = full ? undefined : session.step([token], signal);
+      next?.catch(() => {}); // awaited below, unless the reader leaves first and the session is closed
       // What the decoder holds back at the end is half a character: it is never shown.
       yield progress.token(token, text, clock.now());
-      if (stopped || made >= options.maxTokens || history.length >= model.contextLength) {
+      if (next === undefined) {
         yield progress.done(stopped ? "stop-string" : made >= options.maxTokens ? "max-tokens" : "context-full", stops.flush());
         return;
       }
-      current = await session.step([token], signal);
+      current = await next;
       progress.timed(current.timings);
     }
   } finally {

@@ -95,9 +95,10 @@ export class RouteSession {
         const silent = options.route.find((_, index) => !session.#openHops.has(index));
         session.#blame(silent, "PEER_UNREACHABLE", `a peer of the route did not answer within ${DEFAULTS.openMs / 1000} s`, error);
       }
+      const failure = session.#failure; // before closing, which ends whatever still waits
       await session.close();
       signal.throwIfAborted();
-      throw session.#failure?.error ?? error;
+      throw failure?.error ?? error;
     }
   }
 
@@ -139,6 +140,7 @@ export class RouteSession {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#fail({ peer: undefined, error: new ManyhandsError("PEER_LOST", "the session was closed") });
     await Promise.allSettled(
       this.#links.map(async (link) => {
         await link.send(encodeFrame({ kind: "close", session: this.#id }));

@@ -3,7 +3,7 @@ import type { PeerAnnouncement, PeerRecord } from "../protocol/directory-frames.
 import type { Observable } from "../shared/events.ts";
 
 export interface Swarm {
-  /** Counts up with each change. */
+  /** Counts up with each change, from 0; -1 until the relay has told anything. */
   readonly revision: number;
   readonly peers: readonly PeerRecord[];
 }

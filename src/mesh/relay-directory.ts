@@ -34,7 +34,7 @@ export class RelayDirectory implements Directory {
   readonly #events = new Emitter<DirectoryEvents>();
   readonly #life = new AbortController();
   readonly #done: Promise<unknown>;
-  #swarm: Swarm = { revision: 0, peers: [] };
+  #swarm: Swarm = { revision: -1, peers: [] };
   #announcement: PeerAnnouncement | undefined;
   #link: Link | undefined;
   /** Wakes the announcing loop. */

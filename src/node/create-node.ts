@@ -10,9 +10,10 @@ import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
+import { RetryPause } from "../shared/retry-pause.ts";
 import { readConfig } from "./config.ts";
 import { findRoute } from "./find-route.ts";
-import type { AskEvent, AskOptions, BackendChoice, HostKind, Node, NodeState } from "./handle.ts";
+import type { AskEvent, AskOptions, BackendChoice, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
 import { toProblem } from "./problem.ts";
@@ -21,9 +22,6 @@ import { StateStore } from "./state-store.ts";
 import { viewSwarm } from "./swarm-view.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds before the first retry of a relay that does not answer; doubled each time up to the last. */
-  retryFirstMs: 500,
-  retryLastMs: 15_000,
   /** Milliseconds for which a prompt waits for a relay that does not answer. */
   askPatienceMs: 12_000,
   /** Milliseconds to wait for the relay to tell who is there before a model is chosen without knowing. */
@@ -44,6 +42,8 @@ class TabNode implements Node {
   readonly #config;
   readonly #store = new StateStore();
   readonly #life = new AbortController();
+  /** Between two calls to a relay that does not answer. */
+  readonly #pause = new RetryPause(systemClock, Math.random);
   #joining: Promise<Joined> | undefined;
   #joined: Joined | undefined;
   #lender: Lender | undefined;
@@ -212,6 +212,7 @@ class TabNode implements Node {
   }
 
   #join(): Promise<Joined> {
+    this.#pause.hurry(); // whoever wants to join wants it now
     this.#joining ??= this.#joinOnce().catch((error: unknown) => {
       this.#joining = undefined; // the next call tries again
       throw error;
@@ -242,7 +243,7 @@ class TabNode implements Node {
     joined.directory.on("swarm:changed", () => this.#showSwarm(joined));
     joined.service.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
     joined.service.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
-    joined.service.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }));
+    joined.service.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }, "counts"));
     // The event that a closing tab still gets; a page kept for the back button comes to life again as a new one.
     addEventListener("pagehide", () => joined.vanish(), { signal });
     addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });
@@ -251,16 +252,14 @@ class TabNode implements Node {
 
   /** Asks until the relay answers, showing when the next try comes. */
   async #bootstrap(signal: AbortSignal): Promise<Bootstrap> {
-    for (let waitMs: number = DEFAULTS.retryFirstMs; ; waitMs = Math.min(DEFAULTS.retryLastMs, 2 * waitMs)) {
+    for (;;) {
       try {
         const bootstrap = await fetchBootstrap(this.#config.relayOrigin, signal);
         this.#store.update({ relay: { kind: "connecting", name: bootstrap.name, retryInMs: undefined } });
         return bootstrap;
       } catch (error) {
         if (errorCode(error) !== "RELAY_UNREACHABLE") throw error;
-        const retryInMs = Math.round(waitMs * (0.75 + Math.random() / 2));
-        this.#store.update({ relay: { kind: "lost", name: undefined, retryInMs } });
-        await systemClock.sleep(retryInMs, signal);
+        await this.#pause.take((retryInMs) => this.#store.update({ relay: { kind: "lost", name: undefined, retryInMs } }), signal);
       }
     }
   }
@@ -270,13 +269,15 @@ class TabNode implements Node {
   }
 
   #showSwarm({ mesh, directory, offers }: Joined): void {
-    this.#store.update(viewSwarm(mesh.self, directory.swarm, offers, this.state.model));
+    const view = viewSwarm(mesh.self, directory.swarm, offers, this.state.model);
+    const places = (peers: readonly SwarmPeer[]): string => JSON.stringify(peers.map(({ peer, span, serving }) => [peer, span, serving]));
+    this.#store.update(view, places(view.swarm) === places(this.state.swarm) ? "counts" : "frame");
   }
 
   #count(more: { readonly tokens?: number; readonly refusedFrames?: number }): void {
     const { served } = this.state;
-    this.#store.update({
-      served: { ...served, tokens: served.tokens + (more.tokens ?? 0), refusedFrames: served.refusedFrames + (more.refusedFrames ?? 0) },
-    });
+    const tokens = served.tokens + (more.tokens ?? 0);
+    const refusedFrames = served.refusedFrames + (more.refusedFrames ?? 0);
+    this.#store.update({ served: { ...served, tokens, refusedFrames } }, "counts");
   }
 }

@@ -42,7 +42,7 @@ export async function* findRoute(
     if (route) return route;
     const own = solo.peer && planRoute([solo.peer], model.layerCount);
     const waitedMs = clock.now() - started;
-    const relayTold = directory.swarm.revision > 0 || waitedMs > DEFAULTS.swarmMs;
+    const relayTold = directory.swarm.revision >= 0 || waitedMs > DEFAULTS.swarmMs;
     const hopeful = swarm.some((peer) => !exclude.has(peer.peer)) && waitedMs < DEFAULTS.patienceMs;
     if (relayTold && !hopeful) {
       if (own) return own;

@@ -3,8 +3,10 @@ import type { NodeState } from "./handle.ts";
 import { DEFAULTS as WEIGHTS } from "./model-bytes.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two tellings: quick enough for a person, and painting does not hold up the hidden states that pass through. */
-  frameMs: 100,
+  /** Milliseconds between two tellings that only count: painting must not hold up the hidden states that pass through. */
+  countsMs: 500,
+  /** Milliseconds until a telling of anything else: what happens in one moment is told at once. */
+  frameMs: 50,
 });
 
 const INITIAL = Object.freeze<NodeState>({
@@ -26,7 +28,9 @@ const INITIAL = Object.freeze<NodeState>({
 export class StateStore {
   #state: NodeState = INITIAL;
   readonly #listeners = new Set<(state: NodeState) => void>();
-  #scheduled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the next telling is due; Infinity while none is. */
+  #dueMs = Infinity;
 
   get state(): NodeState {
     return this.#state;
@@ -37,14 +41,18 @@ export class StateStore {
     return () => this.#listeners.delete(listener);
   }
 
-  update(change: Partial<NodeState>): void {
+  /** `counts` for changes that only move numbers, and so may wait. */
+  update(change: Partial<NodeState>, urgency: "frame" | "counts" = "frame"): void {
     this.#state = Object.freeze({ ...this.#state, ...change });
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setTimeout(() => {
-      this.#scheduled = false;
+    const waitMs = urgency === "frame" ? DEFAULTS.frameMs : DEFAULTS.countsMs;
+    const dueMs = performance.now() + waitMs;
+    if (this.#dueMs <= dueMs) return;
+    clearTimeout(this.#timer);
+    this.#dueMs = dueMs;
+    this.#timer = setTimeout(() => {
+      this.#dueMs = Infinity;
       for (const listener of [...this.#listeners]) listener(this.#state);
-    }, DEFAULTS.frameMs);
+    }, waitMs);
   }
 
   /** Adds a sentence that a person should know, once. */

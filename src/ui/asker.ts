@@ -4,6 +4,11 @@ import { abortable, isAbort } from "../shared/abort.ts";
 import { IDLE, advance, begin, failed, stopped, type AskState } from "./ask-state.ts";
 import { problemOf } from "./node-controller.ts";
 
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two tellings of tokens: smooth to read, and painting does not hold up the next token. */
+  tokensMs: 40,
+});
+
 export class Asker {
   readonly #getNode: () => Promise<Node>;
   readonly #listeners = new Set<() => void>();
@@ -41,9 +46,12 @@ export class Asker {
     const stopper = new AbortController();
     const { signal } = stopper;
     this.#stopper = stopper;
-    const tell = (state: AskState): void => {
+    let due: ReturnType<typeof setTimeout> | undefined;
+    const tell = (next: AskState): void => {
+      clearTimeout(due);
+      due = undefined;
       if (this.#stopper !== stopper) return; // a later question owns the screen
-      this.#state = state;
+      this.#state = next;
       for (const listener of [...this.#listeners]) listener();
     };
     let state = begin(typeof prompt === "string" ? prompt : (prompt.at(-1)?.content ?? ""));
@@ -53,7 +61,8 @@ export class Asker {
       for await (const event of node.generate(prompt, options, signal)) {
         signal.throwIfAborted();
         state = advance(state, event);
-        tell(state);
+        if (event.kind === "token") due ??= setTimeout(() => tell(state), DEFAULTS.tokensMs);
+        else tell(state);
       }
       if (state.status !== "done") tell(stopped(state));
     } catch (error) {

@@ -1,19 +1,11 @@
 // Fetches the node's code when it is first wanted. It comes from the relay, so while that is away it is waited for.
-import type { Clock } from "../shared/clock.ts";
-
-const DEFAULTS = Object.freeze({
-  /** Milliseconds before the second try, doubled each time up to the last: as patient as the node itself is later. */
-  retryFirstMs: 500,
-  retryLastMs: 15_000,
-});
+import type { RetryPause } from "../shared/retry-pause.ts";
 
 export interface LoadCodeDeps {
   readonly fetch: (url: string, init: RequestInit) => Promise<{ readonly status: number }>;
   /** Answers whenever the relay does. */
   readonly url: string;
-  readonly clock: Pick<Clock, "sleep">;
-  /** In [0, 1), for the jitter. */
-  readonly random: () => number;
+  readonly pause: Pick<RetryPause, "take">;
 }
 
 /** Whoever waits meanwhile. */
@@ -28,11 +20,7 @@ export interface Waiting {
  * Throws what `load` throws, or the signal's reason.
  */
 export async function loadCode<T>(deps: LoadCodeDeps, load: () => Promise<T>, { signal, onAway }: Waiting): Promise<T> {
-  for (let waitMs: number = DEFAULTS.retryFirstMs; !(await answers(deps, signal)); waitMs = Math.min(DEFAULTS.retryLastMs, 2 * waitMs)) {
-    const retryInMs = Math.round(waitMs * (0.75 + deps.random() / 2));
-    onAway(retryInMs);
-    await deps.clock.sleep(retryInMs, signal);
-  }
+  while (!(await answers(deps, signal))) await deps.pause.take(onAway, signal);
   return load();
 }
 

@@ -37,6 +37,8 @@ export interface View extends ModelsView, Choices {
 export interface NodeControllerOptions {
   /** Loads the node's code and makes the node. Called at most once at a time. */
   readonly createNode: (waiting: Waiting) => Promise<Node>;
+  /** Somebody wants the node now: where `createNode` waits for the relay, it is asked again at once. */
+  readonly hurry?: () => void;
   readonly memory: Memory;
 }
 
@@ -179,6 +181,7 @@ export class NodeController {
 
   /** The node, made when it is first wanted. Throws what making it threw; the next call tries again. */
   node(): Promise<Node> {
+    if (this.#creating === undefined || this.#away !== undefined) this.#options.hurry?.();
     if (this.#creating === undefined) {
       this.#generation += 1;
       this.#creating = this.#create(this.#generation);

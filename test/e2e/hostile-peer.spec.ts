@@ -3,8 +3,8 @@ import { chainTokens } from "../../src/inference/prefix-log.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { HASH_BYTES } from "../../src/protocol/session-frames.ts";
+import { findLongAnswer } from "../support/long-answer.ts";
 import { expect, test } from "../support/relay-fixture.ts";
-import { greedyUnsplit } from "../support/unsplit.ts";
 import { makeVillain } from "../support/villain.ts";
 
 const ROOT = new Uint8Array(HASH_BYTES).fill(7);
@@ -14,10 +14,10 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
   openTab,
   relay,
 }) => {
-  const [expected] = await greedyUnsplit(["Once upon a time"], 300);
+  const long = await findLongAnswer(300);
   const [first, second] = [await openTab(), await openTab()];
-  await first.lend({ share: 0.2 });
-  await second.lend({ share: 0.2 });
+  await first.lend({ share: 0.1 });
+  await second.lend({ share: 0.1 });
   await first.holds("0-4");
   // The ids of sessions are no secret to the peers of a route: this villain knows all that the page drew.
   const asking = await openTab(relay.url, (context) =>
@@ -74,7 +74,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
       ),
     );
 
-  await asking.startAsking("Once upon a time", { maxTokens: 300 });
+  await asking.startAsking(long.prompt, { maxTokens: 300 });
   const answer = asking.page.getByTestId("ask-answer");
   await expect(answer).toHaveAttribute("data-tokens", /^\d+(,\d+){2,}/);
   const drawn = await asking.page.evaluate(() => (globalThis as typeof globalThis & { readonly drawn: readonly string[] }).drawn);
@@ -99,6 +99,6 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
 
   for (const tab of [first, second]) await tab.page.getByTestId("share-slider").fill("100");
   await expect(answer).toHaveAttribute("data-status", "done", { timeout: 60_000 });
-  expect(await asking.answer()).toMatchObject({ tokens: expected, route: ["0-4", "4-8"], problem: "" });
+  expect(await asking.answer()).toMatchObject({ tokens: long.tokens, route: ["0-4", "4-8"], problem: "" });
   await expect(second.page.getByTestId("refused-frames")).toHaveText("0");
 });

@@ -25,6 +25,4 @@ test("two tabs of one profile serve side by side under different names; a reload
   await second.lend();
   await first.holds("0-4");
   expect(peers().toSorted()).toEqual(both.toSorted());
-
-  await first.close();
 });

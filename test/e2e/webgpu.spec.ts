@@ -2,7 +2,7 @@
 import { chromium } from "playwright-core";
 import { BROWSER_FLAGS, findBrowser } from "../../tools/setup/browser.mjs";
 import { expect, test } from "../support/relay-fixture.ts";
-import { Tab, WEBGPU_FLAGS } from "../support/tabs.ts";
+import { Tab, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
 
 test("three tabs on WebGPU give the 32 greedy tokens of one session", async ({ relay }) => {

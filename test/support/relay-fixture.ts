@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Browser, type BrowserContext, test as base } from "@playwright/test";
+import { type Browser, type BrowserContext, expect, test as base } from "@playwright/test";
 import type { RelayConfig } from "../../relay/config.ts";
 import { startRelay, type Relay } from "../../relay/relay.ts";
-import { Tab } from "./tabs.ts";
+import { Tab } from "../../tools/browser/tabs.ts";
 
 interface Fixtures {
   /** A folder of this test alone, removed afterwards. */
@@ -48,7 +48,9 @@ export const test = base.extend<Fixtures>({
         await info.attach(`console of tab ${index + 1}`, { body: tab.console.join("\n") || "nothing" });
     }
     await Promise.all(tabs.map((tab) => tab.close()));
+    const uncaught = tabs.flatMap((tab) => tab.console.filter((line) => line.startsWith("uncaught:")));
+    expect(uncaught, "errors that nobody handled").toEqual([]);
   },
 });
 
-export { expect } from "@playwright/test";
+export { expect };

@@ -1,6 +1,6 @@
 // A peer that breaks the protocol: a page with a real libp2p node, told by the test which bytes to send.
 import { build } from "vite";
-import type { Tab } from "./tabs.ts";
+import type { Tab } from "../../tools/browser/tabs.ts";
 import type * as VillainPage from "./villain-page.ts";
 
 export interface Villain {

@@ -12,9 +12,9 @@ export const HUB_MODEL = "bench/wide";
 /** Shapes of at least 300 MB in f32. */
 export const HUB_SHAPES = Object.freeze({
   /** 28 MB a layer, 341 MB. */
-  twelveLayers: { layers: 12, width: 768, heads: 12, feedForward: 2048 },
+  twelveLayers: { layers: 12, width: 768, heads: 12, feedForward: 2048, vocabulary: 2000 },
   /** 83 MB a layer, 337 MB. */
-  fourLayers: { layers: 4, width: 1280, heads: 20, feedForward: 3712 },
+  fourLayers: { layers: 4, width: 1280, heads: 20, feedForward: 3712, vocabulary: 2000 },
 });
 export type HubShape = Pick<WideModelOptions, keyof LlamaShape>;
 

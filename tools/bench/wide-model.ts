@@ -16,6 +16,8 @@ const DEVIATION = 0.02;
 const ROPE_BASE = 10_000;
 /** Of 4-bit values, in steps. */
 const PACKED_DEVIATION = 2.5;
+/** Tokens: with 12 layers of width 768 this is the shape of the public 110-million-parameter story model (llama2.c). */
+const VOCABULARY = 32_000;
 
 export interface WideModelOptions extends Partial<LlamaShape> {
   readonly seed?: number;
@@ -37,7 +39,7 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
     kvHeads: options.kvHeads ?? options.heads ?? 12,
     headSize: options.headSize ?? 64,
     feedForward: options.feedForward ?? 2048,
-    vocabulary: options.vocabulary ?? config.model.vocab_size,
+    vocabulary: options.vocabulary ?? VOCABULARY,
     context: options.context ?? config.model.context_length,
     bits: options.bits ?? 32,
   };
@@ -51,12 +53,24 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
   const { graph, weights } = llamaGraph(shape, DATA_FILE);
   await writeFile(path.join(draft, "model.onnx"), graph);
   await writeWeights(path.join(draft, DATA_FILE), weights, shape, seed);
-  for (const file of ["tokenizer.json", "tokenizer_config.json"]) await copyFile(path.join(like, file), path.join(draft, file));
+  await copyFile(path.join(like, "tokenizer_config.json"), path.join(draft, "tokenizer_config.json"));
+  await writeFile(
+    path.join(draft, "tokenizer.json"),
+    padTokenizer(await readFile(path.join(like, "tokenizer.json"), "utf8"), shape.vocabulary),
+  );
   await writeFile(path.join(draft, "genai_config.json"), `${JSON.stringify(wideConfig(config, shape), undefined, 2)}\n`);
   await makeManifest(draft, { name: `wide-${shape.layers}x${shape.width}`, licence: "MIT", source: "seeded random weights" });
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
   return folder;
+}
+
+/** The tokenizer with placeholders up to `size`: a random model says any token, and each has to have a text. */
+function padTokenizer(json: string, size: number): string {
+  const tokenizer = JSON.parse(json) as { readonly model: { readonly vocab: Record<string, number> } }; // a file of our own
+  const { vocab } = tokenizer.model;
+  for (let id = Object.keys(vocab).length; id < size; id++) vocab[`<${id}>`] = id;
+  return JSON.stringify(tokenizer);
 }
 
 interface GenaiConfig {

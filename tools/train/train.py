@@ -8,6 +8,7 @@ import argparse
 import csv
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--fp32", action="store_true", help="train in float32 instead of bfloat16 autocast")
     parser.add_argument("--log-steps", type=int, default=50)
     parser.add_argument("--validate-steps", type=int, default=250)
+    parser.add_argument("--keep-steps", type=int, default=1000, help="keep a checkpoint of its own every so many steps")
     parser.add_argument("--resume", action="store_true")
     return parser.parse_args()
 
@@ -169,6 +171,8 @@ def main() -> None:
                 recent.clear()
                 if validate:
                     checkpoint()
+                if validate and at["step"] % args.keep_steps == 0:
+                    shutil.copyfile(checkpoint_file, args.run / f"checkpoint-{at['step']}.pt")
                 at["seconds"] += time.monotonic() - started
             if finished:
                 return

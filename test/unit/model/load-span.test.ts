@@ -189,7 +189,8 @@ describe("the small files", () => {
 
   test("another manifest than the one named is refused", async () => {
     const { id } = built;
-    await expect(fetchManifest(location(), asModelId(`${id.slice(0, -1)}a`), never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
+    const other = asModelId(`${id.slice(0, -1)}${id.endsWith("a") ? "b" : "a"}`);
+    await expect(fetchManifest(location(), other, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
     server.files.set(MANIFEST_FILE, flip(server.files.get(MANIFEST_FILE) ?? new Uint8Array(), 100));
     await expect(fetchManifest(location(), id, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });

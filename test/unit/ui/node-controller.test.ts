@@ -1,8 +1,10 @@
 // When the node is made, what a person's choices do to it, and what the page says meanwhile.
 import { describe, expect, it } from "vitest";
 import type { Node, NodeState } from "../../../src/node/handle.ts";
+import { abortable } from "../../../src/shared/abort.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asModelId, asPeerId } from "../../../src/shared/ids.ts";
+import type { Waiting } from "../../../src/ui/load-code.ts";
 import { Memory, type TextStore } from "../../../src/ui/memory.ts";
 import { NodeController } from "../../../src/ui/node-controller.ts";
 import { UNKNOWN } from "../../../src/ui/overview.ts";
@@ -137,6 +139,31 @@ describe("NodeController", () => {
     expect(controller.view.lend).toMatchObject({ kind: "failed", problem: { code: "RELAY_UNREACHABLE" } });
     await controller.lend(true);
     expect(controller.view.lend.kind).toBe("serving");
+  });
+
+  it("says while its code waits for the relay, and is let go of meanwhile", async () => {
+    const waiting = Promise.withResolvers<Waiting>();
+    let hurries = 0;
+    const controller = new NodeController({
+      memory: memoryOf(),
+      hurry: () => (hurries += 1),
+      createNode: (given) => {
+        waiting.resolve(given);
+        return abortable(new Promise<never>(() => {}), given.signal);
+      },
+    });
+    const agreed = controller.agree();
+    const { signal, onAway } = await waiting.promise;
+    onAway(4000);
+    expect(controller.view).toMatchObject({ relay: { kind: "lost", retryInMs: 4000 }, lend: { kind: "joining" } });
+    expect(hurries).toBe(1);
+    const asked = controller.nodeForPrompt().catch((error: unknown) => error);
+    expect(hurries).toBe(2); // a person asks: the relay is called at once
+    await Promise.all([controller.release(), agreed, asked]);
+    expect(signal.aborted).toBe(true);
+    expect(controller.view).toMatchObject({ relay: { kind: "connecting" }, lend: { kind: "off" } });
+    onAway(4000); // a late word of a node that nobody waits for
+    expect(controller.view.relay.kind).toBe("connecting");
   });
 
   it("stops a node that was still being made when the page let go of it", async () => {

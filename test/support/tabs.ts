@@ -1,2 +1,0 @@
-// Where tests find the tabs that benches drive too.
-export * from "../../tools/browser/tabs.ts";
