@@ -17,7 +17,7 @@ export const DEFAULTS = Object.freeze({
   /** Milliseconds for one message: 1 MiB over 300 kbit/s. */
   messageMs: 30_000,
   /** Milliseconds to reach a peer: another has the tile as well, or the origin. */
-  connectMs: 5_000,
+  connectMs: 10_000,
   /** Messages under way in and out, all peers together. */
   streams: 64,
   /** Blocks that one peer may have asked us for and wait for. */

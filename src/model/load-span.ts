@@ -23,7 +23,7 @@ const DEFAULTS = Object.freeze({
   /** Tiles on their way to the store at once. A tab that dies loses these; with a store as quick as the network it is one. */
   storeWrites: 4,
   /** Milliseconds without any of them getting there, after which loading goes on and leaves tiles out of the store. */
-  storeMs: 3_000,
+  storeMs: 15_000,
 });
 
 /** Bytes of weights on their way. */

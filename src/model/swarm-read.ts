@@ -15,9 +15,11 @@ export const DEFAULTS = Object.freeze({
   /** Milliseconds for one tile from a peer: with four under way, a peer below 1 Mbit/s is left alone. */
   askMs: 30_000,
   /** Milliseconds without any tile from a peer that fetches for several, after which its part is fetched here. */
-  waitMs: 8_000,
+  waitMs: 12_000,
   /** Failures (not: "I do not have it") after which a peer is left alone for the rest of a read. */
-  failures: 2,
+  failures: 3,
+  /** Milliseconds for which a peer that could not be reached is not tried again: a busy one may answer then. */
+  awayMs: 5_000,
   /** Tiles that may wait for the reader: bounds memory where the reader is slower than the sources. */
   readyTiles: 8,
   /** Bytes asked of an origin at once while nobody else needs the same ones. */
@@ -45,6 +47,8 @@ export class SwarmRead {
   #running = 0;
   readonly #underWay = new Map<PeerId, number>();
   readonly #failures = new Map<PeerId, number>();
+  /** Peers that could not be reached, and when they are tried again. */
+  readonly #awayUntil = new Map<PeerId, number>();
   /** When a peer last sent a tile, by a counter of tiles rather than a clock: see `#wait`. */
   readonly #sent = new Map<PeerId, number>();
   readonly #origins: TileOrigin[];
@@ -93,7 +97,11 @@ export class SwarmRead {
     const changed = all !== this.#holders;
     this.#holders = all;
     if (this.#originBusy && all.length === 0) return;
-    const holders = all.filter(({ peer }) => !refusals.isRefused(peer) && (this.#failures.get(peer) ?? 0) < DEFAULTS.failures);
+    const now = performance.now();
+    const holders = all.filter(
+      ({ peer }) =>
+        !refusals.isRefused(peer) && (this.#failures.get(peer) ?? 0) < DEFAULTS.failures && (this.#awayUntil.get(peer) ?? 0) <= now,
+    );
     if (changed && peers) {
       const order = new Map(rarestFirst(ranges, peers.self, holders).map((index, place) => [index, place]));
       this.#pending.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
@@ -182,8 +190,9 @@ export class SwarmRead {
     } catch (error) {
       if (errorCode(error) === "MODEL_CORRUPT") this.#refuse(peer, () => refusals.refusePeer(peer));
       else if (!wait || !signal.aborted) {
-        const weight = errorCode(error) === "PEER_UNREACHABLE" ? DEFAULTS.failures : 1;
-        this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + weight);
+        // One call that did not get through fails all that waited for it: it counts as a pause, not as so many failures.
+        if (errorCode(error) === "PEER_UNREACHABLE") this.#awayUntil.set(peer, performance.now() + DEFAULTS.awayMs);
+        else this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1);
         log.info("a peer did not send a tile", { peer, reason: errorMessage(error) });
       }
     }
