@@ -180,7 +180,7 @@ class TabNode implements Node {
     pick: (peers: Joined["directory"]["swarm"]["peers"]) => ModelPick | undefined,
     signal: AbortSignal,
   ): Promise<ModelPick | undefined> {
-    if (offers.length > 1 && wish === undefined && directory.swarm.revision === 0) {
+    if (offers.length > 1 && wish === undefined && directory.swarm.revision < 0) {
       const told = new AbortController();
       const stop = directory.on("swarm:changed", () => told.abort());
       await systemClock.sleep(DEFAULTS.swarmMs, AbortSignal.any([signal, told.signal])).catch(() => signal.throwIfAborted());
