@@ -10,9 +10,13 @@ import type { TileHolder } from "./tile-peers.ts";
 import type { TileRange, TileRead } from "./tile-source.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Tiles under way from one peer: keeps its link full while it reads the next from its disk. */
-  tilesPerPeer: 4,
-  /** Milliseconds for one tile from a peer: with four under way, a peer below 1 Mbit/s is left alone. */
+  /** Bytes under way from one peer: keeps its link full while it reads the next from its disk. */
+  peerBytes: 4 * 1024 * 1024,
+  /** The same before a peer has sent a first good tile: what a liar or a peer that is away can waste. */
+  newPeerBytes: 512 * 1024,
+  /** What a tile counts for at least: each costs a message and a look at the disk, however small it is. */
+  leastTileBytes: 128 * 1024,
+  /** Milliseconds for one tile from a peer: with 4 MiB under way, a peer below 1 Mbit/s is left alone. */
   askMs: 30_000,
   /** Milliseconds without any tile from a peer that fetches for several, after which its part is fetched here. */
   waitMs: 12_000,
@@ -45,6 +49,7 @@ export class SwarmRead {
   #pending: number[];
   #holders: readonly TileHolder[] | undefined;
   #running = 0;
+  /** Bytes asked of each peer and not here yet. */
   readonly #underWay = new Map<PeerId, number>();
   readonly #failures = new Map<PeerId, number>();
   /** Peers that could not be reached, and when they are tried again. */
@@ -106,7 +111,8 @@ export class SwarmRead {
       const order = new Map(rarestFirst(ranges, peers.self, holders).map((index, place) => [index, place]));
       this.#pending.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
     }
-    const hasRoom = (peer: PeerId): boolean => (this.#underWay.get(peer) ?? 0) < DEFAULTS.tilesPerPeer;
+    const hasRoom = (peer: PeerId): boolean =>
+      (this.#underWay.get(peer) ?? 0) < (this.#sent.has(peer) ? DEFAULTS.peerBytes : DEFAULTS.newPeerBytes);
     const forOrigin: number[] = [];
     this.#pending = this.#pending.filter((index) => {
       const step: TileStep | undefined = peers
@@ -151,12 +157,13 @@ export class SwarmRead {
 
   async #ask(index: number, peer: PeerId, signal: AbortSignal): Promise<void> {
     this.#tries[index]?.asked.add(peer);
-    this.#underWay.set(peer, (this.#underWay.get(peer) ?? 0) + 1);
+    const cost = Math.max(DEFAULTS.leastTileBytes, this.#range(index).length);
+    this.#underWay.set(peer, (this.#underWay.get(peer) ?? 0) + cost);
     try {
       const late = (): Error => new ManyhandsError("TIMEOUT", `${peer} sent nothing for ${DEFAULTS.askMs / 1000} seconds`);
       await withDeadline(signal, DEFAULTS.askMs, late, (limit) => this.#fromPeer(index, peer, false, limit));
     } finally {
-      this.#underWay.set(peer, (this.#underWay.get(peer) ?? 1) - 1);
+      this.#underWay.set(peer, (this.#underWay.get(peer) ?? cost) - cost);
     }
   }
 
