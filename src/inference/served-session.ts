@@ -2,7 +2,7 @@
 import type { Engine } from "../engine/contract.ts";
 import type { Link } from "../mesh/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
-import type { OpenFrame, RefusedFrame, StepFrame } from "../protocol/session-frames.ts";
+import { isRefusalCode, type OpenFrame, type RefusedFrame, type StepFrame } from "../protocol/session-frames.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
@@ -15,19 +15,6 @@ export interface ServedStep {
   readonly positions: number;
   readonly computeMs: number;
 }
-
-/** Codes that may cross the wire; everything else is told as ENGINE_FAILED without its inner words. */
-const WIRE_CODES: ReadonlySet<string> = new Set<RefusedFrame["code"]>([
-  "SESSION_UNKNOWN",
-  "SESSION_FOREIGN",
-  "SESSION_REFUSED",
-  "PREFIX_MISMATCH",
-  "FRAME_MALFORMED",
-  "FRAME_TOO_LARGE",
-  "ENGINE_FAILED",
-  "PEER_LOST",
-  "PEER_UNREACHABLE",
-]);
 
 export class ServedSession {
   readonly engine: Engine;
@@ -124,7 +111,7 @@ export class ServedSession {
 
 /** The frame that says why `session` is refused. Inner causes never leave this peer. */
 export function refusal(session: OpenFrame["session"], error: unknown): RefusedFrame {
-  const code = error instanceof ManyhandsError && WIRE_CODES.has(error.code) ? error.code : "ENGINE_FAILED";
-  // The set above holds exactly the codes of the frame's schema.
-  return { kind: "refused", session, code: code as RefusedFrame["code"], message: errorMessage(error).slice(0, 400) };
+  // Any other code is told as ENGINE_FAILED.
+  const code = error instanceof ManyhandsError && isRefusalCode(error.code) ? error.code : "ENGINE_FAILED";
+  return { kind: "refused", session, code, message: errorMessage(error).slice(0, 400) };
 }

@@ -1,6 +1,6 @@
 // Frames of the session protocol: open a span, step it, answer with logits, refuse, close.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
+import { type ErrorCode, ManyhandsError } from "../shared/errors.ts";
 import { asModelId, asPeerId, asSessionId } from "../shared/ids.ts";
 import { LIMITS } from "./version.ts";
 
@@ -98,6 +98,9 @@ const RefusalCode = v.picklist([
   "PEER_LOST",
   "PEER_UNREACHABLE",
 ]);
+
+/** Whether a code may cross the wire as the reason of a refusal. */
+export const isRefusalCode = (code: ErrorCode): code is v.InferOutput<typeof RefusalCode> => v.is(RefusalCode, code);
 
 /** Span to requester: this session cannot go on here. */
 export const RefusedFrame = v.strictObject({

@@ -10,6 +10,7 @@ import type { TileCounts } from "../../src/model/tile-tally.ts";
 import { asModelId, asPeerId, type Span } from "../../src/shared/ids.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
+import { announceStandIn } from "./stand-in.ts";
 import { HUB_MODEL, HUB_SHAPES, hubModel, type HubShape } from "./hub-model.ts";
 
 const DEFAULTS = Object.freeze({
@@ -195,25 +196,7 @@ class Bench {
   }
 
   #standIn(relay: Relay, peer: string, span: Span): void {
-    const announce = (): void => {
-      relay.directory.announce(
-        asPeerId(peer),
-        this,
-        {
-          model: asModelId(this.#model),
-          target: span,
-          serving: [span],
-          backend: "wasm",
-          layerMs: null,
-          sessions: 0,
-          tokensServed: 0,
-          host: "volunteer",
-        },
-        performance.now(),
-      );
-    };
-    announce();
-    setInterval(announce, 3000).unref();
+    announceStandIn(relay, this, asPeerId(peer), asModelId(this.#model), span);
   }
 }
 

@@ -18,6 +18,7 @@ import { type Hub, startHub } from "../hub/hub-server.ts";
 import { FolderTileSource } from "../model/model-folder.ts";
 import { HUB_MODEL, HUB_SHAPES, hubModel } from "./hub-model.ts";
 import { type PlainFile, type PlainPage, servePlainPage } from "./plain-load.ts";
+import { announceStandIn } from "./stand-in.ts";
 import { rendererMemory } from "./renderer-memory.ts";
 import { spread } from "./spread.ts";
 
@@ -170,24 +171,7 @@ class LoadBench {
       ].filter(({ start, end }) => start < end);
       for (const [index, span] of models.length > 0 ? others.entries() : []) {
         const stand = asPeerId(`12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXT${index + 1}`);
-        const announce = (): unknown =>
-          relay.directory.announce(
-            stand,
-            this,
-            {
-              model: asModelId(this.#model),
-              target: span,
-              serving: [span],
-              backend: "wasm",
-              layerMs: null,
-              sessions: 0,
-              tokensServed: 0,
-              host: "volunteer",
-            },
-            performance.now(),
-          );
-        announce();
-        setInterval(announce, 3000).unref();
+        announceStandIn(relay, this, stand, asModelId(this.#model), span);
       }
       const tab = await Tab.open(browser, relay.url);
       const memory = await rendererMemory(browser);
