@@ -13,6 +13,7 @@ import { settleInitChannels } from "./init-channel.ts";
 import type { Link } from "./link.ts";
 import type { Mesh } from "./mesh.ts";
 import { RelayConnection, type RelayPort } from "./relay-connection.ts";
+import type { DirectMesh } from "./rtc-mesh.ts";
 import { StreamLink } from "./stream-link.ts";
 import type { TileExchange, TileShelf } from "./tile-exchange.ts";
 
@@ -48,7 +49,7 @@ const isRelayed = (connection: Connection): boolean => {
 };
 
 /** A peer in a browser tab (or in Node). Works on without the relay for as long as its WebRTC links live. */
-export class Libp2pMesh implements Mesh, RelayPort {
+export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   readonly self: PeerId;
   readonly #node: TabNode;
   readonly #relayConnection: RelayConnection;
@@ -117,6 +118,32 @@ export class Libp2pMesh implements Mesh, RelayPort {
   }
 
   handle(protocol: string, onLink: (link: Link) => void): () => void {
+    return this.#handle(protocol, onLink, this.#allowRelayed);
+  }
+
+  /** Like `open`, over whatever connection there is, relayed or not: for a few kilobytes. */
+  async openControl(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
+    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    try {
+      const open = ({ remotePeer, status }: Connection): boolean => remotePeer.toString() === peer && status === "open";
+      const connection =
+        this.#node.getConnections().findLast((each) => open(each) && !this.#doubts.has(each)) ?? (await this.#dialRelayed(peer, attempt));
+      const stream = await connection.newStream(protocol, { signal: attempt, runOnLimitedConnection: true });
+      const link = this.#keep(new StreamLink(stream, peer), connection);
+      void link.closed.then(() => this.#spare(connection));
+      return link;
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new ManyhandsError("PEER_UNREACHABLE", `no way to call ${peer}: ${errorMessage(cause)}`, { cause });
+    }
+  }
+
+  /** Like `handle`, for links that may be relayed. */
+  handleControl(protocol: string, onLink: (link: Link) => void): () => void {
+    return this.#handle(protocol, onLink, true);
+  }
+
+  #handle(protocol: string, onLink: (link: Link) => void, allowRelayed: boolean): () => void {
     if (this.#handled.has(protocol)) throw new ManyhandsError("BAD_INPUT", `${protocol} has a handler already`);
     this.#handled.add(protocol);
     let active = true;
@@ -129,7 +156,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
       .handle(protocol, onStream, {
         maxInboundStreams: DEFAULTS.linksPerPeer,
         maxOutboundStreams: DEFAULTS.linksPerPeer,
-        runOnLimitedConnection: this.#allowRelayed,
+        runOnLimitedConnection: allowRelayed,
         force: true, // the removal of a handler before this one may not have come through yet
       })
       .catch(warn);
@@ -254,10 +281,26 @@ export class Libp2pMesh implements Mesh, RelayPort {
     return dial;
   }
 
-  async #dialOnce(peer: PeerId): Promise<Connection> {
+  /** The relay's address, for calling `peer`. Throws PEER_UNREACHABLE. */
+  #relayFor(peer: PeerId): string {
     const relay = this.#relayConnection.address;
     if (relay === undefined) throw new ManyhandsError("PEER_UNREACHABLE", "not connected to the relay, so nobody new can be called");
     if (!PEER_ID.test(peer)) throw new ManyhandsError("PEER_UNREACHABLE", "not a peer id"); // it becomes a part of an address
+    return relay;
+  }
+
+  #dialRelayed(peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    return this.#node.dial(multiaddr(`${this.#relayFor(peer)}/p2p-circuit/p2p/${peer}`), { signal });
+  }
+
+  /** A relayed connection that nothing uses is given back to the relay. */
+  #spare(connection: Connection): void {
+    if (isRelayed(connection) && connection.streams.length === 0)
+      connection.close().catch((error: unknown) => this.#log.debug("not closed", { message: errorMessage(error) }));
+  }
+
+  async #dialOnce(peer: PeerId): Promise<Connection> {
+    const relay = this.#relayFor(peer);
     const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
     const direct = multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`);
     try {
@@ -265,7 +308,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     } catch (error) {
       if (!this.#allowRelayed) throw error;
       this.#log.info("no direct connection, going through the relay", { peer, message: errorMessage(error) });
-      return this.#node.dial(multiaddr(`${relay}/p2p-circuit/p2p/${peer}`), { signal });
+      return this.#dialRelayed(peer, signal);
     }
   }
 }
