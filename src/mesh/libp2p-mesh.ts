@@ -1,12 +1,12 @@
 // The mesh of real tabs: libp2p over WebRTC, called through a relay; links are direct, never relayed unless allowed.
 import type { Connection, Stream } from "@libp2p/interface";
-import { PING_PROTOCOL } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { abortable } from "../shared/abort.ts";
 import { type Clock, systemClock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { asPeerId, type PeerId } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";
+import { ConnectionDoubts } from "./connection-doubts.ts";
 import type { RelayStatus } from "./directory.ts";
 import { createTabNode, DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
 import { settleInitChannels } from "./init-channel.ts";
@@ -57,8 +57,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   readonly #log: Log;
   readonly #links = new Set<Link>();
   readonly #handled = new Set<string>();
-  /** Connections that may be dead though they look open, until that is known. */
-  readonly #doubts = new Map<Connection, Promise<void>>();
+  readonly #doubts: ConnectionDoubts;
   /** One dial for each peer, whoever asks. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
   readonly #life = new AbortController();
@@ -70,6 +69,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     this.self = asPeerId(node.peerId.toString());
     this.#allowRelayed = options.allowRelayed ?? false;
     this.#log = options.log ?? silentLog;
+    this.#doubts = new ConnectionDoubts((...args) => this.#newStream(...args), DEFAULTS.staleMs, this.#log);
     this.#relayConnection = new RelayConnection({
       node,
       relayAddresses: options.relayAddresses,
@@ -127,7 +127,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     try {
       const open = ({ remotePeer, status }: Connection): boolean => remotePeer.toString() === peer && status === "open";
       const connection =
-        this.#node.getConnections().findLast((each) => open(each) && !this.#doubts.has(each)) ?? (await this.#dialRelayed(peer, attempt));
+        this.#node.getConnections().findLast((each) => open(each) && !this.#doubts.of(each)) ?? (await this.#dialRelayed(peer, attempt));
       const stream = await connection.newStream(protocol, { signal: attempt, runOnLimitedConnection: true });
       const link = this.#keep(new StreamLink(stream, peer), connection);
       void link.closed.then(() => this.#spare(connection));
@@ -188,7 +188,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
    */
   suspect(peer: PeerId): void {
     for (const connection of this.#node.getConnections()) {
-      if (connection.remotePeer.toString() === peer && connection.status === "open") void this.#doubt(connection);
+      if (connection.remotePeer.toString() === peer && connection.status === "open") void this.#doubts.raise(connection);
     }
   }
 
@@ -218,7 +218,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     this.#links.add(link);
     void link.closed.then(() => {
       this.#links.delete(link);
-      if (link.lost && connection.status === "open") return this.#doubt(connection);
+      if (link.lost && connection.status === "open") return this.#doubts.raise(connection);
     });
     return link;
   }
@@ -232,7 +232,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     } catch (error) {
       if (signal.aborted || !patience.aborted) throw error;
     }
-    await abortable(this.#doubt(connection), signal);
+    await abortable(this.#doubts.raise(connection), signal);
     const next = await this.#connectionTo(peer, signal);
     return this.#keep(new StreamLink(await this.#newStream(next, protocol, signal), peer), next);
   }
@@ -244,28 +244,10 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     for (;;) {
       const connection = this.#node.getConnections().findLast(usable);
       if (connection === undefined) return abortable(this.#dial(peer), signal);
-      const doubt = this.#doubts.get(connection);
+      const doubt = this.#doubts.of(connection);
       if (doubt === undefined) return connection;
       await abortable(doubt, signal);
     }
-  }
-
-  /** Something failed over a connection that looks open: it has to answer a ping, or is cut. Never rejects. */
-  #doubt(connection: Connection): Promise<void> {
-    const running = this.#doubts.get(connection);
-    if (running !== undefined) return running;
-    const patience = AbortSignal.timeout(DEFAULTS.staleMs);
-    const doubt = this.#newStream(connection, PING_PROTOCOL, patience)
-      .then(
-        (stream) => stream.close(),
-        (error: Error) => {
-          if (patience.aborted) connection.abort(error); // any other error is an answer of some kind
-        },
-      )
-      .catch((error: unknown) => this.#log.debug("closing a ping", { message: errorMessage(error) }))
-      .finally(() => this.#doubts.delete(connection));
-    this.#doubts.set(connection, doubt);
-    return doubt;
   }
 
   #newStream(connection: Connection, protocol: string, signal: AbortSignal): Promise<Stream> {

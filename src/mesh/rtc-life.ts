@@ -46,7 +46,7 @@ export class RtcLife {
   readonly #ready = Promise.withResolvers<void>();
   #serves: ReadonlySet<string> = new Set();
   #heardAt = 0;
-  #asked: (() => void)[] = [];
+  readonly #asked: (() => void)[] = [];
 
   constructor(channel: RTCDataChannel, serves: readonly string[], events: RtcLifeEvents, clock: Clock) {
     this.#channel = channel;

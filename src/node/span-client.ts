@@ -154,7 +154,7 @@ class WorkerSpan implements SpanHost {
   #hear(event: SpanWorkerEvent): void {
     switch (event.kind) {
       case "served":
-        this.#emitter.emit("span:served", event.served);
+        for (const served of event.served) this.#emitter.emit("span:served", served);
         return;
       case "refused":
         this.#emitter.emit("frame:refused", event.refused);

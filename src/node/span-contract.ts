@@ -19,7 +19,8 @@ export interface MovedLink {
 }
 
 export type SpanWorkerEvent =
-  | { readonly kind: "served"; readonly served: SpanServiceEvents["span:served"] }
+  /** Sums over the steps since the last such event, one for each requester. */
+  | { readonly kind: "served"; readonly served: readonly SpanServiceEvents["span:served"][] }
   | { readonly kind: "refused"; readonly refused: SpanServiceEvents["frame:refused"] }
   | { readonly kind: "sessions"; readonly open: number }
   | { readonly kind: "link-closed"; readonly id: number }

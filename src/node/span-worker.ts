@@ -11,6 +11,7 @@ import { systemClock } from "../shared/clock.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
+import { ServedTally } from "./served-tally.ts";
 import type { MovedLink, Outcome, SpanPageApi, SpanWorkerApi, SpanWorkerEvent } from "./span-contract.ts";
 
 interface Loaded {
@@ -18,6 +19,11 @@ interface Loaded {
   readonly service: SpanService;
   readonly tell: (event: SpanWorkerEvent) => void;
 }
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two words to the page about what was served: each one wakes its main thread beside a computation. */
+  servedMs: 250,
+});
 
 let loaded: Loaded | undefined;
 const stopping = new AbortController();
@@ -66,7 +72,10 @@ function serve(engine: LocalEngine, page: Remote<SpanPageApi>): Loaded {
     clock: systemClock,
     log: { debug: say("debug"), info: say("info"), warn: say("warn") },
   });
-  service.on("span:served", (served) => tell({ kind: "served", served }));
+  const tally = new ServedTally();
+  service.on("span:served", (step) => {
+    if (tally.add(step)) setTimeout(() => tell({ kind: "served", served: tally.take() }), DEFAULTS.servedMs);
+  });
   service.on("frame:refused", (refused) => tell({ kind: "refused", refused }));
   service.on("sessions:changed", ({ open: sessions }) => tell({ kind: "sessions", open: sessions }));
   return { engine, service, tell };
