@@ -34,6 +34,10 @@ describe("readRtcFrame", () => {
   ])("refuses %s", (_what, header) => expect(codeOf(header)).toBe("FRAME_MALFORMED"));
 
   it("refuses anything else by its code", () => {
-    fc.assert(fc.property(fc.anything(), (header) => expect(["FRAME_MALFORMED", "read"]).toContain(codeOf(header))));
+    fc.assert(
+      fc.property(fc.anything(), (header) => {
+        expect(["FRAME_MALFORMED", "read"]).toContain(codeOf(header));
+      }),
+    );
   });
 });
