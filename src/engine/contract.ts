@@ -1,7 +1,7 @@
 // Port and worker contract of the engine: one span in a runtime, with sessions that step through it.
 import type { ErrorCode } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import type { SpanPlan, SplitSpan } from "../protocol/span-plan.ts";
 
 /** The best candidates for the next token, after the last position of a step. */
 export interface TopLogits {
@@ -80,7 +80,7 @@ export interface Engine {
 }
 
 /** Builds a span; takes over the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
-export type StartEngine = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;
+export type StartEngine = (source: SplitSpan, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;
 
 /** Failures cross to and from a worker as values: thrown errors would lose their code. */
 export type EngineResult<T> =
@@ -89,7 +89,7 @@ export type EngineResult<T> =
 
 /** What the engine worker exposes through Comlink: `Engine`, with failures as values. */
 export interface EngineWorkerApi {
-  load(source: SpanSource, options: EngineOptions): Promise<EngineResult<EngineReport>>;
+  load(source: SplitSpan, options: EngineOptions): Promise<EngineResult<EngineReport>>;
   open(session: SessionId, maxPositions: number): Promise<EngineResult<undefined>>;
   step(input: StepInput): Promise<EngineResult<StepOutput>>;
   truncate(session: SessionId, position: number): Promise<EngineResult<undefined>>;

@@ -1,6 +1,6 @@
 // The page's side of an engine worker: starts it, loads a span, and races every call against the worker's death.
 import { type Remote, releaseProxy, transfer, wrap } from "comlink";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import { type SpanPlan, spanBuffers, type SplitSpan } from "../protocol/span-plan.ts";
 import { abortable } from "../shared/abort.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
@@ -53,9 +53,8 @@ class WorkerEngine implements Engine {
     return this.#report;
   }
 
-  async load(source: SpanSource, options: EngineOptions): Promise<void> {
-    const buffers = new Set([source.graph.buffer, ...source.externalData.map((file) => file.data.buffer)]);
-    this.#report = await this.#call(this.#api.load(transfer(source, [...buffers]), options));
+  async load(source: SplitSpan, options: EngineOptions): Promise<void> {
+    this.#report = await this.#call(this.#api.load(transfer(source, spanBuffers(source)), options));
   }
 
   async open(session: SessionId, maxPositions: number): Promise<void> {

@@ -1,12 +1,14 @@
 // Chooses a backend for a span in this worker: WebAssembly, or WebGPU where it passes its self-test and is faster.
-import { convertedBytes, type SpanSource } from "../protocol/span-plan.ts";
+import { convertedBytes, type SpanSource, type SplitSpan } from "../protocol/span-plan.ts";
 import { spanLength } from "../shared/ids.ts";
 import { errorMessage } from "../shared/errors.ts";
 import type { EngineOptions, EngineReport } from "./contract.ts";
 import { unpackSpan } from "./dequantize.ts";
+import { freeBuffer } from "./draining-bytes.ts";
 import type { Ort } from "./ort.ts";
 import { type SelfTest, selfTest, selfTestAgrees } from "./self-test.ts";
-import { SpanRunner } from "./span-runner.ts";
+import { chainRunners, type Runner } from "./runner-chain.ts";
+import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
 
 const DEFAULTS = Object.freeze({
   /** Bytes of unpacked weights at most: a WebAssembly heap of 4 GB holds them once more while the session is built. */
@@ -17,27 +19,27 @@ type Form = "wasm" | "wasm+f32-weights" | "webgpu";
 
 export interface StartedRunner {
   readonly ort: Ort;
-  readonly runner: SpanRunner;
+  readonly runner: Runner;
   readonly report: EngineReport;
 }
 
 /** Builds `source`'s span on the backend that `choice` names, or on the faster one. Throws ENGINE_FAILED. */
-export async function startRunner(source: SpanSource, choice: EngineOptions["backend"]): Promise<StartedRunner> {
+export async function startRunner(source: SplitSpan, choice: EngineOptions["backend"]): Promise<StartedRunner> {
   const notices: string[] = [];
   const device = choice === "wasm" ? undefined : await requestDevice(notices);
   if (!device) {
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
     const ort: Ort = await import("onnxruntime-web/wasm");
     const cpu = wasmForm(source, notices);
-    const runner = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false, drain: true });
+    const runner = await build(ort, source, cpu.take, { executionProviders: ["wasm"], cacheOnDevice: false, drain: true });
     return started(ort, runner, await selfTest(runner, () => performance.now()), cpu.form, notices);
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
   const cpu = wasmForm(source, notices);
-  const wasm = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false });
+  const wasm = await build(ort, source, cpu.take, { executionProviders: ["wasm"], cacheOnDevice: false });
   const reference = await selfTest(wasm, () => performance.now());
   try {
-    const webgpu = await SpanRunner.create(ort, source, {
+    const webgpu = await build(ort, source, (part) => part, {
       executionProviders: [{ name: "webgpu", device }],
       cacheOnDevice: true,
       drain: true, // WebAssembly's session stands: this one is the last
@@ -61,18 +63,46 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
   return started(ort, wasm, reference, cpu.form, notices);
 }
 
-/** What runs on WebAssembly: packed weights unpacked where that fits, which is part of the determinism class. */
-function wasmForm(source: SpanSource, notices: string[]): { readonly source: SpanSource; readonly form: Form } {
-  if (!source.converted) return { source, form: "wasm" };
-  if (convertedBytes(source.converted) > DEFAULTS.unpackedBytes) {
-    notices.push("This span's 4-bit weights are too large to unpack here, so WebAssembly runs them packed, which is several times slower.");
-    return { source, form: "wasm" };
+/** A session for each part, one after the other: of `take`'s copies of weights one part's are in memory at a time. */
+async function build(
+  ort: Ort,
+  { plan, parts }: SplitSpan,
+  take: (part: SpanSource) => SpanSource,
+  options: SpanRunnerOptions,
+): Promise<Runner> {
+  const runners: Runner[] = [];
+  try {
+    for (const part of parts) {
+      runners.push(await SpanRunner.create(ort, take(part), options));
+      if (options.drain) freeUnread(part, parts.slice(parts.indexOf(part) + 1));
+    }
+  } catch (error) {
+    await Promise.all(runners.map((runner) => runner.release()));
+    throw error;
   }
-  return { source: unpackSpan(source), form: "wasm+f32-weights" };
+  return chainRunners(plan, runners);
+}
+
+/** Frees what a part has no more use for: packed weights, and what no part behind it reads too. */
+function freeUnread({ externalData }: SpanSource, behind: readonly SpanSource[]): void {
+  const wanted = new Set(behind.flatMap((part) => part.externalData.map(({ data }) => data.buffer)));
+  for (const { data } of externalData) if (!wanted.has(data.buffer)) freeBuffer(data.buffer);
+}
+
+/** What runs on WebAssembly: packed weights unpacked where that fits, which is part of the determinism class. */
+function wasmForm({ parts }: SplitSpan, notices: string[]): { readonly take: (part: SpanSource) => SpanSource; readonly form: Form } {
+  const unpackedBytes = parts.reduce((sum, { converted }) => sum + (converted ? convertedBytes(converted) : 0), 0);
+  const asItIs = (part: SpanSource): SpanSource => part;
+  if (unpackedBytes === 0) return { take: asItIs, form: "wasm" };
+  if (unpackedBytes > DEFAULTS.unpackedBytes) {
+    notices.push("This span's 4-bit weights are too large to unpack here, so WebAssembly runs them packed, which is several times slower.");
+    return { take: asItIs, form: "wasm" };
+  }
+  return { take: unpackSpan, form: "wasm+f32-weights" };
 }
 
 /** `form` is the backend, and with a plus what was done to the weights: both are part of the determinism class. */
-function started(ort: Ort, runner: SpanRunner, test: SelfTest, form: Form, notices: readonly string[]): StartedRunner {
+function started(ort: Ort, runner: Runner, test: SelfTest, form: Form, notices: readonly string[]): StartedRunner {
   const layerMs = test.stepMs / spanLength(runner.plan.span);
   return {
     ort,

@@ -2,7 +2,7 @@
 import type { Engine, StartEngine } from "../engine/contract.ts";
 import type { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
-import type { SpanSource } from "../protocol/span-plan.ts";
+import type { SplitSpan } from "../protocol/span-plan.ts";
 import type { PeerAnnouncement } from "../protocol/directory-frames.ts";
 import { isCovered } from "../route/coverage.ts";
 import { mayRelease, planPlacement } from "../route/plan-placement.ts";
@@ -37,7 +37,7 @@ export interface SpanLoader {
   readonly layerCount: number;
   /** The longest part of a span, from its start, that this device can hold; undefined where there is none. */
   fit?(span: Span): Span | undefined;
-  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SpanSource>;
+  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan>;
 }
 
 export interface LenderDeps {

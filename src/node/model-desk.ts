@@ -6,7 +6,6 @@ import type { TileExchange, TileShelf } from "../mesh/tile-exchange.ts";
 import { abortable } from "../shared/abort.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
-import type { BackendChoice } from "./handle.ts";
 import { DEFAULTS } from "./model-bytes.ts";
 import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
 import type { OfferedModel } from "./relay-api.ts";
@@ -21,7 +20,6 @@ export interface ModelDeskDeps extends OpenModelDeps {
   readonly directory: Directory;
   readonly service: SpanService;
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
-  readonly backend: () => BackendChoice;
   /** Bytes of weights that this browser keeps. */
   readonly keepBytes: () => number;
 }
