@@ -45,6 +45,8 @@ export interface EngineReport {
   readonly determinismClass: string;
   /** Milliseconds per layer of a decode step, measured after loading. */
   readonly layerMs: number;
+  /** Milliseconds in which packed weights were unpacked while loading; 0 where none were. */
+  readonly conversionMs: number;
   /** What a person should know: WebGPU absent, refused by its self-test, or slower. */
   readonly notices: readonly string[];
 }

@@ -186,7 +186,7 @@ export class Lender {
       this.#held = { span: move.span, engine, choice: move.choice };
       this.#move = undefined;
       service.add(engine);
-      performance.mark("manyhands:serving");
+      performance.mark("manyhands:serving", { detail: { conversionMs: engine.report.conversionMs } });
       void engine.died.then((error) => this.#died(engine, error));
       this.#announce();
       this.#showServing();

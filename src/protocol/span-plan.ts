@@ -118,6 +118,9 @@ export function spanBuffers({ parts }: SplitSpan): ArrayBuffer[] {
   return [...new Set(parts.flatMap((part) => [part.graph.buffer, ...part.externalData.map(({ data }) => data.buffer)]))];
 }
 
+/** Bytes of unpacked weights at most, in a WebAssembly heap of 4 GB beside caches and gaps; beyond, they run packed. */
+export const MAX_UNPACKED_BYTES = 1.5e9;
+
 /** Bytes of f32 weights that a conversion makes. */
 export function convertedBytes({ conversions }: ConvertedSpan): number {
   return conversions.reduce((sum, { rows, columns }) => sum + 4 * rows * columns, 0);

@@ -7,10 +7,12 @@ import type { Browser } from "playwright-core";
 import { findModels } from "../../relay/models.ts";
 import { startRelay } from "../../relay/relay.ts";
 import { loadSpan } from "../../src/model/load-span.ts";
+import { unpackSpan } from "../../src/engine/dequantize.ts";
 import { decodeManifest, type Manifest } from "../../src/model/manifest.ts";
 import { MemoryTileStore } from "../../src/model/memory-tile-store.ts";
 import { coalesce } from "../../src/model/http-tile-source.ts";
 import type { TileRange, TileRead, TileSource } from "../../src/model/tile-source.ts";
+import type { SpanSource } from "../../src/protocol/span-plan.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asModelId, asPeerId } from "../../src/shared/ids.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
@@ -28,12 +30,20 @@ const DEFAULTS = Object.freeze({
   rounds: "5",
   /** Bytes a second from the hub: a line of 200 Mbit/s. 0 is as fast as the machine goes. */
   rate: "25000000",
-  /** Layers of twelve. */
-  layers: "4",
 });
+
+/** A span of four layers of each. */
+const CASES = Object.freeze({
+  third: HUB_SHAPES.twelveLayers,
+  "4-bit": HUB_SHAPES.twelveLayersOf4Bits,
+  whole: HUB_SHAPES.fourLayers,
+});
+const LAYERS = 4;
 
 interface Sample {
   readonly ms: number;
+  /** Of `ms`: unpacking weights. */
+  readonly conversionMs: number;
   /** Bytes of the renderer above what it had before, at the highest. */
   readonly peakBytes: number;
 }
@@ -44,34 +54,51 @@ export async function run(args: readonly string[]): Promise<void> {
     options: {
       rounds: { type: "string", default: DEFAULTS.rounds },
       rate: { type: "string", default: DEFAULTS.rate },
-      layers: { type: "string", default: DEFAULTS.layers },
+      case: { type: "string", default: Object.keys(CASES).join(",") },
     },
   });
+  for (const name of values.case.split(",")) {
+    if (!isCase(name)) throw new Error(`there is no case "${name}", only ${Object.keys(CASES).join(", ")}`);
+    await runCase(name, { rounds: Number(values.rounds), rate: Number(values.rate) });
+  }
+}
+
+const isCase = (name: string): name is keyof typeof CASES => Object.hasOwn(CASES, name);
+
+async function runCase(name: keyof typeof CASES, { rounds, rate }: { readonly rounds: number; readonly rate: number }): Promise<void> {
   const scratch = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
   const models: Record<string, string> = {};
-  const hub = await startHub({ models, bytesPerSecond: Number(values.rate) });
-  const served = await hubModel({ shape: HUB_SHAPES.twelveLayers, url: hub.folderOf(HUB_MODEL), folder: path.join(scratch, "model") });
+  const hub = await startHub({ models, bytesPerSecond: rate });
+  const served = await hubModel({ shape: CASES[name], url: hub.folderOf(HUB_MODEL), folder: path.join(scratch, "model") });
   models[HUB_MODEL] = served.files;
-  const manifest = decodeManifest(served.bytes);
-  const layers = Number(values.layers);
-  const bench = new LoadBench(manifest, served.id, served.folder, hub, scratch, layers);
+  const bench = new LoadBench(decodeManifest(served.bytes), served.id, served.folder, hub, scratch, LAYERS);
   const plain = await servePlainPage(await bench.plainSpan(served.files));
   try {
-    const [ours, others] = await bench.compare(Number(values.rounds), plain);
-    const [oursMs, plainMs] = [spread(ours.map(({ ms }) => ms)), spread(others.map(({ ms }) => ms))];
-    const weights = bench.weightBytes;
+    const [ours, others] = await bench.compare(rounds, plain);
+    const { weightBytes, heldBytes } = bench;
+    const loadMs = spread(ours.map(({ ms, conversionMs }) => ms - conversionMs));
+    const plainMs = spread(others.map(({ ms }) => ms));
     print({
-      case: "time",
-      weightBytes: weights,
-      bytesPerSecond: Number(values.rate),
-      readyMs: oursMs,
+      case: `time ${name}`,
+      weightBytes,
+      bytesPerSecond: rate,
+      readyMs: spread(ours.map(({ ms }) => ms)),
+      conversionMs: spread(ours.map(({ conversionMs }) => conversionMs)),
+      loadMs,
       plainMs,
-      ratio: ratio(oursMs.median, plainMs.median),
+      ratio: ratio(loadMs.median, plainMs.median),
     });
-    const fixed = await bench.fixedBytes();
-    const peak = (samples: readonly Sample[]) => spread(samples.map(({ peakBytes }) => (peakBytes - fixed) / weights));
+    const fixedBytes = await bench.fixedBytes();
+    const peak = (samples: readonly Sample[], bytes: number) => spread(samples.map(({ peakBytes }) => (peakBytes - fixedBytes) / bytes));
     // The page's code and the runtime take the same whatever the span: measured with a model of 8 MB, and taken off.
-    print({ case: "memory", weightBytes: weights, fixedBytes: fixed, peakToWeights: peak(ours), plainPeakToWeights: peak(others) });
+    print({
+      case: `memory ${name}`,
+      weightBytes,
+      heldBytes,
+      fixedBytes,
+      peakToWeights: peak(ours, heldBytes),
+      plainPeakToWeights: peak(others, weightBytes),
+    });
   } finally {
     await plain.stop();
     await hub.stop();
@@ -80,7 +107,10 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 class LoadBench {
+  /** Of the span, as they are fetched. */
   weightBytes = 0;
+  /** And as they are held: what comes in 4 bits is unpacked. */
+  heldBytes = 0;
   readonly #manifest: Manifest;
   readonly #model: string;
   readonly #folder: string;
@@ -102,23 +132,26 @@ class LoadBench {
   async plainSpan(files: string): Promise<{ readonly graph: Uint8Array; readonly files: readonly PlainFile[]; readonly url: string }> {
     const ranges: TileRange[] = [];
     const folder = new FolderTileSource(files);
-    const source: TileSource = {
+    const noted: TileSource = {
       async *read(asked, signal): AsyncGenerator<TileRead> {
         ranges.push(...asked);
         yield* folder.read(asked, signal);
       },
     };
-    const { graph, externalData } = await loadSpan({
+    const source = await loadSpan({
       model: asModelId(this.#model),
       manifest: this.#manifest,
       graph: new Uint8Array(await readFile(path.join(files, this.#manifest.graph.path))),
       span: this.#span,
-      source,
+      source: noted,
       store: new MemoryTileStore({ budgetBytes: 0 }),
       clock: systemClock,
       signal: new AbortController().signal,
     });
-    this.weightBytes = externalData.reduce((sum, { data }) => sum + data.byteLength, 0);
+    const { graph, externalData } = source;
+    const bytesOf = (files: SpanSource["externalData"]): number => files.reduce((sum, { data }) => sum + data.byteLength, 0);
+    this.weightBytes = bytesOf(externalData);
+    this.heldBytes = bytesOf(unpackSpan(source).externalData);
     // Tiles of one weight follow each other: their first one says where it begins.
     const starts: TileRange[] = [];
     let at = 0;
@@ -147,7 +180,7 @@ class LoadBench {
       others.push(await this.#plain(plain));
       console.error(
         `round ${round + 1}: ${ours.at(-1)?.ms.toFixed(0)} ms against ${others.at(-1)?.ms.toFixed(0)} ms, ` +
-          `${((ours.at(-1)?.peakBytes ?? 0) / this.weightBytes).toFixed(2)} times the weights against ${((others.at(-1)?.peakBytes ?? 0) / this.weightBytes).toFixed(2)}`,
+          `${megabytes(ours.at(-1)?.peakBytes)} at the highest against ${megabytes(others.at(-1)?.peakBytes)}`,
       );
     }
     return [ours, others];
@@ -176,11 +209,14 @@ class LoadBench {
       const tab = await Tab.open(browser, relay.url);
       const memory = await rendererMemory(browser);
       await tab.lend();
-      const ms = await tab.page.evaluate(() => {
-        const at = (name: string): number => performance.getEntriesByName(name).at(-1)?.startTime ?? Number.NaN;
-        return at("manyhands:serving") - at("manyhands:load-started");
+      const times = await tab.page.evaluate(() => {
+        const mark = (name: string): PerformanceMark | undefined =>
+          performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark | undefined;
+        const [started, serving] = [mark("manyhands:load-started"), mark("manyhands:serving")];
+        const { conversionMs } = serving?.detail as { readonly conversionMs: number }; // the page's own word
+        return { ms: (serving?.startTime ?? Number.NaN) - (started?.startTime ?? Number.NaN), conversionMs };
       });
-      return { ms, peakBytes: await memory.peakBytes() };
+      return { ...times, peakBytes: await memory.peakBytes() };
     } finally {
       await browser.close();
       await relay.stop();
@@ -194,12 +230,13 @@ class LoadBench {
       await page.goto(plain.url);
       const memory = await rendererMemory(browser);
       const ms = await page.evaluate(() => (globalThis as unknown as { readonly load: () => Promise<number> }).load());
-      return { ms, peakBytes: await memory.peakBytes() };
+      return { ms, conversionMs: 0, peakBytes: await memory.peakBytes() };
     } finally {
       await browser.close();
     }
   }
 }
 
+const megabytes = (bytes = Number.NaN): string => `${(bytes / 1e6).toFixed(0)} MB`;
 const ratio = (part: number, whole: number): number => Number((part / whole).toFixed(3));
 const print = (line: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify({ bench: "load", ...line }));
