@@ -19,7 +19,7 @@ import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
 import { FolderTileSource } from "../model/model-folder.ts";
 import { HUB_MODEL, HUB_SHAPES, hubModel } from "./hub-model.ts";
-import { type PlainFile, type PlainPage, servePlainPage } from "./plain-load.ts";
+import { type PlainPage, type PlainSpan, servePlainPage } from "./plain-load.ts";
 import { announceStandIn } from "./stand-in.ts";
 import { rendererMemory } from "./renderer-memory.ts";
 import { spread } from "./spread.ts";
@@ -32,13 +32,12 @@ const DEFAULTS = Object.freeze({
   rate: "25000000",
 });
 
-/** A span of four layers of each. */
+/** Layers of a model. */
 const CASES = Object.freeze({
-  third: HUB_SHAPES.twelveLayers,
-  "4-bit": HUB_SHAPES.twelveLayersOf4Bits,
-  whole: HUB_SHAPES.fourLayers,
+  third: { shape: HUB_SHAPES.twelveLayers, layers: 4 },
+  "4-bit": { shape: HUB_SHAPES.twelveLayersOf4Bits, layers: 12 },
+  whole: { shape: HUB_SHAPES.fourLayers, layers: 4 },
 });
-const LAYERS = 4;
 
 interface Sample {
   readonly ms: number;
@@ -57,21 +56,30 @@ export async function run(args: readonly string[]): Promise<void> {
       case: { type: "string", default: Object.keys(CASES).join(",") },
     },
   });
+  const options = { rounds: Number(values.rounds), rate: Number(values.rate), fixedBytes: await fixedBytes(Number(values.rounds)) };
   for (const name of values.case.split(",")) {
     if (!isCase(name)) throw new Error(`there is no case "${name}", only ${Object.keys(CASES).join(", ")}`);
-    await runCase(name, { rounds: Number(values.rounds), rate: Number(values.rate) });
+    await runCase(name, options);
   }
 }
 
 const isCase = (name: string): name is keyof typeof CASES => Object.hasOwn(CASES, name);
 
-async function runCase(name: keyof typeof CASES, { rounds, rate }: { readonly rounds: number; readonly rate: number }): Promise<void> {
+interface CaseOptions {
+  readonly rounds: number;
+  /** Bytes a second. */
+  readonly rate: number;
+  /** Of a tab that holds next to nothing: the page, the mesh and the runtime. */
+  readonly fixedBytes: number;
+}
+
+async function runCase(name: keyof typeof CASES, { rounds, rate, fixedBytes }: CaseOptions): Promise<void> {
   const scratch = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
   const models: Record<string, string> = {};
   const hub = await startHub({ models, bytesPerSecond: rate });
-  const served = await hubModel({ shape: CASES[name], url: hub.folderOf(HUB_MODEL), folder: path.join(scratch, "model") });
+  const served = await hubModel({ shape: CASES[name].shape, url: hub.folderOf(HUB_MODEL), folder: path.join(scratch, "model") });
   models[HUB_MODEL] = served.files;
-  const bench = new LoadBench(decodeManifest(served.bytes), served.id, served.folder, hub, scratch, LAYERS);
+  const bench = new LoadBench(decodeManifest(served.bytes), served.id, served.folder, hub, scratch, CASES[name].layers);
   const plain = await servePlainPage(await bench.plainSpan(served.files));
   try {
     const [ours, others] = await bench.compare(rounds, plain);
@@ -88,7 +96,6 @@ async function runCase(name: keyof typeof CASES, { rounds, rate }: { readonly ro
       plainMs,
       ratio: ratio(loadMs.median, plainMs.median),
     });
-    const fixedBytes = await bench.fixedBytes();
     const peak = (samples: readonly Sample[], bytes: number) => spread(samples.map(({ peakBytes }) => (peakBytes - fixedBytes) / bytes));
     // The page's code and the runtime take the same whatever the span: measured with a model of 8 MB, and taken off.
     print({
@@ -103,6 +110,41 @@ async function runCase(name: keyof typeof CASES, { rounds, rate }: { readonly ro
     await plain.stop();
     await hub.stop();
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What a tab takes for holding next to nothing, median of `rounds`: measured with the bundled model, whose bytes are taken off. */
+async function fixedBytes(rounds: number): Promise<number> {
+  const { summary } = (await findModels(SITE, []))[0] ?? {};
+  const data = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
+  const relay = await startRelay({ port: 0, data, models: [] });
+  try {
+    const peaks: number[] = [];
+    for (let round = 0; round < rounds; round++) peaks.push((await lendOnce(relay.url)).peakBytes);
+    return spread(peaks).median - (summary?.sizeBytes ?? 0);
+  } finally {
+    await relay.stop();
+    await rm(data, { recursive: true, force: true });
+  }
+}
+
+/** A tab in a browser of its own that lends until it serves. */
+async function lendOnce(url: string): Promise<Sample> {
+  const browser = await launchBrowser();
+  try {
+    const tab = await Tab.open(browser, url);
+    const memory = await rendererMemory(browser);
+    await tab.lend();
+    const times = await tab.page.evaluate(() => {
+      const mark = (name: string): PerformanceMark | undefined =>
+        performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark | undefined;
+      const [started, serving] = [mark("manyhands:load-started"), mark("manyhands:serving")];
+      const { conversionMs } = serving?.detail as { readonly conversionMs: number }; // the page's own word
+      return { ms: (serving?.startTime ?? Number.NaN) - (started?.startTime ?? Number.NaN), conversionMs };
+    });
+    return { ...times, peakBytes: await memory.peakBytes() };
+  } finally {
+    await browser.close();
   }
 }
 
@@ -128,8 +170,8 @@ class LoadBench {
     this.#span = { start, end: start + layers };
   }
 
-  /** What the plain page fetches: the span's graph, and where the bytes of each of its files lie. */
-  async plainSpan(files: string): Promise<{ readonly graph: Uint8Array; readonly files: readonly PlainFile[]; readonly url: string }> {
+  /** What the plain page fetches: the span's graph, and where the bytes of each of its files lie. What is unpacked it has at once. */
+  async plainSpan(files: string): Promise<PlainSpan> {
     const ranges: TileRange[] = [];
     const folder = new FolderTileSource(files);
     const noted: TileSource = {
@@ -148,7 +190,7 @@ class LoadBench {
       clock: systemClock,
       signal: new AbortController().signal,
     });
-    const { graph, externalData } = source;
+    const { externalData, converted } = source;
     const bytesOf = (files: SpanSource["externalData"]): number => files.reduce((sum, { data }) => sum + data.byteLength, 0);
     this.weightBytes = bytesOf(externalData);
     this.heldBytes = bytesOf(unpackSpan(source).externalData);
@@ -161,7 +203,8 @@ class LoadBench {
     }
     const whole = coalesce(ranges, { gapBytes: 4096, requestBytes: Infinity });
     return {
-      graph,
+      graph: converted?.graph ?? source.graph,
+      unpacked: converted?.conversions.map(({ path: name, rows, columns }) => ({ name, length: 4 * rows * columns })) ?? [],
       url: this.#hub.folderOf(HUB_MODEL),
       files: externalData.map(({ path: name, data }, index) => {
         const { file, offset } = starts[index] as TileRange; // one for each
@@ -186,39 +229,20 @@ class LoadBench {
     return [ours, others];
   }
 
-  /** What a tab takes for holding next to nothing: the page, the mesh and the runtime. */
-  async fixedBytes(): Promise<number> {
-    const { summary } = (await findModels(SITE, []))[0] ?? {};
-    const { peakBytes } = await this.#ours("fixed", []);
-    return peakBytes - (summary?.sizeBytes ?? 0);
-  }
-
-  async #ours(name: string, models: readonly string[] = [this.#folder]): Promise<Sample> {
-    const relay = await startRelay({ port: 0, data: path.join(this.#scratch, `relay-${name}`), models: [...models] });
-    const browser = await launchBrowser();
+  async #ours(name: string): Promise<Sample> {
+    const relay = await startRelay({ port: 0, data: path.join(this.#scratch, `relay-${name}`), models: [this.#folder] });
     try {
       const { layerCount } = this.#manifest;
       const others = [
         { start: 0, end: this.#span.start },
         { start: this.#span.end, end: layerCount },
       ].filter(({ start, end }) => start < end);
-      for (const [index, span] of models.length > 0 ? others.entries() : []) {
+      for (const [index, span] of others.entries()) {
         const stand = asPeerId(`12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXT${index + 1}`);
         announceStandIn(relay, this, stand, asModelId(this.#model), span);
       }
-      const tab = await Tab.open(browser, relay.url);
-      const memory = await rendererMemory(browser);
-      await tab.lend();
-      const times = await tab.page.evaluate(() => {
-        const mark = (name: string): PerformanceMark | undefined =>
-          performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark | undefined;
-        const [started, serving] = [mark("manyhands:load-started"), mark("manyhands:serving")];
-        const { conversionMs } = serving?.detail as { readonly conversionMs: number }; // the page's own word
-        return { ms: (serving?.startTime ?? Number.NaN) - (started?.startTime ?? Number.NaN), conversionMs };
-      });
-      return { ...times, peakBytes: await memory.peakBytes() };
+      return await lendOnce(relay.url);
     } finally {
-      await browser.close();
       await relay.stop();
     }
   }
