@@ -1,7 +1,8 @@
 // The load-time self-test: a backend that does not agree with WebAssembly on a prefill is not used.
 import type { SpanPlan } from "../protocol/span-plan.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
-import { floatLogits, halfToFloat } from "./float16.ts";
+import { halfToFloat } from "../shared/half-floats.ts";
+import { floatLogits } from "./float16.ts";
 import type { Runner } from "./runner-chain.ts";
 import type { RunResult } from "./span-runner.ts";
 

@@ -1,12 +1,11 @@
 // A tab that has joined: its mesh, directory, models and services, built once and torn down together.
-import { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { takeIdentity } from "../mesh/identity.browser.ts";
 import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
 import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
-import { PROTOCOLS } from "../protocol/version.ts";
+import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
@@ -14,6 +13,9 @@ import type { NodeConfig } from "./config.ts";
 import type { BackendChoice, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import { startWorkerSpan } from "./span-client.ts";
+import { SpanDesk } from "./span-desk.ts";
+import type { StartSpan } from "./span-host.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
@@ -21,7 +23,8 @@ export interface Joined {
   /** The operator's list, the best first. */
   readonly offers: readonly ModelOffer[];
   readonly models: ModelDesk;
-  readonly service: SpanService;
+  readonly desk: SpanDesk;
+  readonly startSpan: StartSpan;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -49,14 +52,16 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     clock,
     log,
   });
-  const mesh = new LoopbackMesh(libp2p);
+  const rtc = new RtcMesh({ below: libp2p, iceServers: bootstrap.iceServers, clock, log });
+  const mesh = new LoopbackMesh(rtc);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
-  const service = new SpanService({ mesh, clock, log });
+  const desk = new SpanDesk(mesh);
+  const startSpan = startWorkerSpan({ mesh, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
     // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
     const now = peers.map(({ peer }) => peer);
-    for (const peer of present) if (!now.includes(peer)) libp2p.suspect(peer);
+    for (const peer of present) if (!now.includes(peer)) rtc.suspect(peer);
     present = now;
   });
   const models = new ModelDesk({
@@ -64,7 +69,8 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     relayOrigin: config.relayOrigin,
     offers: bootstrap.models,
     directory,
-    service,
+    desk,
+    startSpan,
     exchange: (shelf) => libp2p.exchange(shelf),
     backend,
     keepBytes,
@@ -72,17 +78,16 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     log,
     onNotice,
   });
-  mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
   return {
     mesh,
     directory,
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
-    service,
-    vanish: () => libp2p.vanish(),
+    desk,
+    startSpan,
+    vanish: () => rtc.vanish(),
     stop: async () => {
       await directory.stop();
-      await service.stop();
       await models.stop();
       await mesh.stop();
       identity.release();
