@@ -38,6 +38,7 @@ interface Opened extends DeskModel {
 export class ModelDesk {
   readonly #deps: ModelDeskDeps;
   readonly #opening = new Map<ModelId, Promise<Opened>>();
+  readonly #solos = new Set<SoloSpan>();
   readonly #stopping = new AbortController();
   #exchange: Promise<TileExchange> | undefined;
   readonly #shelves = new Set<TileShelf>();
@@ -84,7 +85,14 @@ export class ModelDesk {
 
   async #open(offer: OfferedModel): Promise<Opened> {
     const { self, relayOrigin, directory, desk, startSpan, backend } = this.#deps;
-    const model = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
+    const opened = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
+    const model: OpenModel = {
+      ...opened,
+      loadSpan: async (...args) => {
+        await this.#freeIdle(); // room for what is loaded now
+        return opened.loadSpan(...args);
+      },
+    };
     const peers = new SwarmPeers({
       self,
       model: model.id,
@@ -93,7 +101,14 @@ export class ModelDesk {
       exchange: (shelf) => this.#share(shelf),
     });
     model.bytes.usePeers(peers);
-    return { model, peers, solo: new SoloSpan({ self, model, desk, startSpan, backend }) };
+    const solo = new SoloSpan({ self, model, desk, startSpan, backend, clock: this.#deps.clock });
+    this.#solos.add(solo);
+    return { model, peers, solo };
+  }
+
+  /** Frees models that were loaded for prompts which have been answered. */
+  async #freeIdle(): Promise<void> {
+    for (const solo of this.#solos) await solo.free();
   }
 
   /** One exchange for all models: tiles go by their hash, whichever model they belong to. It stops with the desk. */
