@@ -6,7 +6,8 @@ import { type BudgetedStore, KeptTiles } from "../model/kept-tiles.ts";
 import { loadSpan, type LoadSpanOptions, loadSplitSpan } from "../model/load-span.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { memoryNeed, type MemoryLimits, whyTooLarge } from "../model/memory-need.ts";
-import { MountedTileSource } from "../model/mounted-tile-source.browser.ts";
+import type { FolderHandle } from "../model/folder-handle.ts";
+import { MountedTileSource } from "../model/mounted-tile-source.ts";
 import { MemoryTileStore } from "../model/memory-tile-store.ts";
 import type { TileOrigin } from "../model/swarm-sources.ts";
 import { SwarmTileSource } from "../model/swarm-tile-source.ts";
@@ -92,10 +93,20 @@ export class ModelBytes {
     this.#source = this.#makeSource();
   }
 
-  /** Reads weights from a folder that a person opened before asking any server. It has to hold the model's files; each tile is checked. */
-  mount(folder: FileSystemDirectoryHandle): void {
-    this.#origins = [{ name: `the folder "${folder.name}"`, source: new MountedTileSource(folder) }, ...this.#origins];
+  /** Reads weights from a folder that a person opened before asking any server; each tile is checked. Tells whether it is of use. */
+  async mount(folder: FolderHandle): Promise<void> {
+    const { manifest, onNotice } = this.#options;
+    const source = new MountedTileSource(folder);
+    const why = await source.whyUnfit(manifest.dataFiles);
+    if (why !== undefined) {
+      onNotice(
+        `The folder was not taken: ${why}. Open the folder that holds "${manifest.dataFiles[0]?.path ?? manifest.graph.path}" of ${manifest.name}.`,
+      );
+      return;
+    }
+    this.#origins = [{ name: `the folder "${folder.name}"`, source }, ...originsOf(this.#options)];
     this.#source = this.#makeSource();
+    onNotice(`The weights of ${manifest.name} are read from the folder "${folder.name}" first. Each piece is checked before it is used.`);
   }
 
   setBudget(budgetBytes: number): Promise<void> {

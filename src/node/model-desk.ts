@@ -4,6 +4,7 @@ import type { TileExchange, TileShelf } from "../mesh/tile-exchange.ts";
 import { abortable } from "../shared/abort.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
+import type { FolderHandle } from "../model/folder-handle.ts";
 import { DEFAULTS } from "./model-bytes.ts";
 import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
 import type { OfferedModel } from "./relay-api.ts";
@@ -23,6 +24,8 @@ export interface ModelDeskDeps extends OpenModelDeps {
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
   /** Bytes of weights that this browser keeps. */
   readonly keepBytes: () => number;
+  /** The folder that a person opened for a model. */
+  readonly folderOf: (model: ModelId) => FolderHandle | undefined;
 }
 
 export interface DeskModel {
@@ -64,6 +67,12 @@ export class ModelDesk {
     return abortable(opening, signal);
   }
 
+  /** Reads the weights of a model that is open from `folder` from now on; one that is opened later asks by itself. */
+  async mount(id: ModelId, folder: FolderHandle): Promise<void> {
+    const opened = await this.#opening.get(id)?.catch(() => undefined); // told to whoever opened it
+    await opened?.model.bytes.mount(folder);
+  }
+
   /** Holds what is kept to the budget of now, which a person may have changed. */
   async keepBudget(): Promise<void> {
     const { keepBytes, log } = this.#deps;
@@ -101,6 +110,8 @@ export class ModelDesk {
       exchange: (shelf) => this.#share(shelf),
     });
     model.bytes.usePeers(peers);
+    const folder = this.#deps.folderOf(model.id);
+    if (folder) await model.bytes.mount(folder);
     const solo = new SoloSpan({ self, model, desk, startSpan, backend, clock: this.#deps.clock });
     this.#solos.add(solo);
     return { model, peers, solo };
