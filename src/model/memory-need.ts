@@ -1,7 +1,7 @@
 // What a span takes of this device's memory, told before anything of it is fetched, and whether that can fit.
 import { MAX_UNPACKED_BYTES } from "../protocol/span-plan.ts";
 import { type Manifest, spanBytes } from "./manifest.ts";
-import type { ModelSummary } from "./model-summary.ts";
+import { PEAK_RATIO, unpackedTimes } from "./most-bytes.ts";
 import type { Span } from "../shared/ids.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -10,8 +10,6 @@ export const DEFAULTS = Object.freeze({
    * weights beyond this cannot be built, whatever the device has.
    */
   wasmBytes: 4 * 1024 ** 3 - 512 * 1024 ** 2,
-  /** Peak while loading by bytes of weights (measured: npm run bench -- load). */
-  peakRatio: 1.3,
   /** Bytes of an unpacked weight: WebAssembly computes with f32. */
   unpackedBytes: 4,
   /** Part of the device's memory that one tab may take: browsers kill tabs that go far beyond. */
@@ -40,31 +38,16 @@ export interface MemoryLimits {
   readonly deviceBytes: number | undefined;
 }
 
-/** How many times its bytes a weight takes when it is unpacked, by the words for how it is stored. Of 8 bits some are not: what is told is the most. */
-const UNPACKED_TIMES: ReadonlyMap<string, number> = new Map([
-  ["q4", 8],
-  ["q8", 4],
-]);
-
-/** How many times its bytes a weight of `dtype` takes on WebAssembly, at most. */
-export const unpackedTimes = (dtype: string): number => UNPACKED_TIMES.get(dtype) ?? 1;
-
-/** What holding all of a model takes at most, told of it before anything but its summary is known. */
-export function mostBytes({ sizeBytes, dtype }: Pick<ModelSummary, "sizeBytes" | "dtype">, cacheBudgetBytes: number): number {
-  const unpacked = sizeBytes * unpackedTimes(dtype);
-  return Math.ceil((unpacked > MAX_UNPACKED_BYTES ? sizeBytes : unpacked) * DEFAULTS.peakRatio) + cacheBudgetBytes;
-}
-
 /** What holding `span` takes; more than a graphics card would, which runs weights as they come. */
 export function memoryNeed(manifest: SizedManifest, span: Span, { cacheBudgetBytes }: Pick<MemoryLimits, "cacheBudgetBytes">): MemoryNeed {
   const weightBytes = spanBytes(manifest, span.start, span.end);
   const heldBytes = Math.max(weightBytes, unpackedBytes(manifest, span));
-  return { weightBytes, heldBytes, cacheBytes: cacheBudgetBytes, peakBytes: Math.ceil(heldBytes * DEFAULTS.peakRatio) + cacheBudgetBytes };
+  return { weightBytes, heldBytes, cacheBytes: cacheBudgetBytes, peakBytes: Math.ceil(heldBytes * PEAK_RATIO) + cacheBudgetBytes };
 }
 
 /** Every weight of a product is used once for a token, so its multiply-adds count them. 0 where nothing is unpacked. */
 function unpackedBytes({ dtype, layerCost, layerCount, headCost }: SizedManifest, { start, end }: Span): number {
-  if (!UNPACKED_TIMES.has(dtype)) return 0;
+  if (unpackedTimes(dtype) === 1) return 0;
   const weights = layerCost.slice(start, end).reduce((sum, cost) => sum + cost, end === layerCount ? headCost : 0);
   const bytes = weights * DEFAULTS.unpackedBytes;
   return bytes > MAX_UNPACKED_BYTES ? 0 : bytes;

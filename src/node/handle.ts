@@ -14,7 +14,7 @@ export type { ChatMessage } from "../model/chat-message.ts";
 export type { ModelOffer } from "../model/model-summary.ts";
 export type { ModelReason, ModelStanding } from "../route/plan-model.ts";
 export { pickForPrompt, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
-export { mostBytes, unpackedTimes } from "../model/memory-need.ts";
+export { mostBytes, unpackedTimes } from "../model/most-bytes.ts";
 export { CATALOG, type CatalogEntry, type Device, estimateSizes, layersThatFit } from "../model/catalog.ts";
 export type { FolderHandle } from "../model/folder-handle.ts";
 export type { LoadProgress } from "../shared/progress.ts";

@@ -67,10 +67,8 @@ test("a folder that a person opens is read instead of the relay; one that is of 
 test("a full disk is said, and the tab lends all the same", async ({ openTab, relay }) => {
   const tab = await openTab(relay.url, (context) =>
     context.addInitScript(() => {
-      const put = IDBObjectStore.prototype.put;
-      IDBObjectStore.prototype.put = function (this: IDBObjectStore, value: unknown, key?: IDBValidKey) {
-        if (this.name === "bytes") throw new DOMException("there is no more room", "QuotaExceededError");
-        return put.call(this, value, key);
+      IDBObjectStore.prototype.put = () => {
+        throw new DOMException("there is no more room", "QuotaExceededError");
       };
     }),
   );

@@ -136,11 +136,9 @@ async function lendOnce(url: string): Promise<Sample> {
     const memory = await rendererMemory(browser);
     await tab.lend();
     const times = await tab.page.evaluate(() => {
-      const mark = (name: string): PerformanceMark | undefined =>
-        performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark | undefined;
-      const [started, serving] = [mark("manyhands:load-started"), mark("manyhands:serving")];
-      const { conversionMs } = serving?.detail as { readonly conversionMs: number }; // the page's own word
-      return { ms: (serving?.startTime ?? Number.NaN) - (started?.startTime ?? Number.NaN), conversionMs };
+      const mark = (name: string): PerformanceMark => performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark; // it serves
+      const { conversionMs } = mark("manyhands:serving").detail as { readonly conversionMs: number }; // the page's own word
+      return { ms: mark("manyhands:serving").startTime - mark("manyhands:load-started").startTime, conversionMs };
     });
     return { ...times, peakBytes: await memory.peakBytes() };
   } finally {
