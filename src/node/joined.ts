@@ -7,10 +7,10 @@ import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
 import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
-import type { PeerId } from "../shared/ids.ts";
+import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
-import type { BackendChoice, ModelOffer } from "./handle.ts";
+import type { BackendChoice, FolderHandle, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { startWorkerSpan } from "./span-client.ts";
@@ -36,11 +36,16 @@ export interface JoinOptions {
   readonly log: Log;
   readonly backend: () => BackendChoice;
   readonly keepBytes: () => number;
+  /** The folder that a person opened for a model. */
+  readonly folderOf: (model: ModelId) => FolderHandle | undefined;
   readonly onNotice: (sentence: string) => void;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
-export async function join({ config, bootstrap, log, backend, keepBytes, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
+export async function join(
+  { config, bootstrap, log, backend, keepBytes, folderOf, onNotice }: JoinOptions,
+  signal: AbortSignal,
+): Promise<Joined> {
   const clock = systemClock;
   // `locks` is missing in insecure contexts, whatever the type says.
   const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);
@@ -74,6 +79,7 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     exchange: (shelf) => libp2p.exchange(shelf),
     backend,
     keepBytes,
+    folderOf,
     clock,
     log,
     onNotice,

@@ -1,6 +1,6 @@
 // Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
 import type { Directory } from "../mesh/directory.ts";
-import type { SpanSource } from "../protocol/span-plan.ts";
+import type { SplitSpan } from "../protocol/span-plan.ts";
 import type { PeerAnnouncement } from "../protocol/directory-frames.ts";
 import { isCovered } from "../route/coverage.ts";
 import { mayRelease, planPlacement } from "../route/plan-placement.ts";
@@ -37,7 +37,7 @@ export interface SpanLoader {
   readonly layerCount: number;
   /** The longest part of a span, from its start, that this device can hold; undefined where there is none. */
   fit?(span: Span): Span | undefined;
-  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SpanSource>;
+  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan>;
 }
 
 export interface LenderDeps {
@@ -186,7 +186,7 @@ export class Lender {
       this.#held = { span: move.span, host, choice: move.choice };
       this.#move = undefined;
       desk.add(host);
-      performance.mark("manyhands:serving");
+      performance.mark("manyhands:serving", { detail: { conversionMs: host.report.conversionMs } });
       void host.died.then((error) => this.#died(host, error));
       this.#announce();
       this.#showServing();

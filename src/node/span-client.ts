@@ -5,7 +5,7 @@ import type { SpanServiceEvents } from "../inference/span-service.ts";
 import type { DetachedLink, Link } from "../mesh/link.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { joinLinks, openPortLink } from "../mesh/port-link.ts";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import { type SpanPlan, spanBuffers, type SplitSpan } from "../protocol/span-plan.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { Emitter } from "../shared/events.ts";
@@ -84,13 +84,12 @@ class WorkerSpan implements SpanHost {
   }
 
   /** Throws ENGINE_FAILED or MODEL_UNSUPPORTED. */
-  async load(source: SpanSource, options: EngineOptions): Promise<void> {
-    const buffers = new Set([source.graph.buffer, ...source.externalData.map((file) => file.data.buffer)]);
+  async load(source: SplitSpan, options: EngineOptions): Promise<void> {
     const page = proxy({
       open: (peer: PeerId, protocol: string) => this.#open(peer, protocol),
       tell: (event: SpanWorkerEvent) => this.#hear(event),
     });
-    const outcome = await this.#alive<Outcome<EngineReport>>(this.#api.load(transfer(source, [...buffers]), options, page));
+    const outcome = await this.#alive<Outcome<EngineReport>>(this.#api.load(transfer(source, spanBuffers(source)), options, page));
     if (!outcome.ok) throw new ManyhandsError(outcome.code, outcome.message);
     this.#report = outcome.value;
   }

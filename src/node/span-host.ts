@@ -2,7 +2,7 @@
 import type { EngineOptions, EngineReport } from "../engine/contract.ts";
 import type { SpanServiceEvents } from "../inference/span-service.ts";
 import type { Link } from "../mesh/link.ts";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import type { SpanPlan, SplitSpan } from "../protocol/span-plan.ts";
 import type { Observable } from "../shared/events.ts";
 
 export interface SpanHost extends Observable<SpanServiceEvents> {
@@ -21,4 +21,4 @@ export interface SpanHost extends Observable<SpanServiceEvents> {
 }
 
 /** Builds a span and serves it; takes over the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
-export type StartSpan = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<SpanHost>;
+export type StartSpan = (source: SplitSpan, options: EngineOptions, signal: AbortSignal) => Promise<SpanHost>;

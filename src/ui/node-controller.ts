@@ -1,6 +1,7 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
 import type {
   BackendChoice,
+  FolderHandle,
   LendState,
   ModelOffer,
   Node,
@@ -32,6 +33,8 @@ export interface View extends ModelsView, Choices {
   readonly gaps: readonly Span[];
   readonly served: ServedCounts;
   readonly notices: readonly string[];
+  /** Folders that the person opened, by model. */
+  readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
 }
 
 export interface NodeControllerOptions {
@@ -70,6 +73,7 @@ export class NodeController {
   #lendHere: LendState = { kind: "off" };
   #lendWanted = false;
   #choices: Choices;
+  readonly #folders = new Map<ModelId, FolderHandle>();
   #unsubscribe: (() => void) | undefined;
   /** Counts up with each node that is begun or let go of. */
   #generation = 0;
@@ -104,6 +108,7 @@ export class NodeController {
       gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
       served: state?.served ?? NOTHING_SERVED,
       notices: state?.notices ?? [],
+      folders: this.#folders,
     };
   }
 
@@ -170,6 +175,13 @@ export class NodeController {
   /** Which model is lent; undefined leaves it to what helps the swarm most. */
   setLendModel(lendWish: ModelId | undefined): void {
     this.#choose({ lendWish }, "lendModel", lendWish ?? null, (node) => node.setLendModel(lendWish));
+  }
+
+  /** A folder that the person opened for `model`; a browser forgets it with the page. */
+  mountFolder(model: ModelId, folder: FolderHandle): void {
+    this.#folders.set(model, folder);
+    void this.#withNode((node) => node.mountFolder(model, folder));
+    this.#changed();
   }
 
   #choose(choice: Partial<Choices>, key: string, value: unknown, tell?: (node: Node) => void): void {
@@ -254,6 +266,7 @@ export class NodeController {
     if (backendChoice !== DEFAULT_CHOICES.backendChoice) node.setBackend(backendChoice);
     if (keepBytes !== DEFAULT_CHOICES.keepBytes) node.setKeepBytes(keepBytes);
     if (lendWish !== undefined) node.setLendModel(lendWish);
+    for (const [model, folder] of this.#folders) node.mountFolder(model, folder);
   }
 
   #wait(generation: number, retryInMs: number): void {

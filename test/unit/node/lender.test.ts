@@ -7,6 +7,7 @@ import { startEngineSpan } from "../../support/engine-span-host.ts";
 import type { LendState } from "../../../src/node/handle.ts";
 import { Lender, type SpanLoader } from "../../../src/node/lender.ts";
 import { SpanDesk } from "../../../src/node/span-desk.ts";
+import { joinParts } from "../../../src/protocol/span-plan.ts";
 import { findGaps } from "../../../src/route/coverage.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
@@ -14,7 +15,11 @@ import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { BUNDLED, bundledEngine, bundledSpan } from "../../support/bundled-model.ts";
 
-const model: SpanLoader = { id: BUNDLED.id, layerCount: 8, loadSpan: (span) => Promise.resolve(bundledSpan(span.start, span.end)) };
+const model: SpanLoader = {
+  id: BUNDLED.id,
+  layerCount: 8,
+  loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
+};
 const startEngine: StartEngine = (source) => bundledEngine(source.plan.span.start, source.plan.span.end);
 
 class World {
