@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { planRoute, routeMs } from "../../../src/route/plan-route.ts";
 import { COST, LinkTimes, outweigh, type RouteNeeds, type RoutePeer } from "../../../src/route/route-cost.ts";
 import { asPeerId, type Span } from "../../../src/shared/ids.ts";
-import { everyRoute } from "../../support/every-route.ts";
+import { everyRoute } from "../../../tools/bench/every-route.ts";
 
 const peer = (name: string, serving: readonly (readonly [number, number])[], extra: Partial<RoutePeer> = {}): RoutePeer => ({
   peer: asPeerId(name),
@@ -124,8 +124,10 @@ describe("planRoute", () => {
     const ms = fc.integer({ min: 0, max: 300 });
     const ageMs = fc.constantFrom(0, 30_000, 1_000_000);
     const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+    // Few cuts, so that most swarms have several routes.
+    const piece = fc.constantFrom<readonly [number, number]>([0, 3], [3, 6], [0, 2], [2, 3], [0, 6], [3, 5], [5, 6]);
     const someone = fc.record({
-      serving: fc.array(span, { minLength: 1, maxLength: 2 }),
+      serving: fc.array(piece, { minLength: 1, maxLength: 2 }),
       sessions: fc.nat(3),
       layerMs: maybe(fc.integer({ min: 0, max: 40 })),
       layerMsAgeMs: maybe(ageMs),
