@@ -1,7 +1,8 @@
 // Which peers answer a prompt: spans that cover all layers in order, by the shortest lap there is. Pure.
 import type { PeerId, Span } from "../shared/ids.ts";
 import { isValidSpan } from "./coverage.ts";
-import { COST, LinkTimes, type RouteNeeds, type RoutePeer, spanMs } from "./route-cost.ts";
+import { fresher, LinkTimes } from "./link-times.ts";
+import { COST, oneWayMs, type RouteNeeds, type RoutePeer, spanMs } from "./route-cost.ts";
 
 export interface Hop {
   readonly peer: PeerId;
@@ -14,6 +15,8 @@ export type Route = readonly Hop[];
 /** A span that some peer serves, and the best way to the end of it. */
 interface Node {
   readonly hop: Hop;
+  /** Of its peer, in the link times. */
+  readonly number: number;
   readonly ownMs: number;
   readonly toRequesterMs: number;
   /** From the requester, or the upstream peer, to the end of this span. */
@@ -24,11 +27,10 @@ interface Node {
 
 /** The spans that end at a layer, best first, in two orders: as they are, and with the way to the requester added. */
 interface Ends {
-  readonly nodes: Node[];
-  readonly byCost: Node[];
-  readonly byDetour: Node[];
-  /** By peer, for pairs whose way was measured. */
-  readonly byPeer: Map<PeerId, Node[]>;
+  readonly byCost: readonly Node[];
+  readonly byDetour: readonly Node[];
+  /** By the peer's number, for pairs whose way was measured. */
+  readonly byPeer: ReadonlyMap<number, readonly Node[]>;
 }
 
 /**
@@ -45,16 +47,18 @@ export function planRoute(
   needs: RouteNeeds = {},
 ): Route | undefined {
   const { start, end } = needs.layers ?? { start: 0, end: layerCount };
-  const links = new LinkTimes(peers);
+  const links = new LinkTimes(peers, [needs.from, needs.to]);
   const starting = new Map<number, Node[]>();
   for (const peer of peers) {
     if (exclude.has(peer.peer)) continue;
+    const number = links.numberOf(peer.peer) ?? 0;
     for (const span of peer.serving) {
       if (!isValidSpan(span, layerCount) || span.start < start || span.end > end) continue;
       const node: Node = {
         hop: { peer: peer.peer, span },
+        number,
         ownMs: spanMs(peer, span, needs),
-        toRequesterMs: links.requesterMs(peer.peer),
+        toRequesterMs: links.requesterMs(number),
         costMs: Number.POSITIVE_INFINITY,
         hops: 0,
         before: undefined,
@@ -90,7 +94,7 @@ export function planRoute(
 
 /** Milliseconds of a lap over `route`, as planRoute weighs it. Throws where a hop's peer is not among `peers`. */
 export function routeMs(route: Route, peers: readonly RoutePeer[], needs: RouteNeeds = {}): number {
-  const links = new LinkTimes(peers);
+  const links = new LinkTimes(peers, [needs.from, needs.to]);
   let at = needs.from;
   let ms = 0;
   for (const { peer, span } of route) {
@@ -102,16 +106,15 @@ export function routeMs(route: Route, peers: readonly RoutePeer[], needs: RouteN
   return ms + links.ms(at, needs.to);
 }
 
-function order(nodes: Node[]): Ends {
-  const byPeer = new Map<PeerId, Node[]>();
+function order(nodes: readonly Node[]): Ends {
+  const byPeer = new Map<number, Node[]>();
   for (const node of nodes) {
-    const others = byPeer.get(node.hop.peer);
+    const others = byPeer.get(node.number);
     if (others) others.push(node);
-    else byPeer.set(node.hop.peer, [node]);
+    else byPeer.set(node.number, [node]);
   }
   const detour = (node: Node): number => node.costMs + node.toRequesterMs;
   return {
-    nodes,
     byPeer,
     byCost: nodes.toSorted((a, b) => a.costMs - b.costMs || (isBefore(a, b) ? -1 : 1)),
     byDetour: nodes.toSorted((a, b) => detour(a) - detour(b) || (isBefore(a, b) ? -1 : 1)),
@@ -120,16 +123,18 @@ function order(nodes: Node[]): Ends {
 
 /** Finds the best way to `node` from the spans that end where it starts. */
 function reach(node: Node, ends: Ends, links: LinkTimes): void {
-  const { peer } = node.hop;
-  const known = links.known(peer);
-  const isStranger = (other: Node): boolean => other.hop.peer !== peer && !known?.has(other.hop.peer);
+  const known = new Map<number, { readonly rttMs: number; readonly ageMs: number }>();
+  links.known(node.number, (other, rttMs, ageMs) => {
+    if (ends.byPeer.has(other)) known.set(other, fresher(known.get(other), { rttMs, ageMs }));
+  });
+  const isStranger = (other: Node): boolean => other.number !== node.number && !known.has(other.number);
   const stranger = ends.byCost.find(isStranger);
   if (stranger) settle(node, stranger, COST.unknownRttMs / 2, stranger.hops);
   const near = ends.byDetour.find(isStranger);
   if (near) settle(node, near, near.toRequesterMs + node.toRequesterMs, near.hops);
-  for (const same of ends.byPeer.get(peer) ?? []) settle(node, same, 0, same.hops);
-  if (known === undefined) return;
-  for (const [other, { ms }] of known) for (const before of ends.byPeer.get(other) ?? []) settle(node, before, ms, before.hops);
+  for (const same of ends.byPeer.get(node.number) ?? []) settle(node, same, 0, same.hops);
+  for (const [other, { rttMs, ageMs }] of known)
+    for (const before of ends.byPeer.get(other) ?? []) settle(node, before, oneWayMs(rttMs, ageMs), before.hops);
 }
 
 /** Takes the way over `before` where it is better than the one known. */

@@ -79,61 +79,7 @@ export function spanMs(peer: RoutePeer, span: Span, { cache, determinismClass }:
   return ms;
 }
 
-interface Pair {
-  readonly ms: number;
-  readonly ageMs: number;
-}
-
-/** One-way milliseconds between peers: who measured whom. `undefined` stands for the requester. */
-export class LinkTimes {
-  readonly #unknownMs = COST.unknownRttMs / 2;
-  readonly #toRequester = new Map<PeerId, number>();
-  readonly #pairs = new Map<PeerId, Map<PeerId, Pair>>();
-
-  constructor(peers: readonly RoutePeer[]) {
-    for (const { peer, rttMs, neighbours } of peers) {
-      if (rttMs) this.#toRequester.set(peer, oneWayMs(rttMs.value, rttMs.ageMs));
-      for (const { peer: other, rttMs: pairMs, ageMs = 0 } of neighbours ?? []) {
-        const pair: Pair = { ms: oneWayMs(pairMs, ageMs), ageMs };
-        this.#learn(peer, other, pair);
-        this.#learn(other, peer, pair);
-      }
-    }
-  }
-
-  /** The peers to which `peer`'s own way is known; none for the requester. */
-  known(peer: PeerId | undefined): ReadonlyMap<PeerId, Pair> | undefined {
-    return peer === undefined ? undefined : this.#pairs.get(peer);
-  }
-
-  /** Between requester and peer. */
-  requesterMs(peer: PeerId): number {
-    return this.#toRequester.get(peer) ?? this.#unknownMs;
-  }
-
-  /**
-   * From one to the other: 0 within a peer, else as measured, else the detour over the requester where that is shorter
-   * than what is assumed of strangers.
-   */
-  ms(from: PeerId | undefined, to: PeerId | undefined): number {
-    if (from === to) return 0;
-    if (from === undefined) return to === undefined ? 0 : this.requesterMs(to);
-    if (to === undefined) return this.requesterMs(from);
-    return this.#pairs.get(from)?.get(to)?.ms ?? Math.min(this.#unknownMs, this.requesterMs(from) + this.requesterMs(to));
-  }
-
-  /** Both ends may have measured: the fresher counts, the longer of two that are as fresh. */
-  #learn(from: PeerId, to: PeerId, pair: Pair): void {
-    const pairs = this.#pairs.get(from);
-    if (!pairs) {
-      this.#pairs.set(from, new Map([[to, pair]]));
-      return;
-    }
-    const known = pairs.get(to);
-    if (!known || pair.ageMs < known.ageMs || (pair.ageMs === known.ageMs && pair.ms > known.ms)) pairs.set(to, pair);
-  }
-}
-
-function oneWayMs(rttMs: number, ageMs = 0): number {
-  return outweigh(rttMs, ageMs, COST.unknownRttMs, COST.rttHalfLifeMs) / 2;
+/** Milliseconds one way of a round trip that took `rttMs` when it was measured. */
+export function oneWayMs(rttMs: number, ageMs = 0): number {
+  return (ageMs <= 0 ? rttMs : outweigh(rttMs, ageMs, COST.unknownRttMs, COST.rttHalfLifeMs)) / 2;
 }

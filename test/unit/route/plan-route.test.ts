@@ -1,8 +1,9 @@
 // Routes: tables of what is preferred, and the shortest lap against every route that there is on small swarms.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LinkTimes } from "../../../src/route/link-times.ts";
 import { planRoute, routeMs } from "../../../src/route/plan-route.ts";
-import { COST, LinkTimes, outweigh, type RouteNeeds, type RoutePeer } from "../../../src/route/route-cost.ts";
+import { COST, outweigh, type RouteNeeds, type RoutePeer } from "../../../src/route/route-cost.ts";
 import { asPeerId, type Span } from "../../../src/shared/ids.ts";
 import { everyRoute } from "../../../tools/bench/every-route.ts";
 
