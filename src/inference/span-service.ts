@@ -65,6 +65,13 @@ export class SpanService implements Observable<SpanServiceEvents> {
     return this.#sessions.size;
   }
 
+  /** Positions that the open sessions may fill, all together. */
+  get reservedPositions(): number {
+    let positions = 0;
+    for (const { open } of this.#sessions.values()) positions += open.maxPositions;
+    return positions;
+  }
+
   /** Serves sessions on `engine`'s span from now on. */
   add(engine: Engine, options: { readonly onlySelf: boolean } = { onlySelf: false }): void {
     this.#held.add({ engine, onlySelf: options.onlySelf, retired: false });

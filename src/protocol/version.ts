@@ -1,7 +1,7 @@
 // Protocol ids and the hard limits that every decoder checks before it allocates.
 
 /** Raised with every change of a shape that crosses a wire; written into CHANGELOG.md. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export const PROTOCOLS = Object.freeze({
   /** Tab to relay: what a peer holds, and who else holds what. */
@@ -25,6 +25,10 @@ export const LIMITS = Object.freeze({
   layers: 512,
   /** Peers in a directory snapshot. */
   directoryPeers: 4096,
+  /** Peers to which one peer tells its round trips: what a snapshot of that many peers has room for. */
+  neighbours: 8,
+  /** Characters of the name of a determinism class: runtime, version, backend, what was done to the weights. */
+  classLength: 256,
   /** Characters of a name that a person or operator chose. */
   nameLength: 80,
 });
