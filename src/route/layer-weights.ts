@@ -78,7 +78,8 @@ export class LayerWeights {
       if (!this.isCut(start)) continue;
       let aligned = start;
       let lightest = Number.POSITIVE_INFINITY;
-      for (let end = start + 1; end <= layerCount && (maxLayers === undefined || end - start <= maxLayers); end++) {
+      const furthest = maxLayers === undefined ? layerCount : Math.min(layerCount, start + maxLayers);
+      for (let end = start + 1; end <= furthest; end++) {
         lightest = Math.min(lightest, this.weights[end - 1] ?? 0);
         const isLast = end - start === maxLayers;
         if (!this.isCut(end) && !(isLast && aligned === start)) continue;

@@ -2,21 +2,23 @@
 import { createReadStream, existsSync } from "node:fs";
 import { link, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import http from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { type GgufWeights, writeGguf } from "./gguf.ts";
 import { llamaGraph, type LlamaShape } from "./llama-graph.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
-const MODULES = path.join(ROOT, "node_modules");
+/** The packages' files for browsers lie beside those that Node would take. */
+const TRANSFORMERS = fileURLToPath(import.meta.resolve("@huggingface/transformers"));
 /** What a step of theirs reads is told by the shape; where they start is the same for both. */
 const PROMPT_TOKENS = 30;
 
 /** Folders of the site by their first part. */
 const FOLDERS: Readonly<Record<string, string>> = Object.freeze({
-  transformers: path.join(MODULES, "@huggingface/transformers/dist"),
-  ort: path.join(MODULES, "@huggingface/transformers/node_modules/onnxruntime-web/dist"),
-  wllama: path.join(MODULES, "@wllama/wllama/esm"),
+  transformers: path.dirname(TRANSFORMERS),
+  ort: path.dirname(createRequire(TRANSFORMERS).resolve("onnxruntime-web")), // the one that it was made with
+  wllama: path.dirname(fileURLToPath(import.meta.resolve("@wllama/wllama/esm/index.js"))),
 });
 const TYPES: Readonly<Record<string, string>> = Object.freeze({
   ".js": "text/javascript",

@@ -22,6 +22,8 @@ interface Contender {
   readonly decode: (tokens: number) => Promise<number>;
   readonly close: () => Promise<void>;
   readonly samples: number[];
+  /** Milliseconds a token inside the runtime, where the engine tells: the rest is this project's own. */
+  readonly computeMs: number[];
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -75,10 +77,11 @@ async function compare(
     contenders.push(await openOurs(browser, wide));
     for (let round = 0; round <= rounds; round++) {
       // Interleaved, so that a busy minute of the machine falls on all alike; the first round warms up.
-      for (const { engine, decode, samples } of contenders) {
+      for (const { engine, decode, samples, computeMs } of contenders) {
         const tokensPerSecond = await decode(tokens);
         console.error(`${quantization}, round ${round}, ${engine}: ${tokensPerSecond.toFixed(1)} tokens/s`);
         if (round > 0) samples.push(tokensPerSecond);
+        else computeMs.length = 0;
       }
     }
   } finally {
@@ -87,10 +90,22 @@ async function compare(
     await site.stop();
   }
   const best = Math.max(...contenders.map(({ samples }) => spread(samples).median));
-  for (const { engine, samples } of contenders) {
+  for (const { engine, samples, computeMs } of contenders) {
     const tokensPerSecond = spread(samples);
     const ratioToBest = Number((tokensPerSecond.median / best).toFixed(3));
-    console.log(JSON.stringify({ bench: "solo", engine, quantization, ...size, width: shape.width, tokensPerSecond, ratioToBest }));
+    const msPerToken = { all: Number((1000 / tokensPerSecond.median).toFixed(2)), inRuntime: spread(computeMs).median };
+    console.log(
+      JSON.stringify({
+        bench: "solo",
+        engine,
+        quantization,
+        ...size,
+        width: shape.width,
+        tokensPerSecond,
+        ratioToBest,
+        ...(computeMs.length > 0 && { msPerToken }),
+      }),
+    );
   }
 }
 
@@ -107,6 +122,7 @@ async function openOther(browser: Browser, engine: "transformers.js" | "wllama",
     decode: (tokens) => onPage(page, (solo, count) => solo.decode(count), tokens),
     close: () => context.close(),
     samples: [],
+    computeMs: [],
   };
 }
 
@@ -120,10 +136,12 @@ async function openOurs(browser: Browser, model: string): Promise<Contender> {
   const relay = await startRelay({ port: 0, data, models: [model] });
   const tab = await Tab.open(browser, relay.url);
   await tab.lend({ backend: "wasm", share: 1 });
+  const computeMs: number[] = [];
   const decode = async (tokens: number): Promise<number> => {
     const answer = await tab.ask(PROMPT, { maxTokens: tokens });
     if (answer.status !== "done" || answer.route.length !== 1 || answer.tokens.length !== tokens)
       throw new Error(`the answer ended as "${answer.status}" after ${answer.tokens.length} tokens: ${answer.problem}`);
+    computeMs.push(answer.computeMs);
     return answer.tokensPerSecond;
   };
   const close = async (): Promise<void> => {
@@ -131,5 +149,5 @@ async function openOurs(browser: Browser, model: string): Promise<Contender> {
     await relay.stop();
     await rm(data, { recursive: true, force: true });
   };
-  return { engine: "manyhands", decode, close, samples: [] };
+  return { engine: "manyhands", decode, close, samples: [], computeMs };
 }
