@@ -18,7 +18,11 @@ const MOST_ROUNDS = 8;
  * fixed point: planning again from the planned spans gives the same spans.
  */
 export function planPlacement(peers: readonly PlacementPeer[], layerCount: number): ReadonlyMap<PeerId, Span> {
-  let entries = peers.filter(({ maxLayers }) => maxLayers !== 0).toSorted((a, b) => a.joined - b.joined);
+  let entries = peers
+    .filter(({ maxLayers }) => maxLayers !== 0)
+    // Speed moves layers only to peers that said how many they can hold.
+    .map((peer) => (peer.maxLayers === undefined ? { ...peer, layerMs: undefined } : peer))
+    .toSorted((a, b) => a.joined - b.joined);
   for (let round = 0; ; round++) {
     const holdings = planOnce(entries, layerCount);
     const plan = new Map(holdings.map(({ peer, span }) => [peer.peer, span]));

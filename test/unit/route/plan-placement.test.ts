@@ -119,6 +119,14 @@ describe("planPlacement among peers that told their room and speed", () => {
       ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8", "peer-4 0-4"],
     ],
     ["two against one stay", [roomy(1, 4, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4, [4, 8])], ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"]],
+    [
+      "speed moves no cut of peers that did not tell their room",
+      [
+        { ...peer(1, [0, 4]), layerMs: 10 },
+        { ...peer(2, [4, 8]), layerMs: 90 },
+      ],
+      ["peer-1 0-4", "peer-2 4-8"],
+    ],
     ["a peer with room for nothing gets nothing", [roomy(1, 8, [0, 8]), roomy(2, 0)], ["peer-1 0-8"]],
   ] as const)("%s", (_, peers, expected) => {
     expect(planned(peers, 8)).toEqual(expected);
