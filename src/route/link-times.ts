@@ -24,32 +24,35 @@ export class LinkTimes {
     const count = this.#numbers.size;
     this.#toRequesterMs = new Float64Array(count).fill(UNKNOWN_MS);
     this.#begin = new Int32Array(count + 1);
-    const ends: number[] = [];
-    const measured: number[] = [];
+    const most = peers.reduce((sum, { neighbours = [] }) => sum + neighbours.length, 0);
+    const ends = new Int32Array(2 * most);
+    const measured = new Float64Array(2 * most);
+    let filled = 0;
     for (const [number, { rttMs, neighbours = [] }] of peers.entries()) {
       if (rttMs) this.#toRequesterMs[number] = oneWayMs(rttMs.value, rttMs.ageMs);
       for (const { peer, rttMs: pairMs, ageMs = 0 } of neighbours) {
         const other = this.#numbers.get(peer);
         if (other === undefined || other === number) continue;
-        ends.push(number, other);
-        measured.push(pairMs, ageMs);
+        ends[filled] = number;
+        measured[filled++] = pairMs;
+        ends[filled] = other;
+        measured[filled++] = ageMs;
       }
     }
     // Both ends know of a pair: counted, then sorted into place.
-    for (const end of ends) this.#begin[end + 1] = (this.#begin[end + 1] ?? 0) + 1;
+    for (const end of ends.subarray(0, filled)) this.#begin[end + 1] = (this.#begin[end + 1] ?? 0) + 1;
     for (let number = 0; number < count; number++) this.#begin[number + 1] = (this.#begin[number + 1] ?? 0) + (this.#begin[number] ?? 0);
     const next = this.#begin.slice();
-    this.#other = new Int32Array(ends.length);
-    this.#rttMs = new Float64Array(ends.length);
-    this.#ageMs = new Float64Array(ends.length);
-    for (let index = 0; index < ends.length; index++) {
-      const pair = index >> 1;
+    this.#other = new Int32Array(filled);
+    this.#rttMs = new Float64Array(filled);
+    this.#ageMs = new Float64Array(filled);
+    for (let index = 0; index < filled; index++) {
       const end = ends[index] ?? 0;
       const at = next[end] ?? 0;
       next[end] = at + 1;
       this.#other[at] = ends[index ^ 1] ?? 0;
-      this.#rttMs[at] = measured[2 * pair] ?? 0;
-      this.#ageMs[at] = measured[2 * pair + 1] ?? 0;
+      this.#rttMs[at] = measured[index & ~1] ?? 0;
+      this.#ageMs[at] = measured[index | 1] ?? 0;
     }
   }
 

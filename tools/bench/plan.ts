@@ -50,8 +50,15 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
     const plan = planPlacement(peers, layers);
     return peers.map((peer) => ({ ...peer, span: plan.get(peer.peer) }));
   };
+  // What peers measured stays from round to round, so that making it up is no part of what a round leaves to collect.
+  const facts = new Map<PeerId, RoutePeer>();
+  const factsOf = (peer: PlacementPeer): RoutePeer => {
+    const known = facts.get(peer.peer) ?? asRoutePeer(peer, peers, random);
+    facts.set(peer.peer, known);
+    return { ...known, serving: peer.span ? [peer.span] : [] };
+  };
   const fromNothing = timed(() => (peers = placed()));
-  const [placementMs, routingMs, moved, laps]: [number[], number[], number[], number[]] = [[], [], [], []];
+  const [placementMs, routingMs, moved, laps]: [Timing[], Timing[], number[], number[]] = [[], [], [], []];
   for (let round = 0; round < rounds; round++) {
     const gone = Math.floor(random() * peers.length);
     peers = round % 2 === 0 ? [...peers, newcomer()] : peers.filter((_, index) => index !== gone);
@@ -60,7 +67,7 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
     moved.push(before.filter(({ span }, index) => span && JSON.stringify(span) !== JSON.stringify(peers[index]?.span)).length);
     const spans = peers.flatMap(({ span }) => (span ? [span] : []));
     if (!isRouted(spans, layers)) throw new Error("the placement leads nowhere");
-    const swarm = peers.map((peer) => asRoutePeer(peer, peers, random));
+    const swarm = peers.map(factsOf);
     let lap = 0;
     routingMs.push(
       timed(() => {
@@ -77,20 +84,25 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
       peers: count,
       layers,
       told,
-      routeMs: spread(routingMs),
-      placementMs: spread(placementMs),
-      placementFromNothingMs: spread([fromNothing]).median,
+      routeMs: spread(routingMs.map(({ ms }) => ms)),
+      placementMs: spread(placementMs.map(({ ms }) => ms)),
+      // Of this thread alone: what a machine that is busy with other things does not change.
+      cpuMs: {
+        route: spread(routingMs.map(({ cpuMs }) => cpuMs)).median,
+        placement: spread(placementMs.map(({ cpuMs }) => cpuMs)).median,
+        placementFromNothing: spread([fromNothing.cpuMs]).median,
+      },
       peersMoved: spread(moved),
       hops: spread(laps),
     }),
   );
 }
 
-function asRoutePeer({ peer, span, layerMs }: PlacementPeer, all: readonly PlacementPeer[], random: Random): RoutePeer {
+function asRoutePeer({ peer, layerMs }: PlacementPeer, all: readonly PlacementPeer[], random: Random): RoutePeer {
   const someone = (): PeerId => all[Math.floor(random() * all.length)]?.peer ?? peer;
   return {
     peer,
-    serving: span ? [span] : [],
+    serving: [],
     sessions: Math.floor(4 * random() ** 3),
     layerMs,
     rttMs: random() < 0.1 ? { value: 5 + 300 * random(), ageMs: 120_000 * random() } : undefined,
@@ -139,10 +151,17 @@ function small(cases: number, random: Random): { readonly optimal: number; reado
   return { optimal, routed };
 }
 
-function timed(work: () => unknown): number {
-  const started = performance.now();
+interface Timing {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
+function timed(work: () => unknown): Timing {
+  const [cpu, started] = [process.threadCpuUsage(), performance.now()];
   work();
-  return performance.now() - started;
+  const ms = performance.now() - started;
+  const { user, system } = process.threadCpuUsage(cpu);
+  return { ms, cpuMs: (user + system) / 1000 };
 }
 
 /** Mulberry32 by Tommy Ettinger: small and seeded, the same swarms every time. */
