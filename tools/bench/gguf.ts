@@ -2,20 +2,22 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { LlamaShape } from "./llama-graph.ts";
 
-/** How matrices are stored: `q4` is Q4_0, blocks of 32 values with one half-float scale. Embedding and norms stay floats. */
-export type GgufWeights = "fp32" | "q4";
+/** How matrices are stored: `q4` is Q4_0 and `q8` Q8_0, blocks of 32 values with a half-float scale. Embedding and norms stay floats. */
+export type GgufWeights = "fp32" | "q8" | "q4";
 
 /** Numbers of the format's types. Source: docs/gguf.md of ggml, version 3. */
 const VALUE = Object.freeze({ uint32: 4, int32: 5, float32: 6, boolean: 7, string: 8, array: 9 });
-const TENSOR = Object.freeze({ F32: 0, Q4_0: 2 });
+/** Scales are half floats that give the values the spread of weights: 0.0078 for 4 bits, 0.00027 for 8. */
+const PACKED = Object.freeze({
+  q4: { type: 2, blockBytes: 18, scale: 0x2000 },
+  q8: { type: 8, blockBytes: 34, scale: 0x0c6c },
+});
+const F32 = 0;
 const TOKEN = Object.freeze({ normal: 1, unknown: 2, control: 3, byte: 6 });
 const ALIGNMENT = 32;
 const BLOCK_VALUES = 32;
-const BLOCK_BYTES = 18;
 /** Bytes written at once: a multiple of every block and float. */
-const CHUNK_BYTES = BLOCK_BYTES * ALIGNMENT * 2 ** 12;
-/** Scale of a block as a half float: 0.0078, which gives 4-bit values the spread of weights. */
-const HALF_SCALE = 0x2000;
+const CHUNK_BYTES = 18 * 34 * ALIGNMENT * 2 ** 7;
 /** Half the width of the even spread that has a standard deviation of 0.02. */
 const SPREAD = 0.02 * Math.sqrt(3);
 
@@ -23,7 +25,7 @@ interface GgufTensor {
   readonly name: string;
   /** Innermost first. */
   readonly dims: readonly number[];
-  readonly kind: "matrix" | "norm" | "packed";
+  readonly kind: "matrix" | "norm" | keyof typeof PACKED;
 }
 
 /** Writes the file anew. */
@@ -48,7 +50,7 @@ export async function writeGguf(file: string, shape: LlamaShape, weights: GgufWe
 function llamaTensors(shape: LlamaShape, weights: GgufWeights): readonly GgufTensor[] {
   const { width, feedForward } = shape;
   const [queries, keys] = [shape.heads * shape.headSize, shape.kvHeads * shape.headSize];
-  const kind = weights === "q4" ? "packed" : "matrix";
+  const kind = weights === "fp32" ? "matrix" : weights;
   const norm = (name: string): GgufTensor => ({ name, dims: [width], kind: "norm" });
   const matrix = (name: string, from: number, to: number): GgufTensor => ({ name, dims: [from, to], kind });
   const layers = Array.from({ length: shape.layers }, (_, layer) => [
@@ -72,7 +74,7 @@ function llamaTensors(shape: LlamaShape, weights: GgufWeights): readonly GgufTen
 
 function tensorBytes({ dims, kind }: GgufTensor): number {
   const values = dims.reduce((product, dim) => product * dim, 1);
-  return kind === "packed" ? (values / BLOCK_VALUES) * BLOCK_BYTES : 4 * values;
+  return kind === "q4" || kind === "q8" ? (values / BLOCK_VALUES) * PACKED[kind].blockBytes : 4 * values;
 }
 
 type Value =
@@ -142,7 +144,7 @@ class GgufHead {
     this.#string(name);
     this.#number("setUint32", 4, dims.length);
     for (const dim of dims) this.#uint64(dim);
-    this.#number("setUint32", 4, kind === "packed" ? TENSOR.Q4_0 : TENSOR.F32);
+    this.#number("setUint32", 4, kind === "q4" || kind === "q8" ? PACKED[kind].type : F32);
     this.#uint64(offset);
   }
 
@@ -221,10 +223,11 @@ async function writeTensor(handle: FileHandle, tensor: GgufTensor, seed: number)
   };
   for (let start = 0; start < size; start += CHUNK_BYTES) {
     const chunk = new Uint8Array(Math.min(CHUNK_BYTES, size - start));
-    if (tensor.kind === "packed") {
+    if (tensor.kind === "q4" || tensor.kind === "q8") {
+      const { blockBytes, scale } = PACKED[tensor.kind];
       for (let at = 0; at < chunk.length; at++) chunk[at] = next() >>> 24;
       const view = new DataView(chunk.buffer);
-      for (let at = 0; at < chunk.length; at += BLOCK_BYTES) view.setUint16(at, HALF_SCALE, true);
+      for (let at = 0; at < chunk.length; at += blockBytes) view.setUint16(at, scale, true);
     } else {
       const floats = new Float32Array(chunk.buffer);
       for (let at = 0; at < floats.length; at++) floats[at] = tensor.kind === "norm" ? 1 : (2 * (next() / 2 ** 32) - 1) * SPREAD;

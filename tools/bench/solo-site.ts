@@ -27,6 +27,13 @@ const TYPES: Readonly<Record<string, string>> = Object.freeze({
   ".json": "application/json",
 });
 
+/** As transformers.js names them. */
+const ONNX_FILES: Readonly<Record<GgufWeights, string>> = Object.freeze({
+  fp32: "model.onnx",
+  q8: "model_quantized.onnx",
+  q4: "model_q4.onnx",
+});
+
 /** What each page offers to the bench, on its `window`. */
 export interface SoloPage {
   load(): Promise<void>;
@@ -106,7 +113,8 @@ export async function startSoloSite(folder: string): Promise<SoloSite> {
     const [, first = "", ...rest] = pathname.split("/");
     const page = first === "page" ? PAGES[decodeURIComponent(rest[0] ?? "") as keyof typeof PAGES] : undefined; // undefined where there is none
     if (page) {
-      const script = page(searchParams.get("weights") === "q4" ? "q4" : "fp32");
+      const asked = searchParams.get("weights");
+      const script = page(asked === "q4" || asked === "q8" ? asked : "fp32");
       response.setHeader("content-type", "text/html");
       response.end(`<!doctype html><title>solo</title><link rel="icon" href="data:," /><script type="module">${script}</script>`);
       return;
@@ -150,7 +158,7 @@ export async function ensureSoloModels(shape: LlamaShape, wide: string, weights:
   await rm(draft, { recursive: true, force: true });
   const onnx = path.join(draft, "wide/onnx");
   await mkdir(onnx, { recursive: true });
-  const name = weights === "q4" ? "model_q4.onnx" : "model.onnx";
+  const name = ONNX_FILES[weights];
   await writeFile(path.join(onnx, name), llamaGraph(shape, `${name}_data`).graph);
   await link(path.join(wide, "model.onnx.data"), path.join(onnx, `${name}_data`));
   await writeGguf(path.join(draft, `wide/${weights}.gguf`), shape, weights);

@@ -12,8 +12,9 @@ import { ensureSoloModels, type SoloPage, startSoloSite } from "./solo-site.ts";
 import { spread } from "./spread.ts";
 import { ensureWideModel } from "./wide-model.ts";
 
-const DEFAULTS = Object.freeze({ rounds: "5", tokens: "48", layers: "12", vocabulary: "32000", quantizations: "fp32,q4" });
+const DEFAULTS = Object.freeze({ rounds: "5", tokens: "48", layers: "12", vocabulary: "32000", quantizations: "fp32,q8,q4" });
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
+const BITS = Object.freeze({ fp32: 32, q8: 8, q4: 4 } as const);
 /** Milliseconds for a model to load or an answer to come, on a busy machine. */
 const PATIENCE_MS = 300_000;
 
@@ -42,7 +43,8 @@ export async function run(args: readonly string[]): Promise<void> {
   if (!rounds || !tokens || tokens < 16 || !layers || !vocabulary || vocabulary < 1000)
     throw new Error("--rounds and --layers want whole numbers from 1, --tokens from 16, --vocabulary from 1000");
   for (const quantization of values.quantizations.split(",")) {
-    if (quantization !== "fp32" && quantization !== "q4") throw new Error("--quantizations are fp32, q4 or both");
+    if (quantization !== "fp32" && quantization !== "q8" && quantization !== "q4")
+      throw new Error("--quantizations are some of fp32,q8,q4");
     await compare(quantization, { layers, vocabulary }, rounds, tokens);
   }
 }
@@ -61,7 +63,7 @@ async function compare(
     headSize: 64,
     feedForward: 2048,
     context: 512,
-    bits: quantization === "q4" ? 4 : 32,
+    bits: BITS[quantization],
   };
   console.error(`making the ${quantization} models`);
   const wide = await ensureWideModel(shape);
