@@ -3,7 +3,7 @@ import type { GenerateEvent } from "../inference/generate-event.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
-import type { RoutePeer } from "../route/plan-route.ts";
+import type { RoutePeer } from "../route/route-cost.ts";
 import type { BackendChoice } from "./handle.ts";
 import { CACHE_BUDGET_BYTES, type SpanLoader } from "./lender.ts";
 import type { SpanDesk } from "./span-desk.ts";

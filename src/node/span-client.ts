@@ -52,7 +52,7 @@ class WorkerSpan implements SpanHost {
   readonly #moved = new Map<number, () => void>();
   readonly #death = Promise.withResolvers<Error>();
   #report: EngineReport | undefined;
-  #openSessions = 0;
+  #sessions: SpanServiceEvents["sessions:changed"] = { open: 0, reservedPositions: 0 };
   #links = 0;
   #dead: Error | undefined;
   #disposed: Promise<void> | undefined;
@@ -76,7 +76,11 @@ class WorkerSpan implements SpanHost {
   }
 
   get openSessions(): number {
-    return this.#openSessions;
+    return this.#sessions.open;
+  }
+
+  get reservedPositions(): number {
+    return this.#sessions.reservedPositions;
   }
 
   on<Name extends keyof SpanServiceEvents>(name: Name, listener: (payload: SpanServiceEvents[Name]) => void): () => void {
@@ -159,8 +163,8 @@ class WorkerSpan implements SpanHost {
         this.#emitter.emit("frame:refused", event.refused);
         return;
       case "sessions":
-        this.#openSessions = event.open;
-        this.#emitter.emit("sessions:changed", { open: event.open });
+        this.#sessions = event.sessions;
+        this.#emitter.emit("sessions:changed", event.sessions);
         return;
       case "link-closed":
         this.#moved.get(event.id)?.();
@@ -181,10 +185,10 @@ class WorkerSpan implements SpanHost {
   #die(message: string): void {
     if (this.#dead) return;
     this.#dead = new ManyhandsError("ENGINE_FAILED", message);
-    this.#openSessions = 0;
+    this.#sessions = { open: 0, reservedPositions: 0 };
     for (const release of this.#moved.values()) release();
     this.#moved.clear();
     this.#death.resolve(this.#dead);
-    this.#emitter.emit("sessions:changed", { open: 0 });
+    this.#emitter.emit("sessions:changed", this.#sessions);
   }
 }

@@ -22,7 +22,7 @@ export type SpanWorkerEvent =
   /** Sums over the steps since the last such event, one for each requester. */
   | { readonly kind: "served"; readonly served: readonly SpanServiceEvents["span:served"][] }
   | { readonly kind: "refused"; readonly refused: SpanServiceEvents["frame:refused"] }
-  | { readonly kind: "sessions"; readonly open: number }
+  | { readonly kind: "sessions"; readonly sessions: SpanServiceEvents["sessions:changed"] }
   | { readonly kind: "link-closed"; readonly id: number }
   | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly message: string; readonly fields: object };
 

@@ -9,6 +9,8 @@ export interface SpanHost extends Observable<SpanServiceEvents> {
   readonly plan: SpanPlan;
   readonly report: EngineReport;
   readonly openSessions: number;
+  /** Positions that the open sessions may fill, all together. */
+  readonly reservedPositions: number;
   /** Serves one link until it closes. */
   accept(link: Link): void;
   /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
