@@ -1,4 +1,5 @@
 // What the runs of a kill soak came to: how many texts were the same, how soon a loss was noticed and the answer went on. Pure.
+import { gaps, percentile } from "../bench/spread.ts";
 import { firesPagehide, type KillWay } from "../browser/kill-tab.ts";
 import type { Moment } from "../browser/answer-tap.ts";
 
@@ -62,17 +63,15 @@ export function readTimes(moments: readonly Moment[], blowMs: number): Pick<Kill
   }
   const word = after.find(({ kind }) => kind === "waiting" || kind === "failed");
   const tokens = [blowMs, ...after.filter(({ kind }) => kind === "token").map(({ atMs }) => atMs)];
-  const gaps = tokens.slice(1).map((at, index) => at - (tokens[index] ?? at));
   return {
     detectMs: word === undefined ? undefined : word.atMs - blowMs,
-    resumeMs: gaps.length > 0 && after.at(-1)?.kind === "ended" ? Math.max(...gaps) : undefined,
+    resumeMs: tokens.length > 1 && after.at(-1)?.kind === "ended" ? Math.max(...gaps(tokens)) : undefined,
   };
 }
 
-/** Undefined of nothing; the 95th percentile is the smallest value that at least 95 % do not exceed. Milliseconds, one decimal. */
+/** Undefined of nothing. Milliseconds, one decimal. */
 function times(values: readonly number[]): Times | undefined {
   if (values.length === 0) return undefined;
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number => Number((sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN).toFixed(1));
+  const at = (share: number): number => Number(percentile(values, share).toFixed(1));
   return { median: at(0.5), p95: at(0.95) };
 }
