@@ -5,6 +5,8 @@ import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
 import { HASH_BYTES, readSessionHeader } from "../../src/protocol/session-frames.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 
+/** Milliseconds to join. */
+const JOIN_MS = 15_000;
 const PROTOCOL = "/manyhands/bench-hop/1";
 
 /** Milliseconds of one frame's way to another tab and back. */
@@ -31,7 +33,8 @@ export async function join(relay: string): Promise<string> {
   joined = await Libp2pMesh.start({ seed: crypto.getRandomValues(new Uint8Array(32)), relayAddresses: () => Promise.resolve([relay]) });
   joined.handle(PROTOCOL, (incoming) => void echo(incoming));
   const mesh = joined;
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
+    setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
     const look = (): void => {
       if (mesh.relay.kind === "connected") resolve();
     };
