@@ -1,8 +1,10 @@
 // What benches in real tabs stand on: one browser, a scratch folder, and both gone at the end whatever happens.
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Browser } from "playwright-core";
+import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
 import { launchBrowser } from "../browser/tabs.ts";
 import { ensureWideModel } from "./wide-model.ts";
 
@@ -24,11 +26,12 @@ export async function onBed<T>(flags: readonly string[], work: (bed: BenchBed) =
   }
 }
 
-/** Folders for a relay's `models`: of `bundled` none, of `wide` the synthetic one. Throws for another name. */
+/** Folders for a relay's `models`: of `bundled` none, of `wide` the synthetic one; else `name` is a model folder itself. Throws where it is none. */
 export async function modelFolders(name: string): Promise<readonly string[]> {
   if (name === "bundled") return [];
   if (name === "wide") return [await ensureWideModel()];
-  throw new Error("--model is bundled or wide");
+  if (existsSync(path.join(name, MANIFEST_FILE))) return [path.resolve(name)];
+  throw new Error("--model is bundled, wide or a model folder");
 }
 
 /** A whole number from `least` on, or an error that names the flag. */

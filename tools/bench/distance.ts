@@ -32,12 +32,14 @@ const DEFAULTS = Object.freeze({
 });
 
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
-/** A public list of prompts that repeat themselves (`kind` says what it is) and of some that do not (`kind` is "plain"). */
+/** Prompts whose answers repeat them, and others. */
 const PROMPTS_FILE = path.join(import.meta.dirname, "repeating-prompts.json");
 
-interface ListedPrompt {
-  readonly kind: string;
-  readonly prompt: string;
+const OTHER = "other";
+
+interface PromptList {
+  readonly repeating: readonly { readonly kind: string; readonly prompt: string }[];
+  readonly other: readonly { readonly prompt: string }[];
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -78,7 +80,7 @@ export async function run(args: readonly string[]): Promise<void> {
     current = far;
     for (let round = 0; round <= rounds; round++) await bench.round(round);
     bench.report();
-    if (existsSync(PROMPTS_FILE)) await bench.drafts(JSON.parse(await readFile(PROMPTS_FILE, "utf8")) as readonly ListedPrompt[]);
+    if (existsSync(PROMPTS_FILE)) await bench.drafts(JSON.parse(await readFile(PROMPTS_FILE, "utf8")) as PromptList); // a file of our own
     else console.error(`no ${path.basename(PROMPTS_FILE)}: drafts are not measured`);
     await pair.close();
     await swarm.close();
@@ -165,23 +167,24 @@ class DistanceBench {
   }
 
   /** The same prompts with drafts and without: the text must be the same, and the pace is compared by kind. */
-  async drafts(prompts: readonly ListedPrompt[]): Promise<void> {
+  async drafts({ repeating, other }: PromptList): Promise<void> {
     const ratios = new Map<string, number[]>();
     let same = 0;
-    for (const { kind, prompt } of prompts) {
+    for (const { kind, prompt } of [...repeating, ...other.map((each) => ({ ...each, kind: OTHER }))]) {
       const [plain, drafted] = [await this.#ask(prompt, { drafts: false }), await this.#ask(prompt, { drafts: true })];
       if (JSON.stringify(plain.tokens) === JSON.stringify(drafted.tokens)) same++;
       const ratio = paceOf(drafted) / paceOf(plain);
       ratios.set(kind, [...(ratios.get(kind) ?? []), ratio]);
       console.error(`${kind}: ${ratio.toFixed(2)} times as fast with drafts`);
     }
-    const all = (holds: (kind: string) => boolean): readonly number[] => [...ratios].flatMap(([kind, each]) => (holds(kind) ? each : []));
+    const repeated = [...ratios].flatMap(([kind, each]) => (kind === OTHER ? [] : each));
     this.#print({
       case: "drafts",
-      prompts: prompts.length,
+      model: this.#options.model,
+      prompts: repeating.length + other.length,
       same,
-      repeating: spread(all((kind) => kind !== "plain")),
-      plain: spread(all((kind) => kind === "plain")),
+      repeating: spread(repeated),
+      other: spread(ratios.get(OTHER) ?? []),
       kinds: Object.fromEntries([...ratios].map(([kind, each]) => [kind, spread(each)])),
     });
   }

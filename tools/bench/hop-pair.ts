@@ -21,7 +21,11 @@ export class HopPair {
   }
 
   /** `prepare` is called for the context of each tab before anything is loaded, with its name. */
-  static async open(browser: Browser, relay: Relay, prepare?: (context: BrowserContext, name: string) => Promise<unknown>): Promise<HopPair> {
+  static async open(
+    browser: Browser,
+    relay: Relay,
+    prepare?: (context: BrowserContext, name: string) => Promise<unknown>,
+  ): Promise<HopPair> {
     const built = await build({
       configFile: false,
       logLevel: "silent",
@@ -34,8 +38,7 @@ export class HopPair {
     const [bundle] = Array.isArray(built) ? built : [built];
     if (bundle === undefined || !("output" in bundle)) throw new Error("the bench's page was not bundled");
     const code = `${bundle.output[0].code}; globalThis.hop = hop;`;
-    const open = (name: string): Promise<Tab> =>
-      Tab.open(browser, `${relay.url}healthz`, prepare && ((context) => prepare(context, name)));
+    const open = (name: string): Promise<Tab> => Tab.open(browser, `${relay.url}healthz`, prepare && ((context) => prepare(context, name)));
     const tabs = [await open("hop-a"), await open("hop-b")] as const;
     // As pages are told it: the page's security policy allows no other name of this machine.
     const { addrs } = (await (await fetch(`${relay.url}api/bootstrap`)).json()) as { readonly addrs: readonly string[] }; // our own relay's answer

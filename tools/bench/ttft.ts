@@ -19,7 +19,9 @@ const DEFAULTS = Object.freeze({
 });
 
 const BUNDLED = path.resolve(import.meta.dirname, "../../public/models/tales-2m");
-const WORDS = Object.freeze("the a big small red old dog cat ball tree girl boy park sun home friend happy sad ran saw and with to her his".split(" "));
+const WORDS = Object.freeze(
+  "the a big small red old dog cat ball tree girl boy park sun home friend happy sad ran saw and with to her his".split(" "),
+);
 
 interface Bed {
   readonly swarm: Swarm;
