@@ -1,19 +1,19 @@
 // A tab that has joined: its mesh, directory, models and services, built once and torn down together.
-import { startWorkerEngine } from "../engine/engine-client.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { takeIdentity } from "../mesh/identity.browser.ts";
 import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
 import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
+import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
 import type { BackendChoice, ModelOffer } from "./handle.ts";
-import { startEngineSpan } from "./engine-span-host.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import { startWorkerSpan } from "./span-client.ts";
 import { SpanDesk } from "./span-desk.ts";
 import type { StartSpan } from "./span-host.ts";
 
@@ -52,15 +52,16 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     clock,
     log,
   });
-  const mesh = new LoopbackMesh(libp2p);
+  const rtc = new RtcMesh({ below: libp2p, iceServers: bootstrap.iceServers, clock, log });
+  const mesh = new LoopbackMesh(rtc);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
   const desk = new SpanDesk(mesh);
-  const startSpan = startEngineSpan({ mesh, clock, log }, startWorkerEngine);
+  const startSpan = startWorkerSpan({ mesh, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
     // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
     const now = peers.map(({ peer }) => peer);
-    for (const peer of present) if (!now.includes(peer)) libp2p.suspect(peer);
+    for (const peer of present) if (!now.includes(peer)) rtc.suspect(peer);
     present = now;
   });
   const models = new ModelDesk({
@@ -84,7 +85,7 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     models,
     desk,
     startSpan,
-    vanish: () => libp2p.vanish(),
+    vanish: () => rtc.vanish(),
     stop: async () => {
       await directory.stop();
       await models.stop();

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
 import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
 import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
-import { startEngineSpan } from "../../../src/node/engine-span-host.ts";
+import { startEngineSpan } from "../../support/engine-span-host.ts";
 import type { LendState } from "../../../src/node/handle.ts";
 import { Lender, type SpanLoader } from "../../../src/node/lender.ts";
 import { SpanDesk } from "../../../src/node/span-desk.ts";
