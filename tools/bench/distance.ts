@@ -113,7 +113,7 @@ class DistanceBench {
   }
 
   async warm(): Promise<void> {
-    await this.#options.pair.link(DEFAULTS.hopBytes, DEFAULTS.pings);
+    await this.#options.pair.link("rtc", DEFAULTS.hopBytes, DEFAULTS.pings);
     await this.#ask(PROMPT, {});
   }
 
@@ -122,9 +122,9 @@ class DistanceBench {
     const { pair } = this.#options;
     const { hopBytes, stepBytes, pings, pauseMs } = DEFAULTS;
     const tiny = await pair.raw(64, pings);
-    const hops = await pair.link(hopBytes, pings, pauseMs);
+    const hops = await pair.link("rtc", hopBytes, pings, pauseMs);
     const raw = await pair.raw(hopBytes, pings);
-    const steps = await pair.link(stepBytes, pings, pauseMs);
+    const steps = await pair.link("rtc", stepBytes, pings, pauseMs);
     const answer = await this.#ask(PROMPT, {});
     if (round === 0) return;
     this.#pingMs.push(...tiny.map(({ roundTripMs }) => roundTripMs));

@@ -1,9 +1,13 @@
 // Runs in a page of a bench: this project's own mesh without a node on top, so that one hop can be taken apart.
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
 import type { Link } from "../../src/mesh/link.ts";
+import { RtcLink } from "../../src/mesh/rtc-link.ts";
+import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
 import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
 import { HASH_BYTES, readSessionHeader } from "../../src/protocol/session-frames.ts";
+import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
+import { silentLog } from "../../src/shared/log.ts";
 
 /** Milliseconds to join. */
 const JOIN_MS = 15_000;
@@ -22,17 +26,28 @@ export interface HopTimes {
   readonly roundTripMs: number;
 }
 
-let joined: Libp2pMesh | undefined;
-let link: Link | undefined;
-let frames: AsyncIterator<Uint8Array> | undefined;
+/** `rtc` is a data channel of its own, `stream` a stream of libp2p. */
+const WAYS = Object.freeze(["rtc", "stream"] as const);
+export type Way = (typeof WAYS)[number];
+
+interface Called {
+  readonly link: Link;
+  readonly frames: AsyncIterator<Uint8Array>;
+}
+
+let joined: { readonly below: Libp2pMesh; readonly direct: RtcMesh } | undefined;
+const called = new Map<Way, Called>();
 
 const now = (): number => performance.timeOrigin + performance.now();
 
 /** Calls the relay and echoes whatever others send. Answers this peer's id once the relay knows it. */
 export async function join(relay: string): Promise<string> {
-  joined = await Libp2pMesh.start({ seed: crypto.getRandomValues(new Uint8Array(32)), relayAddresses: () => Promise.resolve([relay]) });
-  joined.handle(PROTOCOL, (incoming) => void echo(incoming));
-  const mesh = joined;
+  const mesh = await Libp2pMesh.start({
+    seed: crypto.getRandomValues(new Uint8Array(32)),
+    relayAddresses: () => Promise.resolve([relay]),
+  });
+  joined = { below: mesh, direct: new RtcMesh({ below: mesh, iceServers: [], clock: systemClock, log: silentLog }) };
+  joined.direct.handle(PROTOCOL, (incoming) => void echo(incoming));
   await new Promise<void>((resolve, reject) => {
     setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
     const look = (): void => {
@@ -44,25 +59,30 @@ export async function join(relay: string): Promise<string> {
   return mesh.self;
 }
 
-/** Opens the link that pings run over. */
+/** Opens the links that pings run over, one for each way. */
 export async function call(peer: string): Promise<void> {
   if (joined === undefined) throw new Error("join first");
-  link = await joined.open(asPeerId(peer), PROTOCOL, AbortSignal.timeout(10_000));
-  frames = link.frames[Symbol.asyncIterator]();
+  for (const way of WAYS) {
+    const mesh = way === "rtc" ? joined.direct : joined.below;
+    const link = await mesh.open(asPeerId(peer), PROTOCOL, AbortSignal.timeout(JOIN_MS));
+    if (way === "rtc" && !(link instanceof RtcLink)) throw new Error("no direct connection could be made");
+    called.set(way, { link, frames: link.frames[Symbol.asyncIterator]() });
+  }
 }
 
 /** Sends a step with a payload of `bytes` there and back, `count` times, `pauseMs` apart. */
-export async function ping(bytes: number, count: number, pauseMs: number): Promise<readonly HopTimes[]> {
+export async function ping(way: Way, bytes: number, count: number, pauseMs: number): Promise<readonly HopTimes[]> {
+  const over = called.get(way);
+  if (over === undefined) throw new Error("call first");
   const times: HopTimes[] = [];
   for (let index = 0; index < count; index++) {
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    times.push(await pingOnce(bytes, index));
+    times.push(await pingOnce(over, bytes, index));
   }
   return times;
 }
 
-async function pingOnce(bytes: number, position: number): Promise<HopTimes> {
-  if (link === undefined || frames === undefined) throw new Error("call first");
+async function pingOnce({ link, frames }: Called, bytes: number, position: number): Promise<HopTimes> {
   const payload = new Uint8Array(bytes);
   const began = now();
   const frame = encodeFrame(stepHeader(position), payload);

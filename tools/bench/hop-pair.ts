@@ -51,13 +51,10 @@ export class HopPair {
     return new HopPair(tabs, await RawChannel.open(tabs[0].page, tabs[1].page, { sliceBytes: SLICE_BYTES }));
   }
 
-  /** Frames with a payload of `bytes` there and back over the link, one after the other, `pauseMs` apart. */
-  link(bytes: number, count: number, pauseMs = 0): Promise<readonly HopPage.HopTimes[]> {
-    return this.#tabs[0].page.evaluate(([size, times, ms]) => (globalThis as HopGlobal).hop.ping(size, times, ms), [
-      bytes,
-      count,
-      pauseMs,
-    ] as const);
+  /** Frames with a payload of `bytes` there and back over a link, one after the other, `pauseMs` apart. */
+  link(way: HopPage.Way, bytes: number, count: number, pauseMs = 0): Promise<readonly HopPage.HopTimes[]> {
+    const { page } = this.#tabs[0];
+    return page.evaluate(([...ping]) => (globalThis as HopGlobal).hop.ping(...ping), [way, bytes, count, pauseMs] as const);
   }
 
   /** The same bytes over the bare channel. */

@@ -5,6 +5,9 @@ import { onBed, rounded, wholeNumber } from "./bench-bed.ts";
 import { HopPair } from "./hop-pair.ts";
 import { percentile, spread } from "./spread.ts";
 
+/** The kinds of link that are timed, as the bench's page knows them. */
+const WAYS = Object.freeze(["rtc", "stream"] as const);
+
 const DEFAULTS = Object.freeze({
   /** A hidden state of 768 floats, and of 4,096. */
   bytes: "3072,16384",
@@ -35,22 +38,26 @@ export async function run(args: readonly string[]): Promise<void> {
     const relay = await startRelay({ port: 0, data: folder("relay") });
     const pair = await HopPair.open(browser, relay);
     const parts = new Map<string, number[]>();
-    const note = (name: string, value: number): void => void parts.set(name, [...(parts.get(name) ?? []), value]);
+    const note = (size: number, way: string, times: readonly object[]): void => {
+      for (const [part, ms] of times.flatMap((each): [string, number][] => Object.entries(each))) {
+        const key = `${size} ${way} ${part}`;
+        parts.set(key, [...(parts.get(key) ?? []), ms]);
+      }
+    };
     for (let round = 0; round <= rounds; round++) {
       for (const size of sizes) {
-        const [link, raw] = [await pair.link(size, pings, pauseMs), await pair.raw(size, pings)];
-        if (round === 0) continue; // warms up
-        for (const times of link) for (const [part, ms] of Object.entries(times)) note(`${size} ${part}`, ms);
-        for (const { thereMs, roundTripMs } of raw) {
-          note(`${size} rawThereMs`, thereMs);
-          note(`${size} rawRoundTripMs`, roundTripMs);
-        }
+        const taken: [string, readonly object[]][] = [];
+        for (const way of WAYS) taken.push([way, await pair.link(way, size, pings, pauseMs)]);
+        taken.push(["bare", await pair.raw(size, pings)]);
+        if (round > 0) for (const [way, times] of taken) note(size, way, times); // the first warms up
       }
     }
     for (const size of sizes) {
-      const told = [...parts].filter(([name]) => name.startsWith(`${size} `));
-      const figures = told.map(([name, ms]) => [name.split(" ")[1], { ...spread(ms), p95: rounded(percentile(ms, 0.95), 3) }]);
-      console.log(JSON.stringify({ bench: "hop", bytes: size, pauseMs, ...Object.fromEntries(figures) }));
+      for (const over of [...WAYS, "bare"]) {
+        const told = [...parts].filter(([key]) => key.startsWith(`${size} ${over} `));
+        const figures = told.map(([key, ms]) => [key.split(" ")[2], { ...spread(ms), p95: rounded(percentile(ms, 0.95), 3) }]);
+        console.log(JSON.stringify({ bench: "hop", bytes: size, over, pauseMs, ...Object.fromEntries(figures) }));
+      }
     }
     await pair.close();
     await relay.stop();
