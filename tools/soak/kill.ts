@@ -91,7 +91,7 @@ async function soakKills(
 }
 
 const caseName = ({ harm, spans }: Pick<KillSoakOptions, "harm" | "spans">): string =>
-  harm === "tabs" ? `${spans === 1 ? "one tab" : `${spans} tabs at once`}` : harm;
+  harm !== "tabs" ? harm : spans === 1 ? "one tab" : `${spans} tabs at once`;
 
 function tell({ run: index, ways, why, detectMs, resumeMs }: KillRun, tookMs: number): string {
   const ms = (value: number | undefined): string => (value === undefined ? "never" : `${value.toFixed(0)} ms`);
