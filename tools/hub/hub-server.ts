@@ -129,9 +129,10 @@ class HubServer implements Hub {
     await this.#send(file, found, request, response);
   }
 
-  async #send(file: string, { size, read }: Served, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  async #send(file: string, served: Served, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const match = /^bytes=(\d+)-(\d+)?$/.exec(request.headers.range ?? "");
     const start = Number(match?.[1] ?? 0);
+    const { size } = served;
     const end = Math.min(size, match?.[2] === undefined ? size : Number(match[2]) + 1);
     if (match && start >= size) return void response.writeHead(416).end();
     response.writeHead(match ? 206 : 200, {
@@ -143,7 +144,7 @@ class HubServer implements Hub {
     const breakAfter = this.breaks.shift() ?? Infinity;
     const begun = performance.now();
     let sent = 0;
-    for await (const chunk of read(start, end)) {
+    for await (const chunk of served.read(start, end)) {
       if (response.destroyed) return;
       const bytes = chunk.subarray(0, Math.max(0, breakAfter - sent));
       await new Promise<void>((resolve) => response.write(bytes, () => resolve()));
