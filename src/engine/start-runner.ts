@@ -6,14 +6,15 @@ import type { EngineOptions, EngineReport } from "./contract.ts";
 import { unpackSpan } from "./dequantize.ts";
 import type { Ort } from "./ort.ts";
 import { type SelfTest, selfTest, selfTestAgrees } from "./self-test.ts";
-import { SpanRunner } from "./span-runner.ts";
+import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
 
 const DEFAULTS = Object.freeze({
   /** Bytes of unpacked weights at most: a WebAssembly heap of 4 GB holds them once more while the session is built. */
   unpackedBytes: 1.5e9,
 });
 
-type Form = "wasm" | "wasm+f32-weights" | "webgpu";
+/** Backend, and with a plus what was done to weights and graph: all of it is part of the determinism class. */
+type Form = "webgpu" | `wasm${"" | "+f32-weights"}${"" | "+rows"}`;
 
 export interface StartedRunner {
   readonly ort: Ort;
@@ -21,20 +22,27 @@ export interface StartedRunner {
   readonly report: EngineReport;
 }
 
-/** Builds `source`'s span on the backend that `choice` names, or on the faster one. Throws ENGINE_FAILED. */
-export async function startRunner(source: SpanSource, choice: EngineOptions["backend"]): Promise<StartedRunner> {
+/**
+ * Builds `source`'s span on the backend that `choice` names, or on the faster one; with `rowInvariant` in that form where
+ * the span has one and WebAssembly runs it. Throws ENGINE_FAILED.
+ */
+export async function startRunner(
+  source: SpanSource,
+  choice: EngineOptions["backend"],
+  rowInvariant: boolean = false,
+): Promise<StartedRunner> {
   const notices: string[] = [];
   const device = choice === "wasm" ? undefined : await requestDevice(notices);
   if (!device) {
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
     const ort: Ort = await import("onnxruntime-web/wasm");
-    const cpu = wasmForm(source, notices);
-    const runner = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false, drain: true });
+    const cpu = wasmForm(source, rowInvariant, notices);
+    const runner = await SpanRunner.create(ort, cpu.source, { ...cpu.options, drain: true });
     return started(ort, runner, await selfTest(runner, () => performance.now()), cpu.form, notices);
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
-  const cpu = wasmForm(source, notices);
-  const wasm = await SpanRunner.create(ort, cpu.source, { executionProviders: ["wasm"], cacheOnDevice: false });
+  const cpu = wasmForm(source, rowInvariant, notices);
+  const wasm = await SpanRunner.create(ort, cpu.source, cpu.options);
   const reference = await selfTest(wasm, () => performance.now());
   try {
     const webgpu = await SpanRunner.create(ort, source, {
@@ -61,17 +69,40 @@ export async function startRunner(source: SpanSource, choice: EngineOptions["bac
   return started(ort, wasm, reference, cpu.form, notices);
 }
 
-/** What runs on WebAssembly: packed weights unpacked where that fits, which is part of the determinism class. */
-function wasmForm(source: SpanSource, notices: string[]): { readonly source: SpanSource; readonly form: Form } {
-  if (!source.converted) return { source, form: "wasm" };
-  if (convertedBytes(source.converted) > DEFAULTS.unpackedBytes) {
-    notices.push("This span's 4-bit weights are too large to unpack here, so WebAssembly runs them packed, which is several times slower.");
-    return { source, form: "wasm" };
-  }
-  return { source: unpackSpan(source), form: "wasm+f32-weights" };
+interface WasmForm {
+  readonly source: SpanSource;
+  readonly options: SpanRunnerOptions;
+  readonly form: Form;
 }
 
-/** `form` is the backend, and with a plus what was done to the weights: both are part of the determinism class. */
+/** What runs on WebAssembly: rows that do not know their step where asked for, packed weights unpacked where that fits. */
+function wasmForm(source: SpanSource, rowInvariant: boolean, notices: string[]): WasmForm {
+  const rows = rowInvariant ? rowsForm(source, notices) : undefined;
+  const { source: chosen, isUnpacked } = weightsForm(rows?.source ?? source, notices);
+  return {
+    source: chosen,
+    options: { executionProviders: ["wasm"], cacheOnDevice: false, ...(rows && { stepBreaks: rows.stepBreaks }) },
+    form: `wasm${isUnpacked ? "+f32-weights" : ""}${rows ? "+rows" : ""}`,
+  };
+}
+
+function rowsForm(source: SpanSource, notices: string[]): { source: SpanSource; stepBreaks: readonly number[] } | undefined {
+  const { rowInvariant } = source;
+  if (rowInvariant?.kind === "graph")
+    return { source: { ...source, graph: rowInvariant.graph, converted: rowInvariant.converted }, stepBreaks: rowInvariant.stepBreaks };
+  notices.push(`Results of this span depend on how positions are grouped into steps: ${rowInvariant?.reason ?? "it has no other form"}.`);
+  return undefined;
+}
+
+function weightsForm(source: SpanSource, notices: string[]): { readonly source: SpanSource; readonly isUnpacked: boolean } {
+  if (!source.converted) return { source, isUnpacked: false };
+  if (convertedBytes(source.converted) > DEFAULTS.unpackedBytes) {
+    notices.push("This span's 4-bit weights are too large to unpack here, so WebAssembly runs them packed, which is several times slower.");
+    return { source, isUnpacked: false };
+  }
+  return { source: unpackSpan(source), isUnpacked: true };
+}
+
 function started(ort: Ort, runner: SpanRunner, test: SelfTest, form: Form, notices: readonly string[]): StartedRunner {
   const layerMs = test.stepMs / spanLength(runner.plan.span);
   return {
@@ -80,6 +111,7 @@ function started(ort: Ort, runner: SpanRunner, test: SelfTest, form: Form, notic
     report: {
       backend: form === "webgpu" ? "webgpu" : "wasm",
       determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${form}/1`,
+      rowInvariant: form.endsWith("+rows"),
       layerMs,
       notices,
     },

@@ -1,5 +1,5 @@
 // Brings the weights of one span into memory, each tile checked, from the store where they are and else from the source.
-import type { ExternalFile, SpanSource } from "../protocol/span-plan.ts";
+import type { ExternalFile, RowInvariantForm, SpanPlan, SpanSource } from "../protocol/span-plan.ts";
 import { toHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -9,8 +9,10 @@ import { planConversion } from "./convert-weights.ts";
 import { cutSpan, type SpanWeight } from "./cut-span.ts";
 import { readCuttableModel } from "./cuttable-model.ts";
 import { type Manifest, type ManifestTensor, TILE_BYTES } from "./manifest.ts";
+import type { GraphProto } from "./onnx/onnx_pb.ts";
 import { readOnnx } from "./onnx/read-onnx.ts";
 import { RateMeter } from "./rate-meter.ts";
+import { makeRowInvariant } from "./row-invariant.ts";
 import { hasSha256 } from "./sha256.ts";
 import type { TileRange, TileSource } from "./tile-source.ts";
 import type { TileStore } from "./tile-store.ts";
@@ -76,13 +78,14 @@ export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   });
   const layersOf = layersOfWeights(model, options.span);
   const tensors = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]));
-  const readers = countReaders(graph);
+  const rowInvariant = rowInvariantForm(graph, plan);
+  const counts = [graph, ...(rowInvariant.kind === "graph" ? [rowInvariant.graph] : [])].map(countReaders);
   const externalData: ExternalFile[] = [];
   const places: Place[] = [];
   for (const weight of weights) {
     const tensor = matchTensor(manifest, tensors.get(weight.tensor), weight);
     const data = new Uint8Array(tensor.length);
-    externalData.push({ path: weight.path, data, readOnce: readers.get(weight.tensor) === 1 });
+    externalData.push({ path: weight.path, data, readOnce: counts.every((readers) => readers.get(weight.tensor) === 1) });
     const layers = layersOf.get(weight.tensor) ?? [];
     tensor.tiles.forEach((sha256, index) => {
       const target = data.subarray(index * TILE_BYTES, Math.min((index + 1) * TILE_BYTES, tensor.length));
@@ -98,15 +101,24 @@ export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   );
   const missing = await readStored(options, places, progress);
   await fetchMissing(options, missing, progress);
-  return { plan, graph, externalData, converted: planConversion(graph) };
+  return { plan, graph, externalData, converted: planConversion(graph), rowInvariant };
 }
 
-/** How many nodes read each tensor of a span's graph; a node inside a subgraph counts as many. */
+function rowInvariantForm(graph: Uint8Array, plan: SpanPlan): RowInvariantForm {
+  const form = makeRowInvariant(graph, plan);
+  return form.kind === "graph" ? { ...form, converted: planConversion(form.graph) } : form;
+}
+
+/** How many nodes read each tensor of a span's graph; what a subgraph reads counts as many. */
 function countReaders(bytes: Uint8Array): ReadonlyMap<string, number> {
-  const { graph } = readOnnx(bytes);
   const counts = new Map<string, number>();
-  const hasSubgraph = graph.node.some((node) => node.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0));
-  for (const name of graph.node.flatMap((node) => node.input)) counts.set(name, (counts.get(name) ?? 0) + (hasSubgraph ? 2 : 1));
+  const count = (graph: GraphProto, weight: number): void => {
+    for (const node of graph.node) {
+      for (const name of node.input) counts.set(name, (counts.get(name) ?? 0) + weight);
+      for (const { g, graphs } of node.attribute) for (const inner of [...(g === undefined ? [] : [g]), ...graphs]) count(inner, 2);
+    }
+  };
+  count(readOnnx(bytes).graph, 1);
   return counts;
 }
 
