@@ -23,6 +23,8 @@ export interface StepInput {
   readonly hidden: Uint8Array<ArrayBuffer> | undefined;
   /** Candidates to return where this is the last span. */
   readonly topK: number;
+  /** Last positions of the step to return candidates after, where this is the last span; by default 1. */
+  readonly logitRows?: number;
 }
 
 /** Exactly one of `hidden` and `logits` is there. */
@@ -31,6 +33,8 @@ export interface StepOutput {
   readonly position: number;
   readonly hidden: Uint8Array<ArrayBuffer> | undefined;
   readonly logits: TopLogits | undefined;
+  /** Candidates after the positions before the last, oldest first: `logitRows - 1` of them. Empty in other spans. */
+  readonly earlierLogits: readonly TopLogits[];
   /** Milliseconds in the runtime. */
   readonly computeMs: number;
   /** Milliseconds between arrival and start: other sessions' steps, and the share of compute that is kept back. */
@@ -40,8 +44,10 @@ export interface StepOutput {
 /** Where a span runs, once loaded. */
 export interface EngineReport {
   readonly backend: "wasm" | "webgpu";
-  /** Peers of one class give the same bytes: runtime, version, backend. */
+  /** Peers of one class give the same bytes: runtime, version, backend, form of the weights and of the graph. */
   readonly determinismClass: string;
+  /** Whether a row's bits do not depend on the step that it is computed in, so that drafts and replays may choose their own. */
+  readonly rowInvariant: boolean;
   /** Milliseconds per layer of a decode step, measured after loading. */
   readonly layerMs: number;
   /** Milliseconds in which packed weights were unpacked while loading; 0 where none were. */
@@ -56,12 +62,15 @@ export interface EngineOptions {
   readonly cacheBudgetBytes: number;
   /** Share of compute time that may be used, 0.1 to 1. */
   readonly share: number;
+  /** Whether to run the span in its row-invariant form, where it has one; by default not. */
+  readonly rowInvariant?: boolean;
 }
 
 /**
  * A loaded span. All methods throw ENGINE_FAILED once the runtime is gone.
  * `open` throws SESSION_REFUSED where the cache budget is spent, `step` PREFIX_MISMATCH where `position` is not the
- * cache's length, both SESSION_UNKNOWN for a session that is not open.
+ * cache's length, BAD_INPUT where it asks for more rows of logits than it has, MODEL_UNSUPPORTED where the model's graph
+ * gives fewer of them, all SESSION_UNKNOWN for a session that is not open.
  */
 export interface Engine {
   readonly plan: SpanPlan;

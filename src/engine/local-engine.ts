@@ -4,10 +4,10 @@ import { type Clock, systemClock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Engine, EngineOptions, EngineReport, StepInput, StepOutput, TopLogits } from "./contract.ts";
+import type { Tensor } from "onnxruntime-web";
 import { KvCache } from "./kv-cache.ts";
 import type { Ort } from "./ort.ts";
 import type { Runner } from "./runner-chain.ts";
-import type { RunResult } from "./span-runner.ts";
 import { floatLogits } from "./float16.ts";
 import { topLogits } from "./top-logits.ts";
 import { Turns } from "./turns.ts";
@@ -57,13 +57,17 @@ export class LocalEngine implements Engine {
         throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, the step starts at ${input.position}`);
       if (cache.length + input.count > cache.maxPositions)
         throw new ManyhandsError("SESSION_REFUSED", `the session was opened for ${cache.maxPositions} positions`);
+      const { logitRows = 1 } = input;
+      if (!Number.isInteger(logitRows) || logitRows < 1 || logitRows > input.count)
+        throw new ManyhandsError("BAD_INPUT", `a step of ${input.count} positions has no ${logitRows} rows of logits`);
       const started = this.#clock.now();
       const result = await this.#runner.run(cache, input.count, input.tokens, input.hidden);
-      const logits = result.logits && lastRow(result, input.topK);
+      const rows = result.logits ? lastRows(result.logits, logitRows, input.topK) : [];
       this.#cache.replace(cache, result.caches, input.position + input.count);
       const computeMs = this.#clock.now() - started;
       this.#pause(computeMs);
-      return { position: cache.length, hidden: result.hidden, logits, computeMs, waitMs: started - arrived };
+      const [logits, earlierLogits] = [rows.at(-1), rows.slice(0, -1)];
+      return { position: cache.length, hidden: result.hidden, logits, earlierLogits, computeMs, waitMs: started - arrived };
     });
   }
 
@@ -102,9 +106,14 @@ export class LocalEngine implements Engine {
   }
 }
 
-function lastRow(result: RunResult, topK: number): TopLogits | undefined {
-  if (!result.logits) return undefined;
-  const values = floatLogits(result.logits);
-  const width = result.logits.dims.at(-1) ?? values.length;
-  return topLogits(values.subarray(values.length - width), topK);
+/** Candidates after the last `rows` positions, oldest first. Throws MODEL_UNSUPPORTED where the graph gives fewer. */
+function lastRows(logits: Tensor, rows: number, topK: number): TopLogits[] {
+  const values = floatLogits(logits);
+  const width = logits.dims.at(-1) ?? values.length;
+  if (values.length < rows * width)
+    throw new ManyhandsError("MODEL_UNSUPPORTED", "this model gives the logits of a step's last position alone");
+  return Array.from({ length: rows }, (_, row) => {
+    const end = values.length - (rows - 1 - row) * width;
+    return topLogits(values.subarray(end - width, end), topK);
+  });
 }

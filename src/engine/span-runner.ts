@@ -6,6 +6,7 @@ import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { DrainingBytes, DrainingQueue } from "./draining-bytes.ts";
 import type { SessionCache } from "./kv-cache.ts";
+import { joinRows, splitRows } from "./rows.ts";
 import { makeTensor, type Ort, tensorBytes } from "./ort.ts";
 
 export interface SpanRunnerOptions {
@@ -14,6 +15,8 @@ export interface SpanRunnerOptions {
   readonly cacheOnDevice: boolean;
   /** Take over the source's weights and free them as the runtime copies them: nothing else is built from this source. */
   readonly drain?: boolean;
+  /** Cache lengths that no run may cross: a step that does is run in parts. Ascending. */
+  readonly stepBreaks?: readonly number[];
 }
 
 /** What a run gives: the cache's new tensors, and either the boundary's bytes or the logits of every new position. */
@@ -30,10 +33,12 @@ export class SpanRunner {
   readonly #ort: Ort;
   readonly #session: InferenceSession;
   readonly #fetches: readonly string[];
+  readonly #stepBreaks: readonly number[];
   #ones = new BigInt64Array(0);
 
-  private constructor(ort: Ort, plan: SpanPlan, session: InferenceSession) {
+  private constructor(ort: Ort, plan: SpanPlan, session: InferenceSession, stepBreaks: readonly number[]) {
     this.#ort = ort;
+    this.#stepBreaks = stepBreaks;
     this.plan = plan;
     this.#session = session;
     const outputs = plan.logits ? [plan.logits.name] : plan.boundaryOut.map((tensor) => tensor.name);
@@ -60,7 +65,7 @@ export class SpanRunner {
         ...device,
       });
       queue.drain();
-      return new SpanRunner(ort, plan, session);
+      return new SpanRunner(ort, plan, session, options.stepBreaks ?? []);
     } catch (cause) {
       throw new ManyhandsError(
         "ENGINE_FAILED",
@@ -75,6 +80,28 @@ export class SpanRunner {
    * `hidden` is laid out as StepInput says. Throws FRAME_MALFORMED where its size is wrong, ENGINE_FAILED otherwise.
    */
   async run(
+    cache: Pick<SessionCache, "length" | "tensors">,
+    count: number,
+    tokens: Int32Array | undefined,
+    hidden: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<RunResult> {
+    const end = this.#stepBreaks.find((length) => cache.length < length && length < cache.length + count);
+    if (end === undefined) return this.#runPart(cache, count, tokens, hidden);
+    const { boundaryIn, boundaryOut } = this.plan;
+    this.#checkHidden(count, hidden);
+    const before = end - cache.length;
+    const parts = hidden && splitRows(hidden, boundaryIn, count, before);
+    const first = await this.#runPart(cache, before, tokens?.subarray(0, before), parts?.[0]);
+    const second = await this.run({ length: end, tensors: first.caches }, count - before, tokens?.subarray(before), parts?.[1]);
+    for (const tensor of first.caches.values()) tensor.dispose();
+    return {
+      caches: second.caches,
+      hidden: first.hidden && second.hidden && joinRows(boundaryOut, before, first.hidden, count - before, second.hidden),
+      logits: first.logits && second.logits && this.#joinLogits(first.logits, second.logits, count),
+    };
+  }
+
+  async #runPart(
     cache: Pick<SessionCache, "length" | "tensors">,
     count: number,
     tokens: Int32Array | undefined,
@@ -124,13 +151,8 @@ export class SpanRunner {
         [1, count],
       );
     }
-    if (plan.boundaryIn.length > 0) {
-      const expected = boundaryBytesPerPosition(plan.boundaryIn) * count;
-      if (hidden?.byteLength !== expected)
-        throw new ManyhandsError(
-          "FRAME_MALFORMED",
-          `this span takes ${expected} bytes of hidden state for ${count} positions, not ${hidden?.byteLength ?? 0}`,
-        );
+    this.#checkHidden(count, hidden);
+    if (hidden && plan.boundaryIn.length > 0) {
       let offset = 0;
       for (const tensor of plan.boundaryIn) {
         const bytes = tensor.width * count * (tensor.type === "float16" ? 2 : 4);
@@ -143,6 +165,21 @@ export class SpanRunner {
         cache.tensors.get(entry.past) ?? makeTensor(this.#ort, entry.type, new Uint8Array(0), [1, entry.heads, 0, entry.headSize]);
     }
     return feeds;
+  }
+
+  #checkHidden(count: number, hidden: Uint8Array | undefined): void {
+    const { boundaryIn } = this.plan;
+    const expected = boundaryBytesPerPosition(boundaryIn) * count;
+    if (boundaryIn.length > 0 && hidden?.byteLength !== expected)
+      throw new ManyhandsError(
+        "FRAME_MALFORMED",
+        `this span takes ${expected} bytes of hidden state for ${count} positions, not ${hidden?.byteLength ?? 0}`,
+      );
+  }
+
+  #joinLogits(first: Tensor, second: Tensor, count: number): Tensor {
+    const bytes = concatBytes([tensorBytes(first), tensorBytes(second)]);
+    return makeTensor(this.#ort, first.type === "float16" ? "float16" : "float32", bytes, [1, count, first.dims[2] ?? 0]);
   }
 
   #mask(length: number): BigInt64Array {

@@ -10,14 +10,15 @@ import { type SelfTest, selfTest, selfTestAgrees } from "./self-test.ts";
 import { chainRunners, type Runner } from "./runner-chain.ts";
 import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
 
-type Form = "wasm" | "wasm+f32-weights" | "webgpu";
+/** Backend, and with a plus what was done to weights and graph: all of it is part of the determinism class. */
+type Form = "webgpu" | `wasm${"" | "+f32-weights"}${"" | "+rows"}`;
 
-/** How WebAssembly takes a part's weights, and how long it has taken to make them so. */
-interface WasmForm {
-  readonly name: Exclude<Form, "webgpu">;
-  readonly conversionMs: number;
-  take(part: SpanSource): SpanSource;
+/** How the parts of a span are built. */
+interface BuildForm {
+  take(index: number): { readonly source: SpanSource; readonly options: SpanRunnerOptions };
 }
+
+export type RunnerChoice = Pick<EngineOptions, "backend" | "rowInvariant">;
 
 export interface StartedRunner {
   readonly ort: Ort;
@@ -25,27 +26,28 @@ export interface StartedRunner {
   readonly report: EngineReport;
 }
 
-/** Builds `source`'s span on the backend that `choice` names, or on the faster one. Throws ENGINE_FAILED. */
-export async function startRunner(source: SplitSpan, choice: EngineOptions["backend"]): Promise<StartedRunner> {
+/**
+ * Builds `source`'s span on the backend that `choice` names, or on the faster one; with `rowInvariant` in that form where
+ * the span has one and WebAssembly runs it. Throws ENGINE_FAILED.
+ */
+export async function startRunner(source: SplitSpan, { backend: choice, rowInvariant = false }: RunnerChoice): Promise<StartedRunner> {
   const notices: string[] = [];
   const device = choice === "wasm" ? undefined : await requestDevice(notices);
   if (!device) {
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
     const ort: Ort = await import("onnxruntime-web/wasm");
-    const cpu = wasmForm(source, notices);
-    const runner = await build(ort, source, (part) => cpu.take(part), { executionProviders: ["wasm"], cacheOnDevice: false, drain: true });
+    const cpu = wasmForm(source, rowInvariant, notices);
+    const runner = await build(ort, source, cpu, { drain: true });
     return started(ort, runner, await selfTest(runner, () => performance.now()), cpu.name, { conversionMs: cpu.conversionMs, notices });
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
-  const cpu = wasmForm(source, notices);
-  const wasm = await build(ort, source, (part) => cpu.take(part), { executionProviders: ["wasm"], cacheOnDevice: false });
+  const cpu = wasmForm(source, rowInvariant, notices);
+  const wasm = await build(ort, source, cpu, { drain: false });
   const reference = await selfTest(wasm, () => performance.now());
   try {
-    const webgpu = await build(ort, source, (part) => part, {
-      executionProviders: [{ name: "webgpu", device }],
-      cacheOnDevice: true,
-      drain: true, // WebAssembly's session stands: this one is the last
-    });
+    const options: SpanRunnerOptions = { executionProviders: [{ name: "webgpu", device }], cacheOnDevice: true };
+    const gpu: BuildForm = { take: (index) => ({ source: source.parts[index] as SpanSource, options }) };
+    const webgpu = await build(ort, source, gpu, { drain: true }); // WebAssembly's session stands: this one is the last
     const candidate = await selfTest(webgpu, () => performance.now());
     const agrees = selfTestAgrees(reference, candidate);
     if (!agrees) notices.push("WebGPU gave other numbers than WebAssembly in its self-test on this device, so it is not used.");
@@ -65,18 +67,14 @@ export async function startRunner(source: SplitSpan, choice: EngineOptions["back
   return started(ort, wasm, reference, cpu.name, { conversionMs: cpu.conversionMs, notices });
 }
 
-/** A session for each part, one after the other: of `take`'s copies of weights one part's are in memory at a time. */
-async function build(
-  ort: Ort,
-  { plan, parts }: SplitSpan,
-  take: (part: SpanSource) => SpanSource,
-  options: SpanRunnerOptions,
-): Promise<Runner> {
+/** A session for each part, one after the other: of the form's copies of weights one part's are in memory at a time. */
+async function build(ort: Ort, { plan, parts }: SplitSpan, form: BuildForm, { drain }: { readonly drain: boolean }): Promise<Runner> {
   const runners: Runner[] = [];
   try {
-    for (const part of parts) {
-      runners.push(await SpanRunner.create(ort, take(part), options));
-      if (options.drain) freeUnread(part, parts.slice(parts.indexOf(part) + 1));
+    for (const [index, part] of parts.entries()) {
+      const { source, options } = form.take(index);
+      runners.push(await SpanRunner.create(ort, source, { ...options, drain }));
+      if (drain) freeUnread(part, parts.slice(index + 1));
     }
   } catch (error) {
     await Promise.all(runners.map((runner) => runner.release()));
@@ -91,31 +89,58 @@ function freeUnread({ externalData }: SpanSource, behind: readonly SpanSource[])
   for (const { data } of externalData) if (!wanted.has(data.buffer)) freeBuffer(data.buffer);
 }
 
-/** What runs on WebAssembly: packed weights unpacked where that fits, which is part of the determinism class. */
-function wasmForm({ parts }: SplitSpan, notices: string[]): WasmForm {
-  const unpackedBytes = parts.reduce((sum, { converted }) => sum + (converted ? convertedBytes(converted) : 0), 0);
-  const asItIs: WasmForm = { name: "wasm", conversionMs: 0, take: (part) => part };
-  if (unpackedBytes === 0) return asItIs;
-  if (unpackedBytes > MAX_UNPACKED_BYTES) {
+/** What runs on WebAssembly: rows that do not know their step where asked for, packed weights unpacked where that fits. */
+function wasmForm(
+  source: SplitSpan,
+  rowInvariant: boolean,
+  notices: string[],
+): BuildForm & { readonly name: Form; readonly conversionMs: number } {
+  const rows = rowInvariant ? rowsForm(source, notices) : undefined;
+  const parts = rows ?? source.parts.map((part) => ({ part, stepBreaks: [] }));
+  const unpackedBytes = parts.reduce((sum, { part }) => sum + (part.converted ? convertedBytes(part.converted) : 0), 0);
+  const unpacks = unpackedBytes > 0 && unpackedBytes <= MAX_UNPACKED_BYTES;
+  if (unpackedBytes > 0 && !unpacks)
     notices.push("This span's 4-bit weights are too large to unpack here, so WebAssembly runs them packed, which is several times slower.");
-    return asItIs;
-  }
   let conversionMs = 0;
   return {
-    name: "wasm+f32-weights",
+    name: `wasm${unpacks ? "+f32-weights" : ""}${rows ? "+rows" : ""}`,
     get conversionMs() {
       return conversionMs;
     },
-    take: (part) => {
+    take: (index) => {
+      const { part, stepBreaks } = parts[index] as RowsPart; // one for each part of the source
+      const options: SpanRunnerOptions = { executionProviders: ["wasm"], cacheOnDevice: false, stepBreaks };
+      if (!unpacks) return { source: part, options };
       const begun = performance.now();
       const unpacked = unpackSpan(part);
       conversionMs += performance.now() - begun;
-      return unpacked;
+      return { source: unpacked, options };
     },
   };
 }
 
-/** `form` is the backend, and with a plus what was done to the weights: both are part of the determinism class. */
+interface RowsPart {
+  readonly part: SpanSource;
+  readonly stepBreaks: readonly number[];
+}
+
+/** Every part in its row-invariant form; undefined, with a notice, where one has none. */
+function rowsForm({ parts }: SplitSpan, notices: string[]): readonly RowsPart[] | undefined {
+  const forms: RowsPart[] = [];
+  for (const part of parts) {
+    const { rowInvariant } = part;
+    if (rowInvariant?.kind !== "graph") {
+      notices.push(
+        `Results of this span depend on how positions are grouped into steps: ${rowInvariant?.reason ?? "it has no other form"}.`,
+      );
+      return undefined;
+    }
+    const { graph, converted, stepBreaks } = rowInvariant;
+    forms.push({ part: { ...part, graph, converted }, stepBreaks });
+  }
+  return forms;
+}
+
 function started(
   ort: Ort,
   runner: Runner,
@@ -130,6 +155,7 @@ function started(
     report: {
       backend: form === "webgpu" ? "webgpu" : "wasm",
       determinismClass: `onnxruntime-web@${ort.env.versions.web ?? ort.env.versions.common}/${form}/1`,
+      rowInvariant: form.endsWith("+rows"),
       layerMs,
       ...loading,
     },

@@ -1,5 +1,6 @@
-// Top logits as a frame's payload: int32 ids, f32 logits, f32 log-sum-exp, all little-endian.
+// Top logits as a frame's payload, a row for each position: int32 ids, f32 logits, f32 log-sum-exp, all little-endian.
 import type { TopLogits } from "../engine/contract.ts";
+import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
 /** Bytes of `logits`: 8 for each candidate and 4 for the log-sum-exp. */
@@ -27,4 +28,19 @@ export function decodeLogits(payload: Uint8Array, count: number, vocabularySize:
       throw new ManyhandsError("FRAME_MALFORMED", "the candidates are not ordered tokens of this vocabulary");
   }
   return { ids, values, logSumExp: view.getFloat32(8 * count, true) };
+}
+
+/** Several rows one after the other. Throws ENGINE_FAILED where they differ in their number of candidates: logits that are no numbers are left out. */
+export function encodeLogitRows(rows: readonly TopLogits[]): Uint8Array<ArrayBuffer> {
+  if (rows.some(({ ids }) => ids.length !== rows[0]?.ids.length))
+    throw new ManyhandsError("ENGINE_FAILED", "the model gave values that are no numbers");
+  return concatBytes(rows.map(encodeLogits));
+}
+
+/** Reads `rows` rows of `count` candidates. Throws as decodeLogits does. */
+export function decodeLogitRows(payload: Uint8Array, rows: number, count: number, vocabularySize: number): TopLogits[] {
+  const size = 8 * count + 4;
+  if (payload.byteLength !== rows * size)
+    throw new ManyhandsError("FRAME_MALFORMED", `${payload.byteLength} bytes are not ${rows} rows of ${count} candidates`);
+  return Array.from({ length: rows }, (_, row) => decodeLogits(payload.subarray(row * size, (row + 1) * size), count, vocabularySize));
 }

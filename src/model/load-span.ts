@@ -1,5 +1,12 @@
 // Brings the weights of one span into memory, each tile checked, from the store where they are and else from the source.
-import { type ExternalFile, joinParts, type SpanSource, type SplitSpan } from "../protocol/span-plan.ts";
+import {
+  type ExternalFile,
+  joinParts,
+  type RowInvariantForm,
+  type SpanPlan,
+  type SpanSource,
+  type SplitSpan,
+} from "../protocol/span-plan.ts";
 import { shrinkableBytes, toHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -9,8 +16,10 @@ import { planConversion } from "./convert-weights.ts";
 import { cutSpan, type SpanCut, type SpanWeight } from "./cut-span.ts";
 import { type CuttableModel, readCuttableModel } from "./cuttable-model.ts";
 import { type Manifest, type ManifestTensor, TILE_BYTES } from "./manifest.ts";
+import type { GraphProto } from "./onnx/onnx_pb.ts";
 import { readOnnx } from "./onnx/read-onnx.ts";
 import { RateMeter } from "./rate-meter.ts";
+import { makeRowInvariant } from "./row-invariant.ts";
 import { hasSha256 } from "./sha256.ts";
 import { splitSpan } from "./split-span.ts";
 import type { TileRange, TileSource } from "./tile-source.ts";
@@ -91,7 +100,9 @@ async function loadParts(
   signal.throwIfAborted();
   const tensors = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]));
   const layersOf = layersOfWeights(model, options.span);
+  const forms = cuts.map(({ graph, plan }) => rowInvariantForm(graph, plan));
   const readers = countReaders(cuts.map(({ graph }) => graph));
+  const rowReaders = countReaders(forms.flatMap((form) => (form.kind === "graph" ? [form.graph] : [])));
   const held = new Map<string, Uint8Array<ArrayBuffer>>();
   const places: Place[] = [];
   for (const weight of cuts.flatMap(({ weights }) => weights)) {
@@ -114,23 +125,30 @@ async function loadParts(
   );
   const missing = await readStored(options, places, progress);
   await fetchMissing(options, missing, progress);
-  return cuts.map(({ plan, graph, weights }) => {
+  return cuts.map(({ plan, graph, weights }, index) => {
     const externalData = weights.map(({ path, tensor }): ExternalFile => {
       const data = held.get(tensor) as Uint8Array<ArrayBuffer>; // every weight of every cut is held
-      return { path, data, readOnce: readers.get(tensor) === 1 };
+      return { path, data, readOnce: readers.get(tensor) === 1 && (rowReaders.get(tensor) ?? 1) === 1 };
     });
-    return { plan, graph, externalData, converted: planConversion(graph) };
+    return { plan, graph, externalData, converted: planConversion(graph), rowInvariant: forms[index] };
   });
 }
 
-/** How many nodes of all graphs read each tensor; a node inside a subgraph counts as many. */
+function rowInvariantForm(graph: Uint8Array, plan: SpanPlan): RowInvariantForm {
+  const form = makeRowInvariant(graph, plan);
+  return form.kind === "graph" ? { ...form, converted: planConversion(form.graph) } : form;
+}
+
+/** How many nodes of all graphs read each tensor; what a subgraph reads counts as many. */
 function countReaders(graphs: readonly Uint8Array[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const bytes of graphs) {
-    const { graph } = readOnnx(bytes);
-    const hasSubgraph = graph.node.some((node) => node.attribute.some(({ g, graphs: inner }) => g !== undefined || inner.length > 0));
-    for (const name of graph.node.flatMap((node) => node.input)) counts.set(name, (counts.get(name) ?? 0) + (hasSubgraph ? 2 : 1));
-  }
+  const count = (graph: GraphProto, weight: number): void => {
+    for (const node of graph.node) {
+      for (const name of node.input) counts.set(name, (counts.get(name) ?? 0) + weight);
+      for (const { g, graphs: all } of node.attribute) for (const inner of [...(g === undefined ? [] : [g]), ...all]) count(inner, 2);
+    }
+  };
+  for (const bytes of graphs) count(readOnnx(bytes).graph, 1);
   return counts;
 }
 

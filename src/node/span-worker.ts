@@ -31,7 +31,7 @@ const stopping = new AbortController();
 const api: SpanWorkerApi = {
   async load(source, options, page) {
     try {
-      const { ort, runner, report } = await startRunner(source, options.backend);
+      const { ort, runner, report } = await startRunner(source, options);
       loaded = serve(new LocalEngine(ort, runner, report, options), page as Remote<SpanPageApi>); // Comlink makes it one
       return { ok: true, value: report };
     } catch (error) {

@@ -71,6 +71,19 @@ export interface ConvertedSpan {
   readonly unusedFiles: readonly string[];
 }
 
+/** The span's graph in the form whose rows do not depend on their step, or why there is none. */
+export type RowInvariantForm =
+  | {
+      readonly kind: "graph";
+      /** ONNX ModelProto over the same weights as the span's own graph. */
+      readonly graph: Uint8Array<ArrayBuffer>;
+      /** The same over unpacked weights. */
+      readonly converted: ConvertedSpan | undefined;
+      /** Cache lengths that no step may cross: the runner splits it there. Ascending. */
+      readonly stepBreaks: readonly number[];
+    }
+  | { readonly kind: "refused"; readonly reason: string };
+
 /** Weights that a span's graph reads from a file of their own. */
 export interface ExternalFile {
   readonly path: string;
@@ -87,6 +100,7 @@ export interface SpanSource {
   readonly externalData: readonly ExternalFile[];
   /** Where the span has block-quantized weights. */
   readonly converted?: ConvertedSpan | undefined;
+  readonly rowInvariant?: RowInvariantForm | undefined;
 }
 
 /**

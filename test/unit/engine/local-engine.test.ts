@@ -59,6 +59,23 @@ describe("LocalEngine", () => {
     await engine.close(id(5));
   });
 
+  it("answers the candidates after each of the last positions, as steps that end there do", async () => {
+    await engine.open(id(8), 16);
+    const tokens = [0, 40, 41, 42, 43];
+    const { logits, earlierLogits } = await engine.step({ ...step(id(8), 0, tokens), logitRows: 4 });
+    expect(earlierLogits).toHaveLength(3);
+    for (const [index, row] of [...earlierLogits, logits].entries()) {
+      await engine.truncate(id(8), 0);
+      const alone = await engine.step(step(id(8), 0, tokens.slice(0, index + 2)));
+      expect(alone.logits).toEqual(row);
+      expect(alone.earlierLogits).toEqual([]);
+    }
+    await engine.truncate(id(8), 0);
+    await expect(engine.step({ ...step(id(8), 0, tokens), logitRows: 6 })).rejects.toMatchObject({ code: "BAD_INPUT" });
+    await expect(engine.step({ ...step(id(8), 0, tokens), logitRows: 0 })).rejects.toMatchObject({ code: "BAD_INPUT" });
+    await engine.close(id(8));
+  });
+
   it("fails every call once disposed", async () => {
     const other = await bundledEngine(7, 8);
     await other.dispose();
