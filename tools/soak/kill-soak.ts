@@ -63,7 +63,9 @@ export class KillSoak {
   /** Opens the swarm and hears every undisturbed answer. */
   static async open(options: KillSoakOptions): Promise<KillSoak> {
     const { browser, data, model } = options;
-    const swarm = await Swarm.open({ browser, data, share: 0.1, ...(model !== undefined && { models: [model] }) }, options.tabs);
+    // A small model is over in no time: its tabs lend a tenth, so that a blow lands in the middle of an answer.
+    const share = options.harm === "nobody" ? 1 : 0.1;
+    const swarm = await Swarm.open({ browser, data, share, ...(model !== undefined && { models: [model] }) }, options.tabs);
     const soak = new KillSoak(options, swarm, await AnswerTap.attach(await swarm.visitor(), { live: true }));
     for (const prompt of PROMPTS) {
       const answer = await soak.#asker.ask(prompt, { maxTokens: DEFAULTS.tokens });
