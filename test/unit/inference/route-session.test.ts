@@ -4,6 +4,7 @@ import type { Engine } from "../../../src/engine/contract.ts";
 import { RouteSession, type RouteFailure } from "../../../src/inference/route-session.ts";
 import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
 import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { bundledEngine, BUNDLED } from "../../support/bundled-model.ts";
 import { allIdle, type MemorySwarm, nobody, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
 
@@ -24,7 +25,7 @@ describe("RouteSession", () => {
     await whole.dispose();
   });
   const open = (route = swarm.route, failures: RouteFailure[] = []): Promise<RouteSession> =>
-    RouteSession.open({ mesh: guest, random: randomBytes }, { ...OPTIONS, route }, signal, (failure) => failures.push(failure));
+    RouteSession.open({ mesh: guest, random: randomBytes, clock: systemClock }, { ...OPTIONS, route }, signal, (failure) => failures.push(failure));
 
   it("gives the logits of one unsplit session, prefill and decode", async () => {
     const session = await open();
@@ -58,7 +59,7 @@ describe("RouteSession", () => {
   it("answers a peer that asks itself", async () => {
     const peer = swarm.peers[1];
     if (!peer) throw new Error("three peers");
-    const session = await RouteSession.open({ mesh: peer.mesh, random: randomBytes }, { ...OPTIONS, route: swarm.route }, signal, () => {});
+    const session = await RouteSession.open({ mesh: peer.mesh, random: randomBytes, clock: systemClock }, { ...OPTIONS, route: swarm.route }, signal, () => {});
     const answer = await session.step([0, 17, 300], signal);
     expect(answer.logits.ids).toHaveLength(50);
     await session.close();
@@ -88,7 +89,7 @@ describe("RouteSession", () => {
     await session.close();
     await allIdle(swarm);
     const dying = swarm.guest("a-requester-that-dies");
-    const lost = await RouteSession.open({ mesh: dying, random: randomBytes }, { ...OPTIONS, route: swarm.route }, signal, () => {});
+    const lost = await RouteSession.open({ mesh: dying, random: randomBytes, clock: systemClock }, { ...OPTIONS, route: swarm.route }, signal, () => {});
     await lost.step([0, 1], signal);
     swarm.network.cut(dying.self);
     await allIdle(swarm);
@@ -108,7 +109,7 @@ describe("RouteSession", () => {
     const [first, second] = swarm.route;
     if (!first || !second) throw new Error("three hops");
     await expect(open([{ ...first, span: { start: 0, end: 8 } }])).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
-    const deps = { mesh: guest, random: randomBytes };
+    const deps = { mesh: guest, random: randomBytes, clock: systemClock };
     await expect(
       RouteSession.open(
         deps,
@@ -127,7 +128,7 @@ describe("RouteSession", () => {
     const requester = other.guest("a-requester");
     const failures: RouteFailure[] = [];
     const session = await RouteSession.open(
-      { mesh: requester, random: randomBytes },
+      { mesh: requester, random: randomBytes, clock: systemClock },
       { ...OPTIONS, route: other.route },
       signal,
       (failure) => failures.push(failure),

@@ -1,0 +1,61 @@
+// How long a step may be without a sign before its route is asked, and how long a busy peer may take to answer: from what was measured.
+import type { SpanTiming } from "../protocol/session-frames.ts";
+
+export const LEASE = Object.freeze({
+  /** Milliseconds between two looks at the time. */
+  tickMs: 100,
+  /** A step is asked about after so many times what one like it took. */
+  patience: 8,
+  /** Milliseconds after which a step is asked about at the earliest: asking costs a frame to each peer. */
+  floorMs: 250,
+  /** Milliseconds after which a step is asked about at the latest. */
+  capMs: 5_000,
+  /** Milliseconds in which an idle worker must answer. */
+  answerMs: 650,
+  /** Milliseconds for a peer whose speed is not known yet: a first chunk on a slow machine, cold. */
+  unknownMs: 10_000,
+  /** Milliseconds that no peer may take, whatever it was measured at. */
+  answerCapMs: 30_000,
+  /** A peer may compute so many times as long as measured before it counts as silent. */
+  slack: 4,
+});
+
+/** What was measured of one session's steps. */
+export class StepLease {
+  #lapMsPerPosition = 0;
+  #decodeMs = 0;
+  /** Milliseconds a position of each span, by where it starts: the slowest of late. */
+  readonly #spanMs = new Map<number, number>();
+  #largestCount = 1;
+
+  /** A step of `count` positions goes out. */
+  sent(count: number): void {
+    this.#largestCount = Math.max(this.#largestCount, count);
+  }
+
+  /** A step of `count` positions came back after `ms`. */
+  answered(count: number, ms: number, timings: readonly SpanTiming[]): void {
+    if (count === 1) this.#decodeMs = this.#decodeMs === 0 ? ms : 0.8 * this.#decodeMs + 0.2 * ms;
+    else this.#lapMsPerPosition = Math.max(this.#lapMsPerPosition, ms / count);
+    for (const { start, computeMs, waitMs } of timings)
+      this.#spanMs.set(start, Math.max(0.9 * (this.#spanMs.get(start) ?? 0), (computeMs + waitMs) / count));
+  }
+
+  /** A span was replaced: what was measured of it is worth nothing. */
+  forget(start: number): void {
+    this.#spanMs.delete(start);
+  }
+
+  /** Milliseconds without an answer after which a step of `count` positions is asked about. */
+  askAfterMs(count: number): number {
+    const expected = count === 1 ? this.#decodeMs : this.#lapMsPerPosition * count;
+    return expected === 0 ? LEASE.capMs : Math.min(LEASE.capMs, Math.max(LEASE.floorMs, LEASE.patience * expected));
+  }
+
+  /** Milliseconds in which the span that starts at layer `start` must answer: it may be in the middle of the largest step. */
+  answerMs(start: number): number {
+    const perPosition = this.#spanMs.get(start);
+    if (perPosition === undefined) return LEASE.unknownMs;
+    return Math.min(LEASE.answerCapMs, LEASE.answerMs + LEASE.slack * perPosition * this.#largestCount);
+  }
+}
