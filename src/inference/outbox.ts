@@ -15,6 +15,8 @@ export interface StepHead {
   readonly prefix: Uint8Array;
   readonly chain: Uint8Array;
   readonly truncate: boolean;
+  /** Part of a replay: spans further on may hold it already. */
+  readonly replay: boolean;
   readonly logitRows: number;
   readonly timings: readonly SpanTiming[];
 }
@@ -139,10 +141,11 @@ export class Outbox {
           this.#lose(new ManyhandsError("ENGINE_FAILED", "the log of this span's outputs is not whole any more"));
           return;
         }
-        const replay = this.#cursor < this.#replayUntil;
+        const isAgain = this.#cursor < this.#replayUntil;
         this.#cursor++;
         const { session } = this.#options;
-        const header = { kind: "step", session, ...entry.head, truncate: entry.head.truncate && !replay, replay };
+        const { truncate, replay } = entry.head;
+        const header = { kind: "step", session, ...entry.head, truncate: truncate && !isAgain, replay: replay || isAgain };
         try {
           await link.send(encodeFrame(header, payload));
         } catch (error) {

@@ -54,13 +54,22 @@ const WRONG: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SESSION_FOREIGN",
 ]);
 
+/** A hop that may be gone or, where `up` is given, may have lost its link to the one before it. */
+interface Doubt {
+  readonly hop: HopLink;
+  readonly up: HopLink | undefined;
+}
+
+/** Whether the doubt still matters: a hop that is lost is beyond it, and so is a pair that is a pair no more. */
+const isOpenDoubt = ({ hop, up }: Doubt): boolean => hop.isOpen && (up === undefined || (up.isOpen && hop.fedBy === up));
+
 export class RouteRepair {
   readonly #deps: RouteRepairDeps;
   readonly #bans: PeerBans;
   readonly #watches = new Map<HopLink, () => void>();
   /** Hops that are not open any more and not yet told of. */
   readonly #lost: HopLink[] = [];
-  readonly #doubts: { readonly hop: HopLink; readonly up: HopLink | undefined }[] = [];
+  readonly #doubts: Doubt[] = [];
   /** Leaving hops that nobody can replace. */
   readonly #irreplaceable = new WeakSet<HopLink>();
   #hops: readonly HopLink[] = [];
@@ -79,7 +88,7 @@ export class RouteRepair {
   /** Whether every hop is open and fed, and nothing is in doubt. */
   get isWhole(): boolean {
     return (
-      this.#doubts.length === 0 &&
+      !this.#doubts.some(isOpenDoubt) &&
       this.#hops.every((hop, index) => hop.isOpen && hop.fedBy === this.#upstream(index) && (!hop.isLeaving || this.#irreplaceable.has(hop)))
     );
   }
@@ -319,9 +328,9 @@ export class RouteRepair {
 
   /** Asks those in doubt, and makes links anew between two that both live. */
   async #confirm(signal: AbortSignal): Promise<void> {
-    const doubts = [...this.#doubts];
+    const doubts = this.#doubts.splice(0);
     await Promise.all(
-      doubts.map(async ({ hop, up }) => {
+      doubts.filter(isOpenDoubt).map(async ({ hop, up }) => {
         const both = up === undefined ? [hop] : [hop, up];
         await Promise.all(
           both.map((each) =>
@@ -331,12 +340,11 @@ export class RouteRepair {
             }),
           ),
         );
-        if (up === undefined || !hop.isOpen || !up.isOpen || hop.fedBy !== up) return;
+        if (up === undefined || !isOpenDoubt({ hop, up })) return;
         hop.fedBy = undefined;
         if (++hop.flaps > DEFAULTS.flaps) hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route keeps losing its link"));
       }),
     );
-    this.#doubts.splice(0, doubts.length);
   }
 }
 

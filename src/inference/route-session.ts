@@ -203,7 +203,7 @@ export class RouteSession {
     const count = tokens.length;
     this.#pending = [...this.#pending, { position: position + count, count, isWanted, sentMs, answer }];
     this.#lease.sent(count);
-    const head = { position, count, prefix, chain, truncate: false, logitRows: isWanted ? 1 : 0, timings: [] };
+    const head = { position, count, prefix, chain, truncate: false, replay: false, logitRows: isWanted ? 1 : 0, timings: [] };
     this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
     void this.#outbox.flush();
     void this.#watchProgress();

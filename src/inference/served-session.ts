@@ -205,8 +205,8 @@ export class ServedSession {
     const { start, end } = this.open;
     const timings = [...step.timings, { start, end, computeMs: output.computeMs, waitMs: output.waitMs + startedMs - arrivedMs }];
     if (this.outbox !== undefined) {
-      const { position, count, prefix, chain, truncate, logitRows } = step;
-      this.outbox.append({ position, count, prefix, chain, truncate, logitRows, timings }, output.hidden ?? new Uint8Array(0));
+      const { position, count, prefix, chain, truncate, replay, logitRows } = step;
+      this.outbox.append({ position, count, prefix, chain, truncate, replay, logitRows, timings }, output.hidden ?? new Uint8Array(0));
       await this.outbox.flush();
     } else if (output.logits) {
       const wanted = step.logitRows > 0;

@@ -22,7 +22,7 @@ describe("an answer", () => {
 
   /** Answers over the first three peers of the swarm; the others are spares. */
   const deps = (swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
-    mesh: swarm.guest(`guest-${++guests}`),
+    mesh: swarm.guest(`a-guest-${++guests}`),
     random: randomBytes,
     clock: systemClock,
     createSampler,
@@ -148,15 +148,15 @@ describe("an answer", () => {
 
   it("goes round a spare that computes something else", async () => {
     const swarm = await startMemorySwarm([3, 5]);
-    const liar = await swarm.add("a liar", 3, 5);
-    await swarm.add("honest", 3, 5);
+    const liar = await swarm.add("a known liar", 3, 5);
+    await swarm.add("an honest one", 3, 5);
     liar.tamper = (hidden) => hidden.map((byte, index) => (index === 2 ? byte ^ 1 : byte));
     const middle = swarm.route[1]?.peer ?? asPeerId("");
     const answer = await run(generate(deps(swarm, new Set([middle])), PROMPT, OPTIONS, signal), (event, tokens) => {
       if (event.kind === "token" && tokens === 5) swarm.network.cut(middle);
     });
     expect(answer.text).toBe(text);
-    expect(swarm.peers[2]?.refused).toContainEqual({ peer: "a liar", code: "REPLAY_MISMATCH" });
+    expect(swarm.peers[2]?.refused).toContainEqual({ peer: "a known liar", code: "REPLAY_MISMATCH" });
     await swarm.stop();
   });
 
