@@ -176,7 +176,7 @@ export class ServedSession {
 
   async #run(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
     if (this.ended || this.#feeder !== from) return undefined;
-    const isHeld = this.#check(step, payload);
+    const isHeld = this.#checked(step, payload);
     this.activeMs = this.#deps.clock.now();
     if (isHeld) return undefined;
     const { engine, clock, turns } = this.#deps;
@@ -216,6 +216,16 @@ export class ServedSession {
     // After the result is on its way: nobody waits for this hash unless a replay comes.
     this.#inputs.note(step.position, payload, step.count);
     return { requester: this.requester.remote, positions: step.count, computeMs: output.computeMs };
+  }
+
+  /** As `#check`; what else the requester has sent already is not looked at any more once it broke the protocol. */
+  #checked(step: StepFrame, payload: Uint8Array): boolean {
+    try {
+      return this.#check(step, payload);
+    } catch (error) {
+      if (this.isFirst) this.#feeder = undefined;
+      throw error;
+    }
   }
 
   /**
