@@ -1,5 +1,6 @@
 // Who is not asked again in the course of an answer, and for how long.
 import type { Clock } from "../shared/clock.ts";
+import type { ErrorCode } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
@@ -8,6 +9,21 @@ const DEFAULTS = Object.freeze({
   /** Milliseconds for which a peer that said that it goes is not asked. */
   leavingMs: 60_000,
 });
+
+/** Codes that say that a peer gave something wrong: it is not asked again for this answer. */
+const WRONG: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "REPLAY_MISMATCH",
+  "PREFIX_MISMATCH",
+  "POSITION_MISMATCH",
+  "SIZE_MISMATCH",
+  "FRAME_MALFORMED",
+  "FRAME_UNEXPECTED",
+  "FRAME_TOO_LARGE",
+  "SESSION_FOREIGN",
+]);
+
+/** Whether a peer that failed with `code` gave something wrong, rather than nothing. */
+export const isWrong = (code: ErrorCode): boolean => WRONG.has(code);
 
 export class PeerBans {
   readonly #clock: Clock;

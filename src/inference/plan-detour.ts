@@ -27,11 +27,7 @@ const COST = Object.freeze({
  * A whole route over the survivors and new hops: the fewest new layers, then the fewest new hops; for each span the peer
  * that `planRoute` would take. Undefined where a gap remains even if every survivor is given up.
  */
-export function planDetour(
-  peers: readonly RoutePeer[],
-  layerCount: number,
-  { kept, leaving, exclude }: DetourRequest,
-): Route | undefined {
+export function planDetour(peers: readonly RoutePeer[], layerCount: number, { kept, leaving, exclude }: DetourRequest): Route | undefined {
   const excluded = exclude();
   const isKept = (hop: Hop): boolean => kept.some((other) => sameHop(other, hop));
   const added = fillers(peers, excluded).filter((hop) => !isKept(hop));
@@ -62,9 +58,12 @@ function fillers(peers: readonly RoutePeer[], excluded: ReadonlySet<PeerId>): re
   }
   return spans.flatMap((span) => {
     const own = { start: 0, end: span.end - span.start };
-    const serving = peers.filter((peer) => peer.serving.some((other) => sameSpan(other, span))).map((peer) => ({ ...peer, serving: [own] }));
+    const serving = peers
+      .filter((peer) => peer.serving.some((other) => sameSpan(other, span)))
+      .map((peer) => ({ ...peer, serving: [own] }));
     return (planRoute(serving, own.end, excluded) ?? []).map(({ peer }) => ({ peer, span }));
   });
 }
 
-const sameHop = (a: Hop, b: Hop): boolean => a.peer === b.peer && sameSpan(a.span, b.span);
+/** Whether both are the same span at the same peer. */
+export const sameHop = (a: Hop, b: Hop): boolean => a.peer === b.peer && sameSpan(a.span, b.span);

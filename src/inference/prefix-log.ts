@@ -50,7 +50,8 @@ export class PrefixLog {
   shared(position: number, chain: Uint8Array): number {
     const most = Math.min(chain.byteLength / HASH_BYTES, this.#positions - position);
     let count = 0;
-    while (count < most && bytesEqual(this.#at(position + count + 1), chain.subarray(count * HASH_BYTES, (count + 1) * HASH_BYTES))) count++;
+    while (count < most && bytesEqual(this.#at(position + count + 1), chain.subarray(count * HASH_BYTES, (count + 1) * HASH_BYTES)))
+      count++;
     return Math.max(0, count);
   }
 

@@ -1,25 +1,20 @@
-// The route of one session and its repair: opens the hops, links them to each other, finds out who is lost, and puts others in their place.
+// The route of one session and its repair: opens the hops, links them to each other, and puts others in place of those that are lost.
 import type { NextSpan, StrandedFrame } from "../protocol/session-frames.ts";
 import type { Hop, Route } from "../route/plan-route.ts";
-import type { Clock } from "../shared/clock.ts";
-import { type ErrorCode, ManyhandsError } from "../shared/errors.ts";
+import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
-import type { DetourRequest } from "./plan-detour.ts";
+import { type DetourRequest, sameHop } from "./plan-detour.ts";
+import { HopDoubts } from "./hop-doubts.ts";
 import { HopLink, type HopLinkDeps, type SessionRoom } from "./hop-link.ts";
 import type { Outbox } from "./outbox.ts";
-import { PeerBans } from "./peer-bans.ts";
+import { isWrong, PeerBans } from "./peer-bans.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds in which a survivor must answer that it has its new neighbour. */
   relinkMs: 5_000,
-  /** Milliseconds in which a peer that is suspected must give a sign of life, beside what its work may take. */
-  suspectMs: 650,
-  /** Milliseconds between two signs of life that survivors are asked for while nobody fills the gap. */
+  /** Milliseconds between two signs of life that survivors are asked for while nobody fills the gap, and for each of them. */
   keepMs: 20_000,
-  /** Milliseconds for each of those. */
   keepProbeMs: 10_000,
-  /** Times that a link between two living neighbours is made anew before the one behind is replaced. */
-  flaps: 2,
   /** Neighbours with whom a hop may fail before it is taken for the cause. */
   complaints: 3,
   /** Repairs without an answer in between. */
@@ -36,32 +31,11 @@ export interface RouteRepairDeps extends Omit<HopLinkDeps, "listener"> {
   readonly onLogits: HopLinkDeps["listener"]["onLogits"];
   /** Something is to be mended: `mend` has work. */
   readonly onTrouble: () => void;
-  /** Resolves with a route over survivors and others. Undefined where lost hops are not replaced. */
+  /** A route over survivors and others. Undefined where lost hops are not replaced. */
   readonly findDetour: ((request: DetourRequest, signal: AbortSignal) => Promise<Route>) | undefined;
   /** Tells of a peer that has fallen silent, as something else than this session noticed; answers how to stop. */
   readonly watch: ((peer: PeerId, onSilent: () => void) => () => void) | undefined;
 }
-
-/** Codes that say that a peer gave something wrong: it is not asked again for this answer. */
-const WRONG: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "REPLAY_MISMATCH",
-  "PREFIX_MISMATCH",
-  "POSITION_MISMATCH",
-  "SIZE_MISMATCH",
-  "FRAME_MALFORMED",
-  "FRAME_UNEXPECTED",
-  "FRAME_TOO_LARGE",
-  "SESSION_FOREIGN",
-]);
-
-/** A hop that may be gone or, where `up` is given, may have lost its link to the one before it. */
-interface Doubt {
-  readonly hop: HopLink;
-  readonly up: HopLink | undefined;
-}
-
-/** Whether the doubt still matters: a hop that is lost is beyond it, and so is a pair that is a pair no more. */
-const isOpenDoubt = ({ hop, up }: Doubt): boolean => hop.isOpen && (up === undefined || (up.isOpen && hop.fedBy === up));
 
 export class RouteRepair {
   readonly #deps: RouteRepairDeps;
@@ -69,7 +43,7 @@ export class RouteRepair {
   readonly #watches = new Map<HopLink, () => void>();
   /** Hops that are not open any more and not yet told of. */
   readonly #lost: HopLink[] = [];
-  readonly #doubts: Doubt[] = [];
+  readonly #doubts: HopDoubts;
   /** Leaving hops that nobody can replace. */
   readonly #irreplaceable = new WeakSet<HopLink>();
   #hops: readonly HopLink[] = [];
@@ -79,17 +53,19 @@ export class RouteRepair {
   constructor(deps: RouteRepairDeps) {
     this.#deps = deps;
     this.#bans = new PeerBans(deps.clock);
+    this.#doubts = new HopDoubts(deps.onTrouble);
   }
 
   get hops(): readonly HopLink[] {
     return this.#hops;
   }
-
   /** Whether every hop is open and fed, and nothing is in doubt. */
   get isWhole(): boolean {
     return (
-      !this.#doubts.some(isOpenDoubt) &&
-      this.#hops.every((hop, index) => hop.isOpen && hop.fedBy === this.#upstream(index) && (!hop.isLeaving || this.#irreplaceable.has(hop)))
+      !this.#doubts.isOpen &&
+      this.#hops.every(
+        (hop, index) => hop.isOpen && hop.fedBy === this.#upstream(index) && (!hop.isLeaving || this.#irreplaceable.has(hop)),
+      )
     );
   }
 
@@ -126,7 +102,7 @@ export class RouteRepair {
       signal.throwIfAborted();
       if (++this.#attempts > DEFAULTS.attempts) throw this.#lastError();
       if (failures > 0) await this.#deps.clock.sleep(DEFAULTS.pauseMs * failures, signal);
-      await this.#confirm(signal);
+      await this.#doubts.settle(signal);
       const isComplete = this.#hops.every((hop) => hop.isOpen && !this.#isReplaceable(hop));
       const route = isComplete ? this.#hops.map(({ hop }) => hop) : await this.#plan(signal);
       if (route !== undefined) await this.#establish(route, ms, signal);
@@ -134,16 +110,21 @@ export class RouteRepair {
   }
 
   /** Asks every hop for a sign of life within `msOf(hop)`; who gives none is lost. Answers the signs, in order. */
-  async probeAll(msOf: (hop: HopLink) => number, signal: AbortSignal): Promise<readonly { readonly position: number; readonly busy: boolean }[]> {
+  async probeAll(
+    msOf: (hop: HopLink) => number,
+    signal: AbortSignal,
+  ): Promise<readonly { readonly position: number; readonly busy: boolean }[]> {
     const signs = await Promise.all(
-      this.#hops.filter((hop) => hop.isOpen).map(async (hop) => {
-        try {
-          return await hop.probe(msOf(hop), signal);
-        } catch {
-          if (!signal.aborted) hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route gave no sign of life"));
-          return undefined;
-        }
-      }),
+      this.#hops
+        .filter((hop) => hop.isOpen)
+        .map(async (hop) => {
+          try {
+            return await hop.probe(msOf(hop), signal);
+          } catch {
+            if (!signal.aborted) hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route gave no sign of life"));
+            return undefined;
+          }
+        }),
     );
     return signs.filter((sign) => sign !== undefined);
   }
@@ -154,7 +135,7 @@ export class RouteRepair {
     if (hop === undefined || !hop.isOpen) return;
     const up = this.#hops[index - 1];
     if (up === undefined) hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route does not go on"));
-    else this.#doubt(hop, up);
+    else this.#doubts.add(hop, up);
   }
 
   /** A peer gave a wrong replay, alone or with the new hops before it. */
@@ -168,8 +149,7 @@ export class RouteRepair {
 
   /** Ends the session at every hop. */
   async close(): Promise<void> {
-    for (const stop of this.#watches.values()) stop();
-    this.#watches.clear();
+    for (const hop of this.#hops) this.#unwatch(hop);
     await Promise.all(this.#hops.map((hop) => hop.close()));
   }
 
@@ -223,8 +203,12 @@ export class RouteRepair {
   async #establish(route: Route, ms: number, signal: AbortSignal): Promise<void> {
     const before = this.#hops;
     const old = new Set(before);
-    this.#hops = route.map((hop) => before.find((each) => each.isOpen && each.hop.peer === hop.peer && sameEnds(each.hop, hop)) ?? this.#newHop(hop));
-    for (const hop of before) if (!this.#hops.includes(hop)) void this.#drop(hop);
+    this.#hops = route.map((hop) => before.find((each) => each.isOpen && sameHop(each.hop, hop)) ?? this.#newHop(hop));
+    for (const hop of before) {
+      if (this.#hops.includes(hop)) continue;
+      this.#unwatch(hop);
+      void hop.close();
+    }
     const hops = this.#hops;
     const { room, self, outbox } = this.#deps;
     const nextOf = (index: number): NextSpan | null => {
@@ -281,71 +265,40 @@ export class RouteRepair {
     };
     const link = new HopLink({ mesh, clock, session, model, listener }, hop);
     const stop = watch?.(hop.peer, () => {
-      if (this.#hops.includes(link) && link.isOpen) this.#doubt(link, undefined);
+      if (this.#hops.includes(link) && link.isOpen) this.#doubts.add(link, undefined);
     });
     if (stop) this.#watches.set(link, stop);
     return link;
   }
 
   #onLost(hop: HopLink, error: ManyhandsError): void {
-    this.#watches.get(hop)?.();
-    this.#watches.delete(hop);
+    this.#unwatch(hop);
     if (!this.#hops.includes(hop)) return;
-    // Whoever could not reach the next one is not banned; if the next one is to blame, it fails by itself or again.
-    this.#bans.ban(hop.hop.peer, WRONG.has(error.code) ? "wrong" : "lost");
+    this.#bans.ban(hop.hop.peer, isWrong(error.code) ? "wrong" : "lost");
     this.#lost.push(hop);
     this.#waiting?.abort();
     this.#deps.onTrouble();
   }
 
-  async #drop(hop: HopLink): Promise<void> {
+  #unwatch(hop: HopLink): void {
     this.#watches.get(hop)?.();
     this.#watches.delete(hop);
-    await hop.close();
   }
 
   #stranded(hop: HopLink, { side, code, message }: StrandedFrame): void {
     const index = this.#hops.indexOf(hop);
     if (index < 0) return;
-    const error = new ManyhandsError(code, message);
     if (side === "next") {
       const next = this.#hops[index + 1];
-      if (next?.fedBy === hop) this.#doubt(next, hop);
+      if (next?.fedBy === hop) this.#doubts.add(next, hop);
       return;
     }
     const up = this.#hops[index - 1];
-    if (up === undefined || hop.fedBy !== up) return;
-    if (!WRONG.has(code)) this.#doubt(hop, up);
+    // What a new neighbour sends may be refused before its link is known to be there; of an old one such a word is late.
+    if (up === undefined || (hop.fedBy !== up && (up.isProven || !isWrong(code)))) return;
+    const error = new ManyhandsError(code, message);
+    if (!isWrong(code)) this.#doubts.add(hop, up);
     else if (++hop.complaints >= DEFAULTS.complaints) hop.lose(error);
     else this.blameReplay(index - 1, error);
   }
-
-  #doubt(hop: HopLink, up: HopLink | undefined): void {
-    if (this.#doubts.some((doubt) => doubt.hop === hop && doubt.up === up)) return;
-    this.#doubts.push({ hop, up });
-    this.#deps.onTrouble();
-  }
-
-  /** Asks those in doubt, and makes links anew between two that both live. */
-  async #confirm(signal: AbortSignal): Promise<void> {
-    const doubts = this.#doubts.splice(0);
-    await Promise.all(
-      doubts.filter(isOpenDoubt).map(async ({ hop, up }) => {
-        const both = up === undefined ? [hop] : [hop, up];
-        await Promise.all(
-          both.map((each) =>
-            each.probe(DEFAULTS.suspectMs, signal).catch((error: unknown) => {
-              signal.throwIfAborted();
-              each.lose(new ManyhandsError("PEER_LOST", "a peer of the route is gone", { cause: error }));
-            }),
-          ),
-        );
-        if (up === undefined || !isOpenDoubt({ hop, up })) return;
-        hop.fedBy = undefined;
-        if (++hop.flaps > DEFAULTS.flaps) hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route keeps losing its link"));
-      }),
-    );
-  }
 }
-
-const sameEnds = (a: Hop, b: Hop): boolean => a.span.start === b.span.start && a.span.end === b.span.end;

@@ -1,15 +1,12 @@
 // One generation over a route, as the requester drives it: steps new tokens in, awaits logits, and goes on over other peers where
 // some are lost, with exactly the same answer. `route-repair.ts` mends the route, `span-service.ts` is the other side.
 import { sha256 } from "@noble/hashes/sha2.js";
-import type { TopLogits } from "../engine/contract.ts";
-import type { Mesh } from "../mesh/mesh.ts";
-import { HASH_BYTES, type LogitsFrame, type SpanTiming } from "../protocol/session-frames.ts";
+import { HASH_BYTES, type LogitsFrame } from "../protocol/session-frames.ts";
 import type { Route } from "../route/plan-route.ts";
 import { abortable } from "../shared/abort.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
-import type { Clock } from "../shared/clock.ts";
-import { errorCode, ManyhandsError } from "../shared/errors.ts";
-import { asSessionId, type ModelId, type PeerId } from "../shared/ids.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import { asSessionId } from "../shared/ids.ts";
 import { silentLog } from "../shared/log.ts";
 import type { GenerateEvent, Rerouted } from "./generate-event.ts";
 import type { HopLink } from "./hop-link.ts";
@@ -17,9 +14,10 @@ import { decodeLogits } from "./logits-payload.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { MemoryOutputStore } from "./output-store.ts";
-import type { DetourRequest } from "./plan-detour.ts";
 import { chainTokens, PrefixLog } from "./prefix-log.ts";
+import { ProgressWatch } from "./progress-watch.ts";
 import { RouteRepair } from "./route-repair.ts";
+import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer } from "./route-session-options.ts";
 import { LEASE, StepLease } from "./step-lease.ts";
 
 const DEFAULTS = Object.freeze({
@@ -29,43 +27,7 @@ const DEFAULTS = Object.freeze({
   detourMs: 4_000,
   /** Steps that are under way at once: enough to keep every span of a long route busy with a prompt. */
   window: 16,
-  /** Looks in a row at a route whose peers all live and do nothing, before a link in it is taken for dead. */
-  strikes: 2,
 });
-
-export interface RouteSessionDeps {
-  readonly mesh: Pick<Mesh, "self" | "open">;
-  readonly clock: Clock;
-  readonly random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
-  /** Yields what is waited for; returns a route over the survivors and others. Without it a lost peer ends the answer. */
-  readonly findDetour?: (request: DetourRequest, signal: AbortSignal) => AsyncGenerator<GenerateEvent, Route>;
-  /** Calls `onSilent` when something else than this session (heartbeat, directory) misses `peer`; answers how to stop. */
-  readonly watch?: (peer: PeerId, onSilent: () => void) => () => void;
-}
-
-export interface RouteSessionOptions {
-  readonly model: ModelId;
-  readonly route: Route;
-  readonly vocabularySize: number;
-  /** Candidates to ask for at every step. */
-  readonly topK: number;
-  /** Positions that the session may come to hold. */
-  readonly maxPositions: number;
-  /** Hears what is waited for, and what was rerouted. */
-  readonly onEvent?: (event: GenerateEvent) => void;
-}
-
-export interface StepAnswer {
-  readonly logits: TopLogits;
-  /** One for each hop, in order. */
-  readonly timings: readonly SpanTiming[];
-}
-
-/** What a route failed with, and at which peer, where that is known, so that the next try can go round it. */
-export interface RouteFailure {
-  readonly error: ManyhandsError;
-  readonly peer: PeerId | undefined;
-}
 
 interface PendingStep {
   /** Positions after the step. */
@@ -89,8 +51,7 @@ export class RouteSession {
   readonly #answered = new Map<number, Uint8Array>();
   #pending: readonly PendingStep[] = [];
   #room = Promise.withResolvers<void>();
-  #heardMs = 0;
-  #isWatching = false;
+  readonly #watch: ProgressWatch;
   #isMending = false;
   #rerouted: (Omit<Rerouted, "kind" | "resumeMs" | "hops"> & { readonly sinceMs: number }) | undefined;
   #failure: ManyhandsError | undefined;
@@ -110,6 +71,12 @@ export class RouteSession {
       boundary: [{ name: "tokens", type: "float32", width: 1 }], // an int32 a position
       budget: new OutputBudget(new MemoryOutputStore(), silentLog, Infinity),
       onLost: () => {}, // the hop tells
+    });
+    this.#watch = new ProgressWatch({
+      clock,
+      signal: this.#life.signal,
+      askAfterMs: () => (this.#isMending ? Infinity : this.#pending[0] && this.#lease.askAfterMs(this.#pending[0].count)),
+      ask: (strikes, signal) => this.#askRoute(strikes, signal),
     });
     this.#repair = new RouteRepair({
       mesh,
@@ -199,14 +166,14 @@ export class RouteSession {
     const answer = Promise.withResolvers<StepAnswer | undefined>();
     answer.promise.catch(() => {}); // whoever waits hears of it
     const sentMs = this.#deps.clock.now();
-    if (this.#pending.length === 0) this.#heardMs = sentMs;
+    if (this.#pending.length === 0) this.#watch.heard();
     const count = tokens.length;
     this.#pending = [...this.#pending, { position: position + count, count, isWanted, sentMs, answer }];
     this.#lease.sent(count);
     const head = { position, count, prefix, chain, truncate: false, replay: false, logitRows: isWanted ? 1 : 0, timings: [] };
     this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
     void this.#outbox.flush();
-    void this.#watchProgress();
+    this.#watch.start();
     return answer.promise;
   }
 
@@ -230,8 +197,10 @@ export class RouteSession {
     const logits = step.isWanted ? decodeLogits(payload, frame.topK, vocabularySize) : undefined;
     this.#answered.set(frame.position, sha256(payload));
     this.#pending = this.#pending.slice(1);
-    this.#heardMs = this.#deps.clock.now();
-    this.#lease.answered(step.count, this.#heardMs - step.sentMs, frame.timings);
+    // From the last sign on: what a repair took says nothing about the next step.
+    const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
+    this.#watch.heard();
+    this.#lease.answered(step.count, this.#watch.heardMs - sinceMs, frame.timings);
     this.#repair.answered();
     this.#tellRerouted();
     step.answer.resolve(logits && { logits, timings: frame.timings });
@@ -239,35 +208,16 @@ export class RouteSession {
     this.#room = Promise.withResolvers();
   }
 
-  /** Looks at the time while a step is under way, and asks the route when nothing has come for too long. */
-  async #watchProgress(): Promise<void> {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
-    const { clock } = this.#deps;
-    const { signal } = this.#life;
-    let strikes = 0;
-    try {
-      for (let [step] = this.#pending; step !== undefined; [step] = this.#pending) {
-        await clock.sleep(LEASE.tickMs, signal);
-        const heardMs = this.#heardMs;
-        if (this.#isMending || clock.now() - heardMs < this.#lease.askAfterMs(step.count)) continue;
-        const signs = await this.#repair.probeAll((hop) => this.#lease.answerMs(hop.hop.span.start), signal);
-        if (this.#isMending || this.#heardMs !== heardMs) {
-          strikes = 0;
-          continue;
-        }
-        this.#heardMs = clock.now(); // their word is good for as long again
-        strikes = signs.some(({ busy }) => busy) ? 0 : strikes + 1;
-        if (strikes < DEFAULTS.strikes) continue;
-        strikes = 0;
-        const behind = signs.findIndex(({ position }, index) => position < (signs[index - 1]?.position ?? this.positions));
-        this.#repair.doubt(behind < 0 ? signs.length - 1 : behind);
-      }
-    } catch {
-      // the session is over
-    } finally {
-      this.#isWatching = false;
+  /** Asks every hop for a sign of life, each for as long as it may compute; a link that brings nothing on is doubted. */
+  async #askRoute(strikes: number, signal: AbortSignal): Promise<boolean> {
+    const count = this.#rerouted ? this.#lease.largestCount : Math.max(...this.#pending.map((pending) => pending.count));
+    const signs = await this.#repair.probeAll((hop) => this.#lease.answerMs(hop.hop.span.start, count), signal);
+    const isStuck = !signs.some(({ busy }) => busy);
+    if (isStuck && strikes >= LEASE.strikes && !this.#isMending) {
+      const behind = signs.findIndex(({ position }, index) => position < (signs[index - 1]?.position ?? this.positions));
+      this.#repair.doubt(behind < 0 ? signs.length - 1 : behind);
     }
+    return isStuck;
   }
 
   /** Mends the route, unless that is under way; a route that cannot be mended is the end. */
@@ -276,20 +226,20 @@ export class RouteSession {
     this.#isMending = true;
     const { clock } = this.#deps;
     const noticedMs = clock.now();
-    const detectMs = noticedMs - this.#heardMs;
+    const detectMs = noticedMs - this.#watch.heardMs;
     void this.#repair
       .mend(DEFAULTS.detourMs, this.#life.signal)
       .then(
         () => {
           const lost = this.#repair.takeLost();
-          for (const { hop } of lost) this.#lease.forget(hop.span.start);
+          for (const { hop } of lost) this.#lease.replaced(hop.span.start);
           const before = this.#rerouted;
           const linkMs = clock.now() - noticedMs;
           const peers = lost.map(({ hop }) => hop.peer);
           this.#rerouted = before
             ? { ...before, lost: [...before.lost, ...peers], linkMs: before.linkMs + linkMs }
             : { lost: peers, replayed: this.positions, detectMs, linkMs, sinceMs: noticedMs };
-          this.#heardMs = clock.now();
+          this.#watch.heard();
           if (this.#pending.length === 0) this.#tellRerouted();
         },
         (error: unknown) => {
@@ -331,10 +281,4 @@ export class RouteSession {
     for (const step of pending) step.answer.reject(error);
     this.#room.resolve();
   }
-}
-
-/** Whether another route may be tried after `error`. */
-export function isRouteFault(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "PEER_LOST" || code === "PEER_UNREACHABLE" || code === "SESSION_REFUSED";
 }

@@ -71,8 +71,7 @@ export class ServedSession {
       if (error instanceof ManyhandsError && error.code === "ENGINE_FAILED") deps.onBroken(error);
       else void this.strand("next", new ManyhandsError("PEER_LOST", "the next peer of the route left"));
     };
-    if (open.next !== null)
-      this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
+    if (open.next !== null) this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
   }
 
   /** Whether steps come over the requester's own link rather than from the span before. */
@@ -245,7 +244,10 @@ export class ServedSession {
     const held = this.#prefixes.positions;
     const mayLookBack = step.truncate || step.replay;
     if (mayLookBack ? step.position > held : step.position !== held)
-      throw new ManyhandsError("POSITION_MISMATCH", `this span holds ${held} positions of the session, the step comes after ${step.position}`);
+      throw new ManyhandsError(
+        "POSITION_MISMATCH",
+        `this span holds ${held} positions of the session, the step comes after ${step.position}`,
+      );
     if (!this.#prefixes.matches(step.position, step.prefix))
       throw new ManyhandsError("PREFIX_MISMATCH", "the step follows another past than the one that this span holds");
     if (!step.replay) return false;

@@ -164,7 +164,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
     } catch (error) {
       if (isBreach(error)) throw error;
       // A failure of this span: the link that brought the step did nothing wrong.
-      await this.#sessions.break(session, error);
+      await this.#sessions.fail(session, error);
     }
   }
 
@@ -183,7 +183,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   async #drop(): Promise<void> {
     this.#sessions.retire();
-    await this.#sessions.breakAll(new ManyhandsError("PEER_LOST", "the span is no longer served here"));
+    await this.#sessions.failAll(new ManyhandsError("PEER_LOST", "the span is no longer served here"));
   }
 
   #refuseLink(link: Link, error: unknown): void {

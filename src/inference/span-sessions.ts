@@ -111,14 +111,14 @@ export class SpanSessions {
   }
 
   /** Ends a session for a reason of this span's own, and says so. */
-  async break(session: ServedSession, error: unknown): Promise<void> {
+  async fail(session: ServedSession, error: unknown): Promise<void> {
     if (session.ended) return;
     await session.refuse(error);
     await this.end(session);
   }
 
-  async breakAll(error: Error): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map((session) => this.break(session, error)));
+  async failAll(reason: Error): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => this.fail(session, reason)));
   }
 
   async end(session: ServedSession): Promise<void> {
@@ -145,7 +145,13 @@ export class SpanSessions {
     try {
       this.#checkOpen(link, open);
       await engine.open(open.session, open.maxPositions);
-      const deps = { engine, clock, turns: this.#turns, budget: this.#budget, onBroken: (error: unknown) => void this.#broken(open, error) };
+      const deps = {
+        engine,
+        clock,
+        turns: this.#turns,
+        budget: this.#budget,
+        onBroken: (error: unknown) => void this.#broken(open, error),
+      };
       session = new ServedSession(deps, open, link);
       const opened = session;
       this.#sessions.set(open.session, session);
@@ -158,7 +164,7 @@ export class SpanSessions {
       return session;
     } catch (error) {
       if (isBreach(error)) throw error;
-      if (session) await this.break(session, error);
+      if (session) await this.fail(session, error);
       else {
         await link.send(encodeFrame(refusal(open.session, error)));
         await link.close();
@@ -169,7 +175,7 @@ export class SpanSessions {
 
   #broken(open: OpenFrame, error: unknown): void {
     const session = this.#sessions.get(open.session);
-    if (session) void this.break(session, error);
+    if (session) void this.fail(session, error);
   }
 
   #checkOpen(link: Link, open: OpenFrame): void {
@@ -214,7 +220,7 @@ export class SpanSessions {
       return; // it ended otherwise
     }
     log.info("a session was not used any more and is freed", { session: session.open.session });
-    await this.break(session, new ManyhandsError("SESSION_REFUSED", "the session was not used for too long"));
+    await this.fail(session, new ManyhandsError("SESSION_REFUSED", "the session was not used for too long"));
   }
 }
 

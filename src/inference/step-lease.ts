@@ -3,7 +3,7 @@ import type { SpanTiming } from "../protocol/session-frames.ts";
 
 export const LEASE = Object.freeze({
   /** Milliseconds between two looks at the time. */
-  tickMs: 100,
+  tickMs: 50,
   /** A step is asked about after so many times what one like it took. */
   patience: 8,
   /** Milliseconds after which a step is asked about at the earliest: asking costs a frame to each peer. */
@@ -11,13 +11,19 @@ export const LEASE = Object.freeze({
   /** Milliseconds after which a step is asked about at the latest. */
   capMs: 5_000,
   /** Milliseconds in which an idle worker must answer. */
-  answerMs: 650,
+  answerMs: 550,
   /** Milliseconds for a peer whose speed is not known yet: a first chunk on a slow machine, cold. */
-  unknownMs: 10_000,
+  unknownMs: 6_000,
+  /** Milliseconds after which a step is asked about while nothing was measured yet. */
+  firstMs: 1_000,
   /** Milliseconds that no peer may take, whatever it was measured at. */
   answerCapMs: 30_000,
+  /** Looks in a row at a route whose peers all live and do nothing, before a link in it is taken for dead. */
+  strikes: 2,
   /** A peer may compute so many times as long as measured before it counts as silent. */
   slack: 4,
+  /** A replacement is taken to be so many times as slow as the peer before it, until it is measured. */
+  stranger: 4,
 });
 
 /** What was measured of one session's steps. */
@@ -38,24 +44,30 @@ export class StepLease {
     if (count === 1) this.#decodeMs = this.#decodeMs === 0 ? ms : 0.8 * this.#decodeMs + 0.2 * ms;
     else this.#lapMsPerPosition = Math.max(this.#lapMsPerPosition, ms / count);
     for (const { start, computeMs, waitMs } of timings)
-      this.#spanMs.set(start, Math.max(0.9 * (this.#spanMs.get(start) ?? 0), (computeMs + waitMs) / count));
+      this.#spanMs.set(start, Math.max(0.7 * (this.#spanMs.get(start) ?? 0), (computeMs + waitMs) / count));
   }
 
-  /** A span was replaced: what was measured of it is worth nothing. */
-  forget(start: number): void {
-    this.#spanMs.delete(start);
+  /** The span that starts at layer `start` was replaced: the new peer may be slower than the one that was measured. */
+  replaced(start: number): void {
+    const ms = this.#spanMs.get(start);
+    if (ms !== undefined) this.#spanMs.set(start, LEASE.stranger * ms);
   }
 
   /** Milliseconds without an answer after which a step of `count` positions is asked about. */
   askAfterMs(count: number): number {
     const expected = count === 1 ? this.#decodeMs : this.#lapMsPerPosition * count;
-    return expected === 0 ? LEASE.capMs : Math.min(LEASE.capMs, Math.max(LEASE.floorMs, LEASE.patience * expected));
+    return expected === 0 ? LEASE.firstMs : Math.min(LEASE.capMs, Math.max(LEASE.floorMs, LEASE.patience * expected));
   }
 
-  /** Milliseconds in which the span that starts at layer `start` must answer: it may be in the middle of the largest step. */
-  answerMs(start: number): number {
+  /** Positions of the largest step so far: what a replay may be in the middle of. */
+  get largestCount(): number {
+    return this.#largestCount;
+  }
+
+  /** Milliseconds in which the span that starts at layer `start` must answer: it may be in the middle of a step of `count` positions. */
+  answerMs(start: number, count: number): number {
     const perPosition = this.#spanMs.get(start);
     if (perPosition === undefined) return LEASE.unknownMs;
-    return Math.min(LEASE.answerCapMs, LEASE.answerMs + LEASE.slack * perPosition * this.#largestCount);
+    return Math.min(LEASE.answerCapMs, LEASE.answerMs + LEASE.slack * perPosition * count);
   }
 }

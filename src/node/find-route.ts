@@ -75,11 +75,7 @@ export async function* findRoute(
  * A route for an answer that has lost peers, over those that are left and others. Waits for as long as nobody can take the
  * gap, and yields what for; this tab loads the model itself where it may and nobody comes. Never throws NO_ROUTE.
  */
-export async function* findDetour(
-  deps: FindRouteDeps,
-  request: DetourRequest,
-  signal: AbortSignal,
-): AsyncGenerator<GenerateEvent, Route> {
+export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent, Route> {
   const { model, directory, solo, clock } = deps;
   const started = clock.now();
   for (;;) {
@@ -114,9 +110,7 @@ function describeGaps(peers: readonly RoutePeer[], layerCount: number): string {
     peers.flatMap((peer) => peer.serving),
     layerCount,
   );
-  return gaps === ""
-    ? "The peers are changing places; waiting for them."
-    : `Nobody serves ${gaps} yet; waiting for a tab to take them.`;
+  return gaps === "" ? "The peers are changing places; waiting for them." : `Nobody serves ${gaps} yet; waiting for a tab to take them.`;
 }
 
 /** Resolves at the next change of the swarm, or after a while without one. */

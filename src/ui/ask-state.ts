@@ -116,3 +116,13 @@ export function choice({ chosen }: AskState): string {
       return `${chosen.model.name} is asked: nobody serves a model now, and this is the relay's first.`;
   }
 }
+
+/** Who left in the middle and what became of the answer, in one sentence; empty where nobody did. */
+export function replacement({ lost }: AskState): string {
+  if (lost.length === 0) return "";
+  const who =
+    lost.length === 1
+      ? "A tab left in the middle and another took its place"
+      : `${lost.length} tabs left in the middle and others took their places`;
+  return `${who}: the text is the same.`;
+}

@@ -4,7 +4,10 @@ import { parseArgs } from "node:util";
 import { type RunResult, runSession } from "../sim/session-run.ts";
 
 export async function run(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: { runs: { type: "string", default: "1000" }, seed: { type: "string", default: "1" } } });
+  const { values } = parseArgs({
+    args: [...args],
+    options: { runs: { type: "string", default: "1000" }, seed: { type: "string", default: "1" } },
+  });
   const runs = Number(values.runs);
   const first = Number(values.seed);
   const counts = { same: 0, stopped: 0, wrong: 0, hung: 0, failed: 0 };
@@ -13,6 +16,7 @@ export async function run(args: readonly string[]): Promise<void> {
   let leaked = 0;
   let reroutes = 0;
   const resumeMs: number[] = [];
+  const detectMs: number[] = [];
   const started = performance.now();
   for (let seed = first; seed < first + runs; seed++) {
     const result = await runSession(seed);
@@ -20,10 +24,15 @@ export async function run(args: readonly string[]): Promise<void> {
     for (const kind of result.kinds) kinds[kind] = (kinds[kind] ?? 0) + 1;
     reroutes += result.reroutes;
     resumeMs.push(...result.resumeMs);
+    detectMs.push(...result.detectMs);
     if (result.leaks.length > 0) leaked++;
     if (result.leaks.length > 0 || (result.outcome !== "same" && result.outcome !== "stopped")) bad.push(result);
   }
-  const quantile = (q: number): number => Math.round(resumeMs.toSorted((a, b) => a - b)[Math.floor(q * (resumeMs.length - 1))] ?? 0);
+  const spread = (all: readonly number[]): { readonly p50: number; readonly p95: number } => {
+    const sorted = all.toSorted((a, b) => a - b);
+    const at = (q: number): number => Math.round(sorted[Math.floor(q * (sorted.length - 1))] ?? 0);
+    return { p50: at(0.5), p95: at(0.95) };
+  };
   for (const result of bad.slice(0, 20)) console.log(JSON.stringify(result));
   console.log(
     JSON.stringify({
@@ -33,7 +42,8 @@ export async function run(args: readonly string[]): Promise<void> {
       ...counts,
       leaked,
       reroutes,
-      resumeMs: { p50: quantile(0.5), p95: quantile(0.95) },
+      detectMs: spread(detectMs),
+      resumeMs: spread(resumeMs),
       kinds,
       seconds: Math.round((performance.now() - started) / 1000),
     }),

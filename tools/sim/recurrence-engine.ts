@@ -70,7 +70,9 @@ export class RecurrenceEngine implements Engine {
     const cache = this.#sessions.get(session);
     if (cache === undefined) throw new ManyhandsError("SESSION_UNKNOWN", "no such session");
     if (cache.layers[0]?.length !== position) throw new ManyhandsError("PREFIX_MISMATCH", "the cache has another length");
-    const states = hidden ? new Uint32Array(hidden.buffer, hidden.byteOffset, count * WIDTH).slice() : embed(tokens ?? new Int32Array(), count);
+    const states = hidden
+      ? new Uint32Array(hidden.buffer, hidden.byteOffset, count * WIDTH).slice()
+      : embed(tokens ?? new Int32Array(), count);
     for (const [index, layer] of cache.layers.entries()) runLayer(layer, states, count, span.start + index);
     states.forEach((value, index) => (states[index] = (value + this.lie) >>> 0));
     const computeMs = clock.now() - startedMs;
@@ -117,7 +119,10 @@ function runLayer(cache: number[], states: Uint32Array, count: number, layer: nu
 }
 
 function project(state: Uint32Array, topK: number): StepOutput["logits"] {
-  const scores = Array.from({ length: VOCABULARY }, (_, id) => ({ id, score: Math.fround((mix(mix(state[0] ?? 0, id), state[3] ?? 0) % 4096) / 512) }));
+  const scores = Array.from({ length: VOCABULARY }, (_, id) => ({
+    id,
+    score: Math.fround((mix(mix(state[0] ?? 0, id), state[3] ?? 0) % 4096) / 512),
+  }));
   const best = scores.toSorted((a, b) => b.score - a.score || a.id - b.id).slice(0, topK);
   return {
     ids: Int32Array.from(best, ({ id }) => id),

@@ -30,6 +30,7 @@ export interface RunResult {
   readonly reroutes: number;
   /** Of reroutes for which nobody had to be waited for. */
   readonly resumeMs: readonly number[];
+  readonly detectMs: readonly number[];
   /** What is left open at living peers after all is over: sessions, logged bytes, links. */
   readonly leaks: readonly string[];
   readonly detail: string;
@@ -60,26 +61,33 @@ export async function runSession(seed: number): Promise<RunResult> {
   if (random.chance(0.3)) for (const span of cut(random, layerCount)) swarm.join(span);
   const kinds = Array.from({ length: random.whole(1, 3) }, () => random.pick(KINDS));
   const stop = new AbortController();
-  const trouble = new Trouble(swarm, random, spans, stop);
+  const trouble = new Trouble(swarm, random, stop);
   const at = kinds.map((kind) => ({ kind, token: random.chance(0.2) ? -1 : random.whole(0, asked.maxTokens - 1) }));
   for (let n = 1; n <= LIMITS.rescues; n++) swarm.clock.in(n * LIMITS.rescueMs, () => spans.forEach((span) => swarm.join(span)));
   const seen = await follow(swarm, asked, stop, (event, tokens, self) => {
     if (event.kind === "routed") {
       trouble.route = event.hops.map(({ peer }) => peer);
-      for (const { kind } of at.filter(({ token }) => token < 0)) swarm.clock.in(30 * random.next(), () => trouble.start(kind, self, false));
+      for (const { kind } of at.filter(({ token }) => token < 0))
+        swarm.clock.in(30 * random.next(), () => trouble.start(kind, self, false));
     }
     if (event.kind === "rerouted") trouble.rerouted(event.hops.map(({ peer }) => peer));
     if (event.kind !== "token") return;
-    for (const { kind } of at.filter(({ token }) => token === tokens - 1)) swarm.clock.in(6 * random.next(), () => trouble.start(kind, self, true));
+    for (const { kind } of at.filter(({ token }) => token === tokens - 1))
+      swarm.clock.in(6 * random.next(), () => trouble.start(kind, self, true));
   });
   trouble.end();
   await swarm.clock.run(() => false, swarm.clock.now() + LIMITS.settleMs);
-  const isEnded = trouble.isEnded;
-  const same = seen.tokens.join() === expected.tokens.join();
-  // A run that its requester ended must be a beginning of the same text.
-  const isBeginning = expected.tokens.slice(0, seen.tokens.length).join() === seen.tokens.join();
-  const outcome = !isBeginning ? "wrong" : isEnded ? (seen.isHung && !trouble.isRequesterGone ? "hung" : "stopped") : seen.isHung ? "hung" : same ? "same" : "failed";
-  return { seed, kinds, outcome, reroutes: seen.reroutes, resumeMs: seen.resumeMs, leaks: leaksOf(swarm, trouble.isRequesterGone), detail: seen.detail };
+  const outcome = judge(seen, expected.tokens, trouble.isEnded);
+  const { reroutes, resumeMs, detectMs, detail } = seen;
+  return { seed, kinds, outcome, reroutes, resumeMs, detectMs, leaks: leaksOf(swarm, trouble.isRequesterGone), detail };
+}
+
+/** A run that its requester ended must be a beginning of the same text. */
+function judge(seen: Seen, expected: readonly number[], isEnded: boolean): RunResult["outcome"] {
+  if (expected.slice(0, seen.tokens.length).join() !== seen.tokens.join()) return "wrong";
+  if (seen.isHung) return "hung";
+  if (isEnded) return "stopped";
+  return seen.tokens.length === expected.length ? "same" : "failed";
 }
 
 interface Seen {
@@ -87,6 +95,7 @@ interface Seen {
   readonly isHung: boolean;
   readonly reroutes: number;
   readonly resumeMs: readonly number[];
+  readonly detectMs: readonly number[];
   readonly detail: string;
 }
 
@@ -99,6 +108,7 @@ async function follow(
   const { self, events } = swarm.ask(asked, stop.signal);
   const tokens: number[] = [];
   const resumeMs: number[] = [];
+  const detectMs: number[] = [];
   let reroutes = 0;
   let hasWaited = false;
   let isOver = false;
@@ -110,6 +120,7 @@ async function follow(
         if (event.kind === "waiting") hasWaited = true;
         if (event.kind === "rerouted") {
           if (!hasWaited) resumeMs.push(event.resumeMs);
+          if (!hasWaited) detectMs.push(event.detectMs);
           hasWaited = false;
           reroutes++;
         }
@@ -123,7 +134,7 @@ async function follow(
   };
   void read();
   const inTime = await swarm.clock.run(() => isOver, LIMITS.hungMs);
-  return { tokens, isHung: !inTime, reroutes, resumeMs, detail };
+  return { tokens, isHung: !inTime, reroutes, resumeMs, detectMs, detail };
 }
 
 /** Random cuts of all layers into one to four spans. */
@@ -139,15 +150,13 @@ class Trouble {
   isRequesterGone = false;
   readonly #swarm: SimSwarm;
   readonly #random: Random;
-  readonly #spans: readonly Span[];
   readonly #stop: AbortController;
   #again = 0;
   readonly #frozen = new Set<PeerId>();
 
-  constructor(swarm: SimSwarm, random: Random, spans: readonly Span[], stop: AbortController) {
+  constructor(swarm: SimSwarm, random: Random, stop: AbortController) {
     this.#swarm = swarm;
     this.#random = random;
-    this.#spans = spans;
     this.#stop = stop;
   }
 
@@ -222,9 +231,8 @@ class Trouble {
 
   /** The route was mended. */
   rerouted(route: readonly PeerId[]): void {
-    const fresh = route.filter((peer) => !this.route.includes(peer));
+    const peer = route.find((each) => !this.route.includes(each));
     this.route = route;
-    const [peer] = fresh;
     if (peer === undefined || this.#again === 0) return;
     this.#again--;
     this.#swarm.clock.in(5 * this.#random.next(), () => this.#kill(peer));
@@ -248,6 +256,7 @@ function leaksOf(swarm: SimSwarm, isRequesterGone: boolean): readonly string[] {
     if (openSessions > 0 || loggedBytes > 0 || openLinks > 0 || engine.openSessions > 0)
       leaks.push(`${peer}: ${openSessions} sessions, ${engine.openSessions} caches, ${loggedBytes} bytes, ${openLinks} links`);
   }
-  for (const [peer, mesh] of swarm.network.peers) if (mesh.links.size > 0 && !isRequesterGone) leaks.push(`${peer}: ${mesh.links.size} ends of links`);
+  for (const [peer, mesh] of swarm.network.peers)
+    if (mesh.links.size > 0 && !isRequesterGone) leaks.push(`${peer}: ${mesh.links.size} ends of links`);
   return leaks;
 }

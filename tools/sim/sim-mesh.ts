@@ -29,7 +29,7 @@ class SimLink implements Link {
   #isPumping = false;
   /** Frames sent and not yet read. */
   #unread = 0;
-  #writers: (() => void)[] = [];
+  readonly #writers: (() => void)[] = [];
 
   constructor(own: SimMesh, remote: PeerId, baseMs: number) {
     this.own = own;

@@ -54,12 +54,15 @@ export class SimSwarm {
   }
 
   /** A peer that serves `span`, listed after `listedMs`; one that lies hands on numbers that are off by `lie`. */
-  join(span: Span, options: { readonly listedMs?: number; readonly lie?: number } = {}): SimPeer {
+  join(
+    span: Span,
+    options: { readonly listedMs?: number; readonly lie?: number; readonly stepMs?: (count: number) => number } = {},
+  ): SimPeer {
     const peer = asPeerId(`peer-${String(++this.#names).padStart(3, "0")}-${span.start}-${span.end}`);
     const { clock, network, layerCount, random } = this;
     const mesh = network.join(peer);
     const slowness = 0.2 + 3 * random.next() ** 4;
-    const stepMs = (count: number): number => slowness * (1 + 0.2 * count) * (0.8 + 0.4 * random.next());
+    const stepMs = options.stepMs ?? ((count: number): number => slowness * (1 + 0.2 * count) * (0.8 + 0.4 * random.next()));
     const engine = new RecurrenceEngine({ model: MODEL, layerCount, span, clock, stepMs });
     engine.lie = options.lie ?? 0;
     const service = new SpanService({ engine, mesh, clock, log: silentLog });
@@ -85,12 +88,23 @@ export class SimSwarm {
   }
 
   /** What somebody sees who asks this swarm. */
-  ask({ prompt, maxTokens, seed }: AskedFor, signal: AbortSignal): { readonly self: PeerId; readonly events: AsyncGenerator<GenerateEvent, void> } {
+  ask(
+    { prompt, maxTokens, seed }: AskedFor,
+    signal: AbortSignal,
+  ): { readonly self: PeerId; readonly events: AsyncGenerator<GenerateEvent, void> } {
     const { clock, random, board, layerCount } = this;
     const self = asPeerId(`requester-${++this.#names}`);
     const mesh = this.network.join(self);
     const directory = board.join(self);
-    const model = { id: MODEL, layerCount, contextLength: 512, vocabularySize: VOCABULARY, stopTokens: new Set<number>(), tokenizer, chat: undefined };
+    const model = {
+      id: MODEL,
+      layerCount,
+      contextLength: 512,
+      vocabularySize: VOCABULARY,
+      stopTokens: new Set<number>(),
+      tokenizer,
+      chat: undefined,
+    };
     const solo = {
       peer: undefined,
       // oxlint-disable-next-line require-yield -- it throws before there is anything to tell

@@ -69,7 +69,13 @@ describe("an answer", () => {
   /** Three peers that answer, and spares for each of their spans. */
   const start = async (spares: number): Promise<MemorySwarm> => {
     const swarm = await startMemorySwarm([3, 5]);
-    for (let n = 0; n < spares; n++) for (const [a, b] of [[0, 3], [3, 5], [5, 8]] as const) await swarm.add(`spare-${n}-of-${a}-${b}`, a, b);
+    for (let n = 0; n < spares; n++)
+      for (const [a, b] of [
+        [0, 3],
+        [3, 5],
+        [5, 8],
+      ] as const)
+        await swarm.add(`spare-${n}-of-${a}-${b}`, a, b);
     return swarm;
   };
   let calm: MemorySwarm;

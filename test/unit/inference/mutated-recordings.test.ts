@@ -24,7 +24,10 @@ interface Recorded {
 }
 type Edit = (frame: Recorded, seed: number) => Recorded;
 
-const edited = (frame: Recorded, change: Readonly<Record<string, unknown>>): Recorded => ({ ...frame, header: { ...frame.header, ...change } });
+const edited = (frame: Recorded, change: Readonly<Record<string, unknown>>): Recorded => ({
+  ...frame,
+  header: { ...frame.header, ...change },
+});
 const flipped = (bytes: unknown, seed: number): Uint8Array => {
   const copy = (bytes as Uint8Array).slice(); // the field of a recorded header
   const at = seed % copy.byteLength;
@@ -41,7 +44,11 @@ const EDITS: readonly (readonly [string, ErrorCode, Edit])[] = [
     (frame, seed) => edited(frame, { position: (frame.header["position"] as number) + 1 + (seed % 1000) }),
   ],
   ["another past", "PREFIX_MISMATCH", (frame, seed) => edited(frame, { prefix: flipped(frame.header["prefix"], seed) })],
-  ["a payload cut short", "SIZE_MISMATCH", (frame, seed) => ({ ...frame, payload: frame.payload.slice(0, seed % frame.payload.byteLength) })],
+  [
+    "a payload cut short",
+    "SIZE_MISMATCH",
+    (frame, seed) => ({ ...frame, payload: frame.payload.slice(0, seed % frame.payload.byteLength) }),
+  ],
   [
     "a payload too long",
     "SIZE_MISMATCH",
@@ -50,7 +57,11 @@ const EDITS: readonly (readonly [string, ErrorCode, Edit])[] = [
   ["a count without its hashes", "FRAME_MALFORMED", (frame) => edited(frame, { count: (frame.header["count"] as number) + 1 })],
   ["a kind that does not exist", "FRAME_MALFORMED", (frame) => edited(frame, { kind: "leap" })],
   ["a field too many", "FRAME_MALFORMED", (frame, seed) => edited(frame, { extra: seed })],
-  ["a kind for the other side", "FRAME_UNEXPECTED", ({ header }) => ({ header: { kind: "opened", session: header["session"] }, payload: new Uint8Array() })],
+  [
+    "a kind for the other side",
+    "FRAME_UNEXPECTED",
+    ({ header }) => ({ header: { kind: "opened", session: header["session"] }, payload: new Uint8Array() }),
+  ],
 ];
 
 describe("a recording with", () => {
@@ -144,7 +155,18 @@ describe("a recording with", () => {
     let at = 0;
     toFirst = CHUNKS.map((tokens) => {
       const chain = chainTokens(prefix, tokens);
-      const header = { kind: "step", session: RECORDED, position: at, count: tokens.length, prefix, chain, truncate: false, replay: false, logitRows: 1, timings: [] };
+      const header = {
+        kind: "step",
+        session: RECORDED,
+        position: at,
+        count: tokens.length,
+        prefix,
+        chain,
+        truncate: false,
+        replay: false,
+        logitRows: 1,
+        timings: [],
+      };
       prefix = chain.slice(-HASH_BYTES);
       at += tokens.length;
       return { header, payload: new Uint8Array(Int32Array.from(tokens).buffer) };
@@ -220,7 +242,10 @@ describe("a recording with", () => {
       signal,
       () => {},
     );
-    for (const [peer, frames] of [[first, toFirst], [last, toLast]] as const) {
+    for (const [peer, frames] of [
+      [first, toFirst],
+      [last, toLast],
+    ] as const) {
       peer.refused.length = 0;
       const link = await dial(peer);
       const end = drained(link);
@@ -234,21 +259,25 @@ describe("a recording with", () => {
 
   it("any bytes changed anywhere never moves another answer", async () => {
     await fc.assert(
-      fc.asyncProperty(places, fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }), async ({ index }, edits) => {
-        const session = (++sessions).toString(16).padStart(32, "0");
-        const link = await dial(first);
-        const end = drained(link);
-        await send(link, [openFrame(session, first)]);
-        for (const [n, frame] of toFirst.entries()) {
-          const own = edited(frame, { session });
-          const bytes = encodeFrame(own.header, own.payload);
-          if (n === index) for (const [at, change] of edits) bytes[at % bytes.byteLength] = (bytes[at % bytes.byteLength] ?? 0) ^ change;
-          await link.send(bytes).catch(() => {}); // cut off already
-        }
-        await link.close();
-        await end;
-        await honestStep();
-      }),
+      fc.asyncProperty(
+        places,
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }),
+        async ({ index }, edits) => {
+          const session = (++sessions).toString(16).padStart(32, "0");
+          const link = await dial(first);
+          const end = drained(link);
+          await send(link, [openFrame(session, first)]);
+          for (const [n, frame] of toFirst.entries()) {
+            const own = edited(frame, { session });
+            const bytes = encodeFrame(own.header, own.payload);
+            if (n === index) for (const [at, change] of edits) bytes[at % bytes.byteLength] = (bytes[at % bytes.byteLength] ?? 0) ^ change;
+            await link.send(bytes).catch(() => {}); // cut off already
+          }
+          await link.close();
+          await end;
+          await honestStep();
+        },
+      ),
       { numRuns: 100 },
     );
   });
