@@ -257,6 +257,43 @@ describe("a recording with", () => {
     await mine.close();
   });
 
+  it("steps over a link that was replaced, is cut off, and its peer is refused as SESSION_FOREIGN from then on", async () => {
+    const session = (++sessions).toString(16).padStart(32, "0");
+    const own = toLast.map((frame) => edited(frame, { session }));
+    last.refused.length = 0;
+    const control = await dial(last);
+    const answers = control.frames[Symbol.asyncIterator]();
+    const told = async (): Promise<unknown> => decodeFrame((await answers.next()).value as Uint8Array).header;
+    await send(control, [openFrame(session, last)]);
+    expect(await told()).toMatchObject({ kind: "opened" });
+    const before = await dial(last);
+    const beforeEnd = drained(before);
+    await send(before, own.slice(0, 2));
+    expect([await told(), await told()]).toMatchObject([{ kind: "logits" }, { kind: "logits" }]);
+    const other = swarm.guest("a-replacement-of-it");
+    await control.send(encodeFrame({ kind: "relink", session, id: 7, previous: other.self, next: null }));
+    expect(await told()).toMatchObject({ kind: "alive", id: 7, position: 5 });
+    await beforeEnd; // the link that brought the steps
+    const again = await dial(last);
+    const againEnd = drained(again);
+    await send(again, own.slice(2, 3));
+    await againEnd;
+    expect(last.refused).toEqual([{ peer: villain.self, code: "SESSION_FOREIGN" }]);
+    // The one that was named goes on from where the other was: what is held is dropped, what is new is computed.
+    const feed = await other.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
+    await send(
+      feed,
+      own.slice(0, 3).map((frame) => edited(frame, { replay: true })),
+    );
+    expect(await told()).toMatchObject({ kind: "logits", position: 6 });
+    // And what it says may not differ from what was said before.
+    const lie = own.slice(0, 1).map((frame) => ({ ...edited(frame, { replay: true }), payload: flipped(frame.payload, 1) }));
+    await send(feed, lie);
+    expect(await told()).toMatchObject({ kind: "stranded", side: "previous", code: "REPLAY_MISMATCH" });
+    await control.close();
+    await honestStep();
+  });
+
   it("any bytes changed anywhere never moves another answer", async () => {
     await fc.assert(
       fc.asyncProperty(
