@@ -1,5 +1,6 @@
 // Counts and times one answer, and makes the events that tell of it.
 import type { SpanTiming } from "../protocol/session-frames.ts";
+import { sameSpan } from "../shared/ids.ts";
 import type { EndReason, GenerateEvent, GenerateStats, RouteHop } from "./generate-event.ts";
 
 /** Counts and times one answer. */
@@ -23,10 +24,17 @@ export class AnswerProgress {
   /** Takes a decode step's timings into the running mean of each hop. */
   timed(timings: readonly SpanTiming[]): void {
     this.#steps++;
-    this.#hops = this.#hops.map((hop, index) => ({
-      ...hop,
-      computeMs: hop.computeMs + ((timings[index]?.computeMs ?? 0) - hop.computeMs) / this.#steps,
-    }));
+    this.#hops = this.#hops.map((hop) => {
+      const timing = timings.find(({ start }) => start === hop.span.start);
+      return timing ? { ...hop, computeMs: hop.computeMs + (timing.computeMs - hop.computeMs) / this.#steps } : hop;
+    });
+  }
+
+  /** Goes on over other hops; those that stay keep their figures. */
+  rerouted(hops: readonly RouteHop[]): void {
+    const known = (hop: RouteHop): RouteHop | undefined =>
+      this.#hops.find(({ peer, span }) => peer === hop.peer && sameSpan(span, hop.span));
+    this.#hops = hops.map((hop) => known(hop) ?? hop);
   }
 
   token(token: number, text: string, nowMs: number): GenerateEvent {

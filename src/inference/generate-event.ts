@@ -43,12 +43,29 @@ export interface GenerateStats {
   readonly seed: number;
 }
 
+/** Peers were lost and others took their place; the answer is the same. */
+export interface Rerouted {
+  readonly kind: "rerouted";
+  readonly lost: readonly PeerId[];
+  /** The route as it is now. */
+  readonly hops: readonly RouteHop[];
+  /** Positions that whoever is new computed again. */
+  readonly replayed: number;
+  /** From the last sign of the route to the moment in which the loss was noticed, milliseconds. */
+  readonly detectMs: number;
+  /** Of that on, milliseconds until every new hop was open and linked. */
+  readonly linkMs: number;
+  /** Milliseconds from noticing the loss to the next answer of the route, the replay in it. */
+  readonly resumeMs: number;
+}
+
 export type GenerateEvent =
   /** Nothing to show yet: looking for a route, loading the model here, waiting for a peer. */
   | { readonly kind: "waiting"; readonly message: string; readonly progress: LoadProgress | undefined }
   /** The conversation has no room in the model's context: so many of its oldest messages are left out. */
   | { readonly kind: "trimmed"; readonly droppedMessages: number }
   | { readonly kind: "routed"; readonly hops: readonly RouteHop[] }
+  | Rerouted
   /** `text` is what the token adds; empty while a character is incomplete or a stop string may have begun. */
   | {
       readonly kind: "token";

@@ -2,21 +2,22 @@
 // prompt in chunks, then samples a token from what the last span answers and steps it in, until the answer ends.
 import { AnswerProgress } from "./answer-progress.ts";
 import { encodePrompt, type Prompt } from "./encode-prompt.ts";
+import { EventBuffer } from "./event-buffer.ts";
 import type { GenerateEvent, GenerateOptions, RouteHop } from "./generate-event.ts";
 import type { Route } from "../route/plan-route.ts";
 import type { Clock } from "../shared/clock.ts";
-import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import { completeOptions } from "./generate-options.ts";
-import { RouteSession, type RouteSessionDeps, type StepAnswer } from "./route-session.ts";
+import { RouteSession } from "./route-session.ts";
+import { isRouteFault, type RouteSessionDeps, type StepAnswer } from "./route-session-options.ts";
 import type { ChatTemplate } from "../model/chat-message.ts";
 import type { Sampler, SamplerOptions } from "../model/sampler.ts";
 import { StopStrings } from "../model/stop-strings.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Positions in a prefill step at most: the first token waits for no more than this at each span. */
-  chunkPositions: 128,
+  /** Positions in a prefill step at most: small enough that every span of a short route has one while a prompt is read. */
+  chunkPositions: 32,
   /** Routes tried before the first token has been shown. */
   attempts: 3,
 });
@@ -44,7 +45,8 @@ export interface GenerateDeps extends RouteSessionDeps {
 
 /**
  * Streams the answer to `prompt`, a text to go on with or a conversation to answer. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, PEER_UNREACHABLE,
- * SESSION_REFUSED, ENGINE_FAILED, TIMEOUT, or the signal's reason. Greedy answers are those of one unsplit session.
+ * SESSION_REFUSED, ENGINE_FAILED, TIMEOUT, or the signal's reason. Greedy answers are those of one unsplit session, whoever is
+ * lost on the way.
  */
 export async function* generate(
   deps: GenerateDeps,
@@ -61,7 +63,8 @@ export async function* generate(
   const sampler = deps.createSampler({ ...options, seed });
   const started = clock.now();
 
-  const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK: sampler.candidates }, signal);
+  const events = new EventBuffer();
+  const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK: sampler.candidates }, events, signal);
   try {
     const decoder = model.tokenizer.decoder();
     const stops = new StopStrings(options.stop);
@@ -86,6 +89,10 @@ export async function* generate(
         yield progress.done(stopped ? "stop-string" : made >= options.maxTokens ? "max-tokens" : "context-full", stops.flush());
         return;
       }
+      for await (const event of events.until(next)) {
+        if (event.kind === "rerouted") progress.rerouted(event.hops);
+        yield event;
+      }
       current = await next;
       progress.timed(current.timings);
     }
@@ -106,6 +113,7 @@ async function* connect(
   deps: GenerateDeps,
   prompt: readonly number[],
   room: { maxPositions: number; topK: number },
+  events: EventBuffer,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, Connected> {
   const { model } = deps;
@@ -116,24 +124,24 @@ async function* connect(
     try {
       session = await RouteSession.open(
         deps,
-        { model: model.id, route, vocabularySize: model.vocabularySize, ...room },
+        { model: model.id, route, vocabularySize: model.vocabularySize, ...room, onEvent: (event) => events.push(event) },
         signal,
         ({ peer }) => {
           if (peer !== undefined) exclude.add(peer);
         },
       );
-      const hops = route.map(({ peer, span }) => ({ peer, span, isSelf: peer === deps.mesh.self, computeMs: 0 }));
+      let hops: readonly RouteHop[] = route.map(({ peer, span }) => ({ peer, span, isSelf: peer === deps.mesh.self, computeMs: 0 }));
       yield { kind: "routed", hops };
-      let answer: StepAnswer | undefined;
-      for (const chunk of chunks(prompt, DEFAULTS.chunkPositions)) answer = await session.step(chunk, signal);
-      if (!answer) throw new ManyhandsError("BAD_INPUT", "The prompt has no tokens.");
-      return { session, hops, answer };
+      const answer = session.prefill(chunks(prompt, DEFAULTS.chunkPositions), signal);
+      for await (const event of events.until(answer)) {
+        if (event.kind === "rerouted") hops = event.hops;
+        yield event;
+      }
+      return { session, hops, answer: await answer };
     } catch (error) {
       await session?.close();
       signal.throwIfAborted();
-      const code = errorCode(error);
-      const another = code === "PEER_LOST" || code === "PEER_UNREACHABLE" || code === "SESSION_REFUSED";
-      if (!another || attempt >= DEFAULTS.attempts) throw error;
+      if (!isRouteFault(error) || attempt >= DEFAULTS.attempts) throw error;
       yield { kind: "waiting", message: "A peer left before it could answer. Looking for another route.", progress: undefined };
     }
   }

@@ -46,6 +46,15 @@ export class PrefixLog {
     return position >= 0 && position <= this.#positions && bytesEqual(this.#at(position), prefix);
   }
 
+  /** How many positions of `chain`, from `position` on, are accepted as they stand in it. */
+  shared(position: number, chain: Uint8Array): number {
+    const most = Math.min(chain.byteLength / HASH_BYTES, this.#positions - position);
+    let count = 0;
+    while (count < most && bytesEqual(this.#at(position + count + 1), chain.subarray(count * HASH_BYTES, (count + 1) * HASH_BYTES)))
+      count++;
+    return Math.max(0, count);
+  }
+
   append(chain: Uint8Array): void {
     const needed = (this.#positions + 1) * HASH_BYTES + chain.byteLength;
     if (needed > this.#hashes.byteLength) {

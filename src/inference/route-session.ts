@@ -1,74 +1,95 @@
-// One generation over a route, as the requester drives it: opens every span, steps new tokens in, awaits logits.
-import type { TopLogits } from "../engine/contract.ts";
-import type { Link } from "../mesh/link.ts";
-import type { Mesh } from "../mesh/mesh.ts";
-import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import { HASH_BYTES, readSessionHeader, type SessionHeader, type SpanTiming } from "../protocol/session-frames.ts";
-import { sessionProtocol } from "../protocol/version.ts";
-import type { Hop, Route } from "../route/plan-route.ts";
-import { abortable, withDeadline } from "../shared/abort.ts";
-import { toHex } from "../shared/bytes.ts";
-import { ManyhandsError, errorMessage } from "../shared/errors.ts";
-import { asSessionId, type ModelId, type PeerId, type SessionId } from "../shared/ids.ts";
+// One generation over a route, as the requester drives it: steps new tokens in, awaits logits, and goes on over other peers where
+// some are lost, with exactly the same answer. `route-repair.ts` mends the route, `span-service.ts` is the other side.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { HASH_BYTES, type LogitsFrame } from "../protocol/session-frames.ts";
+import type { Route } from "../route/plan-route.ts";
+import { abortable } from "../shared/abort.ts";
+import { bytesEqual, toHex } from "../shared/bytes.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import { asSessionId } from "../shared/ids.ts";
+import { silentLog } from "../shared/log.ts";
+import type { GenerateEvent, Rerouted } from "./generate-event.ts";
+import type { HopLink } from "./hop-link.ts";
 import { decodeLogits } from "./logits-payload.ts";
+import { Outbox } from "./outbox.ts";
+import { OutputBudget } from "./output-budget.ts";
+import { MemoryOutputStore } from "./output-store.ts";
 import { chainTokens, PrefixLog } from "./prefix-log.ts";
+import { ProgressWatch } from "./progress-watch.ts";
+import { RouteRepair } from "./route-repair.ts";
+import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer } from "./route-session-options.ts";
+import { LEASE, StepLease } from "./step-lease.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds in which a peer must take a link and open its span. */
+  /** Milliseconds in which a peer must take a link and open its span, before an answer has begun. */
   openMs: 10_000,
-  /** Milliseconds in which a step must come back: the slowest prefill on a slow peer. */
-  stepMs: 120_000,
+  /** The same for a replacement, which somebody waits for in the middle of a sentence. */
+  detourMs: 4_000,
+  /** Steps that are under way at once: enough to keep every span of a long route busy with a prompt. */
+  window: 16,
 });
 
-export interface RouteSessionDeps {
-  readonly mesh: Pick<Mesh, "self" | "open">;
-  readonly random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
-}
-
-export interface RouteSessionOptions {
-  readonly model: ModelId;
-  readonly route: Route;
-  readonly vocabularySize: number;
-  /** Candidates to ask for at every step. */
-  readonly topK: number;
-  /** Positions that the session may come to hold. */
-  readonly maxPositions: number;
-}
-
-export interface StepAnswer {
-  readonly logits: TopLogits;
-  /** One for each hop, in order. */
-  readonly timings: readonly SpanTiming[];
-}
-
-/** What a route failed with, and at which peer, where that is known, so that the next try can go round it. */
-export interface RouteFailure {
-  readonly error: ManyhandsError;
-  readonly peer: PeerId | undefined;
+interface PendingStep {
+  /** Positions after the step. */
+  readonly position: number;
+  readonly count: number;
+  readonly isWanted: boolean;
+  readonly sentMs: number;
+  readonly answer: PromiseWithResolvers<StepAnswer | undefined>;
 }
 
 export class RouteSession {
+  readonly #deps: RouteSessionDeps;
   readonly #options: RouteSessionOptions;
-  readonly #id: SessionId;
-  readonly #links: Link[] = [];
+  readonly #repair: RouteRepair;
+  readonly #outbox: Outbox;
   readonly #prefixes: PrefixLog;
-  readonly #opened: (() => void)[] = [];
-  readonly #openHops = new Set<number>();
-  #pending: { resolve: (answer: StepAnswer) => void; position: number } | undefined;
-  #failure: RouteFailure | undefined;
-  #fail: (failure: RouteFailure) => void = () => {};
-  readonly #failed: Promise<RouteFailure>;
-  #closed = false;
+  readonly #lease = new StepLease();
+  readonly #life = new AbortController();
+  readonly #onFailure: (failure: RouteFailure) => void;
+  /** Hash of the logits after so many positions, where an answer to them came. */
+  readonly #answered = new Map<number, Uint8Array>();
+  #pending: readonly PendingStep[] = [];
+  #room = Promise.withResolvers<void>();
+  readonly #watch: ProgressWatch;
+  #isMending = false;
+  #rerouted: (Omit<Rerouted, "kind" | "resumeMs" | "hops"> & { readonly sinceMs: number }) | undefined;
+  #failure: ManyhandsError | undefined;
+  #closing: Promise<void> | undefined;
 
-  private constructor(options: RouteSessionOptions, id: SessionId, root: Uint8Array) {
+  private constructor(deps: RouteSessionDeps, options: RouteSessionOptions, onFailure: (failure: RouteFailure) => void) {
+    this.#deps = deps;
     this.#options = options;
-    this.#id = id;
+    this.#onFailure = onFailure;
+    const { mesh, clock, random, findDetour, watch } = deps;
+    const { model, topK, maxPositions } = options;
+    const root = random(new Uint8Array(HASH_BYTES));
+    const session = asSessionId(toHex(random(new Uint8Array(16))));
     this.#prefixes = new PrefixLog(root);
-    this.#failed = new Promise((resolve) => {
-      this.#fail = (failure) => {
-        this.#failure ??= failure;
-        resolve(this.#failure);
-      };
+    this.#outbox = new Outbox({
+      session,
+      boundary: [{ name: "tokens", type: "float32", width: 1 }], // an int32 a position
+      budget: new OutputBudget(new MemoryOutputStore(), silentLog, Infinity),
+      onLost: () => {}, // the hop tells
+    });
+    this.#watch = new ProgressWatch({
+      clock,
+      signal: this.#life.signal,
+      askAfterMs: () => (this.#isMending ? Infinity : this.#pending[0] && this.#lease.askAfterMs(this.#pending[0].count)),
+      ask: (strikes, signal) => this.#askRoute(strikes, signal),
+    });
+    this.#repair = new RouteRepair({
+      mesh,
+      clock,
+      session,
+      model,
+      self: mesh.self,
+      room: { root, topK, maxPositions },
+      outbox: this.#outbox,
+      onLogits: (hop, frame, payload) => this.#take(hop, frame, payload),
+      onTrouble: () => this.#mend(),
+      findDetour: findDetour && ((request, signal) => this.#detour(findDetour(request, signal))),
+      watch,
     });
   }
 
@@ -82,23 +103,17 @@ export class RouteSession {
     signal: AbortSignal,
     onFailure: (failure: RouteFailure) => void,
   ): Promise<RouteSession> {
-    const root = deps.random(new Uint8Array(HASH_BYTES));
-    const id = asSessionId(toHex(deps.random(new Uint8Array(16))));
-    const session = new RouteSession(options, id, root);
-    void session.#failed.then(onFailure);
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(DEFAULTS.openMs)]);
+    const session = new RouteSession(deps, options, onFailure);
     try {
-      await Promise.all(options.route.map((hop, index) => session.#openHop(deps.mesh, hop, index, root, limit)));
+      session.#isMending = true; // a hop that fails now fails the opening
+      await session.#repair.start(options.route, DEFAULTS.openMs, signal, (peer, error) => onFailure({ peer, error }));
+      session.#isMending = false;
+      if (!session.#repair.isWhole) session.#mend();
       return session;
     } catch (error) {
-      if (limit.aborted && !signal.aborted) {
-        const silent = options.route.find((_, index) => !session.#openHops.has(index));
-        session.#blame(silent, "PEER_UNREACHABLE", `a peer of the route did not answer within ${DEFAULTS.openMs / 1000} s`, error);
-      }
-      const failure = session.#failure; // before closing, which ends whatever still waits
       await session.close();
       signal.throwIfAborted();
-      throw failure?.error ?? error;
+      throw error;
     }
   }
 
@@ -107,137 +122,163 @@ export class RouteSession {
     return this.#prefixes.positions;
   }
 
-  /** Accepts `tokens` after those that are accepted. Throws as `open` does, and TIMEOUT. */
+  /** The route as it is now. */
+  get route(): Route {
+    return this.#repair.hops.map(({ hop }) => hop);
+  }
+
+  /** Accepts `tokens` after those that are accepted. Throws as `open` does, and what the route fails with for good. */
   async step(tokens: readonly number[], signal: AbortSignal): Promise<StepAnswer> {
-    signal.throwIfAborted();
-    if (this.#failure) throw this.#failure.error;
-    const [first] = this.#links;
-    const [firstHop] = this.#options.route;
-    if (!first || !firstHop || this.#pending) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time, while it is open");
+    if (this.#pending.length > 0) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
+    return this.prefill([tokens], signal);
+  }
+
+  /** Accepts all of `chunks`, several under way at once; answers what follows the last. Throws as `step` does. */
+  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal): Promise<StepAnswer> {
+    let last: Promise<StepAnswer | undefined> | undefined;
+    for (const [index, chunk] of chunks.entries()) {
+      while (this.#pending.length >= DEFAULTS.window) await abortable(this.#room.promise, signal);
+      signal.throwIfAborted();
+      last = this.#push(chunk, index === chunks.length - 1);
+    }
+    const answer = last && (await abortable(last, signal));
+    if (answer === undefined) throw this.#failure ?? new ManyhandsError("BAD_INPUT", "The prompt has no tokens.");
+    return answer;
+  }
+
+  /** Tells every span to free the session. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#fail(new ManyhandsError("PEER_LOST", "the session was closed"));
+    await this.#repair.close();
+    await this.#outbox.free();
+  }
+
+  #push(tokens: readonly number[], isWanted: boolean): Promise<StepAnswer | undefined> {
+    if (this.#failure) return Promise.reject(this.#failure);
     const position = this.#prefixes.positions;
     const prefix = this.#prefixes.head.slice();
     const chain = chainTokens(prefix, tokens);
     this.#prefixes.append(chain);
-    const answer = new Promise<StepAnswer>((resolve) => {
-      this.#pending = { resolve, position: position + tokens.length };
-    });
-    const payload = new Uint8Array(Int32Array.from(tokens).buffer);
-    const header = { kind: "step", session: this.#id, position, count: tokens.length, prefix, chain, truncate: false, timings: [] };
-    const tooLate = (): Error => new ManyhandsError("TIMEOUT", `no answer within ${DEFAULTS.stepMs / 1000} s`);
-    try {
-      return await withDeadline(signal, DEFAULTS.stepMs, tooLate, async (limit) => {
-        await first
-          .send(encodeFrame(header, payload), limit)
-          .catch((cause: unknown) => this.#blame(firstHop, "PEER_LOST", "the first peer of the route left", cause));
-        return abortable(Promise.race([answer, this.#failed.then(({ error }) => Promise.reject(error))]), limit);
+    const answer = Promise.withResolvers<StepAnswer | undefined>();
+    answer.promise.catch(() => {}); // whoever waits hears of it
+    const sentMs = this.#deps.clock.now();
+    if (this.#pending.length === 0) this.#watch.heard();
+    const count = tokens.length;
+    this.#pending = [...this.#pending, { position: position + count, count, isWanted, sentMs, answer }];
+    this.#lease.sent(count);
+    const head = { position, count, prefix, chain, truncate: false, replay: false, logitRows: isWanted ? 1 : 0, timings: [] };
+    this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
+    void this.#outbox.flush();
+    this.#watch.start();
+    return answer.promise;
+  }
+
+  /** Takes what the last span says. Throws what it breaks, which costs the span its place. */
+  #take(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void {
+    const { hops } = this.#repair;
+    if (hop !== hops.at(-1)) throw new ManyhandsError("FRAME_UNEXPECTED", "only the last span of a route answers");
+    const known = this.#answered.get(frame.position);
+    const [step] = this.#pending;
+    if (known !== undefined) {
+      if (bytesEqual(known, sha256(payload))) return;
+      const error = new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
+      this.#repair.blameReplay(hops.length - 1, error);
+      throw error;
+    }
+    if (frame.position !== step?.position) throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
+    const { topK, vocabularySize } = this.#options;
+    if (frame.topK !== (step.isWanted ? Math.min(topK, vocabularySize) : 0))
+      throw new ManyhandsError("SIZE_MISMATCH", `${frame.topK} candidates were not asked for`);
+    if (!step.isWanted && payload.byteLength > 0) throw new ManyhandsError("SIZE_MISMATCH", "nothing was asked for");
+    const logits = step.isWanted ? decodeLogits(payload, frame.topK, vocabularySize) : undefined;
+    this.#answered.set(frame.position, sha256(payload));
+    this.#pending = this.#pending.slice(1);
+    // From the last sign on: what a repair took says nothing about the next step.
+    const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
+    this.#watch.heard();
+    this.#lease.answered(step.count, this.#watch.heardMs - sinceMs, frame.timings);
+    this.#repair.answered();
+    this.#tellRerouted();
+    step.answer.resolve(logits && { logits, timings: frame.timings });
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+
+  /** Asks every hop for a sign of life, each for as long as it may compute; a link that brings nothing on is doubted. */
+  async #askRoute(strikes: number, signal: AbortSignal): Promise<boolean> {
+    const count = this.#rerouted ? this.#lease.largestCount : Math.max(...this.#pending.map((pending) => pending.count));
+    const signs = await this.#repair.probeAll((hop) => this.#lease.answerMs(hop.hop.span.start, count), signal);
+    const isStuck = !signs.some(({ busy }) => busy);
+    if (isStuck && strikes >= LEASE.strikes && !this.#isMending) {
+      const behind = signs.findIndex(({ position }, index) => position < (signs[index - 1]?.position ?? this.positions));
+      this.#repair.doubt(behind < 0 ? signs.length - 1 : behind);
+    }
+    return isStuck;
+  }
+
+  /** Mends the route, unless that is under way; a route that cannot be mended is the end. */
+  #mend(): void {
+    if (this.#isMending || this.#failure) return;
+    this.#isMending = true;
+    const { clock } = this.#deps;
+    const noticedMs = clock.now();
+    const detectMs = noticedMs - this.#watch.heardMs;
+    void this.#repair
+      .mend(DEFAULTS.detourMs, this.#life.signal)
+      .then(
+        () => {
+          const lost = this.#repair.takeLost();
+          for (const { hop } of lost) this.#lease.replaced(hop.span.start);
+          const before = this.#rerouted;
+          const linkMs = clock.now() - noticedMs;
+          const peers = lost.map(({ hop }) => hop.peer);
+          this.#rerouted = before
+            ? { ...before, lost: [...before.lost, ...peers], linkMs: before.linkMs + linkMs }
+            : { lost: peers, replayed: this.positions, detectMs, linkMs, sinceMs: noticedMs };
+          this.#watch.heard();
+          if (this.#pending.length === 0) this.#tellRerouted();
+        },
+        (error: unknown) => {
+          const lost = this.#repair.takeLost().at(-1);
+          const failure = error instanceof ManyhandsError ? error : new ManyhandsError("PEER_LOST", "the route was lost", { cause: error });
+          if (!this.#life.signal.aborted) this.#onFailure({ peer: lost?.hop.peer, error: failure });
+          this.#fail(failure);
+        },
+      )
+      .finally(() => {
+        this.#isMending = false;
+        if (!this.#repair.isWhole) this.#mend(); // something broke as it was mended
       });
-    } finally {
-      this.#pending = undefined;
+  }
+
+  #tellRerouted(): void {
+    const rerouted = this.#rerouted;
+    if (rerouted === undefined) return;
+    this.#rerouted = undefined;
+    const { sinceMs, ...told } = rerouted;
+    const hops = this.route.map(({ peer, span }) => ({ peer, span, isSelf: peer === this.#deps.mesh.self, computeMs: 0 }));
+    this.#options.onEvent?.({ kind: "rerouted", ...told, hops, resumeMs: this.#deps.clock.now() - sinceMs });
+  }
+
+  async #detour(search: AsyncGenerator<GenerateEvent, Route>): Promise<Route> {
+    for (;;) {
+      const found = await search.next();
+      if (found.done === true) return found.value;
+      this.#options.onEvent?.(found.value);
     }
   }
 
-  /** Tells every span to free the session. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#fail({ peer: undefined, error: new ManyhandsError("PEER_LOST", "the session was closed") });
-    await Promise.allSettled(
-      this.#links.map(async (link) => {
-        await link.send(encodeFrame({ kind: "close", session: this.#id }));
-        await link.close();
-      }),
-    );
-  }
-
-  async #openHop(mesh: Pick<Mesh, "self" | "open">, hop: Hop, index: number, root: Uint8Array, signal: AbortSignal): Promise<void> {
-    const { route, model, topK, maxPositions } = this.#options;
-    let link: Link;
-    try {
-      link = await mesh.open(hop.peer, sessionProtocol(model, hop.span), signal);
-    } catch (cause) {
-      this.#blame(hop, "PEER_UNREACHABLE", "a peer of the route could not be reached", cause);
-      throw cause;
-    }
-    if (this.#closed) {
-      await link.close();
-      return;
-    }
-    this.#links[index] = link;
-    const opened = new Promise<void>((resolve) => {
-      this.#opened[index] = resolve;
-    });
-    void this.#read(link, hop, index);
-    const previous = route[index - 1]?.peer ?? mesh.self;
-    const after = route[index + 1];
-    const next = after ? { peer: after.peer, end: after.span.end } : null;
-    await link.send(
-      encodeFrame({
-        kind: "open",
-        session: this.#id,
-        model,
-        start: hop.span.start,
-        end: hop.span.end,
-        previous,
-        next,
-        root,
-        topK,
-        maxPositions,
-      }),
-      signal,
-    );
-    await abortable(Promise.race([opened, this.#failed.then(({ error }) => Promise.reject(error))]), signal);
-  }
-
-  async #read(link: Link, hop: Hop, index: number): Promise<void> {
-    try {
-      for await (const bytes of link.frames) {
-        const { header, payload } = decodeFrame(bytes);
-        this.#take(readSessionHeader(header), payload, hop, index);
-      }
-      this.#blame(hop, "PEER_LOST", "a peer of the route left");
-    } catch (error) {
-      if (error instanceof ManyhandsError && error.code !== "PEER_LOST") link.abort(error);
-      this.#blame(hop, "PEER_LOST", `a peer of the route failed: ${errorMessage(error)}`, error);
-    }
-  }
-
-  #take(frame: SessionHeader, payload: Uint8Array, hop: Hop, index: number): void {
-    if (frame.session !== this.#id) throw new ManyhandsError("SESSION_FOREIGN", "the peer answered for another session");
-    switch (frame.kind) {
-      case "opened":
-        this.#openHops.add(index);
-        this.#opened[index]?.();
-        return;
-      case "refused":
-        this.#blame(this.#guilty(frame.code, index), frame.code, frame.message);
-        return;
-      case "logits": {
-        const pending = this.#pending;
-        if (
-          index !== this.#options.route.length - 1 ||
-          frame.position !== pending?.position ||
-          frame.timings.length !== this.#options.route.length
-        ) {
-          throw new ManyhandsError("FRAME_MALFORMED", "logits that nobody asked for");
-        }
-        pending.resolve({ logits: decodeLogits(payload, frame.topK, this.#options.vocabularySize), timings: frame.timings });
-        return;
-      }
-      case "open":
-      case "step":
-      case "close":
-        throw new ManyhandsError("FRAME_MALFORMED", `"${frame.kind}" is not for a requester`);
-    }
-  }
-
-  /** Who to go round: a span that cannot reach the next one, or lost a neighbour, did nothing wrong itself. */
-  #guilty(code: ManyhandsError["code"], index: number): Hop | undefined {
-    if (code === "PEER_LOST") return undefined; // either neighbour; the link to the lost one tells which
-    return this.#options.route[code === "PEER_UNREACHABLE" ? index + 1 : index];
-  }
-
-  #blame(hop: Hop | undefined, code: ManyhandsError["code"], message: string, cause?: unknown): void {
-    if (this.#closed) return; // closing a session closes its links: nobody's fault
-    this.#fail({ peer: hop?.peer, error: new ManyhandsError(code, message, { cause }) });
+  #fail(error: ManyhandsError): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    this.#life.abort(error);
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const step of pending) step.answer.reject(error);
+    this.#room.resolve();
   }
 }

@@ -1,13 +1,24 @@
-// One session as a span serves it: checks that a step names its past, runs it, hands the result on.
+// One session as a span serves it: checks that a step names its past, runs it, logs the result and hands it on; outlives its neighbours.
 import type { Engine } from "../engine/contract.ts";
 import type { Link } from "../mesh/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
-import { isRefusalCode, type OpenFrame, type RefusedFrame, type StepFrame } from "../protocol/session-frames.ts";
+import type { OpenFrame, StepFrame } from "../protocol/session-frames.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
-import { ManyhandsError, errorMessage } from "../shared/errors.ts";
+import type { Clock } from "../shared/clock.ts";
+import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { InputLog } from "./input-log.ts";
 import { encodeLogits } from "./logits-payload.ts";
+import { Outbox } from "./outbox.ts";
+import type { OutputBudget } from "./output-budget.ts";
 import { PrefixLog } from "./prefix-log.ts";
+import { refusal, stranding } from "./refusal.ts";
+import type { StepTurns } from "./step-turns.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Positions up to which a step counts as decoding, drafts included: it goes before other sessions' prompts. */
+  decodePositions: 8,
+});
 
 /** What a step cost and for whom: what the page counts, and later what is paid. */
 export interface ServedStep {
@@ -16,21 +27,51 @@ export interface ServedStep {
   readonly computeMs: number;
 }
 
-export class ServedSession {
+export interface ServedSessionDeps {
   readonly engine: Engine;
-  readonly open: OpenFrame;
-  /** The requester's link: opens, is answered, and its closing ends the session. */
-  readonly requester: Link;
-  readonly #next: Link | undefined;
-  readonly #prefixes: PrefixLog;
-  #ended = false;
+  readonly clock: Clock;
+  readonly turns: StepTurns;
+  readonly budget: OutputBudget;
+  /** The session cannot go on here, for a reason of this span's own. */
+  readonly onBroken: (error: unknown) => void;
+}
 
-  constructor(engine: Engine, open: OpenFrame, requester: Link, next: Link | undefined) {
-    this.engine = engine;
+export class ServedSession {
+  readonly open: OpenFrame;
+  /** The requester's link: opens, steers, is answered, and its closing ends the session. */
+  readonly requester: Link;
+  /** Undefined at the last span, which answers the requester. */
+  readonly outbox: Outbox | undefined;
+  /** When the session was last heard of, milliseconds of the clock. */
+  activeMs: number;
+  /** Counts the next spans that this session was given: only the newest may be linked. */
+  relinks = 0;
+  readonly #deps: ServedSessionDeps;
+  readonly #prefixes: PrefixLog;
+  readonly #inputs: InputLog;
+  readonly #ending = new AbortController();
+  #previous: PeerId;
+  /** The link over which the span before sends its steps; the requester's own at the first span. */
+  #feeder: Link | undefined;
+  #lane: Promise<void> = Promise.resolve();
+  #queuedSteps = 0;
+  #queuedPositions = 0;
+
+  constructor(deps: ServedSessionDeps, open: OpenFrame, requester: Link) {
+    const { plan } = deps.engine;
+    this.#deps = deps;
     this.open = open;
     this.requester = requester;
-    this.#next = next;
+    this.activeMs = deps.clock.now();
     this.#prefixes = new PrefixLog(open.root);
+    this.#inputs = new InputLog(plan.boundaryIn);
+    this.#previous = open.previous;
+    this.#feeder = this.isFirst ? requester : undefined;
+    const onLost = (error: unknown): void => {
+      if (error instanceof ManyhandsError && error.code === "ENGINE_FAILED") deps.onBroken(error);
+      else void this.strand("next", new ManyhandsError("PEER_LOST", "the next peer of the route left"));
+    };
+    if (open.next !== null) this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
   }
 
   /** Whether steps come over the requester's own link rather than from the span before. */
@@ -39,79 +80,183 @@ export class ServedSession {
   }
 
   get ended(): boolean {
-    return this.#ended;
+    return this.#ending.signal.aborted;
   }
 
-  /** Throws FRAME_MALFORMED or PREFIX_MISMATCH for a step that does not fit, before anything is computed. */
-  check(step: StepFrame, payload: Uint8Array): void {
-    const expected = this.isFirst ? 4 * step.count : boundaryBytesPerPosition(this.engine.plan.boundaryIn) * step.count;
-    if (payload.byteLength !== expected)
-      throw new ManyhandsError(
-        "FRAME_MALFORMED",
-        `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`,
-      );
-    if (step.position + step.count > this.open.maxPositions)
-      throw new ManyhandsError("FRAME_MALFORMED", `the session was opened for ${this.open.maxPositions} positions`);
-    const inOrder = step.truncate ? step.position <= this.#prefixes.positions : step.position === this.#prefixes.positions;
-    if (!inOrder || !this.#prefixes.matches(step.position, step.prefix)) {
-      throw new ManyhandsError(
-        "PREFIX_MISMATCH",
-        `this span holds ${this.#prefixes.positions} positions of the session, the step follows another past`,
-      );
+  /** Aborts when the session ends. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Positions accepted. */
+  get positions(): number {
+    return this.#prefixes.positions;
+  }
+
+  /** Whether a step waits or is computed, or an output is still to be sent. */
+  get busy(): boolean {
+    return this.#queuedSteps > 0 || this.outbox?.isBehind === true;
+  }
+
+  /** Whether `link` brings this session's steps now. */
+  isFeeder(link: Link): boolean {
+    return this.#feeder === link;
+  }
+
+  /** Takes steps from `link` from now on. Throws SESSION_FOREIGN where it is not the peer that the requester named. */
+  feedFrom(link: Link): void {
+    if (this.isFirst || this.#previous !== link.remote)
+      throw new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer");
+    if (this.#feeder !== undefined && this.#feeder !== link) this.#feeder.abort(replaced());
+    this.#feeder = link;
+  }
+
+  /** Takes steps from `peer` from now on, and no more over the link that brought them. */
+  setPrevious(peer: PeerId): void {
+    if (this.isFirst) throw new ManyhandsError("FRAME_UNEXPECTED", "the first span's steps come from the requester");
+    this.#previous = peer;
+    const feeder = this.#feeder;
+    this.#feeder = undefined;
+    feeder?.abort(replaced());
+  }
+
+  /** The link that brought steps closed, or is closed for what it brought. */
+  feederClosed(link: Link, error: unknown): void {
+    if (this.#feeder !== link || this.ended) return;
+    this.#feeder = undefined;
+    void this.strand("previous", error ?? new ManyhandsError("PEER_LOST", "the peer before in the route left"));
+  }
+
+  /**
+   * Runs a step in its turn; resolves once its result is sent on. Undefined for one that was dropped: held already, or
+   * brought by a link that has been replaced. Throws what `check` throws, before anything is computed, or ENGINE_FAILED.
+   */
+  async take(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
+    if (this.#queuedPositions + step.count > this.open.maxPositions)
+      throw new ManyhandsError("FRAME_UNEXPECTED", "more steps at once than the session has positions");
+    this.#queuedSteps++;
+    this.#queuedPositions += step.count;
+    const turn = this.#lane.then(() => this.#run(step, payload, from));
+    this.#lane = turn.then(
+      () => {},
+      () => {}, // whoever brought the step hears of it
+    );
+    try {
+      return await turn;
+    } finally {
+      this.#queuedSteps--;
+      this.#queuedPositions -= step.count;
     }
   }
 
-  /** Runs a checked step and hands the result to the next span, or to the requester from the last. */
-  async run(step: StepFrame, payload: Uint8Array): Promise<ServedStep> {
+  /** Tells the requester why the session ends here, if it can still be told. */
+  async refuse(error: unknown): Promise<void> {
+    await this.tell(refusal(this.open.session, error));
+  }
+
+  /** Tells the requester that the session has lost a neighbour and waits for another. */
+  async strand(side: "previous" | "next", error: unknown): Promise<void> {
+    if (!this.ended) await this.tell(stranding(this.open.session, side, error));
+  }
+
+  /** Sends a frame to the requester. Never rejects: a requester that is gone takes the session with it. */
+  async tell(header: object): Promise<void> {
+    await this.requester.send(encodeFrame(header)).catch(() => {});
+  }
+
+  /** Frees cache and log and closes the links. Idempotent. */
+  async end(): Promise<void> {
+    if (this.ended) return;
+    const { session } = this.open;
+    this.#ending.abort(new ManyhandsError("SESSION_UNKNOWN", "the session has ended"));
+    this.#deps.turns.forget(session);
+    await Promise.allSettled([this.#deps.engine.close(session), this.outbox?.free(), this.#feeder?.close(), this.requester.close()]);
+  }
+
+  async #run(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
+    if (this.ended || this.#feeder !== from) return undefined;
+    const isHeld = this.#checked(step, payload);
+    this.activeMs = this.#deps.clock.now();
+    if (isHeld) return undefined;
+    const { engine, clock, turns } = this.#deps;
     const { session } = this.open;
     const dropped = step.position < this.#prefixes.positions;
-    // The log moves before the engine does, so that a second step is checked against what will be true when it runs.
+    // The logs move before the engine does, so that a probe hears of what has been taken.
     this.#prefixes.truncate(step.position);
     this.#prefixes.append(step.chain);
-    if (dropped) await this.engine.truncate(session, step.position);
+    this.#inputs.truncate(step.position);
+    this.outbox?.truncate(step.position);
     const bytes = payload.slice();
-    const output = await this.engine.step({
-      session,
-      position: step.position,
-      count: step.count,
-      tokens: this.isFirst ? new Int32Array(bytes.buffer) : undefined,
-      hidden: this.isFirst ? undefined : bytes,
-      topK: this.open.topK,
+    const arrivedMs = clock.now();
+    let startedMs = arrivedMs;
+    const output = await turns.take(session, step.count <= DEFAULTS.decodePositions, async () => {
+      startedMs = clock.now();
+      if (dropped) await engine.truncate(session, step.position);
+      return engine.step({
+        session,
+        position: step.position,
+        count: step.count,
+        tokens: this.isFirst ? new Int32Array(bytes.buffer) : undefined,
+        hidden: this.isFirst ? undefined : bytes,
+        topK: step.logitRows > 0 ? this.open.topK : 0,
+      });
     });
-    const timings = [...step.timings, { start: this.open.start, end: this.open.end, computeMs: output.computeMs, waitMs: output.waitMs }];
-    if (output.logits) {
-      await this.requester.send(
-        encodeFrame(
-          { kind: "logits", session, position: output.position, topK: output.logits.ids.length, timings },
-          encodeLogits(output.logits),
-        ),
-      );
-    } else {
-      await this.#next?.send(encodeFrame({ ...step, timings }, output.hidden));
+    const { start, end } = this.open;
+    const timings = [...step.timings, { start, end, computeMs: output.computeMs, waitMs: output.waitMs + startedMs - arrivedMs }];
+    if (this.outbox !== undefined) {
+      const { position, count, prefix, chain, truncate, replay, logitRows } = step;
+      this.outbox.append({ position, count, prefix, chain, truncate, replay, logitRows, timings }, output.hidden ?? new Uint8Array(0));
+      await this.outbox.flush();
+    } else if (output.logits) {
+      const wanted = step.logitRows > 0;
+      const header = { kind: "logits", session, position: output.position, topK: wanted ? output.logits.ids.length : 0, timings };
+      await this.requester.send(encodeFrame(header, wanted ? encodeLogits(output.logits) : new Uint8Array(0)));
     }
+    // After the result is on its way: nobody waits for this hash unless a replay comes.
+    this.#inputs.note(step.position, payload, step.count);
     return { requester: this.requester.remote, positions: step.count, computeMs: output.computeMs };
   }
 
-  /** Tells the requester why the session cannot go on here, if it can still be told. */
-  async refuse(error: unknown): Promise<void> {
+  /** As `#check`; what else the requester has sent already is not looked at any more once it broke the protocol. */
+  #checked(step: StepFrame, payload: Uint8Array): boolean {
     try {
-      await this.requester.send(encodeFrame(refusal(this.open.session, error)));
-    } catch {
-      // The requester is gone: there is nobody left to tell.
+      return this.#check(step, payload);
+    } catch (error) {
+      if (this.isFirst) this.#feeder = undefined;
+      throw error;
     }
   }
 
-  /** Frees the cache and closes the links. Idempotent. */
-  async end(): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    await Promise.allSettled([this.engine.close(this.open.session), this.#next?.close(), this.requester.close()]);
+  /**
+   * Whether the span holds this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH, PREFIX_MISMATCH, or
+   * REPLAY_MISMATCH for a step that was held with another input.
+   */
+  #check(step: StepFrame, payload: Uint8Array): boolean {
+    const { boundaryIn } = this.#deps.engine.plan;
+    const expected = (this.isFirst ? 4 : boundaryBytesPerPosition(boundaryIn)) * step.count;
+    if (payload.byteLength !== expected)
+      throw new ManyhandsError(
+        "SIZE_MISMATCH",
+        `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`,
+      );
+    if (step.position + step.count > this.open.maxPositions)
+      throw new ManyhandsError("POSITION_MISMATCH", `the session was opened for ${this.open.maxPositions} positions`);
+    const held = this.#prefixes.positions;
+    const mayLookBack = step.truncate || step.replay;
+    if (mayLookBack ? step.position > held : step.position !== held)
+      throw new ManyhandsError(
+        "POSITION_MISMATCH",
+        `this span holds ${held} positions of the session, the step comes after ${step.position}`,
+      );
+    if (!this.#prefixes.matches(step.position, step.prefix))
+      throw new ManyhandsError("PREFIX_MISMATCH", "the step follows another past than the one that this span holds");
+    if (!step.replay) return false;
+    const shared = this.#prefixes.shared(step.position, step.chain);
+    if (shared > 0 && !this.#inputs.matches(step.position, payload, step.count, shared))
+      throw new ManyhandsError("REPLAY_MISMATCH", "what was sent again is not what was sent before");
+    // A step that is held in part, or goes on otherwise, is computed as a whole: with the chunk that the log has.
+    return shared === step.count;
   }
 }
 
-/** The frame that says why `session` is refused. Inner causes never leave this peer. */
-export function refusal(session: OpenFrame["session"], error: unknown): RefusedFrame {
-  // Any other code is told as ENGINE_FAILED.
-  const code = error instanceof ManyhandsError && isRefusalCode(error.code) ? error.code : "ENGINE_FAILED";
-  return { kind: "refused", session, code, message: errorMessage(error).slice(0, 400) };
-}
+const replaced = (): ManyhandsError => new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer now");

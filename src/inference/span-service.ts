@@ -1,28 +1,25 @@
-// The serving side of a peer: takes links, opens sessions on the spans that are loaded, and refuses what breaks the protocol.
-import type { Engine } from "../engine/contract.ts";
+// The serving side of a peer: takes links for one loaded span, reads their frames, and refuses what breaks the protocol. Runs
+// wherever its engine does; `route-session.ts` is the other side.
 import type { Link } from "../mesh/link.ts";
-import type { Mesh } from "../mesh/mesh.ts";
-import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import { type OpenFrame, readSessionHeader, type SessionHeader } from "../protocol/session-frames.ts";
-import { sessionProtocol } from "../protocol/version.ts";
-import type { Clock } from "../shared/clock.ts";
+import { decodeFrame } from "../protocol/frame.ts";
+import { readSessionHeader, type SessionHeader, type StepFrame } from "../protocol/session-frames.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
-import type { PeerId, SessionId } from "../shared/ids.ts";
-import type { Log } from "../shared/log.ts";
-import { refusal, ServedSession, type ServedStep } from "./served-session.ts";
+import type { PeerId } from "../shared/ids.ts";
+import { within } from "./deadline.ts";
+import type { ServedSession, ServedStep } from "./served-session.ts";
+import { alive, isBreach, SpanSessions, type SpanSessionsDeps } from "./span-sessions.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds in which a link must send its first frame: a route's slowest prefill may come before it. */
   firstFrameMs: 60_000,
-  /** Milliseconds in which the next span must take a link. */
-  nextLinkMs: 10_000,
   /** Links that one peer may hold here at once: two for each session it takes part in, and room to reconnect. */
   linksPerPeer: 64,
-  /** Sessions that ended here lately and whose late frames are dropped in silence. */
-  remembered: 256,
+  /** Milliseconds for the last word on a link that is cut. */
+  tellMs: 500,
 });
 
+/** Plain data all of it: a service in a worker tells it to its page. */
 export interface SpanServiceEvents {
   "span:served": ServedStep;
   /** A frame that broke the protocol; its link was closed. */
@@ -30,27 +27,20 @@ export interface SpanServiceEvents {
   "sessions:changed": { readonly open: number; readonly reservedPositions: number };
 }
 
-export interface SpanServiceDeps {
-  /** The span that is served. */
-  readonly engine: Engine;
-  readonly mesh: Pick<Mesh, "open">;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+export type SpanServiceDeps = SpanSessionsDeps;
 
 /** Serves one span; hand `accept` what `mesh.handle(sessionProtocol(…), …)` brings. */
 export class SpanService implements Observable<SpanServiceEvents> {
   readonly #deps: SpanServiceDeps;
-  readonly #sessions = new Map<SessionId, ServedSession>();
-  readonly #ended: SessionId[] = [];
+  readonly #sessions: SpanSessions;
   readonly #linksByPeer = new Map<PeerId, number>();
   readonly #emitter = new Emitter<SpanServiceEvents>();
-  readonly #closing = new AbortController();
-
-  #retired = false;
 
   constructor(deps: SpanServiceDeps) {
     this.#deps = deps;
+    this.#sessions = new SpanSessions(deps, () =>
+      this.#emitter.emit("sessions:changed", { open: this.openSessions, reservedPositions: this.reservedPositions }),
+    );
     void deps.engine.died.then(() => this.#drop());
   }
 
@@ -64,14 +54,22 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   /** Positions that the open sessions may fill, all together. */
   get reservedPositions(): number {
-    let positions = 0;
-    for (const { open } of this.#sessions.values()) positions += open.maxPositions;
-    return positions;
+    return this.#sessions.reservedPositions;
+  }
+
+  /** Bytes of outputs that the sessions' logs hold in memory. */
+  get loggedBytes(): number {
+    return this.#sessions.loggedBytes;
+  }
+
+  /** Links that are served now. */
+  get openLinks(): number {
+    return [...this.#linksByPeer.values()].reduce((sum, links) => sum + links, 0);
   }
 
   /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
   async retire(signal: AbortSignal): Promise<void> {
-    this.#retired = true;
+    this.#sessions.retire();
     await new Promise<void>((resolve) => {
       const done = (): void => {
         stop();
@@ -87,11 +85,22 @@ export class SpanService implements Observable<SpanServiceEvents> {
     await this.#drop();
   }
 
+  /** As `retire`, and asks the requesters to put somebody else in this span's place; it serves on until they have. */
+  async leave(signal: AbortSignal): Promise<void> {
+    this.#sessions.sayLeaving(false);
+    await this.retire(signal);
+  }
+
+  /** For a page that is going away this instant: tells every requester, waits for nothing. */
+  vanish(): void {
+    this.#sessions.retire();
+    this.#sessions.sayLeaving(true);
+  }
+
   /** Ends every session. */
   async stop(): Promise<void> {
-    this.#retired = true;
-    this.#closing.abort();
-    await Promise.all([...this.#sessions.values()].map((session) => this.#end(session)));
+    this.#sessions.retire();
+    await this.#sessions.endAll();
   }
 
   /** Serves one link until it closes. Never throws: what a peer breaks is counted and costs it the link. */
@@ -112,7 +121,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
   async #serve(link: Link): Promise<void> {
     let session: ServedSession | undefined;
     const idle = new AbortController();
-    const watchdog = this.#deps.clock.sleep(DEFAULTS.firstFrameMs, idle.signal).then(
+    this.#deps.clock.sleep(DEFAULTS.firstFrameMs, idle.signal).then(
       () => link.abort(new ManyhandsError("TIMEOUT", "the link was opened and not used")),
       () => {}, // the first frame came in time
     );
@@ -122,121 +131,66 @@ export class SpanService implements Observable<SpanServiceEvents> {
         const { header, payload } = decodeFrame(bytes);
         const frame = readSessionHeader(header);
         const first: boolean = session === undefined;
-        session = session ?? (await this.#bind(link, frame));
-        if (!session) continue;
+        session ??= await this.#sessions.bind(link, frame);
+        if (session === undefined || (frame.kind === "open" && first)) continue;
         if (frame.session !== session.open.session) throw new ManyhandsError("SESSION_FOREIGN", "a link serves one session");
         if (frame.kind === "close" && session.requester === link) break;
-        if (frame.kind === "open" && first) continue;
-        if (frame.kind !== "step" || session.isFirst !== (session.requester === link))
-          throw new ManyhandsError("FRAME_MALFORMED", `"${frame.kind}" has no place on this link`);
-        session.check(frame, payload);
-        await this.#step(session, () => session?.run(frame, payload));
+        await this.#take(session, link, frame, payload);
       }
-      if (session) await this.#lost(session, link);
     } catch (error) {
-      this.#refuseLink(link, error);
-      if (session && !session.ended) {
-        await session.refuse(error);
-        await this.#end(session);
-      }
+      await this.#fail(session, link, error);
     } finally {
       idle.abort();
-      await watchdog;
+      if (session?.requester === link) await this.#sessions.end(session);
+      else session?.feederClosed(link, undefined);
     }
   }
 
-  /** A failure of this span or the next one ends the session; the link that brought the step did nothing wrong. */
-  async #step(session: ServedSession, run: () => Promise<ServedStep> | undefined): Promise<void> {
+  /** Takes a frame of a session that is open. Throws what it breaks. */
+  async #take(session: ServedSession, link: Link, frame: SessionHeader, payload: Uint8Array): Promise<void> {
+    if (session.ended) return;
+    if (frame.kind === "step" && session.isFirst === (session.requester === link)) {
+      const step = this.#step(session, link, frame, payload);
+      // The requester's link also steers, and that must not wait behind a step. Any other link does, which holds its writer back.
+      if (session.requester === link) step.catch((error: unknown) => this.#fail(session, link, error));
+      else await step;
+      return;
+    }
+    if (session.requester !== link || (frame.kind !== "probe" && frame.kind !== "relink"))
+      throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" has no place on this link now`);
+    session.activeMs = this.#deps.clock.now();
+    if (frame.kind === "probe") void session.tell(alive(session, frame.id));
+    // Not awaited: probes are answered while the next peer is called.
+    else this.#sessions.relink(session, frame).catch((error: unknown) => this.#fail(session, link, error));
+  }
+
+  async #step(session: ServedSession, link: Link, frame: StepFrame, payload: Uint8Array): Promise<void> {
     try {
-      const served = await run();
+      const served = await session.take(frame, payload, link);
       if (served) this.#emitter.emit("span:served", served);
     } catch (error) {
-      if (session.ended) return;
-      await session.refuse(error);
-      await this.#end(session);
+      if (isBreach(error)) throw error;
+      // A failure of this span: the link that brought the step did nothing wrong.
+      await this.#sessions.fail(session, error);
     }
   }
 
-  /** The session that a link's first frame speaks of. Undefined for one that ended a moment ago. */
-  async #bind(link: Link, frame: SessionHeader): Promise<ServedSession | undefined> {
-    if (frame.kind === "open") return this.#open(link, frame);
-    const session = this.#sessions.get(frame.session);
-    if (!session) {
-      if (this.#ended.includes(frame.session)) return undefined;
-      throw new ManyhandsError("SESSION_UNKNOWN", "no such session is open here");
-    }
-    if (session.isFirst || session.open.previous !== link.remote)
-      throw new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer");
-    return session;
+  /** A link failed or broke the protocol: the requester's takes the session with it, any other leaves it waiting for a neighbour. */
+  async #fail(session: ServedSession | undefined, link: Link, error: unknown): Promise<void> {
+    if (session?.requester === link) await this.#tellWhy(session, error);
+    else if (session && errorCode(error) !== "PEER_LOST") session.feederClosed(link, error);
+    this.#refuseLink(link, error);
   }
 
-  async #open(link: Link, open: OpenFrame): Promise<ServedSession | undefined> {
-    const { engine } = this.#deps;
-    const { plan } = engine;
-    try {
-      if (this.#sessions.has(open.session)) throw new ManyhandsError("SESSION_FOREIGN", "this session is open already");
-      if (this.#retired || plan.model !== open.model || plan.span.start !== open.start || plan.span.end !== open.end)
-        throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
-      const isLast = plan.logits !== undefined;
-      if (isLast !== (open.next === null) || (open.start === 0 && open.previous !== link.remote))
-        throw new ManyhandsError("FRAME_MALFORMED", "the route does not fit the span");
-      if (open.maxPositions > plan.contextLength)
-        throw new ManyhandsError("SESSION_REFUSED", `this model reads at most ${plan.contextLength} tokens`);
-      await engine.open(open.session, open.maxPositions);
-      const next = open.next === null ? undefined : await this.#openNext(open.next, open);
-      const session = new ServedSession(engine, open, link, next);
-      this.#sessions.set(open.session, session);
-      this.#changed();
-      void link.closed.then(() => this.#end(session));
-      if (next) void next.closed.then(() => this.#lost(session, next));
-      await link.send(encodeFrame({ kind: "opened", session: open.session }));
-      return session;
-    } catch (error) {
-      if (errorCode(error) === "FRAME_MALFORMED" || errorCode(error) === "SESSION_FOREIGN") throw error;
-      await link.send(encodeFrame(refusal(open.session, error)));
-      await link.close();
-      return undefined;
-    }
-  }
-
-  async #openNext(next: NonNullable<OpenFrame["next"]>, open: OpenFrame): Promise<Link> {
-    try {
-      return await this.#deps.mesh.open(
-        next.peer,
-        sessionProtocol(open.model, { start: open.end, end: next.end }),
-        AbortSignal.any([AbortSignal.timeout(DEFAULTS.nextLinkMs), this.#closing.signal]),
-      );
-    } catch (cause) {
-      await this.#deps.engine.close(open.session);
-      throw new ManyhandsError("PEER_UNREACHABLE", "the next peer of the route could not be reached", { cause });
-    }
-  }
-
-  /** A link of the session closed: the requester's ends it, any other leaves it without a route. */
-  async #lost(session: ServedSession, link: Link): Promise<void> {
-    if (session.ended) return;
-    if (session.requester !== link) await session.refuse(new ManyhandsError("PEER_LOST", "a neighbour in the route left"));
-    await this.#end(session);
-  }
-
-  async #end(session: ServedSession): Promise<void> {
-    if (!this.#sessions.delete(session.open.session)) return;
-    this.#ended.push(session.open.session);
-    if (this.#ended.length > DEFAULTS.remembered) this.#ended.shift();
-    await session.end();
-    this.#changed();
+  /** Says why before the link is cut, to a requester that still reads. */
+  async #tellWhy(session: ServedSession, error: unknown): Promise<void> {
+    const late = (): Error => new ManyhandsError("TIMEOUT", "the requester does not read");
+    await within(this.#deps.clock, DEFAULTS.tellMs, session.signal, late, () => session.refuse(error)).catch(() => {}); // it is cut all the same
   }
 
   async #drop(): Promise<void> {
-    this.#retired = true;
-    for (const session of [...this.#sessions.values()]) {
-      await session.refuse(new ManyhandsError("PEER_LOST", "the span is no longer served here"));
-      await this.#end(session);
-    }
-  }
-
-  #changed(): void {
-    this.#emitter.emit("sessions:changed", { open: this.#sessions.size, reservedPositions: this.reservedPositions });
+    this.#sessions.retire();
+    await this.#sessions.failAll(new ManyhandsError("PEER_LOST", "the span is no longer served here"));
   }
 
   #refuseLink(link: Link, error: unknown): void {

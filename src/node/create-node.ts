@@ -11,7 +11,7 @@ import type { ModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { RetryPause } from "../shared/retry-pause.ts";
 import { readConfig } from "./config.ts";
-import { findRoute } from "./find-route.ts";
+import { findDetour, findRoute } from "./find-route.ts";
 import type { AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
@@ -128,6 +128,7 @@ class TabNode implements Node {
         clock: systemClock,
         random: (bytes) => crypto.getRandomValues(bytes),
         createSampler,
+        findDetour: (request, routeSignal) => findDetour({ model, directory, solo, clock: systemClock }, request, routeSignal),
         findRoute: (exclude, routeSignal) => findRoute({ model, directory, solo, clock: systemClock }, exclude, routeSignal),
       },
       prompt,

@@ -1,5 +1,6 @@
 // A route for a prompt: over the swarm where it covers all layers, else over this tab alone.
 import type { GenerateEvent } from "../inference/generate-event.ts";
+import { type DetourRequest, planDetour } from "../inference/plan-detour.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { findGaps } from "../route/coverage.ts";
 import { SOLO_BYTES } from "../route/plan-model.ts";
@@ -7,7 +8,7 @@ import { planRoute, type Route } from "../route/plan-route.ts";
 import type { Measured, RouteNeeds, RoutePeer } from "../route/route-cost.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
-import type { ModelId, PeerId } from "../shared/ids.ts";
+import type { ModelId, PeerId, Span } from "../shared/ids.ts";
 import type { SoloSpan } from "./solo-span.ts";
 
 const DEFAULTS = Object.freeze({
@@ -22,7 +23,7 @@ const DEFAULTS = Object.freeze({
 export interface FindRouteDeps {
   readonly model: { readonly id: ModelId; readonly layerCount: number; readonly sizeBytes: number };
   readonly directory: Directory;
-  readonly solo: SoloSpan;
+  readonly solo: Pick<SoloSpan, "peer" | "load">;
   readonly clock: Clock;
   /** Round trips that this tab measured. */
   readonly rttMs?: (peer: PeerId) => Measured | undefined;
@@ -74,15 +75,46 @@ export async function* findRoute(
   }
 }
 
+/**
+ * A route for an answer that has lost peers, over those that are left and others. Waits for as long as nobody can take the
+ * gap, and yields what for; this tab loads the model itself where it may and nobody comes. Never throws NO_ROUTE.
+ */
+export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent, Route> {
+  const { model, directory, solo, clock } = deps;
+  const started = clock.now();
+  for (;;) {
+    signal.throwIfAborted();
+    const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
+    const peers: RoutePeer[] = swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined }));
+    const route = planDetour(peers, model.layerCount, request) ?? (solo.peer && planDetour([solo.peer], model.layerCount, request));
+    if (route) return route;
+    const excluded = request.exclude();
+    const hopeful = swarm.some((peer) => !excluded.has(peer.peer)) && clock.now() - started < DEFAULTS.patienceMs;
+    if (!hopeful && !solo.peer && model.sizeBytes <= SOLO_BYTES) {
+      yield* solo.load("A tab left and nobody holds its layers, so this tab loads the model and goes on by itself.", signal);
+      continue;
+    }
+    const present = peers.filter((peer) => !excluded.has(peer.peer)).flatMap((peer) => peer.serving);
+    const gaps = nameGaps([...request.kept.map(({ span }) => span), ...present], model.layerCount);
+    const message =
+      gaps === "" ? "A tab left; the others are changing places." : `Nobody holds ${gaps} now; the answer goes on when somebody joins.`;
+    yield { kind: "waiting", message, progress: undefined };
+    await nextChange(directory, clock, signal);
+  }
+}
+
+function nameGaps(spans: readonly Span[], layerCount: number): string {
+  return findGaps(spans, layerCount)
+    .map(({ start, end }) => (end - start === 1 ? `layer ${start}` : `layers ${start} to ${end - 1}`))
+    .join(" and ");
+}
+
 function describeGaps(peers: readonly RoutePeer[], layerCount: number): string {
-  const gaps = findGaps(
+  const gaps = nameGaps(
     peers.flatMap((peer) => peer.serving),
     layerCount,
   );
-  const names = gaps.map(({ start, end }) => (end - start === 1 ? `layer ${start}` : `layers ${start} to ${end - 1}`));
-  return names.length === 0
-    ? "The peers are changing places; waiting for them."
-    : `Nobody serves ${names.join(" and ")} yet; waiting for a tab to take them.`;
+  return gaps === "" ? "The peers are changing places; waiting for them." : `Nobody serves ${gaps} yet; waiting for a tab to take them.`;
 }
 
 /** Resolves at the next change of the swarm, or after a while without one. */

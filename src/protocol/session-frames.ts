@@ -1,4 +1,4 @@
-// Frames of the session protocol: open a span, step it, answer with logits, refuse, close.
+// Frames of the session protocol: open a span, step it, answer with logits, mend a broken route, refuse, close.
 import * as v from "valibot";
 import { type ErrorCode, ManyhandsError } from "../shared/errors.ts";
 import { asModelId, asPeerId, asSessionId } from "../shared/ids.ts";
@@ -28,17 +28,23 @@ export const SpanTiming = v.strictObject({
 });
 export type SpanTiming = v.InferOutput<typeof SpanTiming>;
 
+/** Who gets a span's output, and where the layers end that it holds from this span's end on. */
+const NextSpan = v.strictObject({ peer: peerId, end: natural(LIMITS.layers) });
+export type NextSpan = v.InferOutput<typeof NextSpan>;
+
 /** Requester to each span of the route, before the first step. */
 export const OpenFrame = v.strictObject({
   kind: v.literal("open"),
   session: sessionId,
+  /** PROTOCOL_VERSION of the requester; another one is refused with VERSION_MISMATCH. */
+  version: natural(2 ** 16),
   model: modelId,
   start: natural(LIMITS.layers),
   end: natural(LIMITS.layers),
   /** Who sends this span its steps: the requester for the first span, else the peer before it. */
   previous: peerId,
-  /** Who gets this span's output, and where the layers end that it holds from `end` on; null for the last span, which answers the requester. */
-  next: v.nullable(v.strictObject({ peer: peerId, end: natural(LIMITS.layers) })),
+  /** Null for the last span, which answers the requester. */
+  next: v.nullable(NextSpan),
   /** Head of the running hash, drawn by the requester, so that the hash tells nothing about the tokens. */
   root: bytes(HASH_BYTES),
   /** Candidates that the last span returns for a step. */
@@ -69,19 +75,26 @@ export const StepFrame = v.pipe(
     chain: v.instance(Uint8Array),
     /** The cache may be longer than `position`: drop what comes after it first. */
     truncate: v.boolean(),
+    /** Sent again from a log: what the span holds already is compared and dropped, not computed. */
+    replay: v.boolean(),
+    /** Last positions whose logits the requester wants: 0 in a prefill's earlier chunks. */
+    logitRows: natural(1),
     timings: v.pipe(v.array(SpanTiming), v.maxLength(LIMITS.routeSpans)),
   }),
   v.check((frame) => frame.chain.byteLength === frame.count * HASH_BYTES, "the chain has one hash for each position"),
 );
 export type StepFrame = v.InferOutput<typeof StepFrame>;
 
-/** Last span to requester. Payload: `topK` int32 token ids by falling logit, `topK` f32 logits, one f32 log-sum-exp. */
+/**
+ * Last span to requester, for every step that it computed. Payload: `topK` int32 token ids by falling logit, `topK` f32
+ * logits, one f32 log-sum-exp; nothing, and `topK` 0, for a step whose logits nobody wants.
+ */
 export const LogitsFrame = v.strictObject({
   kind: v.literal("logits"),
   session: sessionId,
   /** Positions that the session holds after the step. */
   position,
-  topK: v.pipe(natural(LIMITS.topLogits), v.minValue(1)),
+  topK: natural(LIMITS.topLogits),
   timings: v.pipe(v.array(SpanTiming), v.maxLength(LIMITS.routeSpans)),
 });
 export type LogitsFrame = v.InferOutput<typeof LogitsFrame>;
@@ -92,8 +105,13 @@ const RefusalCode = v.picklist([
   "SESSION_FOREIGN",
   "SESSION_REFUSED",
   "PREFIX_MISMATCH",
+  "POSITION_MISMATCH",
+  "REPLAY_MISMATCH",
+  "VERSION_MISMATCH",
   "FRAME_MALFORMED",
+  "FRAME_UNEXPECTED",
   "FRAME_TOO_LARGE",
+  "SIZE_MISMATCH",
   "ENGINE_FAILED",
   "PEER_LOST",
   "PEER_UNREACHABLE",
@@ -111,11 +129,67 @@ export const RefusedFrame = v.strictObject({
 });
 export type RefusedFrame = v.InferOutput<typeof RefusedFrame>;
 
+/**
+ * Span to requester: the session is whole here, but a neighbour left or broke the protocol. The span keeps its cache and
+ * its log, and waits for a `relink`.
+ */
+export const StrandedFrame = v.strictObject({
+  kind: v.literal("stranded"),
+  session: sessionId,
+  side: v.picklist(["previous", "next"]),
+  code: RefusalCode,
+  message: v.pipe(v.string(), v.maxLength(400)),
+});
+export type StrandedFrame = v.InferOutput<typeof StrandedFrame>;
+
+/** Span to requester: this peer goes. It serves on until it is replaced, or is gone this instant where `now` says so. */
+export const LeavingFrame = v.strictObject({ kind: v.literal("leaving"), session: sessionId, now: v.boolean() });
+export type LeavingFrame = v.InferOutput<typeof LeavingFrame>;
+
+/** Requester to a span that stays: new neighbours. Null leaves a side as it is. A new `next` gets the whole log again. */
+export const RelinkFrame = v.strictObject({
+  kind: v.literal("relink"),
+  session: sessionId,
+  /** Names the answer. */
+  id: natural(2 ** 31 - 1),
+  previous: v.nullable(peerId),
+  next: v.nullable(NextSpan),
+});
+export type RelinkFrame = v.InferOutput<typeof RelinkFrame>;
+
+/** Requester to a span: say that you live. */
+export const ProbeFrame = v.strictObject({ kind: v.literal("probe"), session: sessionId, id: natural(2 ** 31 - 1) });
+export type ProbeFrame = v.InferOutput<typeof ProbeFrame>;
+
+/** Span to requester, for a `relink` that is done or a `probe`. */
+export const AliveFrame = v.strictObject({
+  kind: v.literal("alive"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  /** Positions accepted. */
+  position,
+  /** Whether a step of the session waits or is computed here, or its output is still to be sent. */
+  busy: v.boolean(),
+});
+export type AliveFrame = v.InferOutput<typeof AliveFrame>;
+
 /** Requester to each span: free the session's cache. */
 export const CloseFrame = v.strictObject({ kind: v.literal("close"), session: sessionId });
 export type CloseFrame = v.InferOutput<typeof CloseFrame>;
 
-const SessionHeader = v.variant("kind", [OpenFrame, OpenedFrame, StepFrame, LogitsFrame, RefusedFrame, CloseFrame]);
+const SessionHeader = v.variant("kind", [
+  OpenFrame,
+  OpenedFrame,
+  StepFrame,
+  LogitsFrame,
+  RefusedFrame,
+  StrandedFrame,
+  LeavingFrame,
+  RelinkFrame,
+  ProbeFrame,
+  AliveFrame,
+  CloseFrame,
+]);
 export type SessionHeader = v.InferOutput<typeof SessionHeader>;
 
 /** Reads the header of a session frame. Throws FRAME_MALFORMED. */

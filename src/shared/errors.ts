@@ -8,11 +8,16 @@ export type ErrorCode =
   | "MODEL_UNSUPPORTED" // a graph that cannot be cut or run; the message says what to export instead
   | "MODEL_UNAVAILABLE" // bytes of a model could not be fetched from any source
   | "FRAME_MALFORMED" // a frame that no schema reads
+  | "FRAME_UNEXPECTED" // a good frame at a time, or from a side, where it has no place
+  | "SIZE_MISMATCH" // a payload that does not fit what its header says
   | "FRAME_TOO_LARGE" // a frame over the protocol's limits
   | "SESSION_UNKNOWN" // a frame for a session that is not open here
   | "SESSION_FOREIGN" // a frame for somebody else's session
   | "SESSION_REFUSED" // no room (cache budget, session count) or not the span that was asked for
   | "PREFIX_MISMATCH" // a step whose past is not what the cache holds
+  | "POSITION_MISMATCH" // a step that does not follow the last one
+  | "REPLAY_MISMATCH" // a log that is sent again says something else than the first time
+  | "VERSION_MISMATCH" // a peer that speaks another version of the protocol
   | "PEER_LOST" // a peer of the route left in the middle of an answer
   | "PEER_UNREACHABLE" // no link to a peer could be opened
   | "NO_ROUTE" // the peers present do not cover all layers

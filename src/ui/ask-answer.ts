@@ -1,6 +1,6 @@
 // The answer as it is written: the prompt and what follows as one story, told to a screen reader sentence by sentence.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { choice, ending, isRunning, type AskState } from "./ask-state.ts";
+import { choice, ending, isRunning, replacement, type AskState } from "./ask-state.ts";
 import { formatCount, formatMs, formatSpeed, plural } from "./format.ts";
 import { SIGNS } from "./icons.ts";
 import { progressBar, progressStyles } from "./progress-bar.ts";
@@ -156,16 +156,17 @@ export class AskAnswer extends LitElement {
     </div>`;
   }
 
-  /** Which model answers where nobody chose one, and what it could not read any more. */
+  /** Which model answers where nobody chose one, what it could not read any more, and who left in the middle. */
   #remarks(): TemplateResult | typeof nothing {
     const chosen = choice(this.ask);
+    const replaced = replacement(this.ask);
     const { dropped } = this.ask;
-    if (chosen === "" && dropped === 0) return nothing;
+    if (chosen === "" && dropped === 0 && replaced === "") return nothing;
     const trimmed =
       dropped === 0
         ? ""
         : `The oldest ${plural(dropped, "message")} had no room in the model's memory and ${dropped === 1 ? "was" : "were"} left out.`;
-    return html`<p class="small soft" data-testid="ask-remarks">${[chosen, trimmed].filter((part) => part !== "").join(" ")}</p>`;
+    return html`<p class="small soft" data-testid="ask-remarks">${[chosen, trimmed, replaced].filter((part) => part !== "").join(" ")}</p>`;
   }
 
   #waiting(): TemplateResult | typeof nothing {

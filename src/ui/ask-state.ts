@@ -1,5 +1,6 @@
 // One question and what came of it so far, as plain data: each event of the node makes the next state. Pure.
 import type { AskEvent, EndReason, GenerateStats, LoadProgress, ModelOffer, ModelReason, Problem, RouteHop } from "../node/handle.ts";
+import type { PeerId } from "../shared/ids.ts";
 
 export type AskStatus = "idle" | "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -10,6 +11,8 @@ export interface AskState {
   readonly tokens: readonly number[];
   readonly stats: GenerateStats | undefined;
   readonly hops: readonly RouteHop[];
+  /** Peers that left in the middle and were replaced. */
+  readonly lost: readonly PeerId[];
   /** While nothing is to be seen yet: what is being waited for. */
   readonly waiting: { readonly message: string; readonly progress: LoadProgress | undefined } | undefined;
   /** Why the answer ended, once it did. */
@@ -28,6 +31,7 @@ export const IDLE: AskState = {
   tokens: [],
   stats: undefined,
   hops: [],
+  lost: [],
   waiting: undefined,
   ended: undefined,
   dropped: 0,
@@ -51,6 +55,8 @@ export function advance(ask: AskState, event: AskEvent): AskState {
       return { ...ask, dropped: event.droppedMessages };
     case "routed":
       return { ...ask, hops: event.hops };
+    case "rerouted":
+      return { ...ask, hops: event.hops, lost: [...ask.lost, ...event.lost], waiting: undefined };
     case "token":
       return {
         ...ask,
@@ -109,4 +115,14 @@ export function choice({ chosen }: AskState): string {
     case "first":
       return `${chosen.model.name} is asked: nobody serves a model now, and this is the relay's first.`;
   }
+}
+
+/** Who left in the middle and what became of the answer, in one sentence; empty where nobody did. */
+export function replacement({ lost }: AskState): string {
+  if (lost.length === 0) return "";
+  const who =
+    lost.length === 1
+      ? "A tab left in the middle and another took its place"
+      : `${lost.length} tabs left in the middle and others took their places`;
+  return `${who}: the text is the same.`;
 }

@@ -3,7 +3,7 @@ import { chainTokens } from "../../src/inference/prefix-log.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { HASH_BYTES } from "../../src/protocol/session-frames.ts";
-import { sessionProtocol } from "../../src/protocol/version.ts";
+import { PROTOCOL_VERSION, sessionProtocol } from "../../src/protocol/version.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeVillain } from "../support/villain.ts";
@@ -48,6 +48,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
       encodeFrame({
         kind: "open",
         session,
+        version: PROTOCOL_VERSION,
         model: target.model,
         start: 0,
         end: 4,
@@ -69,6 +70,8 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
           prefix: ROOT,
           chain: chainTokens(ROOT, [0, 0]),
           truncate: false,
+          replay: false,
+          logitRows: 1,
           timings: [],
           ...extra,
         },
@@ -87,7 +90,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
     ["a header over the limit", [encodeLinkFrame(Uint8Array.of(0xff, 0xff, 0x7f, 1))], "FRAME_TOO_LARGE"],
     ["bytes that are no frame", [encodeLinkFrame(Uint8Array.of(1, 2, 3, 4, 5))], "FRAME_MALFORMED"],
     ["a step for a session that nobody opened", [step({})], "SESSION_UNKNOWN"],
-    ["a step from the future", [open(SESSION), step({ position: 5 })], "PREFIX_MISMATCH"],
+    ["a step from the future", [open(SESSION), step({ position: 5 })], "POSITION_MISMATCH"],
     ["a step for another session than the link's", [open("ab".repeat(16)), step({ session: "f".repeat(32) })], "SESSION_FOREIGN"],
   ];
   for (const [what, records] of attacks) await test.step(what, () => villain.attack(target.peer, protocol, records));

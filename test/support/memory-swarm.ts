@@ -1,4 +1,5 @@
 // A swarm in memory: real engines and the real session protocol over `MemoryMesh`, for tests in Node.
+import type { Engine, StepInput } from "../../src/engine/contract.ts";
 import { SpanService, type SpanServiceEvents } from "../../src/inference/span-service.ts";
 import { MemoryNetwork, type MemoryMesh } from "../../src/mesh/memory-mesh.ts";
 import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
@@ -15,12 +16,16 @@ export interface SwarmPeer {
   readonly service: SpanService;
   readonly hop: Hop;
   readonly refused: SpanServiceEvents["frame:refused"][];
+  /** What this peer makes of the hidden states that it computed, where it does not tell the truth. */
+  tamper: ((hidden: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | undefined;
 }
 
 export interface MemorySwarm {
   readonly network: MemoryNetwork;
   readonly peers: readonly SwarmPeer[];
   readonly route: Route;
+  /** A further peer that serves `[start, end)`. */
+  add(name: string, start: number, end: number): Promise<SwarmPeer>;
   /** A peer without a span. */
   guest(name: string): MemoryMesh;
   stop(): Promise<void>;
@@ -31,26 +36,49 @@ export async function startMemorySwarm(boundaries: readonly number[]): Promise<M
   const network = new MemoryNetwork();
   const edges = [0, ...boundaries, 8];
   const peers: SwarmPeer[] = [];
-  for (const [index, end] of edges.slice(1).entries()) {
-    const start = edges[index] ?? 0;
-    const mesh = new LoopbackMesh(network.join(asPeerId(`peer-of-layers-${start}-${end}`)));
+  const add = async (name: string, start: number, end: number): Promise<SwarmPeer> => {
+    const mesh = new LoopbackMesh(network.join(asPeerId(name)));
     const engine = await bundledEngine(start, end);
-    const service = new SpanService({ engine, mesh, clock: systemClock, log: silentLog });
+    const service = new SpanService({ engine: tampering(engine, () => peer.tamper), mesh, clock: systemClock, log: silentLog });
     mesh.handle(sessionProtocol(engine.plan.model, { start, end }), (link) => service.accept(link));
     const refused: SwarmPeer["refused"] = [];
     service.on("frame:refused", (event) => refused.push(event));
-    peers.push({ mesh, service, hop: { peer: mesh.self, span: { start, end } }, refused });
+    const peer: SwarmPeer = { mesh, service, hop: { peer: mesh.self, span: { start, end } }, refused, tamper: undefined };
+    peers.push(peer);
+    return peer;
+  };
+  for (const [index, end] of edges.slice(1).entries()) {
+    const start = edges[index] ?? 0;
+    await add(`peer-of-layers-${start}-${end}`, start, end);
   }
   return {
     network,
     peers,
     route: peers.map((peer) => peer.hop),
+    add,
     guest: (name) => network.join(asPeerId(name)),
     stop: async () => {
       await Promise.all(peers.map(({ service }) => service.stop()));
       await Promise.all(peers.map(({ mesh }) => mesh.stop()));
     },
   };
+}
+
+/** The engine itself, for as long as `tamper` answers nothing. */
+function tampering(engine: Engine, tamper: () => SwarmPeer["tamper"]): Engine {
+  return new Proxy(engine, {
+    get: (target, name) => {
+      if (name !== "step") {
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      }
+      return async (input: StepInput) => {
+        const output = await target.step(input);
+        const change = tamper();
+        return change && output.hidden ? { ...output, hidden: change(output.hidden) } : output;
+      };
+    },
+  });
 }
 
 /** Resolves once no span of the swarm holds a session. */

@@ -180,7 +180,7 @@ async function tapNode({ binding, live }: { readonly binding: string; readonly l
     };
     try {
       for await (const event of generate(...args)) {
-        take(momentOf(event), live);
+        take(momentOf({ ...event }), live);
         yield event;
       }
       take(momentOf({ kind: "ended" }), true);

@@ -7,7 +7,8 @@ import type { Link } from "../../../src/mesh/link.ts";
 import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
 import { HASH_BYTES } from "../../../src/protocol/session-frames.ts";
-import { sessionProtocol } from "../../../src/protocol/version.ts";
+import { PROTOCOL_VERSION, sessionProtocol } from "../../../src/protocol/version.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { BUNDLED } from "../../support/bundled-model.ts";
 import { type MemorySwarm, randomBytes, startMemorySwarm, type SwarmPeer } from "../../support/memory-swarm.ts";
 
@@ -27,7 +28,7 @@ describe("a hostile peer", () => {
 
   const openVictim = (): Promise<RouteSession> =>
     RouteSession.open(
-      { mesh: honest, random: randomBytes },
+      { mesh: honest, random: randomBytes, clock: systemClock },
       { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 20, maxPositions: 400 },
       signal,
       () => {},
@@ -65,6 +66,7 @@ describe("a hostile peer", () => {
     encodeFrame({
       kind: "open",
       session: SESSION,
+      version: PROTOCOL_VERSION,
       model: BUNDLED.id,
       start: 0,
       end: 4,
@@ -85,6 +87,8 @@ describe("a hostile peer", () => {
         prefix: ROOT,
         chain: chainTokens(ROOT, [0, 0]),
         truncate: false,
+        replay: false,
+        logitRows: 1,
         timings: [],
         ...extra,
       },
@@ -116,15 +120,16 @@ describe("a hostile peer", () => {
     [
       "logits sent to a span",
       () => [openFrame(), encodeFrame({ kind: "logits", session: SESSION, position: 1, topK: 1, timings: [] }, new Uint8Array(12))],
-      "FRAME_MALFORMED",
+      "FRAME_UNEXPECTED",
     ],
-    ["a session opened twice", () => [openFrame(), openFrame()], "FRAME_MALFORMED"],
+    ["a session opened twice", () => [openFrame(), openFrame()], "FRAME_UNEXPECTED"],
+    ["another version of the protocol", () => [openFrame({ version: 1 }), stepFrame()], "VERSION_MISMATCH"],
     ["a step of another session", () => [openFrame(), stepFrame({ session: "f".repeat(32) })], "SESSION_FOREIGN"],
-    ["a payload that does not fit the count", () => [openFrame(), stepFrame({}, new Uint8Array(12))], "FRAME_MALFORMED"],
-    ["a step from the future", () => [openFrame(), stepFrame({ position: 5 })], "PREFIX_MISMATCH"],
+    ["a payload that does not fit the count", () => [openFrame(), stepFrame({}, new Uint8Array(12))], "SIZE_MISMATCH"],
+    ["a step from the future", () => [openFrame(), stepFrame({ position: 5 })], "POSITION_MISMATCH"],
     ["a step after another past", () => [openFrame(), stepFrame({ prefix: new Uint8Array(HASH_BYTES) })], "PREFIX_MISMATCH"],
-    ["the same step twice", () => [openFrame(), stepFrame(), stepFrame()], "PREFIX_MISMATCH"],
-    ["more positions than were asked for", () => [openFrame({ maxPositions: 1 }), stepFrame()], "FRAME_MALFORMED"],
+    ["the same step twice", () => [openFrame(), stepFrame(), stepFrame()], "POSITION_MISMATCH"],
+    ["more positions than were asked for", () => [openFrame({ maxPositions: 1 }), stepFrame()], "FRAME_UNEXPECTED"],
     ["a route that does not fit the span", () => [openFrame({ next: null })], "FRAME_MALFORMED"],
     ["somebody else named as the sender", () => [openFrame({ previous: "an-honest-requester" })], "FRAME_MALFORMED"],
   ])("that sends %s is refused", async (_, frames, code) => {
@@ -139,7 +144,7 @@ describe("a hostile peer", () => {
     // The session's id is no secret to the peers of its route: the villain knows it.
     const random = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => bytes.fill(0xcd);
     const open = await RouteSession.open(
-      { mesh: honest, random },
+      { mesh: honest, random, clock: systemClock },
       { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 },
       signal,
       () => {},
@@ -174,8 +179,14 @@ describe("a hostile peer", () => {
     const given: Uint8Array[] = [];
     for (let next = await frames.next(); !next.done; next = await frames.next()) {
       const { header, payload } = decodeFrame(next.value);
-      if ((header as { readonly kind: string }).kind === "logits") given.push(payload.slice());
+      const told = header as { readonly kind: string; readonly side?: string; readonly code?: string };
+      if (told.kind === "logits") given.push(payload.slice());
+      if (told.kind !== "stranded") continue;
+      // The session is kept, for another neighbour.
+      expect(told).toMatchObject({ side: "previous", code: "PREFIX_MISMATCH" });
+      break;
     }
+    await requester.close();
     expect(await cut).toEqual([]); // the last step names another past: its link is cut
     expect(last.refused).toEqual([{ peer: villain.self, code: "PREFIX_MISMATCH" }]);
     expect(given).toHaveLength(3);

@@ -1,9 +1,11 @@
 // Sessions over spans held by different peers: equal to one unsplit session to the bit, refused where they should be.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
-import { RouteSession, type RouteFailure } from "../../../src/inference/route-session.ts";
+import { RouteSession } from "../../../src/inference/route-session.ts";
+import type { RouteFailure } from "../../../src/inference/route-session-options.ts";
 import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
 import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { bundledEngine, BUNDLED } from "../../support/bundled-model.ts";
 import { allIdle, type MemorySwarm, nobody, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
 
@@ -24,7 +26,9 @@ describe("RouteSession", () => {
     await whole.dispose();
   });
   const open = (route = swarm.route, failures: RouteFailure[] = []): Promise<RouteSession> =>
-    RouteSession.open({ mesh: guest, random: randomBytes }, { ...OPTIONS, route }, signal, (failure) => failures.push(failure));
+    RouteSession.open({ mesh: guest, random: randomBytes, clock: systemClock }, { ...OPTIONS, route }, signal, (failure) =>
+      failures.push(failure),
+    );
 
   it("gives the logits of one unsplit session, prefill and decode", async () => {
     const session = await open();
@@ -58,7 +62,12 @@ describe("RouteSession", () => {
   it("answers a peer that asks itself", async () => {
     const peer = swarm.peers[1];
     if (!peer) throw new Error("three peers");
-    const session = await RouteSession.open({ mesh: peer.mesh, random: randomBytes }, { ...OPTIONS, route: swarm.route }, signal, () => {});
+    const session = await RouteSession.open(
+      { mesh: peer.mesh, random: randomBytes, clock: systemClock },
+      { ...OPTIONS, route: swarm.route },
+      signal,
+      () => {},
+    );
     const answer = await session.step([0, 17, 300], signal);
     expect(answer.logits.ids).toHaveLength(50);
     await session.close();
@@ -88,7 +97,12 @@ describe("RouteSession", () => {
     await session.close();
     await allIdle(swarm);
     const dying = swarm.guest("a-requester-that-dies");
-    const lost = await RouteSession.open({ mesh: dying, random: randomBytes }, { ...OPTIONS, route: swarm.route }, signal, () => {});
+    const lost = await RouteSession.open(
+      { mesh: dying, random: randomBytes, clock: systemClock },
+      { ...OPTIONS, route: swarm.route },
+      signal,
+      () => {},
+    );
     await lost.step([0, 1], signal);
     swarm.network.cut(dying.self);
     await allIdle(swarm);
@@ -108,7 +122,7 @@ describe("RouteSession", () => {
     const [first, second] = swarm.route;
     if (!first || !second) throw new Error("three hops");
     await expect(open([{ ...first, span: { start: 0, end: 8 } }])).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
-    const deps = { mesh: guest, random: randomBytes };
+    const deps = { mesh: guest, random: randomBytes, clock: systemClock };
     await expect(
       RouteSession.open(
         deps,
@@ -127,7 +141,7 @@ describe("RouteSession", () => {
     const requester = other.guest("a-requester");
     const failures: RouteFailure[] = [];
     const session = await RouteSession.open(
-      { mesh: requester, random: randomBytes },
+      { mesh: requester, random: randomBytes, clock: systemClock },
       { ...OPTIONS, route: other.route },
       signal,
       (failure) => failures.push(failure),

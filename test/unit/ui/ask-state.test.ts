@@ -1,8 +1,9 @@
 // What an answer looks like after each event, and that nothing of it is ever lost.
 import { describe, expect, it } from "vitest";
 import type { GenerateEvent, GenerateStats, Node } from "../../../src/node/handle.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
-import { IDLE, advance, begin, ending, failed, isRunning, stopped } from "../../../src/ui/ask-state.ts";
+import { IDLE, advance, begin, ending, failed, isRunning, replacement, stopped } from "../../../src/ui/ask-state.ts";
 import { Asker } from "../../../src/ui/asker.ts";
 
 const stats = (newTokens: number): GenerateStats => ({ promptTokens: 4, newTokens, timeToFirstTokenMs: 10, tokensPerSecond: 5, seed: 1 });
@@ -19,6 +20,15 @@ describe("advance", () => {
     ask = advance(ask, done);
     expect(ask).toMatchObject({ status: "done", ended: "stop-token", text: " upon" });
     expect(isRunning(ask)).toBe(false);
+  });
+  it("says that others took the place of tabs that left, and shows the route as it is now", () => {
+    const half = advance(advance(begin("Once"), token(1, " upon")), { kind: "waiting", message: "A tab left", progress: undefined });
+    expect(replacement(half)).toBe("");
+    const event = { kind: "rerouted", lost: [asPeerId("gone")], hops: [], replayed: 5, detectMs: 1, linkMs: 2, resumeMs: 3 } as const;
+    const mended = advance(half, event);
+    expect(mended).toMatchObject({ waiting: undefined, text: " upon", lost: ["gone"] });
+    expect(replacement(mended)).toContain("A tab left in the middle");
+    expect(replacement(advance(mended, event))).toContain("2 tabs left");
   });
   it("keeps what was answered when it waits in the middle, is stopped or fails", () => {
     const half = advance(begin("Once"), token(1, " upon"));

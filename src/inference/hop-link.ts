@@ -1,0 +1,229 @@
+// One span of a route as the requester sees it: opens the session there, steers it, asks for signs of life, hears what it says.
+import type { Link } from "../mesh/link.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
+import {
+  type AliveFrame,
+  type LogitsFrame,
+  type NextSpan,
+  type OpenFrame,
+  readSessionHeader,
+  type SessionHeader,
+  type StrandedFrame,
+} from "../protocol/session-frames.ts";
+import { PROTOCOL_VERSION, sessionProtocol } from "../protocol/version.ts";
+import type { Hop } from "../route/plan-route.ts";
+import type { Clock } from "../shared/clock.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
+import type { ModelId, PeerId, SessionId } from "../shared/ids.ts";
+import { within } from "./deadline.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds for the goodbye to a peer that may not read any more. */
+  closeMs: 1_000,
+});
+
+/** What a hop tells its session. `onLogits` throws what the frame breaks. */
+export interface HopListener {
+  onLogits(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void;
+  onStranded(hop: HopLink, frame: StrandedFrame): void;
+  onLeaving(hop: HopLink): void;
+  onLost(hop: HopLink, error: ManyhandsError): void;
+}
+
+export interface HopLinkDeps {
+  readonly mesh: Pick<Mesh, "open">;
+  readonly clock: Clock;
+  readonly session: SessionId;
+  readonly model: ModelId;
+  readonly listener: HopListener;
+}
+
+/** What every span of a session is opened with. */
+export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions">;
+
+export class HopLink {
+  readonly hop: Hop;
+  /** Who sends this span its steps now: the hop before, or the requester. Undefined while that is still to be arranged. */
+  fedBy: HopLink | "requester" | undefined;
+  /** Whether the route has answered with this hop in it since it was opened. */
+  isProven = false;
+  /** The peer has said that it goes. */
+  isLeaving = false;
+  /** The span itself said that it cannot serve. */
+  wasRefused = false;
+  /** Times that its link to a neighbour broke although both lived. */
+  flaps = 0;
+  /** Times that it could not work with a neighbour. */
+  complaints = 0;
+  readonly #deps: HopLinkDeps;
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #asks = new Map<number, PromiseWithResolvers<AliveFrame>>();
+  #askIds = 0;
+  /** The ask whose failure a `stranded` frame about the next span tells. */
+  #relinkId: number | undefined;
+  #link: Link | undefined;
+  #error: ManyhandsError | undefined;
+  #isOpen = false;
+
+  constructor(deps: HopLinkDeps, hop: Hop) {
+    this.#deps = deps;
+    this.hop = hop;
+    this.#opened.promise.catch(() => {}); // told by `onLost`
+  }
+
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen && this.#error === undefined;
+  }
+
+  /** Why the session cannot go on here; undefined while it can. */
+  get error(): ManyhandsError | undefined {
+    return this.#error;
+  }
+
+  /** Opens the session at the span. Never rejects: a failure is told by `onLost` and `error`. */
+  async open(room: SessionRoom, previous: PeerId, next: NextSpan | null, ms: number, signal: AbortSignal): Promise<void> {
+    const { mesh, clock, session, model } = this.#deps;
+    const { peer, span } = this.hop;
+    const late = (): Error => new ManyhandsError("PEER_UNREACHABLE", `a peer of the route did not answer within ${ms / 1000} s`);
+    try {
+      await within(clock, ms, signal, late, async (limit) => {
+        const link = await mesh.open(peer, sessionProtocol(model, span), limit);
+        if (limit.aborted || this.#error) {
+          link.abort(new ManyhandsError("PEER_LOST", "this link is not needed any more"));
+          return;
+        }
+        this.#link = link;
+        void this.#read(link);
+        const { start, end } = span;
+        const header = { kind: "open", session, version: PROTOCOL_VERSION, model, start, end, previous, next, ...room };
+        await link.send(encodeFrame(header), limit);
+        await this.#opened.promise;
+        this.#isOpen = true;
+      });
+    } catch (error) {
+      if (this.#error) return;
+      const told = error instanceof ManyhandsError && error.code !== "PEER_LOST";
+      this.lose(told ? error : new ManyhandsError("PEER_UNREACHABLE", "a peer of the route could not be reached", { cause: error }));
+    }
+  }
+
+  /** Gives the span other neighbours; null leaves a side as it is. Throws PEER_LOST, PEER_UNREACHABLE, TIMEOUT or the signal's reason. */
+  async relink(previous: PeerId | null, next: NextSpan | null, ms: number, signal: AbortSignal): Promise<void> {
+    const id = ++this.#askIds;
+    if (next !== null) this.#relinkId = id;
+    await this.#ask(id, { kind: "relink", session: this.#deps.session, id, previous, next }, ms, signal);
+  }
+
+  /** Asks for a sign of life. Throws PEER_LOST, TIMEOUT or the signal's reason. */
+  probe(ms: number, signal: AbortSignal): Promise<AliveFrame> {
+    const id = ++this.#askIds;
+    return this.#ask(id, { kind: "probe", session: this.#deps.session, id }, ms, signal);
+  }
+
+  /** Gives the hop up, for a reason that is told once. */
+  lose(error: ManyhandsError): void {
+    if (this.#error) return;
+    this.#settle(error);
+    this.#link?.abort(error);
+    this.#deps.listener.onLost(this, error);
+  }
+
+  /** Ends the session at the span, in peace. Never rejects. */
+  async close(): Promise<void> {
+    const { clock, session } = this.#deps;
+    const link = this.#link;
+    this.#settle(new ManyhandsError("PEER_LOST", "the session was closed"));
+    if (link === undefined) return;
+    const late = (): Error => new ManyhandsError("TIMEOUT", "the peer does not read");
+    try {
+      await within(clock, DEFAULTS.closeMs, new AbortController().signal, late, async (limit) => {
+        await link.send(encodeFrame({ kind: "close", session }), limit);
+        await link.close();
+      });
+    } catch {
+      link.abort(late()); // it is gone, or does not read: nothing is left to be said
+    }
+  }
+
+  #settle(error: ManyhandsError): void {
+    this.#error ??= error;
+    this.#opened.reject(error);
+    for (const ask of this.#asks.values()) ask.reject(error);
+    this.#asks.clear();
+  }
+
+  async #ask(id: number, header: object, ms: number, signal: AbortSignal): Promise<AliveFrame> {
+    if (this.#error) throw this.#error;
+    const link = this.#link;
+    if (link === undefined) throw new ManyhandsError("PEER_LOST", "the peer is not linked yet");
+    const ask = Promise.withResolvers<AliveFrame>();
+    ask.promise.catch(() => {}); // the deadline may have been first
+    this.#asks.set(id, ask);
+    const late = (): Error => new ManyhandsError("TIMEOUT", `a peer of the route gave no sign within ${Math.round(ms)} ms`);
+    try {
+      return await within(this.#deps.clock, ms, signal, late, async (limit) => {
+        await link.send(encodeFrame(header), limit);
+        return ask.promise;
+      });
+    } finally {
+      this.#asks.delete(id);
+    }
+  }
+
+  async #read(link: Link): Promise<void> {
+    try {
+      for await (const bytes of link.frames) {
+        if (this.#error) return;
+        const { header, payload } = decodeFrame(bytes);
+        this.#take(readSessionHeader(header), payload);
+      }
+      this.lose(new ManyhandsError("PEER_LOST", "a peer of the route left"));
+    } catch (error) {
+      const code = errorCode(error) ?? "PEER_LOST";
+      this.lose(new ManyhandsError(code, `a peer of the route failed: ${errorMessage(error)}`, { cause: error }));
+    }
+  }
+
+  #take(frame: SessionHeader, payload: Uint8Array): void {
+    if (frame.session !== this.#deps.session) throw new ManyhandsError("SESSION_FOREIGN", "the peer answered for another session");
+    const { listener } = this.#deps;
+    switch (frame.kind) {
+      case "opened":
+        this.#opened.resolve();
+        return;
+      case "alive":
+        this.#asks.get(frame.id)?.resolve(frame);
+        return;
+      case "logits":
+        listener.onLogits(this, frame, payload);
+        return;
+      case "stranded":
+        if (frame.side === "next" && this.#relinkId !== undefined)
+          this.#asks.get(this.#relinkId)?.reject(new ManyhandsError(frame.code, frame.message));
+        listener.onStranded(this, frame);
+        return;
+      case "leaving":
+        if (frame.now) this.lose(new ManyhandsError("PEER_LOST", "a peer of the route said goodbye"));
+        else {
+          this.isLeaving = true;
+          listener.onLeaving(this);
+        }
+        return;
+      case "refused":
+        this.wasRefused = true;
+        this.lose(new ManyhandsError(frame.code, frame.message));
+        return;
+      case "open":
+      case "step":
+      case "relink":
+      case "probe":
+      case "close":
+        throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" is not for a requester`);
+    }
+  }
+}

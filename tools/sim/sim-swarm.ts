@@ -1,0 +1,145 @@
+// A swarm in virtual time: the real sessions, services, routes and detours over a simulated network and a tiny model.
+import { generate } from "../../src/inference/generate.ts";
+import type { GenerateEvent } from "../../src/inference/generate-event.ts";
+import { SpanService } from "../../src/inference/span-service.ts";
+import { MemoryBoard } from "../../src/mesh/memory-directory.ts";
+import { createSampler } from "../../src/model/sampler.ts";
+import type { Tokenizer } from "../../src/model/tokenizer.ts";
+import { findDetour, findRoute } from "../../src/node/find-route.ts";
+import { sessionProtocol } from "../../src/protocol/version.ts";
+import { ManyhandsError } from "../../src/shared/errors.ts";
+import { asModelId, asPeerId, type PeerId, sameSpan, type Span } from "../../src/shared/ids.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { Random } from "./random.ts";
+import { RecurrenceEngine, VOCABULARY } from "./recurrence-engine.ts";
+import { SimNetwork } from "./sim-mesh.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+const MODEL = asModelId("model-of-recurrences");
+
+/** Each character is a token. */
+const tokenizer: Tokenizer = {
+  encode: (text) => Array.from(text, (character) => (character.codePointAt(0) ?? 0) % VOCABULARY),
+  decode: (tokens) => tokens.map((token) => String.fromCodePoint(97 + token)).join(""),
+  decoder: () => ({ push: (token) => String.fromCodePoint(97 + token), flush: () => "" }),
+};
+
+export interface SimPeer {
+  readonly peer: PeerId;
+  readonly span: Span;
+  readonly engine: RecurrenceEngine;
+  readonly service: SpanService;
+}
+
+export interface AskedFor {
+  readonly prompt: string;
+  readonly maxTokens: number;
+  readonly seed: number;
+}
+
+export class SimSwarm {
+  readonly clock = new VirtualClock();
+  readonly random: Random;
+  readonly network: SimNetwork;
+  readonly board = new MemoryBoard();
+  readonly layerCount: number;
+  /** Peers that live. */
+  readonly peers = new Map<PeerId, SimPeer>();
+  #names = 0;
+
+  constructor(seed: number, layerCount: number) {
+    this.random = new Random(seed);
+    this.network = new SimNetwork(this.clock, this.random);
+    this.layerCount = layerCount;
+  }
+
+  /** A peer that serves `span`, listed after `listedMs`; one that lies hands on numbers that are off by `lie`. */
+  join(
+    span: Span,
+    options: { readonly listedMs?: number; readonly lie?: number; readonly stepMs?: (count: number) => number } = {},
+  ): SimPeer {
+    const peer = asPeerId(`peer-${String(++this.#names).padStart(3, "0")}-${span.start}-${span.end}`);
+    const { clock, network, layerCount, random } = this;
+    const mesh = network.join(peer);
+    const slowness = 0.2 + 3 * random.next() ** 4;
+    const stepMs = options.stepMs ?? ((count: number): number => slowness * (1 + 0.2 * count) * (0.8 + 0.4 * random.next()));
+    const engine = new RecurrenceEngine({ model: MODEL, layerCount, span, clock, stepMs });
+    engine.lie = options.lie ?? 0;
+    const service = new SpanService({ engine, mesh, clock, log: silentLog });
+    mesh.handle(sessionProtocol(MODEL, span), (link) => service.accept(link));
+    const joined: SimPeer = { peer, span, engine, service };
+    this.peers.set(peer, joined);
+    clock.in(options.listedMs ?? 0, () => {
+      if (this.peers.has(peer)) this.#list(joined);
+    });
+    return joined;
+  }
+
+  /** Peers that serve `span` and live. */
+  holders(span: Span): readonly SimPeer[] {
+    return [...this.peers.values()].filter((peer) => sameSpan(peer.span, span));
+  }
+
+  /** The peer is gone at once. Its links end after `noticeMs()`, the directory drops it after `listedMs`. */
+  kill(peer: PeerId, noticeMs: () => number, listedMs: number): void {
+    this.peers.delete(peer);
+    this.network.kill(peer, noticeMs);
+    this.clock.in(listedMs, () => this.board.remove(peer));
+  }
+
+  /** What somebody sees who asks this swarm. */
+  ask(
+    { prompt, maxTokens, seed }: AskedFor,
+    signal: AbortSignal,
+  ): { readonly self: PeerId; readonly events: AsyncGenerator<GenerateEvent, void> } {
+    const { clock, random, board, layerCount } = this;
+    const self = asPeerId(`requester-${++this.#names}`);
+    const mesh = this.network.join(self);
+    const directory = board.join(self);
+    const model = {
+      id: MODEL,
+      layerCount,
+      contextLength: 512,
+      vocabularySize: VOCABULARY,
+      stopTokens: new Set<number>(),
+      tokenizer,
+      chat: undefined,
+    };
+    const solo = {
+      peer: undefined,
+      // oxlint-disable-next-line require-yield -- it throws before there is anything to tell
+      load: async function* (): AsyncGenerator<GenerateEvent, void> {
+        throw new ManyhandsError("NO_ROUTE", "this tab holds no model");
+      },
+    };
+    const found = { model: { id: MODEL, layerCount, sizeBytes: Infinity }, directory, solo, clock };
+    const events = generate(
+      {
+        mesh,
+        model,
+        clock,
+        createSampler,
+        random: (bytes) => random.bytes(bytes),
+        findRoute: (exclude, until) => findRoute(found, exclude, until),
+        findDetour: (request, until) => findDetour(found, request, until),
+      },
+      prompt,
+      { maxTokens, seed, temperature: 0.9 },
+      signal,
+    );
+    return { self, events };
+  }
+
+  #list({ peer, span }: SimPeer): void {
+    this.board.put(peer, {
+      model: MODEL,
+      target: span,
+      serving: [span],
+      backend: "wasm",
+      layerMs: 1,
+      sessions: 0,
+      tokensServed: 0,
+      host: "page",
+    });
+  }
+}
