@@ -1,13 +1,15 @@
 // Protocol ids and the hard limits that every decoder checks before it allocates.
 
 /** Raised with every change of a shape that crosses a wire; written into CHANGELOG.md. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export const PROTOCOLS = Object.freeze({
   /** Tab to relay: what a peer holds, and who else holds what. */
   directory: "/manyhands/directory/1",
   /** Peer to peer: sessions over spans of layers. */
   session: "/manyhands/session/1",
+  /** Tab to relay: receipts, the account, reservations, storage challenges. */
+  credit: "/manyhands/credit/1",
 });
 
 export const LIMITS = Object.freeze({
