@@ -5,6 +5,7 @@ import { Kysely, PostgresDialect, SqliteDialect, sql, type Transaction } from "k
 import { Migrator } from "kysely/migration";
 import pg from "pg";
 import { errorMessage, ManyhandsError } from "../../src/shared/errors.ts";
+import { isPostgres } from "./ledger-place.ts";
 import { type Engine, migrationsOf } from "./migrations.ts";
 import type { LedgerTables } from "./schema.ts";
 import { openSqlite } from "./sqlite-database.ts";
@@ -34,9 +35,6 @@ export interface LedgerLocation {
   /** See `SqliteFileOptions`. */
   readonly maxPages?: number;
 }
-
-/** Whether a location means PostgreSQL. */
-export const isPostgres = (location: string): boolean => /^postgres(ql)?:\/\//.test(location);
 
 /** Throws LEDGER_UNAVAILABLE, saying what to look at: no such server, a damaged file, a disk that is full. */
 export async function openDatabase({ location, maxPages }: LedgerLocation): Promise<LedgerDatabase> {
