@@ -31,13 +31,23 @@ export function openSqlite({ file, maxPages }: SqliteFileOptions): SqliteDatabas
     database.close();
     throw error;
   }
-  const statements = new Map<string, SqliteStatement>();
+  // A full disk rolls the transaction back by itself; to ask again would hide what went wrong behind a second error.
+  const rollback: SqliteStatement = {
+    reader: false,
+    all: () => [],
+    iterate: () => [].values(),
+    run: () => {
+      if (database.isTransaction) database.exec("rollback");
+      return { changes: 0, lastInsertRowid: 0 };
+    },
+  };
+  const statements = new Map<string, SqliteStatement>([["rollback", rollback]]);
   return {
     close: () => database.close(),
     prepare: (sql) => {
       const known = statements.get(sql);
       if (known !== undefined) return known;
-      if (statements.size >= DEFAULTS.statements) statements.clear();
+      if (statements.size >= DEFAULTS.statements) for (const sql of statements.keys()) if (sql !== "rollback") statements.delete(sql);
       const statement = statementOf(database.prepare(sql));
       statements.set(sql, statement);
       return statement;

@@ -76,14 +76,16 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
 
   /** Settles, never rejects, when `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#changed();
     for (let failures = 0; !signal.aborted; failures++) {
       try {
+        await this.#changed();
         const link = await this.#options.relay.openRelay(PROTOCOLS.credit, signal);
-        this.#client = new CreditClient({ link, shelf: this.#options.shelf, log: this.#options.log });
+        const client = new CreditClient({ link, shelf: this.#options.shelf, log: this.#options.log });
+        this.#client = client;
+        void client.closed.then(() => this.#wake?.());
         for (;;) {
-          await this.#options.outbox.flush(this.#client, signal);
-          await this.#changed({ account: await this.#client.account(signal) });
+          await this.#options.outbox.flush(client, signal);
+          await this.#changed({ account: await client.account(signal) });
           failures = 0;
           await this.#pause(signal);
         }
@@ -101,7 +103,6 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   async #pause(signal: AbortSignal): Promise<void> {
     const early = new AbortController();
     this.#wake = () => early.abort();
-    void this.#client?.closed.then(() => early.abort());
     await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([signal, early.signal]));
     this.#wake = undefined;
     if (!signal.aborted && early.signal.aborted) await this.#sleep(DEFAULTS.gatherMs, signal);
