@@ -1,4 +1,4 @@
-// Real receipts for tests and soaks of the ledger: keys, works, and all the signatures that they need.
+// Real receipts for soaks and tests of the ledger: keys, works, and all the signatures that they need.
 import { randomBytes } from "node:crypto";
 import { signerOf, type Signer } from "../../src/credit/ed25519.ts";
 import { claimWork, countersign, stateVerdict, withSignatures } from "../../src/credit/make-receipt.ts";
