@@ -231,6 +231,7 @@ class TabNode implements Node {
         backend: () => this.state.backendChoice,
         keepBytes: () => this.state.keepBytes,
         onNotice: (sentence) => this.#store.notice(sentence),
+        onCredit: (credit) => this.#store.update({ credit }, "counts"),
       },
       signal,
     );

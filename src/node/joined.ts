@@ -11,7 +11,8 @@ import { systemClock } from "../shared/clock.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
-import type { BackendChoice, ModelOffer } from "./handle.ts";
+import { CreditDesk } from "./credit-desk.ts";
+import type { BackendChoice, CreditState, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 
@@ -22,6 +23,7 @@ export interface Joined {
   readonly offers: readonly ModelOffer[];
   readonly models: ModelDesk;
   readonly service: SpanService;
+  readonly credit: CreditDesk;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -34,10 +36,11 @@ export interface JoinOptions {
   readonly backend: () => BackendChoice;
   readonly keepBytes: () => number;
   readonly onNotice: (sentence: string) => void;
+  readonly onCredit: (credit: CreditState) => void;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
-export async function join({ config, bootstrap, log, backend, keepBytes, onNotice }: JoinOptions, signal: AbortSignal): Promise<Joined> {
+export async function join({ config, bootstrap, log, backend, keepBytes, onNotice, onCredit }: JoinOptions, signal: AbortSignal): Promise<Joined> {
   const clock = systemClock;
   // `locks` is missing in insecure contexts, whatever the type says.
   const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);
@@ -72,6 +75,15 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     log,
     onNotice,
   });
+  const credit = await CreditDesk.start({
+    seed: identity.seed,
+    relay: libp2p,
+    shelf: models.shelf,
+    clock,
+    random: Math.random,
+    log,
+    onState: onCredit,
+  });
   mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
   return {
     mesh,
@@ -79,8 +91,10 @@ export async function join({ config, bootstrap, log, backend, keepBytes, onNotic
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
     service,
+    credit,
     vanish: () => libp2p.vanish(),
     stop: async () => {
+      await credit.stop();
       await directory.stop();
       await service.stop();
       await models.stop();
