@@ -51,7 +51,11 @@ function readFacts(bytes: Uint8Array, path: string): Pick<ModelFolder, "summary"
   try {
     const manifest = decodeManifest(bytes);
     const { layerCost, headCost } = manifest;
-    return { summary: summarise(manifest), cost: { layerCost, headCost }, origin: manifest.origin ? new URL(manifest.origin.url).origin : undefined };
+    return {
+      summary: summarise(manifest),
+      cost: { layerCost, headCost },
+      origin: manifest.origin ? new URL(manifest.origin.url).origin : undefined,
+    };
   } catch (cause) {
     throw new ManyhandsError("MODEL_CORRUPT", `${path}: ${errorMessage(cause)}`, { cause });
   }

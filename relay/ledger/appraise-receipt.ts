@@ -31,8 +31,7 @@ export interface AppraiseOptions {
 
 /** DER in front of a raw Ed25519 public key (RFC 8410). */
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
-const keyOf = (peer: PeerId): KeyObject =>
-  createPublicKey({ key: Buffer.concat([SPKI, publicKeyOf(peer)]), format: "der", type: "spki" });
+const keyOf = (peer: PeerId): KeyObject => createPublicKey({ key: Buffer.concat([SPKI, publicKeyOf(peer)]), format: "der", type: "spki" });
 
 /** By OpenSSL: a tenth of the time that plain JavaScript takes. */
 export const checkNative: CheckSignature = (peer, message, signature) => {

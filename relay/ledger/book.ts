@@ -110,7 +110,7 @@ export class Book {
       .select((select) => select.fn.countAll<number>().as("count"))
       .where("worker", "=", worker)
       .executeTakeFirstOrThrow();
-    return Number(row.count);
+    return row.count;
   }
 
   async forgetVouchers(worker: PeerId): Promise<void> {

@@ -172,7 +172,8 @@ export class Ledger {
   }
 }
 
-const starterLeft = async (book: Book, used: number): Promise<number> => Math.min(Math.max(0, RULES.starter - used), await book.balance(POOL));
+const starterLeft = async (book: Book, used: number): Promise<number> =>
+  Math.min(Math.max(0, RULES.starter - used), await book.balance(POOL));
 
 async function giveBack(book: Book, made: Parameters<Book["setReservation"]>[0], kind: "release" | "expire"): Promise<void> {
   await book.post(planRelease(made.peer, made.id, made, kind));

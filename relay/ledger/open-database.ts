@@ -26,7 +26,7 @@ export interface LedgerDatabase {
   readonly db: Kysely<LedgerTables>;
   /** Runs `work` alone: no other writer of this ledger, in whatever relay, runs at the same time. */
   alone<T>(work: (transaction: Transaction<LedgerTables>) => Promise<T>): Promise<T>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export interface LedgerLocation {
@@ -50,28 +50,27 @@ export async function openDatabase({ location, maxPages }: LedgerLocation): Prom
     });
     db = opened;
     const { error } = await new Migrator({ db: opened, provider: migrationsOf(engine) }).migrateToLatest();
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw new Error(errorMessage(error), { cause: error });
     return { engine, db: opened, alone: turnsOf(opened, engine), close: () => opened.destroy() };
   } catch (cause) {
     await db?.destroy().catch(() => undefined); // what opening failed with says more
     const where = engine === "sqlite" ? `the ledger's file ${location}` : "the ledger's PostgreSQL server";
-    const advice = engine === "sqlite" ? "Restore it from a backup, or name another with --ledger" : "Check the address given with --ledger";
+    const advice =
+      engine === "sqlite" ? "Restore it from a backup, or name another with --ledger" : "Check the address given with --ledger";
     throw new ManyhandsError("LEDGER_UNAVAILABLE", `${where} cannot be used (${errorMessage(cause)}). ${advice}.`, { cause });
   }
 }
 
 function openPool(connectionString: string): pg.Pool {
-  const types = {
-    getTypeParser: (oid: number, format?: "text" | "binary") =>
-      // Amounts and times are far below 2^53; a number that is not would be a fault worth stopping for.
-      oid === pg.types.builtins.INT8 ? readInteger : pg.types.getTypeParser(oid as never, format as never),
-  };
+  // Amounts and times are far below 2^53; a number that is not would be a fault worth stopping for.
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, readInteger);
   const pool = new pg.Pool({
     connectionString,
     max: DEFAULTS.connections,
     connectionTimeoutMillis: DEFAULTS.connectMs,
     statement_timeout: DEFAULTS.statementMs,
-    types: types as pg.CustomTypesConfig, // its type names each overload of a function that takes any oid
+    types,
   });
   pool.on("error", () => undefined); // an idle connection was lost: the next query opens another, or fails and says so
   return pool;

@@ -115,8 +115,12 @@ async function readRange(
 ): Promise<Uint8Array | undefined> {
   const handle = await open(join(folder.path, file)).catch(() => undefined); // weights that stay at the hub
   if (handle !== undefined) {
-    const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset).finally(() => handle.close());
-    return bytesRead === length ? buffer : undefined;
+    try {
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);
+      return bytesRead === length ? buffer : undefined;
+    } finally {
+      await handle.close();
+    }
   }
   if (origin === null) return undefined;
   const response = await fetch(new URL(file, origin.url), {

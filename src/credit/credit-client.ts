@@ -57,7 +57,8 @@ export class CreditClient {
   /** At most `CREDIT_LIMITS.receipts`. Once this resolves, what was posted is on the ledger's disk. */
   async post(receipts: readonly Receipt[], signal: AbortSignal): Promise<readonly Outcome[]> {
     const { outcomes } = await this.#ask("posted", { kind: "post", receipts: receipts.slice(0, CREDIT_LIMITS.receipts) }, signal);
-    if (outcomes.length !== receipts.length) throw this.#end(new ManyhandsError("FRAME_MALFORMED", "an outcome for each receipt is missing"));
+    if (outcomes.length !== receipts.length)
+      throw this.#end(new ManyhandsError("FRAME_MALFORMED", "an outcome for each receipt is missing"));
     return outcomes;
   }
 
@@ -66,12 +67,7 @@ export class CreditClient {
   }
 
   /** Sets microcredits aside. `reservation`: 32 hex digits, drawn by the caller and used once. */
-  async reserve(
-    reservation: string,
-    amount: number,
-    forMs: number,
-    signal: AbortSignal,
-  ): Promise<Answer<"reserved">["priority"]> {
+  async reserve(reservation: string, amount: number, forMs: number, signal: AbortSignal): Promise<Answer<"reserved">["priority"]> {
     return (await this.#ask("reserved", { kind: "reserve", reservation, amount, forMs }, signal)).priority;
   }
 
@@ -93,7 +89,7 @@ export class CreditClient {
         const answer = new Promise<CreditReply>((resolve, reject) => {
           if (this.#over) reject(this.#over);
           else this.#waiting.set(id, { resolve, reject });
-          limit.addEventListener("abort", () => reject(limit.reason as Error), { once: true });
+          limit.addEventListener("abort", () => reject(limit.reason), { once: true });
         });
         answer.catch(() => undefined); // told below, where sending did not fail first
         await this.#options.link.send(encodeFrame({ ...question, id }), limit);

@@ -25,14 +25,15 @@ export interface TaskPrice {
 
 /**
  * Calibrated on one thread of the machine on which a credit of layer-tokens takes 0.5 s, so that an hour of a tab earns
- * about the same whatever it is given: microcredits = 2 for each microsecond of one unit. A kind that is not here earns nothing.
+ * about the same whatever it is given: 2 microcredits for each microsecond that the median unit takes (big integers read
+ * from text, SHA-256 by the platform, one intersection of a ray with ten spheres). A kind that is not here earns nothing.
  */
 export const TASK_PRICES: Readonly<Record<string, TaskPrice>> = Object.freeze({
-  sum: { unit: "1,000 numbers", micro: 40 },
-  multiply: { unit: "1,000 multiply-adds of numbers", micro: 40 },
-  sort: { unit: "1,000 items", micro: 400 },
-  hash: { unit: "64 KiB hashed", micro: 400 },
-  render: { unit: "1,000 rays", micro: 2000 },
+  sum: { unit: "1,000 numbers", micro: 200 },
+  multiply: { unit: "1,000 multiply-adds of numbers", micro: 220 },
+  sort: { unit: "1,000 items", micro: 310 },
+  hash: { unit: "64 KiB", micro: 140 },
+  render: { unit: "1,000 ray segments, ten objects", micro: 470 },
   ml_inference: { unit: "1,000,000 multiply-adds", micro: 1000 },
   map: { unit: "1 ms of the requester's reference run", micro: 2000 },
 });

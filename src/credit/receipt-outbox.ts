@@ -16,7 +16,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 /** Refusals that time may mend: the requester earns, a clock is set right, the operator adds the model. */
-const PASSING: readonly RefusalReason[] = ["unfunded", "too-early", "unknown-model"];
+const PASSING: ReadonlySet<RefusalReason> = new Set(["unfunded", "too-early", "unknown-model"]);
 
 /** Where receipts go: the client of a relay. */
 export interface ReceiptSink {
@@ -68,7 +68,7 @@ export class ReceiptOutbox {
 
   async #flush(sink: ReceiptSink, signal: AbortSignal): Promise<number> {
     const { store, now } = this.#options;
-    for (let settled = 0; ; ) {
+    for (let settled = 0; ;) {
       signal.throwIfAborted();
       const rows = await store.due(now(), CREDIT_LIMITS.receipts);
       if (rows.length === 0) return settled;
@@ -92,7 +92,7 @@ export class ReceiptOutbox {
   #isPassing(outcome: Outcome | undefined): boolean {
     if (outcome?.kind !== "refused") return false;
     this.#options.log.info("a receipt was refused", { reason: outcome.reason });
-    return PASSING.includes(outcome.reason);
+    return PASSING.has(outcome.reason);
   }
 
   #postponed(row: WaitingReceipt): WaitingReceipt {

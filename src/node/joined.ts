@@ -40,7 +40,10 @@ export interface JoinOptions {
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
-export async function join({ config, bootstrap, log, backend, keepBytes, onNotice, onCredit }: JoinOptions, signal: AbortSignal): Promise<Joined> {
+export async function join(
+  { config, bootstrap, log, backend, keepBytes, onNotice, onCredit }: JoinOptions,
+  signal: AbortSignal,
+): Promise<Joined> {
   const clock = systemClock;
   // `locks` is missing in insecure contexts, whatever the type says.
   const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);

@@ -182,8 +182,7 @@ export class App extends LitElement {
           ${
             blocked
               ? nothing
-              : html`<mh-credit .controller=${this.controller}></mh-credit>
-                  <mh-models .controller=${this.controller}></mh-models>`
+              : html`<mh-credit .controller=${this.controller}></mh-credit> <mh-models .controller=${this.controller}></mh-models>`
           }
         </main>
         <mh-footer .site=${this.site}></mh-footer>

@@ -43,8 +43,12 @@ export function moveWords({ why, part, amount, about }: HistoryRow): string {
 export function escrowWords({ account }: CreditState): string {
   if (account === undefined || account.isTrusted) return "";
   const missing = [
-    ...(account.checksToTrust > 0 ? [plural(account.checksToTrust, "more result that was checked and right", "more results that were checked and right")] : []),
-    ...(account.requestersToTrust > 0 ? [plural(account.requestersToTrust, "more peer that asked for work", "more peers that asked for work")] : []),
+    ...(account.checksToTrust > 0
+      ? [plural(account.checksToTrust, "more result that was checked and right", "more results that were checked and right")]
+      : []),
+    ...(account.requestersToTrust > 0
+      ? [plural(account.requestersToTrust, "more peer that asked for work", "more peers that asked for work")]
+      : []),
   ];
   return `Half of what a new peer earns waits until its work is trusted: ${joinWords(missing)} to go. A wrong result loses what waits.`;
 }

@@ -11,7 +11,10 @@ const receipt = (key: string, addedMs: number, notBeforeMs = 0): WaitingReceipt 
 });
 
 /** Declares the suite; `open` makes an empty store. */
-export function describeReceiptStore(name: string, open: () => Promise<{ readonly store: ReceiptStore; close(): Promise<void> }>): void {
+export function describeReceiptStore(
+  name: string,
+  open: () => Promise<{ readonly store: ReceiptStore; readonly close: () => Promise<void> }>,
+): void {
   describe(`receipt store contract: ${name}`, () => {
     test("what is due comes oldest first, at most as many as wanted; what is put off waits its time", async () => {
       const { store, close } = await open();

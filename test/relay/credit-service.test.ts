@@ -29,8 +29,12 @@ const work = (model: ModelId, span: Span, upstream: Signer, downstream: Signer) 
 
 test("a route of two spans is paid by layer-tokens, each span signed by its neighbours", async () => {
   const [first, second, asker] = [await harness.join(), await harness.join(), newSigner()];
-  const a = receiptOf(work(harness.model, { start: 0, end: 3 }, asker, second.signer), { worker: first.signer, requester: asker }, [second.signer]);
-  const b = receiptOf(work(harness.model, { start: 3, end: 8 }, first.signer, asker), { worker: second.signer, requester: asker }, [first.signer]);
+  const a = receiptOf(work(harness.model, { start: 0, end: 3 }, asker, second.signer), { worker: first.signer, requester: asker }, [
+    second.signer,
+  ]);
+  const b = receiptOf(work(harness.model, { start: 3, end: 8 }, first.signer, asker), { worker: second.signer, requester: asker }, [
+    first.signer,
+  ]);
   const outcomes = [...(await first.client.post([a], signal)), ...(await second.client.post([b], signal))];
   expect(outcomes.map(({ kind }) => kind)).toEqual(["posted", "posted"]);
   const [paidA, paidB] = outcomes.map((outcome) => (outcome.kind === "posted" ? outcome.amount : 0));
@@ -108,9 +112,21 @@ describe("garbage ends its own stream and hurts nobody else", () => {
     ["a frame that is no CBOR", encodeLinkFrame(Uint8Array.of(3, 0xff, 0xff, 0xff))],
     ["a request of another protocol", encodeLinkFrame(encodeFrame({ kind: "watch" }))],
     ["a negative amount", encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: -1, forMs: 1 }))],
-    ["a time without end", encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: 1, forMs: 2 ** 50 }))],
+    [
+      "a time without end",
+      encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: 1, forMs: 2 ** 50 })),
+    ],
     ["receipts that are none", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, receipts: [{}] }))],
-    ["too many receipts", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, receipts: Array.from({ length: 17 }, () => taskReceipt({ worker: newSigner(), requester: newSigner() })) }))],
+    [
+      "too many receipts",
+      encodeLinkFrame(
+        encodeFrame({
+          kind: "post",
+          id: 1,
+          receipts: Array.from({ length: 17 }, () => taskReceipt({ worker: newSigner(), requester: newSigner() })),
+        }),
+      ),
+    ],
   ])("%s", async (_name, bytes) => {
     const good = await harness.join();
     const bad = await harness.raw();

@@ -30,7 +30,11 @@ export function taskReceipt(options: TaskOptions): Receipt {
 }
 
 /** A receipt of any work. */
-export function receiptOf(work: Work, options: Omit<TaskOptions, "task" | "units" | "replica">, neighbours: readonly Signer[] = []): Receipt {
+export function receiptOf(
+  work: Work,
+  options: Omit<TaskOptions, "task" | "units" | "replica">,
+  neighbours: readonly Signer[] = [],
+): Receipt {
   const { worker, requester, witnesses = [], verdict = "unchecked", reservation } = options;
   const claim = claimWork(worker, {
     work,
@@ -51,4 +55,3 @@ export function receiptOf(work: Work, options: Omit<TaskOptions, "task" | "units
 }
 
 export const newReservation = (): string => randomBytes(16).toString("hex");
-

@@ -69,7 +69,10 @@ async function start(bin: string, durable: boolean): Promise<Postgres> {
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= halt(server, folder));
   try {
-    await run(path.join(bin, "initdb"), ["-D", data, "-U", "manyhands", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"], { ...as, cwd: folder });
+    await run(path.join(bin, "initdb"), ["-D", data, "-U", "manyhands", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"], {
+      ...as,
+      cwd: folder,
+    });
     const log: string[] = [];
     // No port on the network.
     const options = ["-c", "listen_addresses=", "-c", `fsync=${durable ? "on" : "off"}`];
@@ -77,7 +80,7 @@ async function start(bin: string, durable: boolean): Promise<Postgres> {
     server.stderr?.on("data", (chunk: Buffer) => log.push(chunk.toString()));
     const psql = (sql: string) =>
       run(path.join(bin, "psql"), ["-h", folder, "-U", "manyhands", "-d", "postgres", "-qc", sql], { cwd: folder });
-    for (const untilMs = performance.now() + DEFAULTS.startMs; ; ) {
+    for (const untilMs = performance.now() + DEFAULTS.startMs; ;) {
       try {
         await psql("select 1");
         break;

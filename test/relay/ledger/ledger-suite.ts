@@ -99,7 +99,11 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       });
       for (let i = 1; i < RULES.requestersToTrust; i++) await post(ledger, checked(newSigner()));
       const { escrow, isTrusted, available } = await ledger.account(worker.peer);
-      expect({ escrow, isTrusted, available }).toEqual({ escrow: 0, isTrusted: true, available: 2 * half + (RULES.requestersToTrust - 1) * UNIT });
+      expect({ escrow, isTrusted, available }).toEqual({
+        escrow: 0,
+        isTrusted: true,
+        available: 2 * half + (RULES.requestersToTrust - 1) * UNIT,
+      });
       expect(await post(ledger, checked(friend))).toEqual([{ kind: "posted", amount: UNIT, escrowed: 0 }]);
     });
 
@@ -113,7 +117,12 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       const wrong = taskReceipt({ ...same, witnesses: [newSigner(), newSigner()], verdict: "wrong" });
       expect(await post(ledger, wrong, wrong)).toEqual([{ kind: "convicted", takenBack: 10 * UNIT }, { kind: "already" }]);
       const after = await ledger.account(worker.peer);
-      expect(after).toMatchObject({ isTrusted: false, escrow: 0, checksToTrust: RULES.checksToTrust, available: before.available - 10 * UNIT });
+      expect(after).toMatchObject({
+        isTrusted: false,
+        escrow: 0,
+        checksToTrust: RULES.checksToTrust,
+        available: before.available - 10 * UNIT,
+      });
       expect(after.history[0]).toMatchObject({ why: "wrong", amount: -10 * UNIT });
       expect(await ledger.account(requester.peer)).toMatchObject({ available: 0, starterLeft: RULES.starter - 10 * UNIT });
       // From here on it is a newcomer again, and loses what waits.
@@ -189,7 +198,9 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       await post(ledger, task({ worker, requester: stranger, units: 10, reservation }));
       await ledger.release(stranger.peer, reservation);
       expect(await ledger.account(stranger.peer)).toMatchObject({ available: 0, reserved: 0, starterLeft: RULES.starter - 10 * UNIT });
-      expect(await post(ledger, task({ worker, requester: stranger, units: RULES.starter / UNIT }))).toEqual([{ kind: "refused", reason: "unfunded" }]);
+      expect(await post(ledger, task({ worker, requester: stranger, units: RULES.starter / UNIT }))).toEqual([
+        { kind: "refused", reason: "unfunded" },
+      ]);
     });
 
     test("any number of fresh keys together spend no more a day than the pool holds", async () => {
@@ -244,9 +255,20 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       const people = Array.from({ length: 4 }, newSigner);
       const who = fc.nat(people.length - 1);
       const step = fc.oneof(
-        fc.record({ kind: fc.constant("pay" as const), worker: who, requester: who, units: fc.integer({ min: 1, max: 400_000 }), slot: fc.nat(3) }),
+        fc.record({
+          kind: fc.constant("pay" as const),
+          worker: who,
+          requester: who,
+          units: fc.integer({ min: 1, max: 400_000 }),
+          slot: fc.nat(3),
+        }),
         fc.record({ kind: fc.constant("wrong" as const), worker: who, requester: who }),
-        fc.record({ kind: fc.constant("reserve" as const), peer: who, amount: fc.integer({ min: 1, max: 2 * RULES.starter }), slot: fc.nat(3) }),
+        fc.record({
+          kind: fc.constant("reserve" as const),
+          peer: who,
+          amount: fc.integer({ min: 1, max: 2 * RULES.starter }),
+          slot: fc.nat(3),
+        }),
         fc.record({ kind: fc.constant("release" as const), peer: who, slot: fc.nat(3) }),
         fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(100_000) }),
       );

@@ -33,7 +33,11 @@ test("a peer id is that of libp2p, and both libraries agree on signatures", asyn
   expect(signer.peer).toBe((await generateKeyPairFromSeed("Ed25519", seed)).publicKey.toString());
   const message = new TextEncoder().encode("a message");
   const signature = signer.sign(message);
-  const key = createPublicKey({ key: Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), publicKeyOf(signer.peer)]), format: "der", type: "spki" });
+  const key = createPublicKey({
+    key: Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), publicKeyOf(signer.peer)]),
+    format: "der",
+    type: "spki",
+  });
   expect(verifyNode(null, message, key, signature)).toBe(true);
   for (const check of [checkSignature, checkNative]) {
     expect(check(signer.peer, message, signature)).toBe(true);
@@ -76,7 +80,11 @@ describe("refused", () => {
   test.each<[string, Receipt, string]>([
     ["a worker that is its own requester", taskReceipt({ worker, requester: worker }), "self-dealing"],
     ["a worker that is its own witness", taskReceipt({ worker, requester, witnesses: [worker] }), "self-dealing"],
-    ["a worker that is its own neighbour", receiptOf(layers({ start: 2, end: 4 }, worker, second), { worker, requester }, [second]), "self-dealing"],
+    [
+      "a worker that is its own neighbour",
+      receiptOf(layers({ start: 2, end: 4 }, worker, second), { worker, requester }, [second]),
+      "self-dealing",
+    ],
     ["a requester that is its own witness", taskReceipt({ worker, requester, witnesses: [requester] }), "self-dealing"],
     ["a witness twice", taskReceipt({ worker, requester, witnesses: [witness, witness] }), "self-dealing"],
     ["a quorum of one", taskReceipt({ worker, requester, verdict: "quorum" }), "too-few-witnesses"],
@@ -84,14 +92,26 @@ describe("refused", () => {
     ["an accusation by one witness", taskReceipt({ worker, requester, witnesses: [witness], verdict: "wrong" }), "too-few-witnesses"],
     ["a clock far ahead", taskReceipt({ worker, requester, finishedMs: now + DEFAULTS.aheadMs + 60_000 }), "too-early"],
     ["an old one", taskReceipt({ worker, requester, finishedMs: now - DEFAULTS.ageMs - 1000 }), "too-old"],
-    ["a neighbour that did not sign", receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness]), "missing-signature"],
+    [
+      "a neighbour that did not sign",
+      receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness]),
+      "missing-signature",
+    ],
     ["a witness that did not sign", altered((receipt) => receipt.signatures.pop()), "missing-signature"],
-    ["signed by the worker for everybody", altered((receipt) => (sign(receipt, 1).signature = sign(receipt, 0).signature)), "bad-signature"],
+    [
+      "signed by the worker for everybody",
+      altered((receipt) => (sign(receipt, 1).signature = sign(receipt, 0).signature)),
+      "bad-signature",
+    ],
     ["another worker's name", altered((receipt) => (receipt.statement.claim.worker = stranger.peer)), "missing-signature"],
     ["other units", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 99)), "bad-signature"],
     ["another verdict", altered((receipt) => (receipt.statement.verdict = "audited")), "bad-signature"],
     ["another reservation", altered((receipt) => (receipt.statement.reservation = "ab".repeat(16))), "bad-signature"],
-    ["a stranger's signature too many", altered((receipt) => receipt.signatures.push({ ...sign(receipt, 0), peer: stranger.peer })), "bad-signature"],
+    [
+      "a stranger's signature too many",
+      altered((receipt) => receipt.signatures.push({ ...sign(receipt, 0), peer: stranger.peer })),
+      "bad-signature",
+    ],
     ["one peer's signature twice", altered((receipt) => receipt.signatures.push(sign(receipt, 0))), "bad-signature"],
   ])("%s", (_name, receipt, reason) => {
     expect(fault(receipt)).toBe(reason);
@@ -129,7 +149,10 @@ describe("refused", () => {
     ["infinite units", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = Infinity))],
     ["a hash that is too short", altered((receipt) => (receipt.statement.claim.result = new Uint8Array(31)))],
     ["a thousand witnesses", altered((receipt) => (receipt.statement.witnesses = Array.from({ length: 1000 }, () => witness.peer)))],
-    ["a key that is no Ed25519 key", altered((receipt) => (receipt.statement.claim.worker = asPeerId("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N")))],
+    [
+      "a key that is no Ed25519 key",
+      altered((receipt) => (receipt.statement.claim.worker = asPeerId("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"))),
+    ],
     ["nothing", undefined],
   ])("by the schema: %s", (_name, value) => {
     expect(() => readReceipt(value)).toThrow(expect.objectContaining({ code: "FRAME_MALFORMED" }));
@@ -158,13 +181,17 @@ describe("prices", () => {
       expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({ kind: "worth", micro: 3 * micro });
     }
     for (const taskKind of ["mine", "constructor", "__proto__"]) {
-      expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({ kind: "refused", reason: "unknown-kind" });
+      expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({
+        kind: "refused",
+        reason: "unknown-kind",
+      });
     }
   });
 });
 
 test("work is named by what was done, not by who says how much", () => {
-  const name = (options: { task: string; units: number; replica: number }) => workId(taskReceipt({ worker, requester, ...options }).statement.claim);
+  const name = (options: { task: string; units: number; replica: number }) =>
+    workId(taskReceipt({ worker, requester, ...options }).statement.claim);
   const task = "bafytasksame";
   expect(name({ task, units: 1, replica: 0 })).toBe(name({ task, units: 2, replica: 0 }));
   expect(name({ task, units: 1, replica: 0 })).not.toBe(name({ task, units: 1, replica: 1 }));

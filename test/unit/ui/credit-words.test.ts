@@ -20,7 +20,14 @@ test("moves have a sign", () => {
   expect([formatMove(4000), formatMove(-4000)]).toEqual(["+0.004", "−0.004"]);
 });
 
-const row = (why: string, part: HistoryRow["part"], amount: number): HistoryRow => ({ event: 1, atMs: 0, why, part, amount, about: "map bafy" });
+const row = (why: string, part: HistoryRow["part"], amount: number): HistoryRow => ({
+  event: 1,
+  atMs: 0,
+  why,
+  part,
+  amount,
+  about: "map bafy",
+});
 test.each([
   [row("receipt", "available", 5), /^Earned: map/],
   [row("receipt", "available", -5), /^Paid: map/],
@@ -36,7 +43,17 @@ test.each([
 });
 
 describe("what waits", () => {
-  const account = { available: 0, escrow: 5, reserved: 0, starterLeft: 0, isTrusted: false, checksToTrust: 3, requestersToTrust: 1, nowMs: 0, history: [] };
+  const account = {
+    available: 0,
+    escrow: 5,
+    reserved: 0,
+    starterLeft: 0,
+    isTrusted: false,
+    checksToTrust: 3,
+    requestersToTrust: 1,
+    nowMs: 0,
+    history: [],
+  };
   const state = (change: Partial<CreditState>): CreditState => ({ account, waiting: 0, isKept: true, ...change });
   test("an escrow, until the peer is trusted", () => {
     expect(escrowWords(state({}))).toMatch(/3 more results .* and 1 more peer /);
