@@ -4,7 +4,7 @@
 const LAYERS = [["shared"], ["protocol"], ["model", "route", "engine", "mesh"], ["inference", "tasks", "credit"], ["node"]];
 
 /** Ways sideways or down to the edge that a module may take although the layer rule alone would forbid or hide it. */
-const ENGINE_FACE = "^src/engine/(contract|engine-client)\\.ts$";
+const ENGINE_FACE = "^src/engine/contract\\.ts$";
 const MESH_FACE = "^src/mesh/(link|mesh|directory)\\.ts$";
 
 /** @param {string} name @param {string} comment @param {object} from @param {object} to */
@@ -51,7 +51,7 @@ export default {
     ),
     forbid(
       "ports-not-adapters",
-      "only entries and src/node choose implementations: the flows see the engine's contract and client, and the mesh's ports",
+      "only entries and src/node choose implementations: the flows see the engine's contract and the mesh's ports",
       { path: "^src/(inference|tasks|credit)/" },
       { path: "^src/(engine|mesh)/", pathNot: [ENGINE_FACE, MESH_FACE] },
     ),

@@ -1,5 +1,4 @@
 // Port and worker contract of the engine: one span in a runtime, with sessions that step through it.
-import type { ErrorCode } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
 
@@ -81,18 +80,3 @@ export interface Engine {
 
 /** Builds a span; takes over the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
 export type StartEngine = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;
-
-/** Failures cross to and from a worker as values: thrown errors would lose their code. */
-export type EngineResult<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
-
-/** What the engine worker exposes through Comlink: `Engine`, with failures as values. */
-export interface EngineWorkerApi {
-  load(source: SpanSource, options: EngineOptions): Promise<EngineResult<EngineReport>>;
-  open(session: SessionId, maxPositions: number): Promise<EngineResult<undefined>>;
-  step(input: StepInput): Promise<EngineResult<StepOutput>>;
-  truncate(session: SessionId, position: number): Promise<EngineResult<undefined>>;
-  close(session: SessionId): Promise<EngineResult<undefined>>;
-  setShare(share: number): void;
-}

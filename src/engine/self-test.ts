@@ -1,7 +1,8 @@
 // The load-time self-test: a backend that does not agree with WebAssembly on a prefill is not used.
 import type { SpanPlan } from "../protocol/span-plan.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
-import { floatLogits, halfToFloat } from "./float16.ts";
+import { halfToFloat } from "../shared/half-floats.ts";
+import { floatLogits } from "./float16.ts";
 import type { RunResult, SpanRunner } from "./span-runner.ts";
 
 const SELF_TEST = Object.freeze({

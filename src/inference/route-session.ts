@@ -4,7 +4,7 @@ import type { Link } from "../mesh/link.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
 import { HASH_BYTES, readSessionHeader, type SessionHeader, type SpanTiming } from "../protocol/session-frames.ts";
-import { PROTOCOLS } from "../protocol/version.ts";
+import { sessionProtocol } from "../protocol/version.ts";
 import type { Hop, Route } from "../route/plan-route.ts";
 import { abortable, withDeadline } from "../shared/abort.ts";
 import { toHex } from "../shared/bytes.ts";
@@ -153,7 +153,7 @@ export class RouteSession {
     const { route, model, topK, maxPositions } = this.#options;
     let link: Link;
     try {
-      link = await mesh.open(hop.peer, PROTOCOLS.session, signal);
+      link = await mesh.open(hop.peer, sessionProtocol(model, hop.span), signal);
     } catch (cause) {
       this.#blame(hop, "PEER_UNREACHABLE", "a peer of the route could not be reached", cause);
       throw cause;
@@ -168,7 +168,8 @@ export class RouteSession {
     });
     void this.#read(link, hop, index);
     const previous = route[index - 1]?.peer ?? mesh.self;
-    const next = route[index + 1]?.peer ?? null;
+    const after = route[index + 1];
+    const next = after ? { peer: after.peer, end: after.span.end } : null;
     await link.send(
       encodeFrame({
         kind: "open",

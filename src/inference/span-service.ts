@@ -4,7 +4,7 @@ import type { Link } from "../mesh/link.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
 import { type OpenFrame, readSessionHeader, type SessionHeader } from "../protocol/session-frames.ts";
-import { PROTOCOLS } from "../protocol/version.ts";
+import { sessionProtocol } from "../protocol/version.ts";
 import type { Clock } from "../shared/clock.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
@@ -31,30 +31,27 @@ export interface SpanServiceEvents {
 }
 
 export interface SpanServiceDeps {
-  readonly mesh: Pick<Mesh, "self" | "open">;
+  /** The span that is served. */
+  readonly engine: Engine;
+  readonly mesh: Pick<Mesh, "open">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-interface Held {
-  readonly engine: Engine;
-  /** Only this peer itself may open sessions: an answer to its own prompt, without lending. */
-  readonly onlySelf: boolean;
-  retired: boolean;
-}
-
-/** Hand `accept` to `mesh.handle(PROTOCOLS.session, …)`. */
+/** Serves one span; hand `accept` what `mesh.handle(sessionProtocol(…), …)` brings. */
 export class SpanService implements Observable<SpanServiceEvents> {
   readonly #deps: SpanServiceDeps;
-  readonly #held = new Set<Held>();
   readonly #sessions = new Map<SessionId, ServedSession>();
   readonly #ended: SessionId[] = [];
   readonly #linksByPeer = new Map<PeerId, number>();
   readonly #emitter = new Emitter<SpanServiceEvents>();
   readonly #closing = new AbortController();
 
+  #retired = false;
+
   constructor(deps: SpanServiceDeps) {
     this.#deps = deps;
+    void deps.engine.died.then(() => this.#drop());
   }
 
   on<Name extends keyof SpanServiceEvents>(name: Name, listener: (payload: SpanServiceEvents[Name]) => void): () => void {
@@ -65,35 +62,28 @@ export class SpanService implements Observable<SpanServiceEvents> {
     return this.#sessions.size;
   }
 
-  /** Serves sessions on `engine`'s span from now on. */
-  add(engine: Engine, options: { readonly onlySelf: boolean } = { onlySelf: false }): void {
-    this.#held.add({ engine, onlySelf: options.onlySelf, retired: false });
-    void engine.died.then(() => this.#drop(engine));
-  }
-
-  /** Takes no new sessions on `engine`; resolves when its last session has ended, or when the signal aborts. */
-  async retire(engine: Engine, signal: AbortSignal): Promise<void> {
-    for (const held of this.#held) if (held.engine === engine) held.retired = true;
-    const busy = (): boolean => [...this.#sessions.values()].some((session) => session.engine === engine);
+  /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
+  async retire(signal: AbortSignal): Promise<void> {
+    this.#retired = true;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         stop();
         signal.removeEventListener("abort", done);
         resolve();
       };
-      const stop = this.on("sessions:changed", () => {
-        if (!busy()) done();
+      const stop = this.on("sessions:changed", ({ open }) => {
+        if (open === 0) done();
       });
       signal.addEventListener("abort", done, { once: true });
-      if (signal.aborted || !busy()) done();
+      if (signal.aborted || this.openSessions === 0) done();
     });
-    await this.#drop(engine);
+    await this.#drop();
   }
 
   /** Ends every session. */
   async stop(): Promise<void> {
+    this.#retired = true;
     this.#closing.abort();
-    this.#held.clear();
     await Promise.all([...this.#sessions.values()].map((session) => this.#end(session)));
   }
 
@@ -174,26 +164,20 @@ export class SpanService implements Observable<SpanServiceEvents> {
   }
 
   async #open(link: Link, open: OpenFrame): Promise<ServedSession | undefined> {
-    const { mesh } = this.#deps;
+    const { engine } = this.#deps;
+    const { plan } = engine;
     try {
       if (this.#sessions.has(open.session)) throw new ManyhandsError("SESSION_FOREIGN", "this session is open already");
-      const held = [...this.#held].find(
-        ({ engine, retired, onlySelf }) =>
-          !retired &&
-          engine.plan.model === open.model &&
-          engine.plan.span.start === open.start &&
-          engine.plan.span.end === open.end &&
-          (!onlySelf || link.remote === mesh.self),
-      );
-      if (!held) throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
-      const isLast = held.engine.plan.logits !== undefined;
+      if (this.#retired || plan.model !== open.model || plan.span.start !== open.start || plan.span.end !== open.end)
+        throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
+      const isLast = plan.logits !== undefined;
       if (isLast !== (open.next === null) || (open.start === 0 && open.previous !== link.remote))
         throw new ManyhandsError("FRAME_MALFORMED", "the route does not fit the span");
-      if (open.maxPositions > held.engine.plan.contextLength)
-        throw new ManyhandsError("SESSION_REFUSED", `this model reads at most ${held.engine.plan.contextLength} tokens`);
-      await held.engine.open(open.session, open.maxPositions);
-      const next = open.next === null ? undefined : await this.#openNext(open.next, held.engine, open.session);
-      const session = new ServedSession(held.engine, open, link, next);
+      if (open.maxPositions > plan.contextLength)
+        throw new ManyhandsError("SESSION_REFUSED", `this model reads at most ${plan.contextLength} tokens`);
+      await engine.open(open.session, open.maxPositions);
+      const next = open.next === null ? undefined : await this.#openNext(open.next, open);
+      const session = new ServedSession(engine, open, link, next);
       this.#sessions.set(open.session, session);
       this.#emitter.emit("sessions:changed", { open: this.#sessions.size });
       void link.closed.then(() => this.#end(session));
@@ -208,15 +192,15 @@ export class SpanService implements Observable<SpanServiceEvents> {
     }
   }
 
-  async #openNext(next: PeerId, engine: Engine, session: SessionId): Promise<Link> {
+  async #openNext(next: NonNullable<OpenFrame["next"]>, open: OpenFrame): Promise<Link> {
     try {
       return await this.#deps.mesh.open(
-        next,
-        PROTOCOLS.session,
+        next.peer,
+        sessionProtocol(open.model, { start: open.end, end: next.end }),
         AbortSignal.any([AbortSignal.timeout(DEFAULTS.nextLinkMs), this.#closing.signal]),
       );
     } catch (cause) {
-      await engine.close(session);
+      await this.#deps.engine.close(open.session);
       throw new ManyhandsError("PEER_UNREACHABLE", "the next peer of the route could not be reached", { cause });
     }
   }
@@ -236,10 +220,9 @@ export class SpanService implements Observable<SpanServiceEvents> {
     this.#emitter.emit("sessions:changed", { open: this.#sessions.size });
   }
 
-  async #drop(engine: Engine): Promise<void> {
-    for (const held of this.#held) if (held.engine === engine) this.#held.delete(held);
+  async #drop(): Promise<void> {
+    this.#retired = true;
     for (const session of [...this.#sessions.values()]) {
-      if (session.engine !== engine) continue;
       await session.refuse(new ManyhandsError("PEER_LOST", "the span is no longer served here"));
       await this.#end(session);
     }

@@ -1,18 +1,19 @@
 // The mesh of real tabs: libp2p over WebRTC, called through a relay; links are direct, never relayed unless allowed.
 import type { Connection, Stream } from "@libp2p/interface";
-import { PING_PROTOCOL } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { abortable } from "../shared/abort.ts";
 import { type Clock, systemClock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { asPeerId, type PeerId } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";
+import { ConnectionDoubts } from "./connection-doubts.ts";
 import type { RelayStatus } from "./directory.ts";
 import { createTabNode, DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
 import { settleInitChannels } from "./init-channel.ts";
 import type { Link } from "./link.ts";
 import type { Mesh } from "./mesh.ts";
 import { RelayConnection, type RelayPort } from "./relay-connection.ts";
+import type { DirectMesh } from "./rtc-mesh.ts";
 import { StreamLink } from "./stream-link.ts";
 import type { TileExchange, TileShelf } from "./tile-exchange.ts";
 
@@ -48,7 +49,7 @@ const isRelayed = (connection: Connection): boolean => {
 };
 
 /** A peer in a browser tab (or in Node). Works on without the relay for as long as its WebRTC links live. */
-export class Libp2pMesh implements Mesh, RelayPort {
+export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   readonly self: PeerId;
   readonly #node: TabNode;
   readonly #relayConnection: RelayConnection;
@@ -56,8 +57,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
   readonly #log: Log;
   readonly #links = new Set<Link>();
   readonly #handled = new Set<string>();
-  /** Connections that may be dead though they look open, until that is known. */
-  readonly #doubts = new Map<Connection, Promise<void>>();
+  readonly #doubts: ConnectionDoubts;
   /** One dial for each peer, whoever asks. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
   readonly #life = new AbortController();
@@ -69,6 +69,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     this.self = asPeerId(node.peerId.toString());
     this.#allowRelayed = options.allowRelayed ?? false;
     this.#log = options.log ?? silentLog;
+    this.#doubts = new ConnectionDoubts((...args) => this.#newStream(...args), DEFAULTS.staleMs, this.#log);
     this.#relayConnection = new RelayConnection({
       node,
       relayAddresses: options.relayAddresses,
@@ -117,6 +118,32 @@ export class Libp2pMesh implements Mesh, RelayPort {
   }
 
   handle(protocol: string, onLink: (link: Link) => void): () => void {
+    return this.#handle(protocol, onLink, this.#allowRelayed);
+  }
+
+  /** Like `open`, over whatever connection there is, relayed or not: for a few kilobytes. */
+  async openControl(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
+    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    try {
+      const open = ({ remotePeer, status }: Connection): boolean => remotePeer.toString() === peer && status === "open";
+      const connection =
+        this.#node.getConnections().findLast((each) => open(each) && !this.#doubts.of(each)) ?? (await this.#dialRelayed(peer, attempt));
+      const stream = await connection.newStream(protocol, { signal: attempt, runOnLimitedConnection: true });
+      const link = this.#keep(new StreamLink(stream, peer), connection);
+      void link.closed.then(() => this.#spare(connection));
+      return link;
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new ManyhandsError("PEER_UNREACHABLE", `no way to call ${peer}: ${errorMessage(cause)}`, { cause });
+    }
+  }
+
+  /** Like `handle`, for links that may be relayed. */
+  handleControl(protocol: string, onLink: (link: Link) => void): () => void {
+    return this.#handle(protocol, onLink, true);
+  }
+
+  #handle(protocol: string, onLink: (link: Link) => void, allowRelayed: boolean): () => void {
     if (this.#handled.has(protocol)) throw new ManyhandsError("BAD_INPUT", `${protocol} has a handler already`);
     this.#handled.add(protocol);
     let active = true;
@@ -129,7 +156,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
       .handle(protocol, onStream, {
         maxInboundStreams: DEFAULTS.linksPerPeer,
         maxOutboundStreams: DEFAULTS.linksPerPeer,
-        runOnLimitedConnection: this.#allowRelayed,
+        runOnLimitedConnection: allowRelayed,
         force: true, // the removal of a handler before this one may not have come through yet
       })
       .catch(warn);
@@ -161,7 +188,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
    */
   suspect(peer: PeerId): void {
     for (const connection of this.#node.getConnections()) {
-      if (connection.remotePeer.toString() === peer && connection.status === "open") void this.#doubt(connection);
+      if (connection.remotePeer.toString() === peer && connection.status === "open") void this.#doubts.raise(connection);
     }
   }
 
@@ -191,7 +218,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     this.#links.add(link);
     void link.closed.then(() => {
       this.#links.delete(link);
-      if (link.lost && connection.status === "open") return this.#doubt(connection);
+      if (link.lost && connection.status === "open") return this.#doubts.raise(connection);
     });
     return link;
   }
@@ -205,7 +232,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     } catch (error) {
       if (signal.aborted || !patience.aborted) throw error;
     }
-    await abortable(this.#doubt(connection), signal);
+    await abortable(this.#doubts.raise(connection), signal);
     const next = await this.#connectionTo(peer, signal);
     return this.#keep(new StreamLink(await this.#newStream(next, protocol, signal), peer), next);
   }
@@ -217,28 +244,10 @@ export class Libp2pMesh implements Mesh, RelayPort {
     for (;;) {
       const connection = this.#node.getConnections().findLast(usable);
       if (connection === undefined) return abortable(this.#dial(peer), signal);
-      const doubt = this.#doubts.get(connection);
+      const doubt = this.#doubts.of(connection);
       if (doubt === undefined) return connection;
       await abortable(doubt, signal);
     }
-  }
-
-  /** Something failed over a connection that looks open: it has to answer a ping, or is cut. Never rejects. */
-  #doubt(connection: Connection): Promise<void> {
-    const running = this.#doubts.get(connection);
-    if (running !== undefined) return running;
-    const patience = AbortSignal.timeout(DEFAULTS.staleMs);
-    const doubt = this.#newStream(connection, PING_PROTOCOL, patience)
-      .then(
-        (stream) => stream.close(),
-        (error: Error) => {
-          if (patience.aborted) connection.abort(error); // any other error is an answer of some kind
-        },
-      )
-      .catch((error: unknown) => this.#log.debug("closing a ping", { message: errorMessage(error) }))
-      .finally(() => this.#doubts.delete(connection));
-    this.#doubts.set(connection, doubt);
-    return doubt;
   }
 
   #newStream(connection: Connection, protocol: string, signal: AbortSignal): Promise<Stream> {
@@ -254,10 +263,26 @@ export class Libp2pMesh implements Mesh, RelayPort {
     return dial;
   }
 
-  async #dialOnce(peer: PeerId): Promise<Connection> {
+  /** The relay's address, for calling `peer`. Throws PEER_UNREACHABLE. */
+  #relayFor(peer: PeerId): string {
     const relay = this.#relayConnection.address;
     if (relay === undefined) throw new ManyhandsError("PEER_UNREACHABLE", "not connected to the relay, so nobody new can be called");
     if (!PEER_ID.test(peer)) throw new ManyhandsError("PEER_UNREACHABLE", "not a peer id"); // it becomes a part of an address
+    return relay;
+  }
+
+  #dialRelayed(peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    return this.#node.dial(multiaddr(`${this.#relayFor(peer)}/p2p-circuit/p2p/${peer}`), { signal });
+  }
+
+  /** A relayed connection that nothing uses is given back to the relay. */
+  #spare(connection: Connection): void {
+    if (isRelayed(connection) && connection.streams.length === 0)
+      connection.close().catch((error: unknown) => this.#log.debug("not closed", { message: errorMessage(error) }));
+  }
+
+  async #dialOnce(peer: PeerId): Promise<Connection> {
+    const relay = this.#relayFor(peer);
     const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
     const direct = multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`);
     try {
@@ -265,7 +290,7 @@ export class Libp2pMesh implements Mesh, RelayPort {
     } catch (error) {
       if (!this.#allowRelayed) throw error;
       this.#log.info("no direct connection, going through the relay", { peer, message: errorMessage(error) });
-      return this.#node.dial(multiaddr(`${relay}/p2p-circuit/p2p/${peer}`), { signal });
+      return this.#dialRelayed(peer, signal);
     }
   }
 }

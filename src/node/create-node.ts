@@ -1,5 +1,4 @@
 // Makes the node of this tab: the wiring diagram in code. Nothing is fetched or computed before `lend(true)` or `generate`.
-import { startWorkerEngine } from "../engine/engine-client.ts";
 import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
 import type { RelayStatus } from "../mesh/directory.ts";
@@ -143,7 +142,7 @@ class TabNode implements Node {
   }
 
   async #startLending(joined: Joined): Promise<void> {
-    const { mesh, directory, service } = joined;
+    const { mesh, directory, desk, startSpan } = joined;
     const wish = this.#lendModel;
     const pick = await this.#choose(joined, wish, (peers) => pickToLend(joined.offers, peers, wish), this.#life.signal);
     const { model } = await joined.models.open(pick?.model, this.#life.signal);
@@ -163,8 +162,8 @@ class TabNode implements Node {
       host: this.#config.host,
       model,
       directory,
-      service,
-      startEngine: startWorkerEngine,
+      desk,
+      startSpan,
       clock: systemClock,
       settings: () => ({ share: this.state.share, backend: this.state.backendChoice }),
       onState: (lend) => this.#store.update({ lend }),
@@ -242,9 +241,9 @@ class TabNode implements Node {
     onRelay(joined.directory.relay);
     joined.directory.on("relay:changed", onRelay);
     joined.directory.on("swarm:changed", () => this.#showSwarm(joined));
-    joined.service.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
-    joined.service.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
-    joined.service.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }, "counts"));
+    joined.desk.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
+    joined.desk.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
+    joined.desk.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }, "counts"));
     // The event that a closing tab still gets; a page kept for the back button comes to life again as a new one.
     addEventListener("pagehide", () => joined.vanish(), { signal });
     addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });

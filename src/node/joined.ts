@@ -1,12 +1,11 @@
 // A tab that has joined: its mesh, directory, models and services, built once and torn down together.
-import { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { takeIdentity } from "../mesh/identity.browser.ts";
 import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
 import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
-import { PROTOCOLS } from "../protocol/version.ts";
+import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
@@ -15,6 +14,9 @@ import { CreditDesk } from "./credit-desk.ts";
 import type { BackendChoice, CreditState, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import { startWorkerSpan } from "./span-client.ts";
+import { SpanDesk } from "./span-desk.ts";
+import type { StartSpan } from "./span-host.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
@@ -22,7 +24,8 @@ export interface Joined {
   /** The operator's list, the best first. */
   readonly offers: readonly ModelOffer[];
   readonly models: ModelDesk;
-  readonly service: SpanService;
+  readonly desk: SpanDesk;
+  readonly startSpan: StartSpan;
   readonly credit: CreditDesk;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
@@ -55,14 +58,16 @@ export async function join(
     clock,
     log,
   });
-  const mesh = new LoopbackMesh(libp2p);
+  const rtc = new RtcMesh({ below: libp2p, iceServers: bootstrap.iceServers, clock, log });
+  const mesh = new LoopbackMesh(rtc);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
-  const service = new SpanService({ mesh, clock, log });
+  const desk = new SpanDesk(mesh);
+  const startSpan = startWorkerSpan({ mesh, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
     // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
     const now = peers.map(({ peer }) => peer);
-    for (const peer of present) if (!now.includes(peer)) libp2p.suspect(peer);
+    for (const peer of present) if (!now.includes(peer)) rtc.suspect(peer);
     present = now;
   });
   const models = new ModelDesk({
@@ -70,7 +75,8 @@ export async function join(
     relayOrigin: config.relayOrigin,
     offers: bootstrap.models,
     directory,
-    service,
+    desk,
+    startSpan,
     exchange: (shelf) => libp2p.exchange(shelf),
     backend,
     keepBytes,
@@ -87,19 +93,18 @@ export async function join(
     log,
     onState: onCredit,
   });
-  mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
   return {
     mesh,
     directory,
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
-    service,
+    desk,
+    startSpan,
     credit,
-    vanish: () => libp2p.vanish(),
+    vanish: () => rtc.vanish(),
     stop: async () => {
       await credit.stop();
       await directory.stop();
-      await service.stop();
       await models.stop();
       await mesh.stop();
       identity.release();

@@ -1,6 +1,4 @@
 // Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
-import type { Engine, StartEngine } from "../engine/contract.ts";
-import type { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
 import type { SpanSource } from "../protocol/span-plan.ts";
 import type { PeerAnnouncement } from "../protocol/directory-frames.ts";
@@ -13,6 +11,8 @@ import { type ModelId, type PeerId, sameSpan, type Span } from "../shared/ids.ts
 import type { LoadProgress } from "../shared/progress.ts";
 import type { BackendChoice, HostKind, LendState } from "./handle.ts";
 import { toProblem } from "./problem.ts";
+import type { SpanDesk } from "./span-desk.ts";
+import type { SpanHost, StartSpan } from "./span-host.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds to let changes of the swarm settle before acting on them: several peers often move at once. */
@@ -45,8 +45,8 @@ export interface LenderDeps {
   readonly host: HostKind;
   readonly model: SpanLoader;
   readonly directory: Directory;
-  readonly service: SpanService;
-  readonly startEngine: StartEngine;
+  readonly desk: SpanDesk;
+  readonly startSpan: StartSpan;
   readonly clock: Clock;
   readonly settings: () => { readonly share: number; readonly backend: BackendChoice };
   readonly onState: (state: LendState) => void;
@@ -55,7 +55,7 @@ export interface LenderDeps {
 
 interface Held {
   readonly span: Span;
-  readonly engine: Engine;
+  readonly host: SpanHost;
   readonly choice: BackendChoice;
 }
 
@@ -108,7 +108,7 @@ export class Lender {
 
   /** Settings changed: the share acts at once, another backend rebuilds the span. */
   settingsChanged(): void {
-    this.#held?.engine.setShare(this.#deps.settings().share);
+    this.#held?.host.setShare(this.#deps.settings().share);
     this.#wake();
   }
 
@@ -116,7 +116,7 @@ export class Lender {
     const { signal } = this.#stopping;
     const stops = [
       this.#deps.directory.on("swarm:changed", () => this.#wake()),
-      this.#deps.service.on("span:served", ({ positions }) => {
+      this.#deps.desk.on("span:served", ({ positions }) => {
         this.#tokensServed += positions;
       }),
     ];
@@ -169,25 +169,25 @@ export class Lender {
   }
 
   async #moveTo(move: Move): Promise<void> {
-    const { model, startEngine, settings, service, clock } = this.#deps;
+    const { model, startSpan, settings, desk, clock } = this.#deps;
     this.#move = move;
     const signal = AbortSignal.any([move.abort.signal, this.#stopping.signal]);
     try {
       this.#show(move, { doneBytes: 0, totalBytes: 0, fromCacheBytes: 0, bytesPerSecond: 0 });
       const source = await model.loadSpan(move.span, (progress) => this.#show(move, progress), signal);
       if (!this.#held) this.#deps.onState({ kind: "preparing", span: move.span });
-      const engine = await startEngine(
+      const host = await startSpan(
         source,
         { backend: move.choice, cacheBudgetBytes: DEFAULTS.cacheBudgetBytes, share: settings().share },
         signal,
       );
-      for (const sentence of engine.report.notices) this.#deps.onNotice(sentence);
+      for (const sentence of host.report.notices) this.#deps.onNotice(sentence);
       const before = this.#held;
-      this.#held = { span: move.span, engine, choice: move.choice };
+      this.#held = { span: move.span, host, choice: move.choice };
       this.#move = undefined;
-      service.add(engine);
+      desk.add(host);
       performance.mark("manyhands:serving");
-      void engine.died.then((error) => this.#died(engine, error));
+      void host.died.then((error) => this.#died(host, error));
       this.#announce();
       this.#showServing();
       if (before) this.#spawn(this.#leave(before));
@@ -214,12 +214,13 @@ export class Lender {
   }
 
   async #release(held: Held, signal: AbortSignal): Promise<void> {
-    await this.#deps.service.retire(held.engine, signal);
-    await held.engine.dispose();
+    await held.host.retire(signal);
+    this.#deps.desk.remove(held.host);
+    await held.host.dispose();
   }
 
-  #died(engine: Engine, error: Error): void {
-    if (this.#held?.engine !== engine || this.#stopping.signal.aborted) return;
+  #died(host: SpanHost, error: Error): void {
+    if (this.#held?.host !== host || this.#stopping.signal.aborted) return;
     this.#held = undefined;
     this.#fail(error);
   }
@@ -239,20 +240,20 @@ export class Lender {
 
   #showServing(moving?: LoadProgress): void {
     if (!this.#held || this.#stopping.signal.aborted) return;
-    this.#deps.onState({ kind: "serving", span: this.#held.span, backend: this.#held.engine.report.backend, moving });
+    this.#deps.onState({ kind: "serving", span: this.#held.span, backend: this.#held.host.report.backend, moving });
   }
 
   #announce(): void {
     if (this.#stopping.signal.aborted) return;
-    const { model, host, service, directory } = this.#deps;
-    const report = this.#held?.engine.report;
+    const { model, host, desk, directory } = this.#deps;
+    const report = this.#held?.host.report;
     const announcement: PeerAnnouncement = {
       model: model.id,
       target: this.#target ?? null,
       serving: this.#held ? [this.#held.span] : [],
       backend: report?.backend ?? "wasm",
       layerMs: report?.layerMs ?? null,
-      sessions: service.openSessions,
+      sessions: desk.openSessions,
       tokensServed: this.#tokensServed,
       host,
     };
@@ -260,7 +261,7 @@ export class Lender {
   }
 
   #counts(): string {
-    return `${this.#deps.service.openSessions} ${this.#tokensServed}`;
+    return `${this.#deps.desk.openSessions} ${this.#tokensServed}`;
   }
 
   #spawn(work: Promise<void>): void {

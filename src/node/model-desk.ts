@@ -1,6 +1,4 @@
 // The models that this tab has opened, each once: to lend spans of one and ask another at the same time.
-import { startWorkerEngine } from "../engine/engine-client.ts";
-import type { SpanService } from "../inference/span-service.ts";
 import type { Directory } from "../mesh/directory.ts";
 import type { TileExchange, TileShelf } from "../mesh/tile-exchange.ts";
 import { abortable } from "../shared/abort.ts";
@@ -11,6 +9,8 @@ import { DEFAULTS } from "./model-bytes.ts";
 import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
 import type { OfferedModel } from "./relay-api.ts";
 import { SoloSpan } from "./solo-span.ts";
+import type { SpanDesk } from "./span-desk.ts";
+import type { StartSpan } from "./span-host.ts";
 import { SwarmPeers } from "./swarm-peers.ts";
 
 export interface ModelDeskDeps extends OpenModelDeps {
@@ -19,7 +19,8 @@ export interface ModelDeskDeps extends OpenModelDeps {
   /** The operator's list. */
   readonly offers: readonly OfferedModel[];
   readonly directory: Directory;
-  readonly service: SpanService;
+  readonly desk: SpanDesk;
+  readonly startSpan: StartSpan;
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
   readonly backend: () => BackendChoice;
   /** Bytes of weights that this browser keeps. */
@@ -94,7 +95,7 @@ export class ModelDesk {
   }
 
   async #open(offer: OfferedModel): Promise<Opened> {
-    const { self, relayOrigin, directory, service, backend } = this.#deps;
+    const { self, relayOrigin, directory, desk, startSpan, backend } = this.#deps;
     const model = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
     const peers = new SwarmPeers({
       self,
@@ -104,7 +105,7 @@ export class ModelDesk {
       exchange: (shelf) => this.#share(shelf),
     });
     model.bytes.usePeers(peers);
-    return { model, peers, solo: new SoloSpan({ self, model, service, startEngine: startWorkerEngine, backend }) };
+    return { model, peers, solo: new SoloSpan({ self, model, desk, startSpan, backend }) };
   }
 
   /** One exchange for all models. It stops with the desk. */

@@ -1,12 +1,12 @@
 // The whole model in this tab, for its own prompts only: what answers when nobody lends.
-import type { Engine, StartEngine } from "../engine/contract.ts";
 import type { GenerateEvent } from "../inference/generate-event.ts";
-import type { SpanService } from "../inference/span-service.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 import type { RoutePeer } from "../route/plan-route.ts";
 import type { BackendChoice } from "./handle.ts";
 import { CACHE_BUDGET_BYTES, type SpanLoader } from "./lender.ts";
+import type { SpanDesk } from "./span-desk.ts";
+import type { SpanHost, StartSpan } from "./span-host.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two progress events. */
@@ -16,14 +16,14 @@ const DEFAULTS = Object.freeze({
 export interface SoloSpanDeps {
   readonly self: PeerId;
   readonly model: SpanLoader;
-  readonly service: SpanService;
-  readonly startEngine: StartEngine;
+  readonly desk: SpanDesk;
+  readonly startSpan: StartSpan;
   readonly backend: () => BackendChoice;
 }
 
 export class SoloSpan {
   readonly #deps: SoloSpanDeps;
-  #engine: Engine | undefined;
+  #host: SpanHost | undefined;
   #loading: Promise<void> | undefined;
   #progress: LoadProgress | undefined;
   readonly #stopping = new AbortController();
@@ -38,7 +38,7 @@ export class SoloSpan {
 
   /** This tab as a peer that serves all layers, once loaded. */
   get peer(): RoutePeer | undefined {
-    return this.#engine && { peer: this.#deps.self, serving: [this.#span], sessions: 0, layerMs: this.#engine.report.layerMs };
+    return this.#host && { peer: this.#deps.self, serving: [this.#span], sessions: 0, layerMs: this.#host.report.layerMs };
   }
 
   /** Loads the model, telling how far it is. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
@@ -59,18 +59,18 @@ export class SoloSpan {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loading?.catch(() => {}); // told to whoever waited for it
-    await this.#engine?.dispose();
+    await this.#host?.dispose();
   }
 
   async #load(): Promise<void> {
-    const { model, startEngine, service, backend } = this.#deps;
+    const { model, startSpan, desk, backend } = this.#deps;
     const { signal } = this.#stopping;
     const source = await model.loadSpan(this.#span, (progress) => (this.#progress = progress), signal);
-    const engine = await startEngine(source, { backend: backend(), cacheBudgetBytes: CACHE_BUDGET_BYTES, share: 1 }, signal);
-    service.add(engine, { onlySelf: true });
-    this.#engine = engine;
-    void engine.died.then(() => {
-      this.#engine = undefined;
+    const host = await startSpan(source, { backend: backend(), cacheBudgetBytes: CACHE_BUDGET_BYTES, share: 1 }, signal);
+    desk.add(host, { onlySelf: true });
+    this.#host = host;
+    void host.died.then(() => {
+      this.#host = undefined;
       this.#loading = undefined;
     });
   }

@@ -37,8 +37,8 @@ export const OpenFrame = v.strictObject({
   end: natural(LIMITS.layers),
   /** Who sends this span its steps: the requester for the first span, else the peer before it. */
   previous: peerId,
-  /** Who gets this span's output; null for the last span, which answers the requester. */
-  next: v.nullable(peerId),
+  /** Who gets this span's output, and where the layers end that it holds from `end` on; null for the last span, which answers the requester. */
+  next: v.nullable(v.strictObject({ peer: peerId, end: natural(LIMITS.layers) })),
   /** Head of the running hash, drawn by the requester, so that the hash tells nothing about the tokens. */
   root: bytes(HASH_BYTES),
   /** Candidates that the last span returns for a step. */

@@ -1,4 +1,5 @@
 // Protocol ids and the hard limits that every decoder checks before it allocates.
+import type { ModelId, Span } from "../shared/ids.ts";
 
 /** Raised with every change of a shape that crosses a wire; written into CHANGELOG.md. */
 export const PROTOCOL_VERSION = 2;
@@ -6,11 +7,21 @@ export const PROTOCOL_VERSION = 2;
 export const PROTOCOLS = Object.freeze({
   /** Tab to relay: what a peer holds, and who else holds what. */
   directory: "/manyhands/directory/1",
-  /** Peer to peer: sessions over spans of layers. */
-  session: "/manyhands/session/1",
+  /** Peer to peer: the negotiation of a direct connection. */
+  rtc: "/manyhands/rtc/1",
+  /** Peer to peer: sessions over spans of layers; `sessionProtocol` names one span's. */
+  session: "/manyhands/session/2",
   /** Tab to relay: receipts, the account, reservations, storage challenges. */
   credit: "/manyhands/credit/1",
 });
+
+/**
+ * What a link to a served span is opened with: the span is a part of the name, so that a link reaches the worker that
+ * holds it before anything is read from it, and is refused where nobody serves that span.
+ */
+export function sessionProtocol(model: ModelId, span: Span): string {
+  return `${PROTOCOLS.session}/${model}/${span.start}-${span.end}`;
+}
 
 export const LIMITS = Object.freeze({
   /** Bytes of one frame, header and payload. 256 positions of two f32 tensors 4,096 wide are 8 MiB. */

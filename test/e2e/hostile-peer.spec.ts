@@ -3,6 +3,7 @@ import { chainTokens } from "../../src/inference/prefix-log.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { HASH_BYTES } from "../../src/protocol/session-frames.ts";
+import { sessionProtocol } from "../../src/protocol/version.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeVillain } from "../support/villain.ts";
@@ -41,6 +42,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
   const target = peers.find((peer) => peer.serving[0]?.start === 0);
   const next = peers.find((peer) => peer.serving[0]?.start === 4);
   if (target === undefined || next === undefined) throw new Error("the swarm is not split");
+  const protocol = sessionProtocol(target.model, { start: 0, end: 4 });
   const open = (session: string): Uint8Array =>
     encodeLinkFrame(
       encodeFrame({
@@ -50,7 +52,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
         start: 0,
         end: 4,
         previous: villain.peer,
-        next: next.peer,
+        next: { peer: next.peer, end: 8 },
         root: ROOT,
         topK: 5,
         maxPositions: 50,
@@ -88,8 +90,8 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
     ["a step from the future", [open(SESSION), step({ position: 5 })], "PREFIX_MISMATCH"],
     ["a step for another session than the link's", [open("ab".repeat(16)), step({ session: "f".repeat(32) })], "SESSION_FOREIGN"],
   ];
-  for (const [what, records] of attacks) await test.step(what, () => villain.attack(target.peer, records));
-  for (const session of drawn) await test.step(`a step into ${session}`, () => villain.attack(target.peer, [step({ session })]));
+  for (const [what, records] of attacks) await test.step(what, () => villain.attack(target.peer, protocol, records));
+  for (const session of drawn) await test.step(`a step into ${session}`, () => villain.attack(target.peer, protocol, [step({ session })]));
   await expect(answer).toHaveAttribute("data-status", "streaming");
   await expect(first.page.getByTestId("refused-frames")).toHaveText(String(attacks.length + drawn.length));
   // One of the ids is that of the session that runs.

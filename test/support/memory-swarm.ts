@@ -2,7 +2,7 @@
 import { SpanService, type SpanServiceEvents } from "../../src/inference/span-service.ts";
 import { MemoryNetwork, type MemoryMesh } from "../../src/mesh/memory-mesh.ts";
 import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
-import { PROTOCOLS } from "../../src/protocol/version.ts";
+import { sessionProtocol } from "../../src/protocol/version.ts";
 import type { Hop, Route } from "../../src/route/plan-route.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
@@ -34,9 +34,9 @@ export async function startMemorySwarm(boundaries: readonly number[]): Promise<M
   for (const [index, end] of edges.slice(1).entries()) {
     const start = edges[index] ?? 0;
     const mesh = new LoopbackMesh(network.join(asPeerId(`peer-of-layers-${start}-${end}`)));
-    const service = new SpanService({ mesh, clock: systemClock, log: silentLog });
-    service.add(await bundledEngine(start, end));
-    mesh.handle(PROTOCOLS.session, (link) => service.accept(link));
+    const engine = await bundledEngine(start, end);
+    const service = new SpanService({ engine, mesh, clock: systemClock, log: silentLog });
+    mesh.handle(sessionProtocol(engine.plan.model, { start, end }), (link) => service.accept(link));
     const refused: SwarmPeer["refused"] = [];
     service.on("frame:refused", (event) => refused.push(event));
     peers.push({ mesh, service, hop: { peer: mesh.self, span: { start, end } }, refused });

@@ -2,7 +2,6 @@
 import { multiaddr } from "@multiformats/multiaddr";
 import { settleInitChannels } from "../../src/mesh/init-channel.ts";
 import { createTabNode, type TabNode } from "../../src/mesh/libp2p-node.ts";
-import { PROTOCOLS } from "../../src/protocol/version.ts";
 
 let joined: { readonly node: TabNode; readonly relay: string } | undefined;
 
@@ -15,11 +14,11 @@ export async function join(relay: string): Promise<string> {
   return node.peerId.toString();
 }
 
-/** Opens a stream of the session protocol to `peer`, writes `records` as they are, and waits until the other side ends it. */
-export async function attack(peer: string, records: readonly (readonly number[])[]): Promise<void> {
+/** Opens a stream of `protocol` to `peer`, writes `records` as they are, and waits until the other side ends it. */
+export async function attack(peer: string, protocol: string, records: readonly (readonly number[])[]): Promise<void> {
   if (joined === undefined) throw new Error("join first");
   const { node, relay } = joined;
-  const stream = await node.dialProtocol(multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`), PROTOCOLS.session);
+  const stream = await node.dialProtocol(multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`), protocol);
   const ended = new Promise<void>((resolve) => {
     stream.addEventListener("close", () => resolve(), { once: true });
     stream.addEventListener("remoteCloseWrite", () => resolve(), { once: true });

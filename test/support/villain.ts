@@ -5,8 +5,8 @@ import type * as VillainPage from "./villain-page.ts";
 
 export interface Villain {
   readonly peer: string;
-  /** Sends link records to a peer on a stream of their own; resolves when that peer has ended the stream. */
-  attack(peer: string, records: readonly Uint8Array[]): Promise<void>;
+  /** Sends link records to a peer on a stream of `protocol` of their own; resolves when that peer has ended the stream. */
+  attack(peer: string, protocol: string, records: readonly Uint8Array[]): Promise<void>;
 }
 
 /** Makes a villain of a tab: the node's real code, bundled for it, without the page's manners. */
@@ -28,9 +28,10 @@ export async function makeVillain({ page }: Tab, relayAddress: string): Promise<
   const peer = await page.evaluate((address) => (globalThis as Global).villain.join(address), relayAddress);
   return {
     peer,
-    attack: (target, records) =>
-      page.evaluate(([to, bytes]) => (globalThis as Global).villain.attack(to, bytes), [
+    attack: (target, protocol, records) =>
+      page.evaluate(([to, what, bytes]) => (globalThis as Global).villain.attack(to, what, bytes), [
         target,
+        protocol,
         records.map((record) => [...record]),
       ] as const),
   };

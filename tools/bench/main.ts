@@ -1,9 +1,13 @@
-// Entry of `npm run bench` and `npm run soak`: finds the measurement by its file name in this folder and runs it.
+// Entry of `npm run bench` and `npm run soak`: finds the measurement by its file name, here or in tools/soak, and runs it.
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** What a file in this folder exports: `run` prints its results on standard output, one JSON object a line. */
+/** Which folder belongs to the job. */
+const JOB = process.env["MANYHANDS_JOB"] === "soak" ? "soak" : "bench";
+const FOLDER = path.resolve(import.meta.dirname, "..", JOB);
+
+/** What a file in such a folder exports: `run` prints its results on standard output, one JSON object a line. */
 interface Bench {
   run(args: readonly string[]): Promise<void> | void;
 }
@@ -15,15 +19,14 @@ function aboutOf(file: string): string {
 }
 
 function listBenches(): ReadonlyMap<string, string> {
-  const files = fs.readdirSync(import.meta.dirname).filter((file) => file.endsWith(".ts") && file !== "main.ts");
-  const benches = files.map((file): [string, string] => [path.basename(file, ".ts"), path.join(import.meta.dirname, file)]);
+  const files = fs.readdirSync(FOLDER).filter((file) => file.endsWith(".ts") && file !== "main.ts");
+  const benches = files.map((file): [string, string] => [path.basename(file, ".ts"), path.join(FOLDER, file)]);
   return new Map(benches.filter(([, file]) => /^export (async )?function run\b/m.test(fs.readFileSync(file, "utf8"))));
 }
 
 function help(benches: ReadonlyMap<string, string>): string {
-  const job = process.env["MANYHANDS_JOB"] ?? "bench";
   const lines = [...benches].map(([name, file]) => `  ${name.padEnd(14)} ${aboutOf(file)}`);
-  return `npm run ${job} -- NAME [arguments]\n\n${lines.length > 0 ? lines.join("\n") : "  (there are none yet)"}`;
+  return `npm run ${JOB} -- NAME [arguments]\n\n${lines.length > 0 ? lines.join("\n") : "  (there are none yet)"}`;
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -34,7 +37,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const file = benches.get(name);
   if (file === undefined) {
-    console.error(`There is no bench "${name}".\n\n${help(benches)}`);
+    console.error(`There is no ${JOB} "${name}".\n\n${help(benches)}`);
     return 2;
   }
   // `listBenches` took only files that export `run`.

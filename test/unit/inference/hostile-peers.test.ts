@@ -7,7 +7,7 @@ import type { Link } from "../../../src/mesh/link.ts";
 import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
 import { HASH_BYTES } from "../../../src/protocol/session-frames.ts";
-import { PROTOCOLS } from "../../../src/protocol/version.ts";
+import { sessionProtocol } from "../../../src/protocol/version.ts";
 import { BUNDLED } from "../../support/bundled-model.ts";
 import { type MemorySwarm, randomBytes, startMemorySwarm, type SwarmPeer } from "../../support/memory-swarm.ts";
 
@@ -69,7 +69,7 @@ describe("a hostile peer", () => {
       start: 0,
       end: 4,
       previous: villain.self,
-      next: last.hop.peer,
+      next: { peer: last.hop.peer, end: 8 },
       root: ROOT,
       topK: 5,
       maxPositions: 50,
@@ -101,7 +101,7 @@ describe("a hostile peer", () => {
   };
   /** Sends frames to the peer that holds the first layers; answers what came back before the link was closed. */
   const attack = async (peer: SwarmPeer, frames: readonly Uint8Array[]): Promise<unknown[]> => {
-    const link = await villain.open(peer.hop.peer, PROTOCOLS.session, signal);
+    const link = await villain.open(peer.hop.peer, sessionProtocol(BUNDLED.id, peer.hop.span), signal);
     const headers = drained(link);
     for (const frame of frames) await link.send(frame).catch(() => {}); // closed on us already: as it should
     return headers;
@@ -156,10 +156,10 @@ describe("a hostile peer", () => {
   });
 
   it("whose steps are in order may take positions back, to a past that the span really held", async () => {
-    const link = await villain.open(last.hop.peer, PROTOCOLS.session, signal);
+    const link = await villain.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
     const own = { session: "7".repeat(32) };
     const cut = drained(link);
-    const requester = await villain.open(last.hop.peer, PROTOCOLS.session, signal);
+    const requester = await villain.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
     const frames = requester.frames[Symbol.asyncIterator]();
     await requester.send(openFrame({ ...own, start: 4, end: 8, next: null }));
     expect(decodeFrame((await frames.next()).value as Uint8Array).header).toMatchObject({ kind: "opened" });
@@ -184,7 +184,9 @@ describe("a hostile peer", () => {
   });
 
   it("that opens links without end gets no more than its share", async () => {
-    const links = await Promise.all(Array.from({ length: 70 }, () => villain.open(first.hop.peer, PROTOCOLS.session, signal)));
+    const links = await Promise.all(
+      Array.from({ length: 70 }, () => villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal)),
+    );
     const all = links.map(drained);
     await Promise.race(all);
     expect(first.refused).toEqual(Array.from({ length: 6 }, () => ({ peer: villain.self, code: "SESSION_REFUSED" })));
@@ -202,7 +204,7 @@ describe("a hostile peer", () => {
           for (const [at, value] of edits) bytes[at % bytes.byteLength] = value;
           return bytes;
         });
-        const link = await villain.open(first.hop.peer, PROTOCOLS.session, signal);
+        const link = await villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal);
         const headers = drained(link);
         for (const frame of frames) await link.send(frame).catch(() => {}); // closed on us already
         await link.close();

@@ -107,7 +107,7 @@ describe("RouteSession", () => {
   it("refuses a span that is not served, a model that is not held, more positions than the context", async () => {
     const [first, second] = swarm.route;
     if (!first || !second) throw new Error("three hops");
-    await expect(open([{ ...first, span: { start: 0, end: 8 } }])).rejects.toMatchObject({ code: "SESSION_REFUSED" });
+    await expect(open([{ ...first, span: { start: 0, end: 8 } }])).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
     const deps = { mesh: guest, random: randomBytes };
     await expect(
       RouteSession.open(
@@ -116,7 +116,7 @@ describe("RouteSession", () => {
         signal,
         () => {},
       ),
-    ).rejects.toMatchObject({ code: "SESSION_REFUSED" });
+    ).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
     await expect(RouteSession.open(deps, { ...OPTIONS, maxPositions: 513, route: swarm.route }, signal, () => {})).rejects.toMatchObject({
       code: "SESSION_REFUSED",
     });

@@ -1,11 +1,12 @@
 // Lending over an in-memory swarm with real spans: who ends up with what, and that coverage never breaks on the way.
 import { afterEach, describe, expect, it } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
-import { SpanService } from "../../../src/inference/span-service.ts";
 import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
 import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import { startEngineSpan } from "../../support/engine-span-host.ts";
 import type { LendState } from "../../../src/node/handle.ts";
 import { Lender, type SpanLoader } from "../../../src/node/lender.ts";
+import { SpanDesk } from "../../../src/node/span-desk.ts";
 import { findGaps } from "../../../src/route/coverage.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
@@ -46,8 +47,8 @@ class World {
       host: "page",
       model: loader,
       directory: this.board.join(self),
-      service: new SpanService({ mesh, clock: systemClock, log: silentLog }),
-      startEngine,
+      desk: new SpanDesk(mesh),
+      startSpan: startEngineSpan({ mesh, clock: systemClock, log: silentLog }, startEngine),
       clock: systemClock,
       settings: () => ({ share: 1, backend: "auto" }),
       onState: (state) => states.push(state),

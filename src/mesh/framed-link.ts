@@ -1,0 +1,272 @@
+// A `Link` over any ordered pipe of bytes: whole frames, credit from reader to writer, and an end that differs from a loss.
+import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../protocol/link-frames.ts";
+import { abortable } from "../shared/abort.ts";
+import { AsyncQueue } from "../shared/async-queue.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import type { PeerId } from "../shared/ids.ts";
+import type { Link } from "./link.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Milliseconds that `close` waits for the other side before it cuts the stream: a deaf one would hold it for ever. */
+  closeTimeoutMs: 5000,
+});
+
+interface WaitingFrame {
+  readonly record: Uint8Array<ArrayBuffer>;
+  readonly cost: number;
+  readonly settle: (error?: Error) => void;
+}
+
+const lost = (why: string, cause?: unknown): ManyhandsError => new ManyhandsError("PEER_LOST", why, { cause });
+
+/** What a pipe tells its link. */
+export interface PipeSink {
+  bytes(chunk: Uint8Array): void;
+  /** The pipe may have room again. */
+  drained(): void;
+  /** The other side writes no more; everything before came. */
+  remoteEnded(): void;
+  /** Nothing comes or goes any more. */
+  closed(): void;
+}
+
+/** Ordered bytes to one peer, in both directions. */
+export interface Pipe {
+  /** Called once, at the start. */
+  attach(sink: PipeSink): void;
+  readonly status: "open" | "ended";
+  /** Whether `send` should wait for `drained`. */
+  readonly full: boolean;
+  /** Throws where the pipe broke. */
+  send(record: Uint8Array<ArrayBuffer>): void;
+  /** Flushes, then ends. `parted` settles once the other side has said goodbye: it writes no more. */
+  close(signal: AbortSignal, parted: Promise<void>): Promise<void>;
+  /** Ends at once; the other side sees a loss. */
+  abort(reason: Error): void;
+}
+
+/** Takes over `pipe`: nobody else may read or write it. */
+export class FramedLink implements Link {
+  readonly remote: PeerId;
+  readonly closed: Promise<void>;
+  readonly #pipe: Pipe;
+  readonly #queue = new AsyncQueue<Uint8Array>((frame) => this.#taken(frame));
+  readonly #reader = new LinkFrameReader({
+    frame: (frame) => this.#received(frame),
+    credit: (sizeBytes) => this.#credited(sizeBytes),
+    goodbye: () => this.#parted(),
+  });
+  readonly #settleClosed: () => void;
+  #state: "open" | "closing" | "over" = "open";
+  #remoteParted = false;
+  readonly #goodbye = Promise.withResolvers<void>();
+  #lost = false;
+  #closing: Promise<void> | undefined;
+  /** Sends that wait for credit or for the transport, in order. */
+  #waiting: WaitingFrame[] = [];
+  #pumpQueued = false;
+  /** Called when the last of `#waiting` is gone. */
+  #onFlushed: (() => void) | undefined;
+  /** Cost of what was sent and is not credited yet. */
+  #underWay = 0;
+  /** Cost of what arrived and is not credited yet, read or not. */
+  #held = 0;
+  /** The part of `#held` that the reader took. */
+  #owed = 0;
+
+  constructor(pipe: Pipe, remote: PeerId) {
+    this.remote = remote;
+    this.#pipe = pipe;
+    const closed = Promise.withResolvers<void>();
+    this.closed = closed.promise;
+    this.#settleClosed = closed.resolve;
+    pipe.attach({
+      bytes: (chunk) => this.#take(chunk),
+      drained: () => this.#pumpSoon(),
+      remoteEnded: () => this.#remoteEnded(),
+      closed: () => this.#ended(),
+    });
+    if (pipe.status !== "open") this.#ended();
+  }
+
+  get frames(): AsyncIterable<Uint8Array> {
+    return this.#queue;
+  }
+
+  /** Whether the link ended without a goodbye from the other side, and not by our own doing. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  send(frame: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    if (this.#state !== "open" || this.#remoteParted) return Promise.reject(lost("the link is closed"));
+    try {
+      const record = encodeLinkFrame(frame);
+      const cost = frameCost(frame.byteLength);
+      if (this.#waiting.length > 0 || this.#blocked()) return this.#sendLater(record, cost, signal);
+      this.#write(record, cost);
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error instanceof ManyhandsError ? error : lost("the link broke while sending", error));
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#finish());
+  }
+
+  abort(reason: Error): void {
+    if (this.#state === "over") return;
+    this.#queue.clear();
+    this.#over();
+    this.#pipe.abort(reason);
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#state === "over") return this.closed;
+    this.#state = "closing";
+    const signal = AbortSignal.timeout(DEFAULTS.closeTimeoutMs);
+    try {
+      await abortable(this.#flushed(), signal);
+      if (this.#pipe.status === "open") this.#pipe.send(encodeGoodbye());
+      await this.#pipe.close(signal, this.#goodbye.promise);
+      await abortable(this.closed, signal);
+    } catch (cause) {
+      // The other side is gone or deaf: nothing more can be flushed, so what is left to do is to let go.
+      this.abort(lost("the link did not close in time", cause));
+    }
+  }
+
+  #flushed(): Promise<void> {
+    if (this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onFlushed = resolve;
+    });
+  }
+
+  #blocked(): boolean {
+    return this.#underWay >= LINK.windowBytes || this.#pipe.full;
+  }
+
+  #write(record: Uint8Array<ArrayBuffer>, cost: number): void {
+    this.#underWay += cost;
+    this.#pipe.send(record);
+  }
+
+  #sendLater(record: Uint8Array<ArrayBuffer>, cost: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting: WaitingFrame = {
+        record,
+        cost,
+        settle: (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          if (error === undefined) resolve();
+          else reject(error);
+        },
+      };
+      const onAbort = (): void => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        waiting.settle(signal?.reason as Error);
+        if (this.#waiting.length === 0) this.#onFlushed?.();
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiting.push(waiting);
+    });
+  }
+
+  // A transport may tell of room while it is still inside its own send, where a further send would be left lying.
+  #pumpSoon(): void {
+    if (this.#pumpQueued || this.#waiting.length === 0) return;
+    this.#pumpQueued = true;
+    queueMicrotask(() => {
+      this.#pumpQueued = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#state !== "over" && !this.#blocked()) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) break;
+      try {
+        this.#write(waiting.record, waiting.cost);
+        waiting.settle();
+      } catch (error) {
+        waiting.settle(lost("the link broke while sending", error));
+      }
+    }
+    if (this.#waiting.length === 0) this.#onFlushed?.();
+  }
+
+  #take(chunk: Uint8Array): void {
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#breach(error as Error); // the reader throws nothing but ManyhandsError
+    }
+  }
+
+  #received(frame: Uint8Array): void {
+    if (this.#state === "over") return;
+    if (this.#held >= LINK.windowBytes) throw new ManyhandsError("FRAME_TOO_LARGE", "the peer sent more than its credit");
+    this.#held += frameCost(frame.byteLength);
+    this.#queue.push(frame);
+  }
+
+  #taken(frame: Uint8Array): void {
+    this.#owed += frameCost(frame.byteLength);
+    if (this.#owed < LINK.creditBytes || this.#state === "over" || this.#pipe.status !== "open") return;
+    this.#pipe.send(encodeCredit(this.#owed));
+    this.#held -= this.#owed;
+    this.#owed = 0;
+  }
+
+  #credited(sizeBytes: number): void {
+    this.#underWay = Math.max(0, this.#underWay - sizeBytes);
+    this.#pumpSoon();
+  }
+
+  #parted(): void {
+    this.#remoteParted = true;
+    this.#goodbye.resolve();
+    this.#queue.end();
+    this.#rejectWaiting(lost("the peer closed the link"));
+    void this.close();
+  }
+
+  #breach(error: Error): void {
+    if (this.#state === "over") return;
+    this.#queue.end(error);
+    this.#over();
+    this.#pipe.abort(error);
+  }
+
+  #remoteEnded(): void {
+    // The transport hands over everything before its end, so an end without a goodbye is a loss.
+    if (this.#remoteParted || this.#state !== "open") return;
+    this.#lost = true;
+    this.#breach(lost("the peer left without closing the link"));
+  }
+
+  #ended(): void {
+    if (this.#state === "open" && !this.#remoteParted) {
+      this.#lost = true;
+      this.#queue.end(lost("the connection to the peer closed"));
+    }
+    this.#over();
+    this.#settleClosed();
+  }
+
+  #over(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#queue.end();
+    this.#rejectWaiting(lost("the link is closed"));
+  }
+
+  #rejectWaiting(error: Error): void {
+    for (const waiting of this.#waiting.splice(0)) waiting.settle(error);
+    this.#onFlushed?.();
+  }
+}

@@ -1,0 +1,88 @@
+// A link between two threads of one tab, over a message port: how a worker gets a link that cannot move into it.
+import type { PeerId } from "../shared/ids.ts";
+import { FramedLink, type Pipe, type PipeSink } from "./framed-link.ts";
+import type { Link } from "./link.ts";
+
+/** Takes over one end of a message channel. `remote` is the peer at the far end of whatever the other thread joins this to. */
+export function openPortLink(port: MessagePort, remote: PeerId): Link {
+  return new FramedLink(new PortPipe(port), remote);
+}
+
+/** Passes frames both ways until one side closes, then closes the other; a loss goes on as a loss. */
+export function joinLinks(a: Link, b: Link): void {
+  void pump(a, b);
+  void pump(b, a);
+}
+
+async function pump(from: Link, to: Link): Promise<void> {
+  try {
+    for await (const frame of from.frames) await to.send(frame);
+    await to.close();
+  } catch (error) {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    from.abort(reason);
+    to.abort(reason);
+  }
+}
+
+/** Ports carry arrays of bytes, and `null` as the end; a port tells nothing of a thread that dies. */
+class PortPipe implements Pipe {
+  readonly #port: MessagePort;
+  #sink: PipeSink | undefined;
+  #status: "open" | "ended" = "open";
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  attach(sink: PipeSink): void {
+    this.#sink = sink;
+    this.#port.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+      if (data instanceof Uint8Array) {
+        sink.bytes(data);
+        return;
+      }
+      sink.remoteEnded();
+      this.#end();
+    });
+    this.#port.start();
+  }
+
+  get status(): "open" | "ended" {
+    return this.#status;
+  }
+
+  /** The link's own credit bounds what is under way. */
+  get full(): boolean {
+    return false;
+  }
+
+  send(record: Uint8Array<ArrayBuffer>): void {
+    // A record is a copy that nobody else holds.
+    this.#port.postMessage(record, [record.buffer]);
+  }
+
+  close(): Promise<void> {
+    this.#leave();
+    return Promise.resolve();
+  }
+
+  abort(): void {
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#status === "ended") return;
+    this.#port.postMessage(null, []);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#status === "ended") return;
+    this.#status = "ended";
+    queueMicrotask(() => {
+      this.#port.close();
+      this.#sink?.closed();
+    });
+  }
+}

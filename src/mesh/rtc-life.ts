@@ -1,0 +1,161 @@
+// The life line of a direct connection: says what is served, that we are there, and that we go; hears when the other side is silent.
+import * as v from "valibot";
+import type { Clock } from "../shared/clock.ts";
+import { isAbort } from "../shared/abort.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Milliseconds between two signs of life that are asked for while links run. */
+  beatMs: 250,
+  /** Milliseconds without an answer after which a peer is taken to be gone: a page on a busy machine, with megabytes on the way to it, may need one second. */
+  silentMs: 2500,
+  /** The same where somebody else, who sees it at once, says that the peer is gone. */
+  suspectMs: 400,
+});
+
+const LIMITS = Object.freeze({
+  /** Characters of a message. */
+  messageLength: 64 * 1024,
+  /** Protocols that a peer may serve at once: one for each span it holds. */
+  protocols: 256,
+  protocolLength: 256,
+});
+
+const Message = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("serves"),
+    protocols: v.pipe(v.array(v.pipe(v.string(), v.maxLength(LIMITS.protocolLength))), v.maxLength(LIMITS.protocols)),
+  }),
+  v.strictObject({ kind: v.literal("ping") }),
+  v.strictObject({ kind: v.literal("pong") }),
+  v.strictObject({ kind: v.literal("bye") }),
+]);
+type Message = v.InferOutput<typeof Message>;
+
+export interface RtcLifeEvents {
+  /** The peer went, was silent for too long, or broke the protocol. */
+  readonly onGone: (why: string) => void;
+  /** Whether silence matters now. */
+  readonly isWatched: () => boolean;
+}
+
+export class RtcLife {
+  readonly #channel: RTCDataChannel;
+  readonly #events: RtcLifeEvents;
+  readonly #clock: Clock;
+  readonly #ending = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
+  #serves: ReadonlySet<string> = new Set();
+  #heardAt = 0;
+  readonly #asked: (() => void)[] = [];
+
+  constructor(channel: RTCDataChannel, serves: readonly string[], events: RtcLifeEvents, clock: Clock) {
+    this.#channel = channel;
+    this.#events = events;
+    this.#clock = clock;
+    channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => this.#take(data));
+    channel.addEventListener("close", () => events.onGone("the connection closed"));
+    const opened = (): void => {
+      this.tell(serves);
+      void this.#beat();
+    };
+    if (channel.readyState === "open") opened();
+    else channel.addEventListener("open", opened, { once: true });
+  }
+
+  /** Resolves once the peer has said what it serves: the connection is up both ways. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Whether the peer serves `protocol` now; asks where it did not when it last told. */
+  async serves(protocol: string): Promise<boolean> {
+    if (this.#serves.has(protocol)) return true;
+    const answered = new Promise<void>((resolve) => this.#asked.push(resolve));
+    this.#send({ kind: "ping" });
+    // What it tells comes in order, so that its answer ends the doubt.
+    await Promise.race([answered, this.#clock.sleep(DEFAULTS.silentMs, this.#ending.signal)]);
+    return this.#serves.has(protocol);
+  }
+
+  /** Tells what is served here now. */
+  tell(protocols: readonly string[]): void {
+    this.#send({ kind: "serves", protocols: protocols.slice(0, LIMITS.protocols) });
+  }
+
+  /** Somebody says that the peer is gone: it has a moment to object. */
+  async suspect(): Promise<void> {
+    await this.#probe(DEFAULTS.suspectMs);
+  }
+
+  bye(): void {
+    this.#send({ kind: "bye" });
+  }
+
+  stop(): void {
+    this.#ending.abort();
+  }
+
+  async #beat(): Promise<void> {
+    const { signal } = this.#ending;
+    try {
+      for (;;) {
+        await this.#clock.sleep(DEFAULTS.beatMs, signal);
+        if (this.#events.isWatched()) await this.#probe(DEFAULTS.silentMs);
+      }
+    } catch (error) {
+      if (!isAbort(error, signal)) throw error;
+    }
+  }
+
+  /** Asks for a sign of life. What this page was too busy to hear is not held against the peer. */
+  async #probe(patienceMs: number): Promise<void> {
+    const { signal } = this.#ending;
+    for (;;) {
+      const asked = this.#clock.now();
+      this.#send({ kind: "ping" });
+      for (let waited = 0; waited < patienceMs; waited += DEFAULTS.beatMs / 5) {
+        await this.#clock.sleep(DEFAULTS.beatMs / 5, signal);
+        if (this.#heardAt > asked) return;
+      }
+      if (this.#clock.now() - asked < 1.5 * patienceMs) break; // else timers came late: ask again
+    }
+    this.#events.onGone(`no sign of life for ${patienceMs} ms`);
+  }
+
+  #take(data: unknown): void {
+    this.#heardAt = this.#clock.now();
+    const message = readMessage(data);
+    switch (message?.kind) {
+      case undefined:
+        this.#events.onGone("the peer broke the protocol");
+        return;
+      case "serves":
+        this.#serves = new Set(message.protocols);
+        this.#ready.resolve();
+        return;
+      case "ping":
+        this.#send({ kind: "pong" });
+        return;
+      case "pong":
+        for (const resolve of this.#asked.splice(0)) resolve();
+        return;
+      case "bye":
+        this.#events.onGone("the peer left");
+        return;
+    }
+  }
+
+  #send(message: Message): void {
+    if (this.#channel.readyState === "open") this.#channel.send(JSON.stringify(message));
+  }
+}
+
+function readMessage(data: unknown): Message | undefined {
+  if (typeof data !== "string" || data.length > LIMITS.messageLength) return undefined;
+  try {
+    const result = v.safeParse(Message, JSON.parse(data));
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined; // not JSON: as bad as any other breach
+  }
+}

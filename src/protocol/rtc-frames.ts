@@ -1,0 +1,36 @@
+// Frames with which two peers negotiate a direct connection, over a stream on which each has proved its key.
+import * as v from "valibot";
+import { ManyhandsError } from "../shared/errors.ts";
+
+export const RTC_LIMITS = Object.freeze({
+  /** Characters of a session description: one of data channels alone has about 600. */
+  sdpLength: 16 * 1024,
+  /** Characters of one ICE candidate. */
+  candidateLength: 1024,
+  /** Candidates of one side: an address for each interface, server and protocol. */
+  candidates: 64,
+});
+
+const sdp = v.pipe(v.string(), v.maxLength(RTC_LIMITS.sdpLength));
+
+/** Who calls describes itself; the certificate's fingerprint in it is bound to the key that the stream proved. */
+const OfferFrame = v.strictObject({ kind: v.literal("offer"), sdp });
+const AnswerFrame = v.strictObject({ kind: v.literal("answer"), sdp });
+/** An address at which the sender may be reached. */
+const CandidateFrame = v.strictObject({
+  kind: v.literal("candidate"),
+  candidate: v.pipe(v.string(), v.maxLength(RTC_LIMITS.candidateLength)),
+  mid: v.nullable(v.pipe(v.string(), v.maxLength(64))),
+});
+/** The called peer holds as many connections as it may. */
+const FullFrame = v.strictObject({ kind: v.literal("full") });
+
+const RtcFrame = v.variant("kind", [OfferFrame, AnswerFrame, CandidateFrame, FullFrame]);
+export type RtcFrame = v.InferOutput<typeof RtcFrame>;
+
+/** Reads the header of a negotiation frame. Throws FRAME_MALFORMED. */
+export function readRtcFrame(header: unknown): RtcFrame {
+  const result = v.safeParse(RtcFrame, header);
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not a negotiation frame: ${result.issues[0].message}`);
+}

@@ -1,0 +1,125 @@
+// The mesh contract over direct connections: data channels between nodes of one page, negotiated through a real relay.
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
+import type { Link } from "../../src/mesh/link.ts";
+import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { describeMeshContract } from "./mesh-contract.ts";
+
+const ECHO = "/manyhands/test-echo/1";
+const meshes: RtcMesh[] = [];
+const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+
+interface Joined {
+  readonly mesh: RtcMesh;
+  readonly below: Libp2pMesh;
+}
+
+async function join(): Promise<Joined> {
+  const below = await Libp2pMesh.start({
+    seed: crypto.getRandomValues(new Uint8Array(32)),
+    relayAddresses: async () => [inject("relayAddress")],
+    random: () => 0,
+  });
+  const mesh = new RtcMesh({ below, iceServers: [], clock: systemClock, log: silentLog });
+  meshes.push(mesh);
+  if (below.relay.kind !== "connected") {
+    await new Promise<void>((resolve) => {
+      const stop = below.on("relay:changed", ({ kind }) => {
+        if (kind !== "connected") return;
+        stop();
+        resolve();
+      });
+    });
+  }
+  return { mesh, below };
+}
+
+/** Answers every frame with itself. */
+function echo(mesh: RtcMesh): void {
+  mesh.handle(ECHO, (link) => {
+    void (async () => {
+      for await (const frame of link.frames) await link.send(frame);
+    })().catch(() => undefined); // the other side went away, as tests do
+  });
+}
+
+async function roundTrip(link: Link, frame: Uint8Array): Promise<Uint8Array> {
+  await link.send(frame, soon());
+  return (await link.frames[Symbol.asyncIterator]().next()).value as Uint8Array;
+}
+
+let caller: Joined;
+let callee: Joined;
+beforeAll(async () => {
+  [caller, callee] = await Promise.all([join(), join()]);
+});
+afterAll(async () => {
+  await Promise.all(meshes.map((mesh) => mesh.stop()));
+});
+
+describeMeshContract("RtcMesh over data channels", () => ({
+  caller: caller.mesh,
+  callee: callee.mesh,
+  mortal: async () => {
+    const { mesh } = await join();
+    return { mesh, kill: () => mesh.vanish() };
+  },
+}));
+
+test("both call each other at once, and both links work", async () => {
+  const [a, b] = await Promise.all([join(), join()]);
+  echo(a.mesh);
+  echo(b.mesh);
+  const links = await Promise.all([a.mesh.open(b.mesh.self, ECHO, soon()), b.mesh.open(a.mesh.self, ECHO, soon())]);
+  for (const link of links) expect(await roundTrip(link, Uint8Array.of(5))).toEqual(Uint8Array.of(5));
+});
+
+test("links live on without libp2p, and new ones open over the connection that is there", async () => {
+  const [a, b] = await Promise.all([join(), join()]);
+  echo(b.mesh);
+  const link = await a.mesh.open(b.mesh.self, ECHO, soon());
+  expect(await roundTrip(link, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+  await a.below.stop();
+  expect(await roundTrip(link, Uint8Array.of(2))).toEqual(Uint8Array.of(2));
+  const second = await a.mesh.open(b.mesh.self, ECHO, soon());
+  expect(await roundTrip(second, Uint8Array.of(3))).toEqual(Uint8Array.of(3));
+});
+
+test("a tab holds ten connections: an idle one makes room, and where none is idle libp2p carries the link", async () => {
+  const center = await join();
+  const links: Link[] = [];
+  for (let made = 0; made < 12; made++) {
+    const { mesh } = await join();
+    echo(mesh);
+    const link = await center.mesh.open(mesh.self, ECHO, soon());
+    expect(await roundTrip(link, Uint8Array.of(made))).toEqual(Uint8Array.of(made));
+    if (made === 0) await link.close();
+    else links.push(link);
+  }
+  for (const link of links) expect(await roundTrip(link, Uint8Array.of(9))).toEqual(Uint8Array.of(9));
+}, 60_000);
+
+test("a link goes into a worker and answers from there", async () => {
+  const worker = new Worker(new URL("echo-worker.ts", import.meta.url), { type: "module" });
+  const host = await join();
+  host.mesh.handle("/manyhands/test-moved/1", (link) => {
+    const moved = link.detach?.();
+    if (!moved) throw new Error("this browser should move channels");
+    expect(link.detach?.()).toBeUndefined();
+    worker.postMessage({ remote: moved.remote, channel: moved.transferable }, [moved.transferable as Transferable]);
+  });
+  const link = await caller.mesh.open(host.mesh.self, "/manyhands/test-moved/1", soon());
+  const frame = crypto.getRandomValues(new Uint8Array(16_000));
+  const times: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    const start = performance.now();
+    expect(await roundTrip(link, frame)).toEqual(frame);
+    times.push(performance.now() - start);
+  }
+  times.sort((a, b) => a - b);
+  console.log(`round trip of 16,000 bytes to a worker: median ${times[100]?.toFixed(2)} ms, p95 ${times[190]?.toFixed(2)} ms`);
+  await link.close();
+  worker.terminate();
+});

@@ -1,0 +1,75 @@
+// Four ways in which a tab leaves without a word of its own: closed, navigated away, crashed, its process killed.
+import { randomUUID } from "node:crypto";
+import type { Browser } from "playwright-core";
+import type { Tab } from "./tabs.ts";
+
+/** `close` and `navigate` still fire `pagehide`; `crash` and `sigkill` leave the page no moment at all. */
+export const KILL_WAYS = Object.freeze(["close", "navigate", "crash", "sigkill"] as const);
+export type KillWay = (typeof KILL_WAYS)[number];
+
+/** Whether the page gets to run its `pagehide` listeners. */
+export const firesPagehide = (way: KillWay): boolean => way === "close" || way === "navigate";
+
+/** One trace of a browser at a time: Chromium refuses a second. */
+const tracing = new WeakMap<Browser, Promise<unknown>>();
+
+/**
+ * Ends the peer in `tab`, and no other: tabs of different contexts never share a process. Resolves once the browser has
+ * done it; what other peers notice comes later. The tab's context stays open: `tab.close()` frees it.
+ * `pid` is that of the tab's renderer, for `sigkill`, where it was looked up before.
+ */
+export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<void> {
+  switch (way) {
+    case "close":
+      // As a person closes it: `pagehide` is fired.
+      return tab.page.close({ runBeforeUnload: true });
+    case "navigate":
+      await tab.page.goto("about:blank", { waitUntil: "commit" });
+      return;
+    case "crash": {
+      const session = await tab.context.newCDPSession(tab.page);
+      const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
+      session.send("Page.crash").catch(() => {}); // it never answers
+      await crashed;
+      return;
+    }
+    case "sigkill": {
+      const renderer = pid ?? (await rendererPid(tab));
+      const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
+      process.kill(renderer, "SIGKILL");
+      await crashed;
+    }
+  }
+}
+
+/**
+ * Process id of the tab's renderer: the one that a mark set in the page comes from in a trace of the browser. DevTools
+ * lists the renderers, but not which page is whose. Takes about 0.1 s. Throws where the trace does not say.
+ */
+export async function rendererPid(tab: Tab): Promise<number> {
+  const browser = tab.context.browser();
+  if (!browser) throw new Error("the tab has no browser");
+  const before = tracing.get(browser) ?? Promise.resolve();
+  const looked = before.catch(() => {}).then(() => tracedPid(browser, tab)); // whoever traced before saw that failure
+  tracing.set(browser, looked);
+  return looked;
+}
+
+async function tracedPid(browser: Browser, tab: Tab): Promise<number> {
+  const name = `manyhands:${randomUUID()}`;
+  await browser.startTracing(tab.page, { categories: ["blink.user_timing"] });
+  await tab.page.evaluate((mark) => {
+    performance.mark(mark);
+    performance.clearMarks(mark);
+  }, name);
+  const trace = JSON.parse((await browser.stopTracing()).toString()) as {
+    readonly traceEvents: readonly { readonly name: string; readonly pid: number }[]; // Chromium's own format
+  };
+  const pid = trace.traceEvents.find((event) => event.name === name)?.pid;
+  if (pid === undefined) throw new Error("the trace does not tell which process renders the page");
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  if (!processInfo.some(({ type, id }) => type === "renderer" && id === pid)) throw new Error(`process ${pid} is no renderer of this browser`);
+  return pid;
+}

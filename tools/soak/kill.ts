@@ -1,0 +1,92 @@
+// Kills tabs in the middle of answers, at a random token in a random way, and compares each text with the undisturbed one.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { ensureWideModel } from "../bench/wide-model.ts";
+import { KILL_WAYS } from "../browser/kill-tab.ts";
+import { launchBrowser } from "../browser/tabs.ts";
+import { type KillRun, reportKills } from "./kill-report.ts";
+import { KillSoak, type KillSoakOptions } from "./kill-soak.ts";
+
+const DEFAULTS = Object.freeze({
+  runs: 100,
+  seed: 1,
+  /** Two routes of two tabs, or a route of three and a spare, as the plan likes. */
+  tabs: 4,
+  /** Both hold layers that nobody else has. */
+  nobodyTabs: 2,
+});
+
+/** Too large for a tab that asks to load it by itself: then it has to wait. */
+const NOBODY_SHAPE = Object.freeze({ layers: 4, width: 768, heads: 12, feedForward: 2048, vocabulary: 2000 });
+
+const HELP = `npm run soak -- kill [--runs ${DEFAULTS.runs}] [--seed ${DEFAULTS.seed}] [--tabs ${DEFAULTS.tabs}] [--ways ${KILL_WAYS.join(",")}]
+  --spans 2   two tabs of the route at once
+  --relay     the relay is stopped instead, and started again after the answer
+  --nobody    all tabs at once: the answer waits, says so, and goes on when one joins
+  --run N     only run N of the seed, to look at a miss again`;
+
+export async function run(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      runs: { type: "string", default: String(DEFAULTS.runs) },
+      seed: { type: "string", default: String(DEFAULTS.seed) },
+      tabs: { type: "string" },
+      ways: { type: "string", default: KILL_WAYS.join(",") },
+      spans: { type: "string", default: "1" },
+      run: { type: "string" },
+      relay: { type: "boolean", default: false },
+      nobody: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(HELP);
+  const number = (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 0) throw new Error(`${text} is no whole number\n${HELP}`);
+    return value;
+  };
+  const ways = values.ways.split(",").flatMap((name) => KILL_WAYS.find((way) => way === name) ?? []);
+  if (ways.length === 0) throw new Error(`--ways wants some of ${KILL_WAYS.join(", ")}`);
+  const harm = values.relay ? "relay" : values.nobody ? "nobody" : "tabs";
+  const spans = number(values.spans);
+  const tabs = number(values.tabs ?? String(harm === "nobody" ? DEFAULTS.nobodyTabs : DEFAULTS.tabs));
+  const runs = values.run === undefined ? Array.from({ length: number(values.runs) }, (_, index) => index) : [number(values.run)];
+  const model = harm === "nobody" ? await ensureWideModel(NOBODY_SHAPE) : undefined;
+  const report = await soakKills({ seed: number(values.seed), tabs, ways, spans, harm, model }, runs);
+  console.log(JSON.stringify(report));
+  if (report.same < report.runs) process.exitCode = 1;
+}
+
+/** Runs of a soak in a browser of their own. */
+async function soakKills(options: Omit<KillSoakOptions, "browser" | "data">, runs: readonly number[]): Promise<ReturnType<typeof reportKills>> {
+  const data = await mkdtemp(path.join(tmpdir(), "manyhands-soak-"));
+  const browser = await launchBrowser();
+  const done: KillRun[] = [];
+  try {
+    const soak = await KillSoak.open({ ...options, browser, data });
+    for (const index of runs) {
+      const began = performance.now();
+      const result = await soak.run(index);
+      done.push(result);
+      console.error(tell(result, performance.now() - began));
+    }
+    await soak.close();
+  } finally {
+    await browser.close();
+    await rm(data, { recursive: true, force: true });
+  }
+  return reportKills(caseName(options), options.seed, done);
+}
+
+const caseName = ({ harm, spans }: Pick<KillSoakOptions, "harm" | "spans">): string =>
+  harm === "tabs" ? `${spans === 1 ? "one tab" : `${spans} tabs at once`}` : harm;
+
+function tell({ run: index, ways, why, detectMs, resumeMs }: KillRun, tookMs: number): string {
+  const ms = (value: number | undefined): string => (value === undefined ? "never" : `${value.toFixed(0)} ms`);
+  const times = `noticed ${ms(detectMs)}, went on ${ms(resumeMs)}`;
+  return `run ${index} (${ways.join(" and ") || "relay"}): ${why ?? "same text"}; ${times}; ${(tookMs / 1000).toFixed(1)} s in all`;
+}
+
