@@ -157,7 +157,13 @@ async function tapNode({ binding, live }: { readonly binding: string; readonly l
     const atMs = performance.timeOrigin + performance.now();
     if (kind === "token") return { atMs, kind, token: event["token"] as number };
     const { hops, message, ...data } = event;
-    return { atMs, kind, data, ...(hops !== undefined && { hops: hops as readonly RouteHop[] }), ...(typeof message === "string" && { message }) };
+    return {
+      atMs,
+      kind,
+      data,
+      ...(hops !== undefined && { hops: hops as readonly RouteHop[] }),
+      ...(typeof message === "string" && { message }),
+    };
   };
   const tapped = async function* (answer: number, ...args: Parameters<Node["generate"]>): AsyncGenerator<AskEvent, void> {
     const held: Moment[] = [];
@@ -172,7 +178,14 @@ async function tapNode({ binding, live }: { readonly binding: string; readonly l
       }
       take(momentOf({ kind: "ended" }), true);
     } catch (error) {
-      take(momentOf({ kind: "failed", message: error instanceof Error ? error.message : String(error), code: Reflect.get(Object(error), "code") }), true);
+      take(
+        momentOf({
+          kind: "failed",
+          message: error instanceof Error ? error.message : String(error),
+          code: Reflect.get(Object(error), "code"),
+        }),
+        true,
+      );
       throw error;
     }
   };

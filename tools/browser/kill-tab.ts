@@ -70,6 +70,7 @@ async function tracedPid(browser: Browser, tab: Tab): Promise<number> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   await session.detach();
-  if (!processInfo.some(({ type, id }) => type === "renderer" && id === pid)) throw new Error(`process ${pid} is no renderer of this browser`);
+  if (!processInfo.some(({ type, id }) => type === "renderer" && id === pid))
+    throw new Error(`process ${pid} is no renderer of this browser`);
   return pid;
 }

@@ -51,7 +51,9 @@ export class RawChannel {
 
   /** Remote ports of the pair of candidates that each side chose. */
   async remotePorts(): Promise<readonly number[]> {
-    return (await Promise.all([this.#from, this.#to].map((page) => page.evaluate(() => (globalThis as RawGlobal).manyhandsRaw.ports())))).flat();
+    return (
+      await Promise.all([this.#from, this.#to].map((page) => page.evaluate(() => (globalThis as RawGlobal).manyhandsRaw.ports())))
+    ).flat();
   }
 }
 

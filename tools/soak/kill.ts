@@ -61,7 +61,10 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 /** Runs of a soak in a browser of their own. */
-async function soakKills(options: Omit<KillSoakOptions, "browser" | "data">, runs: readonly number[]): Promise<ReturnType<typeof reportKills>> {
+async function soakKills(
+  options: Omit<KillSoakOptions, "browser" | "data">,
+  runs: readonly number[],
+): Promise<ReturnType<typeof reportKills>> {
   const data = await mkdtemp(path.join(tmpdir(), "manyhands-soak-"));
   const browser = await launchBrowser();
   const done: KillRun[] = [];
@@ -89,4 +92,3 @@ function tell({ run: index, ways, why, detectMs, resumeMs }: KillRun, tookMs: nu
   const times = `noticed ${ms(detectMs)}, went on ${ms(resumeMs)}`;
   return `run ${index} (${ways.join(" and ") || "relay"}): ${why ?? "same text"}; ${times}; ${(tookMs / 1000).toFixed(1)} s in all`;
 }
-
