@@ -7,7 +7,7 @@ import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
-import { newReservation, newSigner, receiptOf, taskReceipt } from "../../tools/bench/make-receipts.ts";
+import { newReservation, newSigner, receiptOf, taskReceipt } from "../../tools/soak/make-receipts.ts";
 import { creditHarness, EMPTY } from "./credit-harness.ts";
 
 const { signal } = new AbortController();

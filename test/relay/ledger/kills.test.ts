@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { soakLedger } from "../../../tools/bench/ledger.ts";
+import { soakLedger } from "../../../tools/soak/ledger.ts";
 import { startPostgres } from "../../../tools/postgres/start-postgres.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "manyhands-kills-"));

@@ -6,7 +6,7 @@ import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
 import type { Receipt } from "../../../src/protocol/receipt.ts";
 import type { Signer } from "../../../src/credit/ed25519.ts";
-import { newReservation, newSigner, taskReceipt } from "../../../tools/bench/make-receipts.ts";
+import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
 
 export interface LedgerPlace {
   /** Of an empty ledger, used by one test. */

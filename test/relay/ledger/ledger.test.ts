@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { startPostgres } from "../../../tools/postgres/start-postgres.ts";
-import { newReservation, newSigner, taskReceipt } from "../../../tools/bench/make-receipts.ts";
+import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
 import { describeLedger, sound } from "./ledger-suite.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "manyhands-ledger-"));
