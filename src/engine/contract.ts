@@ -1,6 +1,6 @@
 // Port and worker contract of the engine: one span in a runtime, with sessions that step through it.
 import type { SessionId } from "../shared/ids.ts";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import type { SpanPlan, SplitSpan } from "../protocol/span-plan.ts";
 
 /** The best candidates for the next token, after the last position of a step. */
 export interface TopLogits {
@@ -44,6 +44,8 @@ export interface EngineReport {
   readonly determinismClass: string;
   /** Milliseconds per layer of a decode step, measured after loading. */
   readonly layerMs: number;
+  /** Milliseconds in which packed weights were unpacked while loading; 0 where none were. */
+  readonly conversionMs: number;
   /** What a person should know: WebGPU absent, refused by its self-test, or slower. */
   readonly notices: readonly string[];
 }
@@ -79,4 +81,4 @@ export interface Engine {
 }
 
 /** Builds a span; takes over the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
-export type StartEngine = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;
+export type StartEngine = (source: SplitSpan, options: EngineOptions, signal: AbortSignal) => Promise<Engine>;

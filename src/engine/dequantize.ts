@@ -1,5 +1,6 @@
 // Unpacks block-quantized weights into f32, once, while a span is loaded: the same bytes on every machine.
 import type { PackedBytes, SpanSource, WeightConversion } from "../protocol/span-plan.ts";
+import { shrinkableBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
 /** One weight as f32 `[rows, columns]`. Throws MODEL_CORRUPT where the packed bytes are too few. */
@@ -19,7 +20,7 @@ export function dequantize(conversion: WeightConversion, bytesOf: (packed: Packe
     throw new ManyhandsError("MODEL_CORRUPT", "quantized weights are shorter than their shape says");
   }
   const scales = new Float32Array(scaleBytes.slice(0, 4 * rows * blocks).buffer);
-  const out = new Float32Array(rows * columns);
+  const out = new Float32Array(shrinkableBytes(4 * rows * columns).buffer);
   const middle = bits === 4 ? 8 : 128;
   for (let row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++) {

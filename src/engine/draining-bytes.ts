@@ -27,6 +27,15 @@ export class DrainingBytes extends Uint8Array<ArrayBuffer> {
   }
 }
 
+/**
+ * Gives a buffer's memory back. At once where it may shrink: whoever else holds on to it, as does the message that
+ * brought it to this thread until a collection, holds nothing then. Any other is detached and left to the collector.
+ */
+export function freeBuffer(buffer: ArrayBuffer): void {
+  if (buffer.resizable) buffer.resize(0);
+  else if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer] });
+}
+
 /** Files of one session, in the order in which they are read. */
 export class DrainingQueue {
   #last: ArrayBuffer | undefined;
@@ -40,9 +49,7 @@ export class DrainingQueue {
 
   /** Frees what was read last. */
   drain(): void {
-    // Cloned and dropped, not `transfer(0)`: the message that brought a buffer here holds on to its memory until a collection,
-    // which the engine runs the sooner the more it has seen allocated (measured: the whole span less at the peak).
-    if (this.#last && this.#last.byteLength > 0) structuredClone(this.#last, { transfer: [this.#last] });
+    if (this.#last) freeBuffer(this.#last);
     this.#last = undefined;
   }
 }

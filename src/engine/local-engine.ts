@@ -6,7 +6,8 @@ import type { SessionId } from "../shared/ids.ts";
 import type { Engine, EngineOptions, EngineReport, StepInput, StepOutput, TopLogits } from "./contract.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { Ort } from "./ort.ts";
-import type { RunResult, SpanRunner } from "./span-runner.ts";
+import type { Runner } from "./runner-chain.ts";
+import type { RunResult } from "./span-runner.ts";
 import { floatLogits } from "./float16.ts";
 import { topLogits } from "./top-logits.ts";
 import { Turns } from "./turns.ts";
@@ -26,14 +27,14 @@ export class LocalEngine implements Engine {
   readonly plan;
   readonly report: EngineReport;
   readonly died = new Promise<Error>(() => {}); // in this thread there is nothing that dies alone
-  readonly #runner: SpanRunner;
+  readonly #runner: Runner;
   readonly #cache: KvCache;
   readonly #clock: Clock;
   readonly #turns: Turns;
   #share: number;
   #disposed = false;
 
-  constructor(ort: Ort, runner: SpanRunner, report: EngineReport, options: LocalEngineOptions) {
+  constructor(ort: Ort, runner: Runner, report: EngineReport, options: LocalEngineOptions) {
     const { clock = systemClock, turns = new Turns() } = options;
     this.plan = runner.plan;
     this.report = report;

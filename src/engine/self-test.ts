@@ -3,7 +3,8 @@ import type { SpanPlan } from "../protocol/span-plan.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
 import { halfToFloat } from "../shared/half-floats.ts";
 import { floatLogits } from "./float16.ts";
-import type { RunResult, SpanRunner } from "./span-runner.ts";
+import type { Runner } from "./runner-chain.ts";
+import type { RunResult } from "./span-runner.ts";
 
 const SELF_TEST = Object.freeze({
   /** Positions of the prefill: SwiftShader's attention kernel is wrong from 32 on (docs/decisions.md). */
@@ -22,7 +23,7 @@ export interface SelfTest {
 }
 
 /** Runs a fixed pseudo-random prefill and a few decode steps through a span. */
-export async function selfTest(runner: SpanRunner, now: () => number): Promise<SelfTest> {
+export async function selfTest(runner: Runner, now: () => number): Promise<SelfTest> {
   const { plan } = runner;
   const positions = Math.min(SELF_TEST.prefillPositions, plan.contextLength - SELF_TEST.decodeSteps - 1);
   const random = lcg(0x5eed);

@@ -27,7 +27,7 @@ export interface SpanServiceEvents {
   "span:served": ServedStep;
   /** A frame that broke the protocol; its link was closed. */
   "frame:refused": { readonly peer: PeerId; readonly code: ErrorCode };
-  "sessions:changed": { readonly open: number };
+  "sessions:changed": { readonly open: number; readonly reservedPositions: number };
 }
 
 export interface SpanServiceDeps {
@@ -60,6 +60,13 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   get openSessions(): number {
     return this.#sessions.size;
+  }
+
+  /** Positions that the open sessions may fill, all together. */
+  get reservedPositions(): number {
+    let positions = 0;
+    for (const { open } of this.#sessions.values()) positions += open.maxPositions;
+    return positions;
   }
 
   /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
@@ -179,7 +186,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
       const next = open.next === null ? undefined : await this.#openNext(open.next, open);
       const session = new ServedSession(engine, open, link, next);
       this.#sessions.set(open.session, session);
-      this.#emitter.emit("sessions:changed", { open: this.#sessions.size });
+      this.#changed();
       void link.closed.then(() => this.#end(session));
       if (next) void next.closed.then(() => this.#lost(session, next));
       await link.send(encodeFrame({ kind: "opened", session: open.session }));
@@ -217,7 +224,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
     this.#ended.push(session.open.session);
     if (this.#ended.length > DEFAULTS.remembered) this.#ended.shift();
     await session.end();
-    this.#emitter.emit("sessions:changed", { open: this.#sessions.size });
+    this.#changed();
   }
 
   async #drop(): Promise<void> {
@@ -226,6 +233,10 @@ export class SpanService implements Observable<SpanServiceEvents> {
       await session.refuse(new ManyhandsError("PEER_LOST", "the span is no longer served here"));
       await this.#end(session);
     }
+  }
+
+  #changed(): void {
+    this.#emitter.emit("sessions:changed", { open: this.#sessions.size, reservedPositions: this.reservedPositions });
   }
 
   #refuseLink(link: Link, error: unknown): void {

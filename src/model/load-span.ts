@@ -1,17 +1,18 @@
 // Brings the weights of one span into memory, each tile checked, from the store where they are and else from the source.
-import type { ExternalFile, SpanSource } from "../protocol/span-plan.ts";
-import { toHex } from "../shared/bytes.ts";
+import { type ExternalFile, joinParts, type SpanSource, type SplitSpan } from "../protocol/span-plan.ts";
+import { shrinkableBytes, toHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";
 import { planConversion } from "./convert-weights.ts";
-import { cutSpan, type SpanWeight } from "./cut-span.ts";
-import { readCuttableModel } from "./cuttable-model.ts";
+import { cutSpan, type SpanCut, type SpanWeight } from "./cut-span.ts";
+import { type CuttableModel, readCuttableModel } from "./cuttable-model.ts";
 import { type Manifest, type ManifestTensor, TILE_BYTES } from "./manifest.ts";
 import { readOnnx } from "./onnx/read-onnx.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { hasSha256 } from "./sha256.ts";
+import { splitSpan } from "./split-span.ts";
 import type { TileRange, TileSource } from "./tile-source.ts";
 import type { TileStore } from "./tile-store.ts";
 import type { TileTally } from "./tile-tally.ts";
@@ -61,28 +62,43 @@ interface Place {
   readonly target: Uint8Array<ArrayBuffer>;
 }
 
+/** The span in parts of a few layers (see splitSpan), with all its weights, or nothing. Throws as loadSpan. */
+export async function loadSplitSpan(options: LoadSpanOptions): Promise<SplitSpan> {
+  const model = readCuttableModel(options.graph);
+  return joinParts(await loadParts(options, model, splitSpan(model, options), shrinkableBytes));
+}
+
 /**
  * The span with all its weights, or nothing. Every tensor is allocated once; tiles are copied into place as they come.
  * Throws MODEL_CORRUPT where bytes do not match their hash or a file is cut short, MODEL_UNAVAILABLE where the source
  * cannot be reached, MODEL_UNSUPPORTED where the graph cannot be cut there, or the signal's reason.
  */
 export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
+  const model = readCuttableModel(options.graph);
+  const cut = cutSpan(model, options.span, { model: options.model, contextLength: options.manifest.contextLength });
+  const [source] = await loadParts(options, model, [cut], (length) => new Uint8Array(length));
+  return source as SpanSource; // one for each cut
+}
+
+/** Weights of every part in buffers of their own; what several parts read is fetched once and shared. */
+async function loadParts(
+  options: LoadSpanOptions,
+  model: CuttableModel,
+  cuts: readonly SpanCut[],
+  allocate: (length: number) => Uint8Array<ArrayBuffer>,
+): Promise<SpanSource[]> {
   const { manifest, signal } = options;
   signal.throwIfAborted();
-  const model = readCuttableModel(options.graph);
-  const { plan, graph, weights } = cutSpan(model, options.span, {
-    model: options.model,
-    contextLength: manifest.contextLength,
-  });
-  const layersOf = layersOfWeights(model, options.span);
   const tensors = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]));
-  const readers = countReaders(graph);
-  const externalData: ExternalFile[] = [];
+  const layersOf = layersOfWeights(model, options.span);
+  const readers = countReaders(cuts.map(({ graph }) => graph));
+  const held = new Map<string, Uint8Array<ArrayBuffer>>();
   const places: Place[] = [];
-  for (const weight of weights) {
+  for (const weight of cuts.flatMap(({ weights }) => weights)) {
+    if (held.has(weight.tensor)) continue;
     const tensor = matchTensor(manifest, tensors.get(weight.tensor), weight);
-    const data = new Uint8Array(tensor.length);
-    externalData.push({ path: weight.path, data, readOnce: readers.get(weight.tensor) === 1 });
+    const data = allocate(tensor.length);
+    held.set(weight.tensor, data);
     const layers = layersOf.get(weight.tensor) ?? [];
     tensor.tiles.forEach((sha256, index) => {
       const target = data.subarray(index * TILE_BYTES, Math.min((index + 1) * TILE_BYTES, tensor.length));
@@ -98,15 +114,23 @@ export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   );
   const missing = await readStored(options, places, progress);
   await fetchMissing(options, missing, progress);
-  return { plan, graph, externalData, converted: planConversion(graph) };
+  return cuts.map(({ plan, graph, weights }) => {
+    const externalData = weights.map(({ path, tensor }): ExternalFile => {
+      const data = held.get(tensor) as Uint8Array<ArrayBuffer>; // every weight of every cut is held
+      return { path, data, readOnce: readers.get(tensor) === 1 };
+    });
+    return { plan, graph, externalData, converted: planConversion(graph) };
+  });
 }
 
-/** How many nodes read each tensor of a span's graph; a node inside a subgraph counts as many. */
-function countReaders(bytes: Uint8Array): ReadonlyMap<string, number> {
-  const { graph } = readOnnx(bytes);
+/** How many nodes of all graphs read each tensor; a node inside a subgraph counts as many. */
+function countReaders(graphs: readonly Uint8Array[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  const hasSubgraph = graph.node.some((node) => node.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0));
-  for (const name of graph.node.flatMap((node) => node.input)) counts.set(name, (counts.get(name) ?? 0) + (hasSubgraph ? 2 : 1));
+  for (const bytes of graphs) {
+    const { graph } = readOnnx(bytes);
+    const hasSubgraph = graph.node.some((node) => node.attribute.some(({ g, graphs: inner }) => g !== undefined || inner.length > 0));
+    for (const name of graph.node.flatMap((node) => node.input)) counts.set(name, (counts.get(name) ?? 0) + (hasSubgraph ? 2 : 1));
+  }
   return counts;
 }
 

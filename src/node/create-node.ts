@@ -12,7 +12,7 @@ import type { Log } from "../shared/log.ts";
 import { RetryPause } from "../shared/retry-pause.ts";
 import { readConfig } from "./config.ts";
 import { findRoute } from "./find-route.ts";
-import type { AskEvent, AskOptions, BackendChoice, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
+import type { AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
 import { toProblem } from "./problem.ts";
@@ -43,6 +43,8 @@ class TabNode implements Node {
   readonly #life = new AbortController();
   /** Between two calls to a relay that does not answer. */
   readonly #pause = new RetryPause(systemClock, Math.random);
+  /** Opened by the person, by the model whose weights they hold. */
+  readonly #folders = new Map<ModelId, FolderHandle>();
   #joining: Promise<Joined> | undefined;
   #joined: Joined | undefined;
   #lender: Lender | undefined;
@@ -95,6 +97,11 @@ class TabNode implements Node {
   setKeepBytes(bytes: number): void {
     this.#store.update({ keepBytes: Math.max(0, Math.round(bytes)) });
     void this.#joined?.models.keepBudget();
+  }
+
+  mountFolder(model: ModelId, folder: FolderHandle): void {
+    this.#folders.set(model, folder);
+    void this.#joined?.models.mount(model, folder);
   }
 
   setLendModel(model: ModelId | undefined): void {
@@ -229,6 +236,7 @@ class TabNode implements Node {
         log: consoleLog,
         backend: () => this.state.backendChoice,
         keepBytes: () => this.state.keepBytes,
+        folderOf: (model) => this.#folders.get(model),
         onNotice: (sentence) => this.#store.notice(sentence),
         onCredit: (credit) => this.#store.update({ credit }, "counts"),
       },

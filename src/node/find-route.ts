@@ -3,7 +3,8 @@ import type { GenerateEvent } from "../inference/generate-event.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { findGaps } from "../route/coverage.ts";
 import { SOLO_BYTES } from "../route/plan-model.ts";
-import { planRoute, type Route, type RoutePeer } from "../route/plan-route.ts";
+import { planRoute, type Route } from "../route/plan-route.ts";
+import type { Measured, RouteNeeds, RoutePeer } from "../route/route-cost.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
@@ -23,6 +24,8 @@ export interface FindRouteDeps {
   readonly directory: Directory;
   readonly solo: SoloSpan;
   readonly clock: Clock;
+  /** Round trips that this tab measured. */
+  readonly rttMs?: (peer: PeerId) => Measured | undefined;
 }
 
 /** Yields what is waited for. Throws NO_ROUTE where neither the swarm nor this tab can answer. */
@@ -30,6 +33,7 @@ export async function* findRoute(
   deps: FindRouteDeps,
   exclude: ReadonlySet<PeerId>,
   signal: AbortSignal,
+  needs: RouteNeeds = {},
 ): AsyncGenerator<GenerateEvent, Route> {
   const { model, directory, solo, clock } = deps;
   const started = clock.now();
@@ -37,8 +41,8 @@ export async function* findRoute(
   for (;;) {
     signal.throwIfAborted();
     const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
-    const peers: RoutePeer[] = swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined }));
-    const route = planRoute(peers, model.layerCount, exclude);
+    const peers: RoutePeer[] = swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined, rttMs: deps.rttMs?.(peer.peer) }));
+    const route = planRoute(peers, model.layerCount, exclude, needs);
     if (route) return route;
     const own = solo.peer && planRoute([solo.peer], model.layerCount);
     const waitedMs = clock.now() - started;

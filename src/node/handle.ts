@@ -3,6 +3,7 @@ import type { ErrorCode } from "../shared/errors.ts";
 import type { CreditState } from "../credit/account-keeper.ts";
 import type { Prompt } from "../inference/encode-prompt.ts";
 import type { GenerateEvent, GenerateOptions } from "../inference/generate-event.ts";
+import type { FolderHandle } from "../model/folder-handle.ts";
 import type { ModelOffer } from "../model/model-summary.ts";
 import type { ModelReason, ModelStanding } from "../route/plan-model.ts";
 import type { ModelId, PeerId, Span } from "../shared/ids.ts";
@@ -14,7 +15,9 @@ export type { ChatMessage } from "../model/chat-message.ts";
 export type { ModelOffer } from "../model/model-summary.ts";
 export type { ModelReason, ModelStanding } from "../route/plan-model.ts";
 export { pickForPrompt, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
+export { mostBytes, unpackedTimes } from "../model/most-bytes.ts";
 export { CATALOG, type CatalogEntry, type Device, estimateSizes, layersThatFit } from "../model/catalog.ts";
+export type { FolderHandle } from "../model/folder-handle.ts";
 export type { LoadProgress } from "../shared/progress.ts";
 export type { CreditState } from "../credit/account-keeper.ts";
 export type { HistoryRow } from "../protocol/credit-frames.ts";
@@ -116,6 +119,8 @@ export interface Node {
   setBackend(choice: BackendChoice): void;
   /** Bytes of weights to keep between visits; what was used longest ago goes first. */
   setKeepBytes(bytes: number): void;
+  /** A folder that a person opened: the weights of `model` are read from it before any server is asked. A notice tells whether it is of use. */
+  mountFolder(model: ModelId, folder: FolderHandle): void;
   /** Which model to lend; undefined lends what helps the swarm most. A tab that lends another one changes over. */
   setLendModel(model: ModelId | undefined): void;
   /**

@@ -7,11 +7,11 @@ import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
 import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
-import type { PeerId } from "../shared/ids.ts";
+import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
 import { CreditDesk } from "./credit-desk.ts";
-import type { BackendChoice, CreditState, ModelOffer } from "./handle.ts";
+import type { BackendChoice, CreditState, FolderHandle, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { startWorkerSpan } from "./span-client.ts";
@@ -38,13 +38,15 @@ export interface JoinOptions {
   readonly log: Log;
   readonly backend: () => BackendChoice;
   readonly keepBytes: () => number;
+  /** The folder that a person opened for a model. */
+  readonly folderOf: (model: ModelId) => FolderHandle | undefined;
   readonly onNotice: (sentence: string) => void;
   readonly onCredit: (credit: CreditState) => void;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { config, bootstrap, log, backend, keepBytes, onNotice, onCredit }: JoinOptions,
+  { config, bootstrap, log, backend, keepBytes, folderOf, onNotice, onCredit }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
   const clock = systemClock;
@@ -80,6 +82,7 @@ export async function join(
     exchange: (shelf) => libp2p.exchange(shelf),
     backend,
     keepBytes,
+    folderOf,
     clock,
     log,
     onNotice,

@@ -1,7 +1,6 @@
 // Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
 import type { Directory } from "../mesh/directory.ts";
-import type { SpanSource } from "../protocol/span-plan.ts";
-import type { PeerAnnouncement } from "../protocol/directory-frames.ts";
+import type { SplitSpan } from "../protocol/span-plan.ts";
 import { isCovered } from "../route/coverage.ts";
 import { mayRelease, planPlacement } from "../route/plan-placement.ts";
 import { isAbort } from "../shared/abort.ts";
@@ -10,9 +9,11 @@ import { errorMessage } from "../shared/errors.ts";
 import { type ModelId, type PeerId, sameSpan, type Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 import type { BackendChoice, HostKind, LendState } from "./handle.ts";
+import { announcementOf, isStillNeeded, placementPeers, roomFor } from "./lender-facts.ts";
 import { toProblem } from "./problem.ts";
 import type { SpanDesk } from "./span-desk.ts";
 import type { SpanHost, StartSpan } from "./span-host.ts";
+import { Waker } from "./waker.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds to let changes of the swarm settle before acting on them: several peers often move at once. */
@@ -25,6 +26,8 @@ const DEFAULTS = Object.freeze({
   countsMs: 1_000,
   /** Milliseconds after which a move that failed is tried again. */
   retryMs: 5_000,
+  /** Spans announced at once: one held, and those that routes still need while others move. */
+  spansServed: 4,
   /** Bytes of key/value cache for all sessions together. */
   cacheBudgetBytes: 256 * 1024 * 1024,
 });
@@ -37,7 +40,7 @@ export interface SpanLoader {
   readonly layerCount: number;
   /** The longest part of a span, from its start, that this device can hold; undefined where there is none. */
   fit?(span: Span): Span | undefined;
-  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SpanSource>;
+  loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan>;
 }
 
 export interface LenderDeps {
@@ -73,14 +76,18 @@ export class Lender {
   #move: Move | undefined;
   #target: Span | undefined;
   #tokensServed = 0;
-  #dirty = false;
-  #wakeWaiting: () => void = () => {};
   #stopped: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
   readonly #background = new Set<Promise<void>>();
+  /** Left for other layers, and still on some route that has no other way. */
+  readonly #leaving = new Set<Held>();
+  readonly #maxLayers: number | undefined;
+  readonly #waker: Waker;
 
   constructor(deps: LenderDeps) {
     this.#deps = deps;
+    this.#maxLayers = roomFor(deps.model);
+    this.#waker = new Waker(deps.clock, this.#stopping.signal);
   }
 
   start(): void {
@@ -109,13 +116,13 @@ export class Lender {
   /** Settings changed: the share acts at once, another backend rebuilds the span. */
   settingsChanged(): void {
     this.#held?.host.setShare(this.#deps.settings().share);
-    this.#wake();
+    this.#waker.wake();
   }
 
   async #follow(): Promise<void> {
     const { signal } = this.#stopping;
     const stops = [
-      this.#deps.directory.on("swarm:changed", () => this.#wake()),
+      this.#deps.directory.on("swarm:changed", () => this.#waker.wake()),
       this.#deps.desk.on("span:served", ({ positions }) => {
         this.#tokensServed += positions;
       }),
@@ -123,7 +130,7 @@ export class Lender {
     this.#announce();
     try {
       for (let counted = this.#counts(); !signal.aborted;) {
-        const woken = await this.#woken(DEFAULTS.countsMs);
+        const woken = await this.#waker.woken(DEFAULTS.countsMs);
         if (woken) await this.#deps.clock.sleep(DEFAULTS.settleMs, signal);
         this.#reconcile();
         const counts = this.#counts();
@@ -142,11 +149,7 @@ export class Lender {
     const { directory, self, model, settings } = this.#deps;
     const peers = directory.swarm.peers.filter((peer) => peer.model === model.id);
     if (!peers.some((peer) => peer.peer === self)) return; // the relay has not heard of this peer yet
-    const plan = planPlacement(
-      peers.map((peer) => ({ peer: peer.peer, joined: peer.joined, span: (peer.peer === self ? this.#target : peer.target) ?? undefined })),
-      model.layerCount,
-    );
-    const planned = plan.get(self);
+    const planned = planPlacement(placementPeers(peers, self, this.#target), model.layerCount).get(self);
     if (!planned) return;
     // More than this device can hold is offered to others: what is announced is what they plan around.
     const target = model.fit?.(planned) ?? planned;
@@ -186,7 +189,7 @@ export class Lender {
       this.#held = { span: move.span, host, choice: move.choice };
       this.#move = undefined;
       desk.add(host);
-      performance.mark("manyhands:serving");
+      performance.mark("manyhands:serving", { detail: { conversionMs: host.report.conversionMs } });
       void host.died.then((error) => this.#died(host, error));
       this.#announce();
       this.#showServing();
@@ -202,14 +205,27 @@ export class Lender {
         `Moving to other layers failed (${errorMessage(error)}). Layers ${this.#held.span.start} to ${this.#held.span.end - 1} are still served; trying again.`,
       );
       await clock.sleep(DEFAULTS.retryMs, this.#stopping.signal).catch(() => {}); // stopped: nothing to wake
-      this.#wake();
+      this.#waker.wake();
     }
   }
 
-  /** Frees a span that was moved away from, once the routes that use it are through. */
+  /** Frees a span that was moved away from, once others lead where it led and the routes that use it are through. */
   async #leave(held: Held): Promise<void> {
     const { signal } = this.#stopping;
-    await this.#deps.clock.sleep(DEFAULTS.overlapMs, signal).catch(() => {}); // stopped: free it at once
+    const { clock, directory, model, self } = this.#deps;
+    const others = (): Span[] =>
+      directory.swarm.peers.filter((peer) => peer.model === model.id && peer.peer !== self).flatMap((peer) => peer.serving);
+    const until = clock.now() + DEFAULTS.drainMs;
+    while (!signal.aborted && this.#held && clock.now() < until) {
+      if (!isStillNeeded(held.span, [this.#held.span, ...others()], model.layerCount)) break;
+      if (!this.#leaving.has(held)) {
+        this.#leaving.add(held);
+        this.#announce();
+      }
+      await clock.sleep(DEFAULTS.countsMs, signal).catch(() => {}); // stopped: free it at once
+    }
+    if (this.#leaving.delete(held)) this.#announce();
+    await clock.sleep(DEFAULTS.overlapMs, signal).catch(() => {}); // stopped: free it at once
     await this.#release(held, AbortSignal.any([signal, AbortSignal.timeout(DEFAULTS.drainMs)]));
   }
 
@@ -246,18 +262,19 @@ export class Lender {
   #announce(): void {
     if (this.#stopping.signal.aborted) return;
     const { model, host, desk, directory } = this.#deps;
-    const report = this.#held?.host.report;
-    const announcement: PeerAnnouncement = {
+    const facts = {
       model: model.id,
-      target: this.#target ?? null,
-      serving: this.#held ? [this.#held.span] : [],
-      backend: report?.backend ?? "wasm",
-      layerMs: report?.layerMs ?? null,
-      sessions: desk.openSessions,
-      tokensServed: this.#tokensServed,
       host,
+      target: this.#target,
+      serving: [...(this.#held ? [this.#held] : []), ...this.#leaving].slice(0, DEFAULTS.spansServed).map(({ span }) => span),
+      engine: this.#held?.host,
+      maxLayers: this.#maxLayers,
+      sessions: desk.openSessions,
+      reservedPositions: desk.reservedPositions,
+      cacheBudgetBytes: DEFAULTS.cacheBudgetBytes,
+      tokensServed: this.#tokensServed,
     };
-    directory.announce(announcement);
+    directory.announce(announcementOf(facts));
   }
 
   #counts(): string {
@@ -267,30 +284,5 @@ export class Lender {
   #spawn(work: Promise<void>): void {
     const tracked = work.catch((error: unknown) => this.#fail(error)).finally(() => this.#background.delete(tracked));
     this.#background.add(tracked);
-  }
-
-  #wake(): void {
-    this.#dirty = true;
-    this.#wakeWaiting();
-  }
-
-  /** True when something changed since the last call, false after `ms` of quiet. Throws the reason when stopped. */
-  async #woken(ms: number): Promise<boolean> {
-    const quiet = new AbortController();
-    const woken = new Promise<boolean>((resolve) => {
-      this.#wakeWaiting = () => {
-        this.#dirty = false;
-        resolve(true);
-      };
-      if (this.#dirty) this.#wakeWaiting();
-    });
-    try {
-      return await Promise.race([
-        woken,
-        this.#deps.clock.sleep(ms, AbortSignal.any([quiet.signal, this.#stopping.signal])).then(() => false),
-      ]);
-    } finally {
-      quiet.abort();
-    }
   }
 }

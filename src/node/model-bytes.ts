@@ -3,22 +3,24 @@ import type { HttpDeps } from "../model/http-fetch.ts";
 import { HttpTileSource } from "../model/http-tile-source.ts";
 import { IdbTileStore } from "../model/idb-tile-store.browser.ts";
 import { type BudgetedStore, KeptTiles } from "../model/kept-tiles.ts";
-import { loadSpan } from "../model/load-span.ts";
+import { loadSpan, type LoadSpanOptions, loadSplitSpan } from "../model/load-span.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { memoryNeed, type MemoryLimits, whyTooLarge } from "../model/memory-need.ts";
-import { MountedTileSource } from "../model/mounted-tile-source.browser.ts";
+import type { FolderHandle } from "../model/folder-handle.ts";
+import { MountedTileSource } from "../model/mounted-tile-source.ts";
 import { MemoryTileStore } from "../model/memory-tile-store.ts";
 import type { TileOrigin } from "../model/swarm-sources.ts";
 import { SwarmTileSource } from "../model/swarm-tile-source.ts";
 import type { TilePeers } from "../model/tile-peers.ts";
 import { type TileCounts, TileTally } from "../model/tile-tally.ts";
-import type { SpanSource } from "../protocol/span-plan.ts";
+import { joinParts, type SplitSpan } from "../protocol/span-plan.ts";
 import { fromHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { LoadProgress } from "../shared/progress.ts";
+import type { BackendChoice } from "./handle.ts";
 import { CACHE_BUDGET_BYTES } from "./lender.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -36,6 +38,7 @@ export interface ModelBytesOptions {
   readonly graph: Uint8Array;
   /** The relay's folder of the model. */
   readonly http: HttpDeps & { readonly baseUrl: string };
+  readonly backend: () => BackendChoice;
   readonly clock: Clock;
   readonly log: Log;
   readonly onNotice: (sentence: string) => void;
@@ -90,10 +93,20 @@ export class ModelBytes {
     this.#source = this.#makeSource();
   }
 
-  /** Reads weights from a folder that a person opened before asking any server. It has to hold the model's files; each tile is checked. */
-  mount(folder: FileSystemDirectoryHandle): void {
-    this.#origins = [{ name: `the folder "${folder.name}"`, source: new MountedTileSource(folder) }, ...this.#origins];
+  /** Reads weights from a folder that a person opened before asking any server; each tile is checked. Tells whether it is of use. */
+  async mount(folder: FolderHandle): Promise<void> {
+    const { manifest, onNotice } = this.#options;
+    const source = new MountedTileSource(folder);
+    const why = await source.whyUnfit(manifest.dataFiles);
+    if (why !== undefined) {
+      onNotice(
+        `The folder was not taken: ${why}. Open the folder that holds "${manifest.dataFiles[0]?.path ?? manifest.graph.path}" of ${manifest.name}.`,
+      );
+      return;
+    }
+    this.#origins = [{ name: `the folder "${folder.name}"`, source }, ...originsOf(this.#options)];
     this.#source = this.#makeSource();
+    onNotice(`The weights of ${manifest.name} are read from the folder "${folder.name}" first. Each piece is checked before it is used.`);
   }
 
   setBudget(budgetBytes: number): Promise<void> {
@@ -112,8 +125,8 @@ export class ModelBytes {
    * Throws MODEL_UNSUPPORTED for a span that this device cannot hold, and what loading a span throws; all with what was
    * kept and what a person can do.
    */
-  async loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SpanSource> {
-    const { model, manifest, graph, clock, log } = this.#options;
+  async loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan> {
+    const { model, manifest, graph, backend, clock, log } = this.#options;
     const why = this.#whyNot(span);
     if (why !== undefined) {
       throw new ManyhandsError(
@@ -127,21 +140,22 @@ export class ModelBytes {
       signal.throwIfAborted();
       log.warn("tiles are not exchanged with peers", { reason: errorMessage(error) });
     });
-    const source = await this.#advised(
-      loadSpan({
-        model,
-        manifest,
-        graph,
-        span,
-        source: this.#source,
-        store: this.#store,
-        tally: this.#tally,
-        clock,
-        onProgress: (progress) => onProgress({ ...progress, memoryBytes }),
-        log,
-        signal,
-      }),
-    );
+    const options: LoadSpanOptions = {
+      model,
+      manifest,
+      graph,
+      span,
+      source: this.#source,
+      store: this.#store,
+      tally: this.#tally,
+      clock,
+      onProgress: (progress) => onProgress({ ...progress, memoryBytes }),
+      log,
+      signal,
+    };
+    // On a graphics card parts would bring every hidden state back to the processor, and its runtime leaves no gaps.
+    const isWhole = await mayUseGpu(backend());
+    const source = await this.#advised(isWhole ? loadSpan(options).then((whole) => joinParts([whole])) : loadSplitSpan(options));
     performance.mark("manyhands:tiles", { detail: this.counts });
     return source;
   }
@@ -192,6 +206,13 @@ const hostOf = (url: string): string => new URL(url).host;
 function deviceBytes(): number | undefined {
   const { deviceMemory } = navigator as Navigator & { readonly deviceMemory?: number };
   return deviceMemory === undefined ? undefined : deviceMemory * 1024 ** 3;
+}
+
+async function mayUseGpu(choice: BackendChoice): Promise<boolean> {
+  if (choice === "wasm") return false;
+  // `gpu` is missing in browsers without WebGPU and in insecure contexts, whatever the type says.
+  const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter().catch(() => null);
+  return adapter !== null && adapter !== undefined;
 }
 
 async function openStore({ log, onNotice }: ModelBytesOptions): Promise<BudgetedStore> {

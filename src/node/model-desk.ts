@@ -4,7 +4,7 @@ import type { TileExchange, TileShelf } from "../mesh/tile-exchange.ts";
 import { abortable } from "../shared/abort.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
-import type { BackendChoice } from "./handle.ts";
+import type { FolderHandle } from "../model/folder-handle.ts";
 import { DEFAULTS } from "./model-bytes.ts";
 import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
 import type { OfferedModel } from "./relay-api.ts";
@@ -22,9 +22,10 @@ export interface ModelDeskDeps extends OpenModelDeps {
   readonly desk: SpanDesk;
   readonly startSpan: StartSpan;
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
-  readonly backend: () => BackendChoice;
   /** Bytes of weights that this browser keeps. */
   readonly keepBytes: () => number;
+  /** The folder that a person opened for a model. */
+  readonly folderOf: (model: ModelId) => FolderHandle | undefined;
 }
 
 export interface DeskModel {
@@ -40,6 +41,7 @@ interface Opened extends DeskModel {
 export class ModelDesk {
   readonly #deps: ModelDeskDeps;
   readonly #opening = new Map<ModelId, Promise<Opened>>();
+  readonly #solos = new Set<SoloSpan>();
   readonly #stopping = new AbortController();
   #exchange: Promise<TileExchange> | undefined;
   readonly #shelves = new Set<TileShelf>();
@@ -75,6 +77,12 @@ export class ModelDesk {
     return abortable(opening, signal);
   }
 
+  /** Reads the weights of a model that is open from `folder` from now on; one that is opened later asks by itself. */
+  async mount(id: ModelId, folder: FolderHandle): Promise<void> {
+    const opened = await this.#opening.get(id)?.catch(() => undefined); // told to whoever opened it
+    await opened?.model.bytes.mount(folder);
+  }
+
   /** Holds what is kept to the budget of now, which a person may have changed. */
   async keepBudget(): Promise<void> {
     const { keepBytes, log } = this.#deps;
@@ -96,7 +104,14 @@ export class ModelDesk {
 
   async #open(offer: OfferedModel): Promise<Opened> {
     const { self, relayOrigin, directory, desk, startSpan, backend } = this.#deps;
-    const model = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
+    const opened = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
+    const model: OpenModel = {
+      ...opened,
+      loadSpan: async (...args) => {
+        await this.#freeIdle(); // room for what is loaded now
+        return opened.loadSpan(...args);
+      },
+    };
     const peers = new SwarmPeers({
       self,
       model: model.id,
@@ -105,7 +120,16 @@ export class ModelDesk {
       exchange: (shelf) => this.#share(shelf),
     });
     model.bytes.usePeers(peers);
-    return { model, peers, solo: new SoloSpan({ self, model, desk, startSpan, backend }) };
+    const folder = this.#deps.folderOf(model.id);
+    if (folder) await model.bytes.mount(folder);
+    const solo = new SoloSpan({ self, model, desk, startSpan, backend, clock: this.#deps.clock });
+    this.#solos.add(solo);
+    return { model, peers, solo };
+  }
+
+  /** Frees models that were loaded for prompts which have been answered. */
+  async #freeIdle(): Promise<void> {
+    for (const solo of this.#solos) await solo.free();
   }
 
   /** One exchange for all models. It stops with the desk. */

@@ -5,6 +5,7 @@ import type { HttpFetch } from "../model/http-fetch.ts";
 import { type ModelSummary, summarise } from "../model/model-summary.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
+import type { BackendChoice } from "./handle.ts";
 import type { SpanLoader } from "./lender.ts";
 import { advised, ModelBytes } from "./model-bytes.ts";
 import { openText } from "./open-text.ts";
@@ -18,6 +19,7 @@ export interface OpenModel extends PromptModel, SpanLoader {
 }
 
 export interface OpenModelDeps {
+  readonly backend: () => BackendChoice;
   readonly clock: Clock;
   readonly log: Log;
   readonly onNotice: (sentence: string) => void;

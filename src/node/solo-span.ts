@@ -1,8 +1,9 @@
 // The whole model in this tab, for its own prompts only: what answers when nobody lends.
 import type { GenerateEvent } from "../inference/generate-event.ts";
+import type { Clock } from "../shared/clock.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
-import type { RoutePeer } from "../route/plan-route.ts";
+import type { RoutePeer } from "../route/route-cost.ts";
 import type { BackendChoice } from "./handle.ts";
 import { CACHE_BUDGET_BYTES, type SpanLoader } from "./lender.ts";
 import type { SpanDesk } from "./span-desk.ts";
@@ -11,6 +12,8 @@ import type { SpanHost, StartSpan } from "./span-host.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two progress events. */
   progressMs: 100,
+  /** Milliseconds without a prompt after which the model is freed: from what the browser keeps it is back in a second or two. */
+  idleMs: 5 * 60_000,
 });
 
 export interface SoloSpanDeps {
@@ -19,6 +22,7 @@ export interface SoloSpanDeps {
   readonly desk: SpanDesk;
   readonly startSpan: StartSpan;
   readonly backend: () => BackendChoice;
+  readonly clock: Clock;
 }
 
 export class SoloSpan {
@@ -27,6 +31,8 @@ export class SoloSpan {
   #loading: Promise<void> | undefined;
   #progress: LoadProgress | undefined;
   readonly #stopping = new AbortController();
+  /** Ends the wait after which the model is freed. */
+  #patience = new AbortController();
 
   constructor(deps: SoloSpanDeps) {
     this.#deps = deps;
@@ -36,8 +42,9 @@ export class SoloSpan {
     return { start: 0, end: this.#deps.model.layerCount };
   }
 
-  /** This tab as a peer that serves all layers, once loaded. */
+  /** This tab as a peer that serves all layers, once loaded; whoever looks for a route by it finds it loaded for a while. */
   get peer(): RoutePeer | undefined {
+    this.#wait();
     return this.#host && { peer: this.#deps.self, serving: [this.#span], sessions: 0, layerMs: this.#host.report.layerMs };
   }
 
@@ -56,8 +63,18 @@ export class SoloSpan {
     }
   }
 
+  /** Frees the model unless a prompt runs on it: the next one loads it again. */
+  async free(): Promise<void> {
+    const host = this.#host;
+    if (!host || host.openSessions > 0) return;
+    this.#forget(host);
+    this.#deps.desk.remove(host);
+    await host.dispose();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#patience.abort();
     await this.#loading?.catch(() => {}); // told to whoever waited for it
     await this.#host?.dispose();
   }
@@ -69,9 +86,27 @@ export class SoloSpan {
     const host = await startSpan(source, { backend: backend(), cacheBudgetBytes: CACHE_BUDGET_BYTES, share: 1 }, signal);
     desk.add(host, { onlySelf: true });
     this.#host = host;
-    void host.died.then(() => {
-      this.#host = undefined;
-      this.#loading = undefined;
-    });
+    host.on("sessions:changed", () => this.#wait());
+    void host.died.then(() => this.#forget(host));
+    this.#wait();
+  }
+
+  #forget(host: SpanHost): void {
+    if (this.#host !== host) return;
+    this.#patience.abort();
+    this.#host = undefined;
+    this.#loading = undefined;
+  }
+
+  /** Counts the idle time anew. */
+  #wait(): void {
+    this.#patience.abort();
+    if (!this.#host) return;
+    const patience = new AbortController();
+    this.#patience = patience;
+    this.#deps.clock.sleep(DEFAULTS.idleMs, patience.signal).then(
+      () => this.free(),
+      () => {}, // asked again, or freed already
+    );
   }
 }

@@ -5,7 +5,7 @@ import type { SpanServiceEvents } from "../inference/span-service.ts";
 import type { DetachedLink, Link } from "../mesh/link.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { joinLinks, openPortLink } from "../mesh/port-link.ts";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import { type SpanPlan, spanBuffers, type SplitSpan } from "../protocol/span-plan.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { Emitter } from "../shared/events.ts";
@@ -52,7 +52,7 @@ class WorkerSpan implements SpanHost {
   readonly #moved = new Map<number, () => void>();
   readonly #death = Promise.withResolvers<Error>();
   #report: EngineReport | undefined;
-  #openSessions = 0;
+  #sessions: SpanServiceEvents["sessions:changed"] = { open: 0, reservedPositions: 0 };
   #links = 0;
   #dead: Error | undefined;
   #disposed: Promise<void> | undefined;
@@ -76,7 +76,11 @@ class WorkerSpan implements SpanHost {
   }
 
   get openSessions(): number {
-    return this.#openSessions;
+    return this.#sessions.open;
+  }
+
+  get reservedPositions(): number {
+    return this.#sessions.reservedPositions;
   }
 
   on<Name extends keyof SpanServiceEvents>(name: Name, listener: (payload: SpanServiceEvents[Name]) => void): () => void {
@@ -84,13 +88,12 @@ class WorkerSpan implements SpanHost {
   }
 
   /** Throws ENGINE_FAILED or MODEL_UNSUPPORTED. */
-  async load(source: SpanSource, options: EngineOptions): Promise<void> {
-    const buffers = new Set([source.graph.buffer, ...source.externalData.map((file) => file.data.buffer)]);
+  async load(source: SplitSpan, options: EngineOptions): Promise<void> {
     const page = proxy({
       open: (peer: PeerId, protocol: string) => this.#open(peer, protocol),
       tell: (event: SpanWorkerEvent) => this.#hear(event),
     });
-    const outcome = await this.#alive<Outcome<EngineReport>>(this.#api.load(transfer(source, [...buffers]), options, page));
+    const outcome = await this.#alive<Outcome<EngineReport>>(this.#api.load(transfer(source, spanBuffers(source)), options, page));
     if (!outcome.ok) throw new ManyhandsError(outcome.code, outcome.message);
     this.#report = outcome.value;
   }
@@ -160,8 +163,8 @@ class WorkerSpan implements SpanHost {
         this.#emitter.emit("frame:refused", event.refused);
         return;
       case "sessions":
-        this.#openSessions = event.open;
-        this.#emitter.emit("sessions:changed", { open: event.open });
+        this.#sessions = event.sessions;
+        this.#emitter.emit("sessions:changed", event.sessions);
         return;
       case "link-closed":
         this.#moved.get(event.id)?.();
@@ -182,10 +185,10 @@ class WorkerSpan implements SpanHost {
   #die(message: string): void {
     if (this.#dead) return;
     this.#dead = new ManyhandsError("ENGINE_FAILED", message);
-    this.#openSessions = 0;
+    this.#sessions = { open: 0, reservedPositions: 0 };
     for (const release of this.#moved.values()) release();
     this.#moved.clear();
     this.#death.resolve(this.#dead);
-    this.#emitter.emit("sessions:changed", { open: 0 });
+    this.#emitter.emit("sessions:changed", this.#sessions);
   }
 }

@@ -1,7 +1,7 @@
 // Worker contract of a span: what the page asks of the worker that holds it, and what that worker tells and asks the page.
 import type { EngineOptions, EngineReport } from "../engine/contract.ts";
 import type { SpanServiceEvents } from "../inference/span-service.ts";
-import type { SpanSource } from "../protocol/span-plan.ts";
+import type { SplitSpan } from "../protocol/span-plan.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 
@@ -22,7 +22,7 @@ export type SpanWorkerEvent =
   /** Sums over the steps since the last such event, one for each requester. */
   | { readonly kind: "served"; readonly served: readonly SpanServiceEvents["span:served"][] }
   | { readonly kind: "refused"; readonly refused: SpanServiceEvents["frame:refused"] }
-  | { readonly kind: "sessions"; readonly open: number }
+  | { readonly kind: "sessions"; readonly sessions: SpanServiceEvents["sessions:changed"] }
   | { readonly kind: "link-closed"; readonly id: number }
   | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly message: string; readonly fields: object };
 
@@ -35,7 +35,7 @@ export interface SpanPageApi {
 
 /** What the worker does for the page. One `load`, before anything else. */
 export interface SpanWorkerApi {
-  load(source: SpanSource, options: EngineOptions, page: SpanPageApi): Promise<Outcome<EngineReport>>;
+  load(source: SplitSpan, options: EngineOptions, page: SpanPageApi): Promise<Outcome<EngineReport>>;
   accept(link: MovedLink): void;
   /** Takes no new sessions; resolves when the last one has ended. */
   retire(): Promise<void>;

@@ -34,6 +34,11 @@ export class SpanDesk implements Observable<SpanServiceEvents> {
     return this.#held.reduce((sum, { host }) => sum + host.openSessions, 0);
   }
 
+  /** Positions that the open sessions may fill, all together. */
+  get reservedPositions(): number {
+    return this.#held.reduce((sum, { host }) => sum + host.reservedPositions, 0);
+  }
+
   /** Hands links for `host`'s span to it from now on. */
   add(host: SpanHost, options: { readonly onlySelf: boolean } = { onlySelf: false }): void {
     const { model, span } = host.plan;
@@ -46,7 +51,7 @@ export class SpanDesk implements Observable<SpanServiceEvents> {
       );
     host.on("span:served", (served) => this.#emitter.emit("span:served", served));
     host.on("frame:refused", (refused) => this.#emitter.emit("frame:refused", refused));
-    host.on("sessions:changed", () => this.#emitter.emit("sessions:changed", { open: this.openSessions }));
+    host.on("sessions:changed", () => this.#changed());
     void host.died.then(() => this.remove(host));
   }
 
@@ -59,7 +64,12 @@ export class SpanDesk implements Observable<SpanServiceEvents> {
       this.#handled.get(protocol)?.();
       this.#handled.delete(protocol);
     }
-    this.#emitter.emit("sessions:changed", { open: this.openSessions });
+    this.#changed();
+  }
+
+  #changed(): void {
+    const { openSessions, reservedPositions } = this;
+    this.#emitter.emit("sessions:changed", { open: openSessions, reservedPositions });
   }
 
   #take(protocol: string, link: Link): void {

@@ -2,13 +2,15 @@
 import type { EngineOptions, EngineReport } from "../engine/contract.ts";
 import type { SpanServiceEvents } from "../inference/span-service.ts";
 import type { Link } from "../mesh/link.ts";
-import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
+import type { SpanPlan, SplitSpan } from "../protocol/span-plan.ts";
 import type { Observable } from "../shared/events.ts";
 
 export interface SpanHost extends Observable<SpanServiceEvents> {
   readonly plan: SpanPlan;
   readonly report: EngineReport;
   readonly openSessions: number;
+  /** Positions that the open sessions may fill, all together. */
+  readonly reservedPositions: number;
   /** Serves one link until it closes. */
   accept(link: Link): void;
   /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
@@ -21,4 +23,4 @@ export interface SpanHost extends Observable<SpanServiceEvents> {
 }
 
 /** Builds a span and serves it; takes over the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
-export type StartSpan = (source: SpanSource, options: EngineOptions, signal: AbortSignal) => Promise<SpanHost>;
+export type StartSpan = (source: SplitSpan, options: EngineOptions, signal: AbortSignal) => Promise<SpanHost>;

@@ -77,7 +77,7 @@ function serve(engine: LocalEngine, page: Remote<SpanPageApi>): Loaded {
     if (tally.add(step)) setTimeout(() => tell({ kind: "served", served: tally.take() }), DEFAULTS.servedMs);
   });
   service.on("frame:refused", (refused) => tell({ kind: "refused", refused }));
-  service.on("sessions:changed", ({ open: sessions }) => tell({ kind: "sessions", open: sessions }));
+  service.on("sessions:changed", (sessions) => tell({ kind: "sessions", sessions }));
   return { engine, service, tell };
 }
 

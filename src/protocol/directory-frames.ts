@@ -28,6 +28,16 @@ export const PeerAnnouncement = v.strictObject({
   tokensServed: natural(Number.MAX_SAFE_INTEGER),
   /** `page`, `widget` or `volunteer`: what kind of host the peer runs in. */
   host: v.picklist(["page", "widget", "volunteer"]),
+  /** The most layers that the peer has room for, where that is fewer than the model has. */
+  maxLayers: v.optional(v.pipe(natural(LIMITS.layers), v.minValue(1))),
+  /** Bytes of key/value cache that no session has reserved, in coarse steps. */
+  freeCacheBytes: v.optional(natural(Number.MAX_SAFE_INTEGER)),
+  /** Peers of one class compute the same bytes. */
+  determinismClass: v.optional(v.pipe(v.string(), v.maxLength(LIMITS.classLength))),
+  /** Round trips that it measured to peers near it in the last minutes, in milliseconds, coarsely rounded. */
+  neighbours: v.optional(
+    v.pipe(v.array(v.strictObject({ peer: peerId, rttMs: v.pipe(v.number(), v.finite(), v.minValue(0)) })), v.maxLength(LIMITS.neighbours)),
+  ),
 });
 export type PeerAnnouncement = v.InferOutput<typeof PeerAnnouncement>;
 

@@ -1,4 +1,5 @@
 // What a worker must know of a span to run it: plain data that crosses from the page to its engine worker.
+import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 
 /** A tensor that crosses a boundary between layers: `[1, positions, width]`. */
@@ -87,6 +88,38 @@ export interface SpanSource {
   /** Where the span has block-quantized weights. */
   readonly converted?: ConvertedSpan | undefined;
 }
+
+/**
+ * A whole span in parts, first to last. Each becomes a runtime session of its own that feeds the next: a runtime's heap
+ * never shrinks and needs half as much again of what one session holds while that is built (docs/decisions.md).
+ */
+export interface SplitSpan {
+  /** Of all parts together. */
+  readonly plan: SpanPlan;
+  readonly parts: readonly SpanSource[];
+}
+
+/** All parts as one span. Throws BAD_INPUT where there are none. */
+export function joinParts(parts: readonly SpanSource[]): SplitSpan {
+  const [first, last] = [parts[0]?.plan, parts.at(-1)?.plan];
+  if (!first || !last) throw new ManyhandsError("BAD_INPUT", "a span has at least one part");
+  const plan: SpanPlan = {
+    ...first,
+    span: { start: first.span.start, end: last.span.end },
+    boundaryOut: last.boundaryOut,
+    logits: last.logits,
+    caches: parts.flatMap((part) => part.plan.caches),
+  };
+  return { plan, parts };
+}
+
+/** What a span hands over when it moves to another thread. */
+export function spanBuffers({ parts }: SplitSpan): ArrayBuffer[] {
+  return [...new Set(parts.flatMap((part) => [part.graph.buffer, ...part.externalData.map(({ data }) => data.buffer)]))];
+}
+
+/** Bytes of unpacked weights at most, in a WebAssembly heap of 4 GB beside caches and gaps; beyond, they run packed. */
+export const MAX_UNPACKED_BYTES = 1.5e9;
 
 /** Bytes of f32 weights that a conversion makes. */
 export function convertedBytes({ conversions }: ConvertedSpan): number {

@@ -38,6 +38,10 @@ export const LIMITS = Object.freeze({
   layers: 512,
   /** Peers in a directory snapshot. */
   directoryPeers: 4096,
+  /** Peers to which one peer tells its round trips: what a snapshot of that many peers has room for. */
+  neighbours: 8,
+  /** Characters of the name of a determinism class: runtime, version, backend, what was done to the weights. */
+  classLength: 256,
   /** Characters of a name that a person or operator chose. */
   nameLength: 80,
 });

@@ -32,3 +32,10 @@ export function isCovered(span: Span, others: readonly Span[]): boolean {
     ).length === 0
   );
 }
+
+/** Whether spans that meet end to end lead from layer 0 to the last: only those make a route. */
+export function isRouted(spans: readonly Span[], layerCount: number): boolean {
+  const reached = new Set([0]);
+  for (const { start, end } of spans.toSorted((a, b) => a.start - b.start)) if (reached.has(start)) reached.add(end);
+  return reached.has(layerCount);
+}

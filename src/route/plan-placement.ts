@@ -1,44 +1,35 @@
 // Who should hold which layers. Pure: every peer plans for all from the same swarm and applies its own entry.
-import { type PeerId, type Span, spanLength } from "../shared/ids.ts";
-import { findGaps, isCovered, isValidSpan } from "./coverage.ts";
+import { type PeerId, sameSpan, type Span, spanLength } from "../shared/ids.ts";
+import { findGaps, isCovered, isRouted, isValidSpan } from "./coverage.ts";
+import { type Holding, LayerWeights, type PlacementPeer } from "./layer-weights.ts";
+import { moveReplicas, shiftCuts } from "./rebalance.ts";
+import { choosePipelines, shareLayers } from "./share-layers.ts";
 
-export interface PlacementPeer {
-  readonly peer: PeerId;
-  /** Order of joining as the relay counts it; breaks every tie. */
-  readonly joined: number;
-  /** What the peer holds or is about to hold; undefined while it has not chosen. */
-  readonly span: Span | undefined;
-}
-
-interface Holding {
-  readonly peer: PlacementPeer;
-  span: Span;
-}
+/** Plans made from one another until they stay the same. */
+const MOST_ROUNDS = 8;
 
 /**
- * A span for every peer, moving as little as possible: peers keep what they hold, gaps go to spare peers and then to
- * a neighbour, and each spare peer takes the upper half of the longest span. Once every span is one layer long,
- * spare peers become replicas of the layers with the fewest.
+ * A span for every peer, moving as little as possible: peers keep what they hold; gaps go to spare peers, then to
+ * neighbours with room. A spare peer that has not said what it can hold takes the upper half of the longest span of its
+ * like; one that has becomes a replica where the lightest layer is, as long as it can hold, since halving a span adds a
+ * hop and no pipeline. Then replicas move to lighter layers and cuts shift, where that gains a fifth.
  *
- * With up to `layerCount` peers the spans are disjoint and cover `[0, layerCount)`. A fixed point: planning again from
- * the planned spans gives the same spans.
+ * A route through all layers is there wherever the peers have the room; a peer with room for nothing has no entry. A
+ * fixed point: planning again from the planned spans gives the same spans.
  */
 export function planPlacement(peers: readonly PlacementPeer[], layerCount: number): ReadonlyMap<PeerId, Span> {
-  const { holdings, spares } = claim(peers, layerCount);
-  fillGaps(holdings, spares, layerCount);
-  const plan = new Map<PeerId, Span>();
-  for (const spare of spares) {
-    const longest = longestHolding(holdings);
-    if (longest && spanLength(longest.span) > 1) {
-      const middle = longest.span.start + Math.ceil(spanLength(longest.span) / 2);
-      holdings.push({ peer: spare, span: { start: middle, end: longest.span.end } });
-      longest.span = { start: longest.span.start, end: middle };
-    } else {
-      plan.set(spare.peer, fewestReplicas(holdings, [...plan.values()]));
-    }
+  let entries = peers
+    .filter(({ maxLayers }) => maxLayers !== 0)
+    // Speed moves layers only to peers that said how many they can hold.
+    .map((peer) => (peer.maxLayers === undefined ? { ...peer, layerMs: undefined } : peer))
+    .toSorted((a, b) => a.joined - b.joined);
+  for (let round = 0; ; round++) {
+    const holdings = planOnce(entries, layerCount);
+    const plan = new Map(holdings.map(({ peer, span }) => [peer.peer, span]));
+    const next = entries.map((entry) => ({ ...entry, span: plan.get(entry.peer) }));
+    if (round === MOST_ROUNDS || next.every(({ span }, index) => isSame(span, entries[index]?.span))) return plan;
+    entries = next;
   }
-  for (const { peer, span } of holdings) plan.set(peer.peer, span);
-  return plan;
 }
 
 /**
@@ -49,51 +40,139 @@ export function mayRelease(current: Span, target: Span, servedByOthers: readonly
   return isCovered(current, [target, ...servedByOthers]);
 }
 
-/** Shorter spans claim first, so that whoever took half of a long one keeps it and the long one is trimmed. */
+const isSame = (a: Span | undefined, b: Span | undefined): boolean => a === b || (a !== undefined && b !== undefined && sameSpan(a, b));
+const roomOf = ({ maxLayers }: PlacementPeer): number => maxLayers ?? Number.POSITIVE_INFINITY;
+
+function planOnce(peers: readonly PlacementPeer[], layerCount: number): readonly Holding[] {
+  let { holdings, spares } = claim(peers, layerCount);
+  fillGaps(holdings, spares, layerCount);
+  const spans = holdings.map(({ span }) => span);
+  if (!isRouted(spans, layerCount)) {
+    const { groups } = choosePipelines(peers, layerCount);
+    const first = (groups[0] ?? []).toSorted(
+      (a, b) => (a.span?.start ?? layerCount) - (b.span?.start ?? layerCount) || a.joined - b.joined,
+    );
+    const shares = shareLayers(first, layerCount);
+    if (shares && first.length > 0) {
+      let start = 0;
+      holdings = first.map((peer, index) => ({ peer, span: { start, end: (start += shares[index] ?? 0) } }));
+      const inFirst = new Set(first);
+      spares = peers.filter((peer) => !inFirst.has(peer));
+    }
+  }
+  placeSpares(holdings, spares, layerCount);
+  moveReplicas(holdings, layerCount);
+  shiftCuts(holdings, layerCount);
+  return holdings;
+}
+
+/**
+ * Those who told their room keep what they hold. Of the others shorter spans claim first, so that whoever took half of a
+ * long one keeps it and the long one is trimmed.
+ */
 function claim(peers: readonly PlacementPeer[], layerCount: number): { holdings: Holding[]; spares: PlacementPeer[] } {
   const holdings: Holding[] = [];
-  const spares: PlacementPeer[] = [];
-  const byJoining = peers.toSorted((a, b) => a.joined - b.joined);
-  const placed = byJoining.flatMap((peer) => (peer.span && isValidSpan(peer.span, layerCount) ? [{ peer, span: peer.span }] : []));
+  const placed = peers.flatMap((peer) => (peer.span && isValidSpan(peer.span, layerCount) ? [{ peer, span: peer.span }] : []));
+  for (const { peer, span } of placed) {
+    if (peer.maxLayers === undefined) continue;
+    holdings.push({ peer, span: { start: span.start, end: Math.min(span.end, span.start + peer.maxLayers) } });
+  }
+  const taken = Array.from({ length: layerCount }, () => false);
   for (const { peer, span } of placed.toSorted((a, b) => spanLength(a.span) - spanLength(b.span))) {
-    const free = findGaps(
+    if (peer.maxLayers !== undefined) continue;
+    const free = longestFree(span, taken);
+    if (!free) continue;
+    holdings.push({ peer, span: free });
+    taken.fill(true, free.start, free.end);
+  }
+  const holding = new Set(holdings.map(({ peer }) => peer));
+  return { holdings, spares: peers.filter((peer) => !holding.has(peer)) };
+}
+
+function longestFree(span: Span, taken: readonly boolean[]): Span | undefined {
+  let free: Span | undefined;
+  for (let start = span.start; start < span.end; start++) {
+    let end = start;
+    while (end < span.end && !taken[end]) end++;
+    if (end - start > (free ? spanLength(free) : 0)) free = { start, end };
+    start = Math.max(start, end);
+  }
+  return free;
+}
+
+/**
+ * Gaps go to spare peers, longest first, to the roomiest; then to the neighbour that holds least; then to a peer whose
+ * layers all have another holder. Takes used spares out. Leaves gaps where nobody has room.
+ */
+function fillGaps(holdings: Holding[], spares: PlacementPeer[], layerCount: number): void {
+  for (;;) {
+    const gaps = findGaps(
       holdings.map((holding) => holding.span),
       layerCount,
-    )
-      .map((gap) => ({ start: Math.max(gap.start, span.start), end: Math.min(gap.end, span.end) }))
-      .filter((piece) => piece.start < piece.end)
-      .toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
-    if (free[0]) holdings.push({ peer, span: free[0] });
+    ).toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
+    if (!gaps.some((gap) => fillGap(gap, holdings, spares, layerCount))) return;
   }
-  for (const peer of byJoining) if (!holdings.some((holding) => holding.peer === peer)) spares.push(peer);
-  return { holdings, spares };
 }
 
-/** Gaps go to spare peers, longest first; what is left to the neighbour that holds least. Takes used spares out. */
-function fillGaps(holdings: Holding[], spares: PlacementPeer[], layerCount: number): void {
-  const gaps = findGaps(
-    holdings.map((holding) => holding.span),
-    layerCount,
-  ).toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
-  for (const gap of gaps) {
-    const spare = spares.shift();
-    if (spare) {
-      holdings.push({ peer: spare, span: gap });
+function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], layerCount: number): boolean {
+  const spare = spares.toSorted((a, b) => (roomOf(a) === roomOf(b) ? 0 : roomOf(b) - roomOf(a)))[0];
+  if (spare) {
+    spares.splice(spares.indexOf(spare), 1);
+    holdings.push({ peer: spare, span: { start: gap.start, end: Math.min(gap.end, gap.start + roomOf(spare)) } });
+    return true;
+  }
+  const neighbour = holdings
+    .filter(({ peer, span }) => (span.end === gap.start || span.start === gap.end) && spanLength(span) < roomOf(peer))
+    .toSorted((a, b) => spanLength(a.span) - spanLength(b.span) || a.peer.joined - b.peer.joined)[0];
+  if (neighbour) {
+    const { start, end } = neighbour.span;
+    const more = Math.min(spanLength(gap), roomOf(neighbour.peer) - spanLength(neighbour.span));
+    neighbour.span = end === gap.start ? { start, end: end + more } : { start: start - more, end };
+    return true;
+  }
+  const { holders } = new LayerWeights(layerCount, holdings);
+  const spared = holdings
+    .filter(({ span }) => holders.slice(span.start, span.end).every((count) => count > 1))
+    .toSorted((a, b) => b.peer.joined - a.peer.joined)[0];
+  if (!spared) return false;
+  spared.span = { start: gap.start, end: Math.min(gap.end, gap.start + roomOf(spared.peer)) };
+  return true;
+}
+
+function placeSpares(holdings: Holding[], spares: readonly PlacementPeer[], layerCount: number): void {
+  const left: PlacementPeer[] = [];
+  for (const spare of spares) {
+    const longest = spare.maxLayers === undefined ? longestHalvable(holdings) : undefined;
+    if (!longest) {
+      left.push(spare);
       continue;
     }
-    const neighbour = holdings
-      .filter(({ span }) => span.end === gap.start || span.start === gap.end)
-      .toSorted((a, b) => spanLength(a.span) - spanLength(b.span) || a.peer.joined - b.peer.joined)[0];
-    if (neighbour) neighbour.span = { start: Math.min(neighbour.span.start, gap.start), end: Math.max(neighbour.span.end, gap.end) };
+    const middle = longest.span.start + Math.ceil(spanLength(longest.span) / 2);
+    holdings.push({ peer: spare, span: { start: middle, end: longest.span.end } });
+    longest.span = { start: longest.span.start, end: middle };
   }
+  const weights = new LayerWeights(layerCount, holdings);
+  const homeless: PlacementPeer[] = [];
+  const place = (peer: PlacementPeer, span: Span): void => {
+    const holding = { peer, span };
+    holdings.push(holding);
+    weights.add(holding);
+  };
+  for (const peer of left) {
+    const { span } = peer;
+    if (span && isValidSpan(span, layerCount) && spanLength(span) <= roomOf(peer) && weights.isCut(span.start) && weights.isCut(span.end))
+      place(peer, span);
+    else homeless.push(peer);
+  }
+  for (const peer of homeless) place(peer, weights.window(peer.maxLayers));
 }
 
-function longestHolding(holdings: readonly Holding[]): Holding | undefined {
-  return holdings.toSorted((a, b) => spanLength(b.span) - spanLength(a.span) || a.span.start - b.span.start)[0];
-}
-
-function fewestReplicas(holdings: readonly Holding[], replicas: readonly Span[]): Span {
-  const count = (span: Span): number => replicas.filter((replica) => replica.start === span.start).length;
-  const lightest = holdings.toSorted((a, b) => count(a.span) - count(b.span) || a.span.start - b.span.start)[0];
-  return lightest?.span ?? { start: 0, end: 1 };
+function longestHalvable(holdings: readonly Holding[]): Holding | undefined {
+  let longest: Holding | undefined;
+  for (const holding of holdings) {
+    if (holding.peer.maxLayers !== undefined || spanLength(holding.span) < 2) continue;
+    const more = longest ? spanLength(holding.span) - spanLength(longest.span) : 1;
+    if (more > 0 || (more === 0 && longest && holding.span.start < longest.span.start)) longest = holding;
+  }
+  return longest;
 }

@@ -30,3 +30,7 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
 export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: hex.length / 2 }, (_, index) => Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16));
 }
+
+/** Zeros whose memory can be given back at once, by their buffer's `resize(0)`, whoever still refers to it. */
+export const shrinkableBytes = (length: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }), 0, length);

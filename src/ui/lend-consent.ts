@@ -1,16 +1,25 @@
 // What a person agrees to before this tab loads or computes anything for others.
 import { LitElement, css, html, type TemplateResult } from "lit";
-import type { ModelOffer } from "../node/handle.ts";
+import { type ModelOffer, mostBytes } from "../node/handle.ts";
 import { formatBytes } from "./format.ts";
 import { base, buttons } from "./shared-styles.ts";
 
 /** The node and its runtime on the wire, compressed: told before they are fetched. Measured on the built site. */
 const SOFTWARE_BYTES = { wasm: 4_000_000, withWebGpu: 11_000_000 } as const;
 
+/** Of key/value caches for all sessions together, as the node allows. */
+const CACHE_BYTES = 256 * 1024 * 1024;
+
 /** What lending fetches, in words, known or not. */
 export function fetchSentence(model: ModelOffer | undefined): string {
   const weights = model === undefined ? "the layers that it will hold" : `at most ${formatBytes(model.sizeBytes)} of the model`;
   return `${weights} and about ${formatBytes(SOFTWARE_BYTES.wasm)} of software (up to ${formatBytes(SOFTWARE_BYTES.withWebGpu)} where the graphics card is used)`;
+}
+
+/** What lending takes of this device's memory, the caches of its sessions with it. */
+export function memorySentence(model: ModelOffer | undefined): string {
+  if (model === undefined) return "How much memory it needs is told before it loads.";
+  return `All of ${model.name} would need up to ${formatBytes(mostBytes(model, CACHE_BYTES))} of memory; what this device cannot hold it leaves to others.`;
 }
 
 export class LendConsent extends LitElement {
@@ -58,7 +67,7 @@ export class LendConsent extends LitElement {
           <dt>What happens</dt>
           <dd>
             This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for whoever asks,
-            at most as much as you allow.
+            at most as much as you allow. ${memorySentence(this.model)}
           </dd>
         </div>
         <div>

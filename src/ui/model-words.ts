@@ -1,5 +1,5 @@
 // Models in words: what the swarm does with one, and what this device can hold of it. Pure.
-import { layersThatFit, type Device, type ModelOffer, type ModelStanding } from "../node/handle.ts";
+import { layersThatFit, type Device, type ModelOffer, type ModelStanding, unpackedTimes } from "../node/handle.ts";
 import { formatBytes, formatCount, plural } from "./format.ts";
 
 /** What the swarm does with a model now, in a few words for a list of choices. */
@@ -10,8 +10,13 @@ export function standingWords(standing: ModelStanding | undefined): string {
 }
 
 /** What this device can hold, as a sentence. */
-export function fitWords(model: Pick<ModelOffer, "layerCount" | "layerBytes" | "edgeBytes" | "cacheBytes">, device: Device): string {
-  const { layerCount, layerBytes, edgeBytes, cacheBytes } = model;
+export function fitWords(
+  model: Pick<ModelOffer, "layerCount" | "layerBytes" | "edgeBytes" | "cacheBytes" | "dtype">,
+  device: Device,
+): string {
+  const { layerCount, edgeBytes, cacheBytes } = model;
+  // A graphics card runs packed weights as they come.
+  const layerBytes = model.layerBytes * (device.gpuBufferBytes === undefined ? unpackedTimes(model.dtype) : 1);
   const layers = layersThatFit({ layerCount, layerBytes, edgeBytes, cacheBytesPerLayer: cacheBytes / layerCount }, device);
   if (layers === 0) return "Too large for this device, one layer at a time too.";
   if (layers === layerCount) return layerCount === 1 ? "This device can hold it." : `This device can hold all ${layerCount} layers.`;

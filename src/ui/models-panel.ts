@@ -1,27 +1,26 @@
 // Models: what the operator offers and this device can hold, other good ones, and how one is added.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
-import { CATALOG, type CatalogEntry, type Device, estimateSizes, type ModelOffer } from "../node/handle.ts";
+import { CATALOG, type CatalogEntry, type Device, estimateSizes, type FolderHandle, type ModelOffer } from "../node/handle.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { addCommand, factsWords, fitWords, readDevice, readHubId, standingWords } from "./model-words.ts";
 import type { NodeController } from "./node-controller.ts";
-import { base, buttons, fields, panel } from "./shared-styles.ts";
+import { base, buttons, fields, panel, stacked, tables } from "./shared-styles.ts";
 import { Watch } from "./watch.ts";
 
 /** Chromium tells its memory; the platform's types do not know that. */
 const browser: Navigator & { readonly deviceMemory?: number } = navigator;
+/** Chromium opens folders to pages; other browsers do not. */
+const opener = globalThis as { readonly showDirectoryPicker?: (options: { readonly id: string }) => Promise<FolderHandle> };
 
 export class ModelsPanel extends LitElement {
   static override styles = [
     base,
     panel,
+    stacked,
+    tables,
     buttons,
     fields,
     css`
-      .panel {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 18px;
-      }
       .offers {
         display: grid;
         grid-template-columns: repeat(auto-fill, minmax(min(320px, 100%), 1fr));
@@ -54,25 +53,13 @@ export class ModelsPanel extends LitElement {
         border-color: var(--accent);
       }
       .scroll {
-        position: relative; /* what is hidden from the eye inside stays inside */
-        overflow-x: auto;
         margin-top: 8px;
-      }
-      table {
-        width: 100%;
-        border-collapse: collapse;
-        font-size: 0.875rem;
-        font-variant-numeric: tabular-nums;
       }
       th,
       td {
-        padding: 8px 14px 8px 0;
-        text-align: start;
         vertical-align: top;
-        border-bottom: 1px solid var(--edge);
       }
       thead th {
-        color: var(--soft);
         white-space: nowrap;
       }
       .own {
@@ -98,17 +85,25 @@ export class ModelsPanel extends LitElement {
       }
     `,
   ];
-  static override properties = { controller: { attribute: false }, device: { state: true }, typed: { state: true } };
+  static override properties = {
+    controller: { attribute: false },
+    device: { state: true },
+    typed: { state: true },
+    trouble: { state: true },
+  };
 
   declare controller: NodeController;
   declare device: Device;
   /** What stands in the field for a hub id. */
   declare typed: string;
+  /** Why a folder could not be opened. */
+  declare trouble: string;
   #asked = false;
 
   constructor() {
     super();
     this.typed = "";
+    this.trouble = "";
     this.device = { memoryBytes: undefined, gpuBufferBytes: undefined };
     new Watch(this, () => [this.controller]);
   }
@@ -125,6 +120,17 @@ export class ModelsPanel extends LitElement {
     void readDevice(browser, navigator.gpu).then((device) => (this.device = device));
   }
 
+  async #openFolder(model: ModelOffer): Promise<void> {
+    this.trouble = "";
+    try {
+      const folder = await opener.showDirectoryPicker?.({ id: "manyhands-model" });
+      if (folder) this.controller.mountFolder(model.id, folder);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") return; // the person changed their mind
+      this.trouble = "This browser did not open the folder. Nothing has changed: try again, or choose another one.";
+    }
+  }
+
   protected override render(): TemplateResult {
     const { models } = this.controller.view;
     const memory = this.device.memoryBytes;
@@ -137,6 +143,7 @@ export class ModelsPanel extends LitElement {
               ${models.map((model) => this.#offer(model))}
             </ul>`
       }
+      <p class="small" role="status" data-testid="folder-trouble">${this.trouble}</p>
       <details @toggle=${this.#onOpen}>
         <summary data-testid="models-more">More good models, and your own</summary>
         <p class="small soft">
@@ -158,23 +165,38 @@ export class ModelsPanel extends LitElement {
           </table>
         </div>
         ${this.#own()}
+        <p class="small soft" data-testid="folder-words">
+          ${
+            opener.showDirectoryPicker === undefined
+              ? "This browser does not open folders to a page (Chrome and Edge do), so weights that are on this device already are fetched all the same."
+              : "A folder on this device that holds a model's files can be read instead of fetching them: each piece is checked as if it came from elsewhere."
+          }
+        </p>
       </details>
     </section>`;
   }
 
   #offer(model: ModelOffer): TemplateResult {
-    const { standings, askWish, lendWish, models } = this.controller.view;
+    const { standings, models, folders } = this.controller.view;
+    const folder = folders.get(model.id);
     const standing = standings.find((each) => each.model === model.id);
-    const toggle = (wish: string | undefined): ModelOffer["id"] | undefined => (wish === model.id ? undefined : model.id);
     return html`<li class=${standing?.isServed === true ? "served" : ""} data-testid="model" data-model=${model.id}>
       <h3>${model.name}</h3>
       <p class="small">${model.chat ? "Answers questions" : "Goes on with a text"}; ${standingWords(standing)}.</p>
       <p class="small soft">${factsWords(model)}. ${fitWords(model, this.device)}</p>
+      ${folder === undefined ? nothing : html`<p class="small" data-testid="model-folder">Weights are looked for in the folder “${folder.name}” first.</p>`}
+      ${this.#verbs(model, models.length > 1)}
+    </li>`;
+  }
+
+  #verbs(model: ModelOffer, hasChoice: boolean): TemplateResult | typeof nothing {
+    const { askWish, lendWish } = this.controller.view;
+    const toggle = (wish: string | undefined): ModelOffer["id"] | undefined => (wish === model.id ? undefined : model.id);
+    if (!hasChoice && opener.showDirectoryPicker === undefined) return nothing;
+    return html`<div class="verbs">
       ${
-        models.length < 2
-          ? nothing
-          : html`<div class="verbs">
-              <button
+        hasChoice
+          ? html`<button
                 type="button"
                 class="button slim"
                 data-testid="model-ask"
@@ -193,15 +215,34 @@ export class ModelsPanel extends LitElement {
                 @click=${() => this.controller.setLendModel(toggle(lendWish))}
               >
                 Lend this one
-              </button>
-            </div>`
+              </button>`
+          : nothing
       }
-    </li>`;
+      ${
+        opener.showDirectoryPicker === undefined
+          ? nothing
+          : html`<button
+              type="button"
+              class="button slim"
+              data-testid="model-folder-open"
+              aria-label="Read the weights of ${model.name} from a folder on this device"
+              @click=${() => void this.#openFolder(model)}
+            >
+              Read from a folder…
+            </button>`
+      }
+    </div>`;
   }
 
   #entry(entry: CatalogEntry): TemplateResult {
     const { sizeBytes, layerBytes, edgeBytes, cacheBytes } = estimateSizes(entry);
-    const shape = { layerCount: entry.layers, layerBytes, edgeBytes, cacheBytes: cacheBytes * entry.layers };
+    const shape = {
+      layerCount: entry.layers,
+      layerBytes,
+      edgeBytes,
+      cacheBytes: cacheBytes * entry.layers,
+      dtype: entry.file.includes("q4f16") ? "q4f16" : "q4",
+    };
     const command = addCommand(entry.id, entry.file);
     return html`<tr>
       <th scope="row">${entry.name}<br /><span class="soft" style="font-weight: 400">${entry.about}</span></th>

@@ -2,6 +2,7 @@
 import type {
   BackendChoice,
   CreditState,
+  FolderHandle,
   LendState,
   ModelOffer,
   Node,
@@ -35,6 +36,8 @@ export interface View extends ModelsView, Choices {
   /** Undefined until the node has joined. */
   readonly credit: CreditState | undefined;
   readonly notices: readonly string[];
+  /** Folders that the person opened, by model. */
+  readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
 }
 
 export interface NodeControllerOptions {
@@ -73,6 +76,7 @@ export class NodeController {
   #lendHere: LendState = { kind: "off" };
   #lendWanted = false;
   #choices: Choices;
+  readonly #folders = new Map<ModelId, FolderHandle>();
   #unsubscribe: (() => void) | undefined;
   /** Counts up with each node that is begun or let go of. */
   #generation = 0;
@@ -108,6 +112,7 @@ export class NodeController {
       served: state?.served ?? NOTHING_SERVED,
       credit: state?.credit,
       notices: state?.notices ?? [],
+      folders: this.#folders,
     };
   }
 
@@ -174,6 +179,13 @@ export class NodeController {
   /** Which model is lent; undefined leaves it to what helps the swarm most. */
   setLendModel(lendWish: ModelId | undefined): void {
     this.#choose({ lendWish }, "lendModel", lendWish ?? null, (node) => node.setLendModel(lendWish));
+  }
+
+  /** A folder that the person opened for `model`; a browser forgets it with the page. */
+  mountFolder(model: ModelId, folder: FolderHandle): void {
+    this.#folders.set(model, folder);
+    void this.#withNode((node) => node.mountFolder(model, folder));
+    this.#changed();
   }
 
   #choose(choice: Partial<Choices>, key: string, value: unknown, tell?: (node: Node) => void): void {
@@ -258,6 +270,7 @@ export class NodeController {
     if (backendChoice !== DEFAULT_CHOICES.backendChoice) node.setBackend(backendChoice);
     if (keepBytes !== DEFAULT_CHOICES.keepBytes) node.setKeepBytes(keepBytes);
     if (lendWish !== undefined) node.setLendModel(lendWish);
+    for (const [model, folder] of this.#folders) node.mountFolder(model, folder);
   }
 
   #wait(generation: number, retryInMs: number): void {

@@ -209,3 +209,36 @@ export const notices = css`
     border-inline-start-color: var(--alert);
   }
 `;
+
+/** A panel whose parts stand one under the other. */
+export const stacked = css`
+  .panel {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+    gap: 18px;
+  }
+`;
+
+/** Tables of figures, in a frame that scrolls sideways where they are wider than the page. */
+export const tables = css`
+  .scroll {
+    position: relative; /* what is hidden from the eye inside stays inside */
+    overflow-x: auto;
+  }
+  table {
+    width: 100%;
+    border-collapse: collapse;
+    font-size: 0.875rem;
+    font-variant-numeric: tabular-nums;
+  }
+  th,
+  td {
+    padding: 8px 14px 8px 0;
+    text-align: start;
+    border-bottom: 1px solid var(--edge);
+  }
+  thead th {
+    color: var(--soft);
+    font-weight: 600;
+  }
+`;

@@ -6,7 +6,7 @@ import type { Asker } from "./asker.ts";
 import { formatBytes, formatCount, formatLayers, formatMs } from "./format.ts";
 import type { NodeController } from "./node-controller.ts";
 import { peerName, peerTail } from "./peer-name.ts";
-import { base, fields, panel } from "./shared-styles.ts";
+import { base, fields, panel, stacked, tables } from "./shared-styles.ts";
 import { layoutSwarm, type SwarmLayout } from "./swarm-layout.ts";
 import { peerDoes, swarmSentence } from "./swarm-words.ts";
 import { Watch } from "./watch.ts";
@@ -17,13 +17,10 @@ export class SwarmPanel extends LitElement {
   static override styles = [
     base,
     panel,
+    stacked,
+    tables,
     fields,
     css`
-      .panel {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 18px;
-      }
       .top {
         display: flex;
         flex-wrap: wrap;
@@ -52,25 +49,9 @@ export class SwarmPanel extends LitElement {
         border-radius: 5px;
         border: 1.5px solid color-mix(in srgb, var(--field-edge) 55%, transparent);
       }
-      .scroll {
-        overflow-x: auto;
-      }
-      table {
-        width: 100%;
-        border-collapse: collapse;
-        font-size: 0.875rem;
-        font-variant-numeric: tabular-nums;
-      }
       th,
       td {
-        padding: 8px 12px 8px 0;
-        text-align: start;
         white-space: nowrap;
-        border-bottom: 1px solid var(--edge);
-      }
-      thead th {
-        color: var(--soft);
-        font-weight: 600;
       }
     `,
   ];

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { addModel } from "../../tools/model/add.ts";
 import { findSource } from "../../tools/model/find-source.ts";
-import { startHub } from "../support/hub-server.ts";
+import { startHub } from "../../tools/hub/hub-server.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeTalkingModel, told } from "../support/talking-model.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
@@ -28,16 +28,16 @@ test("tabs lend and answer from the hub's bytes; a hub that is away is told with
   expect(manifest).toMatchObject({ name: "tales", contextLength: 512, dtype: "fp32", origin: { repository: "org/tales" } });
   const relay = await startRelay({ models: [path.join(folder, "models")] });
 
-  hub.requests.length = 0;
+  hub.reset();
   const lender = await openTab(relay.url);
   expect(await lender.lend()).toBe("0-8");
-  expect(hub.requests.every((line) => line.includes("onnx/model.onnx.data"))).toBe(true);
-  expect(hub.requests.length).toBeGreaterThan(0);
+  expect(hub.asked.every((line) => line.includes("onnx/model.onnx.data"))).toBe(true);
+  expect(hub.asked.length).toBeGreaterThan(0);
   const visitor = await openTab(relay.url);
   const [expected] = await greedyUnsplit([told("The moon")], 8);
   expect(await visitor.ask("The moon", { maxTokens: 8 })).toMatchObject({ status: "done", tokens: expected, route: ["0-8"] });
 
-  await hub.close();
+  await hub.stop();
   await lender.close();
   await expect.poll(() => relay.directory.swarm.peers).toEqual([]);
   const late = await openTab(relay.url);

@@ -77,7 +77,7 @@ async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
   const engine = new LocalEngine(
     ort,
     runner,
-    { backend: "wasm", determinismClass: "test", layerMs: 1, notices: [] },
+    { backend: "wasm", determinismClass: "test", layerMs: 1, conversionMs: 0, notices: [] },
     { cacheBudgetBytes: 2 ** 30, share: 1 },
   );
   const session = asSessionId("0".repeat(32));

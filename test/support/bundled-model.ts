@@ -42,7 +42,7 @@ export async function bundledEngine(start: number, end: number, cacheBudgetBytes
   return new LocalEngine(
     ort,
     runner,
-    { backend: "wasm", determinismClass: "test", layerMs: 1, notices: [] },
+    { backend: "wasm", determinismClass: "test", layerMs: 1, conversionMs: 0, notices: [] },
     { cacheBudgetBytes, share: 1, turns },
   );
 }

@@ -36,6 +36,10 @@ class EngineSpanHost implements SpanHost {
     return this.#service.openSessions;
   }
 
+  get reservedPositions(): number {
+    return this.#service.reservedPositions;
+  }
+
   on<Name extends keyof SpanServiceEvents>(name: Name, listener: (payload: SpanServiceEvents[Name]) => void): () => void {
     return this.#service.on(name, listener);
   }

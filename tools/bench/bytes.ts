@@ -8,6 +8,7 @@ import { type Relay, startRelay } from "../../relay/relay.ts";
 import { decodeManifest, type Manifest, spanBytes } from "../../src/model/manifest.ts";
 import type { TileCounts } from "../../src/model/tile-tally.ts";
 import { asModelId, asPeerId, type Span } from "../../src/shared/ids.ts";
+import { killTab } from "../browser/kill-tab.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
 import { announceStandIn } from "./stand-in.ts";
@@ -140,7 +141,7 @@ class Bench {
     while (this.#hub.sentBytes < total / 2) await pause(20);
     const second = await tab.openBeside("about:blank");
     const before = this.#hub.sentBytes;
-    await crash(tab);
+    await killTab(tab, "crash");
     await pause(1000); // the connection of the dead tab ends
     this.#hub.reset();
     this.#hub.setRate(0);
@@ -208,14 +209,6 @@ async function countsOf(tab: Tab): Promise<TileCounts> {
   });
   if (counts === undefined) throw new Error("the page counted no tiles");
   return counts as TileCounts; // our own page's
-}
-
-/** Kills the page's renderer, as running out of memory does: nothing gets a chance to tidy up. */
-async function crash(tab: Tab): Promise<void> {
-  const session = await tab.context.newCDPSession(tab.page);
-  const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
-  session.send("Page.crash").catch(() => {}); // it never answers
-  await crashed;
 }
 
 /** Resolves once all peers serve what they mean to hold, and go on doing so. */

@@ -25,8 +25,8 @@ export interface LlamaShape {
   readonly vocabulary: number;
   /** Positions of the rotary tables. */
   readonly context: number;
-  /** Bits of the layers' and the head's weights: 4 are MatMulNBits in blocks of 32, as the builder's int4. Default 32. */
-  readonly bits?: 32 | 4;
+  /** Bits of the layers' and the head's weights: 4 and 8 are MatMulNBits in blocks of 32, as the builder's. Default 32. */
+  readonly bits?: 32 | 8 | 4;
 }
 
 /** How a tensor's values are made. */
@@ -45,7 +45,7 @@ const MICROSOFT = "com.microsoft";
 const EPSILON = 1e-5;
 const MASK = "/model/attn_mask_reformat/attn_mask_subgraph";
 
-/** Bytes of a weight: packed ones have two values in each byte. */
+/** Bytes of a weight: the dims of packed ones count bytes. */
 export function weightBytes({ dims, kind }: LlamaWeight): number {
   return (kind === "packed" ? 1 : 4) * dims.reduce((product, dim) => product * dim, 1);
 }
@@ -89,14 +89,15 @@ export function llamaGraph(
   const matmul = (base: string, input: string, kind: "matrix" | "projection", rows: number, columns: number, output?: string): string => {
     const name = `${base.slice(1).replaceAll("/", ".")}.MatMul.weight`;
     const outputs = [output ?? `${base}/MatMul/output_0`];
-    if (shape.bits !== 4) return node("MatMul", `${base}/MatMul`, [input, weight(name, kind, rows, columns)], outputs);
+    if (shape.bits === undefined || shape.bits === 32)
+      return node("MatMul", `${base}/MatMul`, [input, weight(name, kind, rows, columns)], outputs);
     const blocks = Math.ceil(rows / BLOCK_SIZE);
-    const packed = weight(`${name}_Q4`, "packed", columns, blocks, BLOCK_SIZE / 2);
+    const packed = weight(`${name}_Q${shape.bits}`, "packed", columns, blocks, (BLOCK_SIZE * shape.bits) / 8);
     const scales = weight(`${name}_scales`, kind === "matrix" ? "scales" : "projection-scales", columns, blocks);
-    return node("MatMulNBits", `${base}/MatMul_Q4`, [input, packed, scales], outputs, MICROSOFT, [
+    return node("MatMulNBits", `${base}/MatMul_Q${shape.bits}`, [input, packed, scales], outputs, MICROSOFT, [
       intAttribute("K", rows),
       intAttribute("N", columns),
-      intAttribute("bits", 4),
+      intAttribute("bits", shape.bits),
       intAttribute("block_size", BLOCK_SIZE),
       intAttribute("accuracy_level", 4),
     ]);

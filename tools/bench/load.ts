@@ -7,17 +7,19 @@ import type { Browser } from "playwright-core";
 import { findModels } from "../../relay/models.ts";
 import { startRelay } from "../../relay/relay.ts";
 import { loadSpan } from "../../src/model/load-span.ts";
+import { unpackSpan } from "../../src/engine/dequantize.ts";
 import { decodeManifest, type Manifest } from "../../src/model/manifest.ts";
 import { MemoryTileStore } from "../../src/model/memory-tile-store.ts";
 import { coalesce } from "../../src/model/http-tile-source.ts";
 import type { TileRange, TileRead, TileSource } from "../../src/model/tile-source.ts";
+import type { SpanSource } from "../../src/protocol/span-plan.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asModelId, asPeerId } from "../../src/shared/ids.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
 import { FolderTileSource } from "../model/model-folder.ts";
 import { HUB_MODEL, HUB_SHAPES, hubModel } from "./hub-model.ts";
-import { type PlainFile, type PlainPage, servePlainPage } from "./plain-load.ts";
+import { type PlainPage, type PlainSpan, servePlainPage } from "./plain-load.ts";
 import { announceStandIn } from "./stand-in.ts";
 import { rendererMemory } from "./renderer-memory.ts";
 import { spread } from "./spread.ts";
@@ -28,12 +30,19 @@ const DEFAULTS = Object.freeze({
   rounds: "5",
   /** Bytes a second from the hub: a line of 200 Mbit/s. 0 is as fast as the machine goes. */
   rate: "25000000",
-  /** Layers of twelve. */
-  layers: "4",
+});
+
+/** Layers of a model. */
+const CASES = Object.freeze({
+  third: { shape: HUB_SHAPES.twelveLayers, layers: 4 },
+  "4-bit": { shape: HUB_SHAPES.twelveLayersOf4Bits, layers: 12 },
+  whole: { shape: HUB_SHAPES.fourLayers, layers: 4 },
 });
 
 interface Sample {
   readonly ms: number;
+  /** Of `ms`: unpacking weights. */
+  readonly conversionMs: number;
   /** Bytes of the renderer above what it had before, at the highest. */
   readonly peakBytes: number;
 }
@@ -44,34 +53,59 @@ export async function run(args: readonly string[]): Promise<void> {
     options: {
       rounds: { type: "string", default: DEFAULTS.rounds },
       rate: { type: "string", default: DEFAULTS.rate },
-      layers: { type: "string", default: DEFAULTS.layers },
+      case: { type: "string", default: Object.keys(CASES).join(",") },
     },
   });
+  const options = { rounds: Number(values.rounds), rate: Number(values.rate), fixedBytes: await fixedBytes(Number(values.rounds)) };
+  for (const name of values.case.split(",")) {
+    if (!isCase(name)) throw new Error(`there is no case "${name}", only ${Object.keys(CASES).join(", ")}`);
+    await runCase(name, options);
+  }
+}
+
+const isCase = (name: string): name is keyof typeof CASES => Object.hasOwn(CASES, name);
+
+interface CaseOptions {
+  readonly rounds: number;
+  /** Bytes a second. */
+  readonly rate: number;
+  /** Of a tab that holds next to nothing: the page, the mesh and the runtime. */
+  readonly fixedBytes: number;
+}
+
+async function runCase(name: keyof typeof CASES, { rounds, rate, fixedBytes }: CaseOptions): Promise<void> {
   const scratch = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
   const models: Record<string, string> = {};
-  const hub = await startHub({ models, bytesPerSecond: Number(values.rate) });
-  const served = await hubModel({ shape: HUB_SHAPES.twelveLayers, url: hub.folderOf(HUB_MODEL), folder: path.join(scratch, "model") });
+  const hub = await startHub({ models, bytesPerSecond: rate });
+  const served = await hubModel({ shape: CASES[name].shape, url: hub.folderOf(HUB_MODEL), folder: path.join(scratch, "model") });
   models[HUB_MODEL] = served.files;
-  const manifest = decodeManifest(served.bytes);
-  const layers = Number(values.layers);
-  const bench = new LoadBench(manifest, served.id, served.folder, hub, scratch, layers);
+  const bench = new LoadBench(decodeManifest(served.bytes), served.id, served.folder, hub, scratch, CASES[name].layers);
   const plain = await servePlainPage(await bench.plainSpan(served.files));
   try {
-    const [ours, others] = await bench.compare(Number(values.rounds), plain);
-    const [oursMs, plainMs] = [spread(ours.map(({ ms }) => ms)), spread(others.map(({ ms }) => ms))];
-    const weights = bench.weightBytes;
+    const [ours, others] = await bench.compare(rounds, plain);
+    const { weightBytes, heldBytes } = bench;
+    const loadMs = spread(ours.map(({ ms, conversionMs }) => ms - conversionMs));
+    const plainMs = spread(others.map(({ ms }) => ms));
     print({
-      case: "time",
-      weightBytes: weights,
-      bytesPerSecond: Number(values.rate),
-      readyMs: oursMs,
+      case: `time ${name}`,
+      weightBytes,
+      bytesPerSecond: rate,
+      readyMs: spread(ours.map(({ ms }) => ms)),
+      conversionMs: spread(ours.map(({ conversionMs }) => conversionMs)),
+      loadMs,
       plainMs,
-      ratio: ratio(oursMs.median, plainMs.median),
+      ratio: ratio(loadMs.median, plainMs.median),
     });
-    const fixed = await bench.fixedBytes();
-    const peak = (samples: readonly Sample[]) => spread(samples.map(({ peakBytes }) => (peakBytes - fixed) / weights));
+    const peak = (samples: readonly Sample[], bytes: number) => spread(samples.map(({ peakBytes }) => (peakBytes - fixedBytes) / bytes));
     // The page's code and the runtime take the same whatever the span: measured with a model of 8 MB, and taken off.
-    print({ case: "memory", weightBytes: weights, fixedBytes: fixed, peakToWeights: peak(ours), plainPeakToWeights: peak(others) });
+    print({
+      case: `memory ${name}`,
+      weightBytes,
+      heldBytes,
+      fixedBytes,
+      peakToWeights: peak(ours, heldBytes),
+      plainPeakToWeights: peak(others, weightBytes),
+    });
   } finally {
     await plain.stop();
     await hub.stop();
@@ -79,8 +113,44 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
+/** What a tab takes for holding next to nothing, median of `rounds`: measured with the bundled model, whose bytes are taken off. */
+async function fixedBytes(rounds: number): Promise<number> {
+  const { summary } = (await findModels(SITE, []))[0] ?? {};
+  const data = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
+  const relay = await startRelay({ port: 0, data, models: [] });
+  try {
+    const peaks: number[] = [];
+    for (let round = 0; round < rounds; round++) peaks.push((await lendOnce(relay.url)).peakBytes);
+    return spread(peaks).median - (summary?.sizeBytes ?? 0);
+  } finally {
+    await relay.stop();
+    await rm(data, { recursive: true, force: true });
+  }
+}
+
+/** A tab in a browser of its own that lends until it serves. */
+async function lendOnce(url: string): Promise<Sample> {
+  const browser = await launchBrowser();
+  try {
+    const tab = await Tab.open(browser, url);
+    const memory = await rendererMemory(browser);
+    await tab.lend();
+    const times = await tab.page.evaluate(() => {
+      const mark = (name: string): PerformanceMark => performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark; // it serves
+      const { conversionMs } = mark("manyhands:serving").detail as { readonly conversionMs: number }; // the page's own word
+      return { ms: mark("manyhands:serving").startTime - mark("manyhands:load-started").startTime, conversionMs };
+    });
+    return { ...times, peakBytes: await memory.peakBytes() };
+  } finally {
+    await browser.close();
+  }
+}
+
 class LoadBench {
+  /** Of the span, as they are fetched. */
   weightBytes = 0;
+  /** And as they are held: what comes in 4 bits is unpacked. */
+  heldBytes = 0;
   readonly #manifest: Manifest;
   readonly #model: string;
   readonly #folder: string;
@@ -98,27 +168,30 @@ class LoadBench {
     this.#span = { start, end: start + layers };
   }
 
-  /** What the plain page fetches: the span's graph, and where the bytes of each of its files lie. */
-  async plainSpan(files: string): Promise<{ readonly graph: Uint8Array; readonly files: readonly PlainFile[]; readonly url: string }> {
+  /** What the plain page fetches: the span's graph, and where the bytes of each of its files lie. What is unpacked it has at once. */
+  async plainSpan(files: string): Promise<PlainSpan> {
     const ranges: TileRange[] = [];
     const folder = new FolderTileSource(files);
-    const source: TileSource = {
+    const noted: TileSource = {
       async *read(asked, signal): AsyncGenerator<TileRead> {
         ranges.push(...asked);
         yield* folder.read(asked, signal);
       },
     };
-    const { graph, externalData } = await loadSpan({
+    const source = await loadSpan({
       model: asModelId(this.#model),
       manifest: this.#manifest,
       graph: new Uint8Array(await readFile(path.join(files, this.#manifest.graph.path))),
       span: this.#span,
-      source,
+      source: noted,
       store: new MemoryTileStore({ budgetBytes: 0 }),
       clock: systemClock,
       signal: new AbortController().signal,
     });
-    this.weightBytes = externalData.reduce((sum, { data }) => sum + data.byteLength, 0);
+    const { externalData, converted } = source;
+    const bytesOf = (files: SpanSource["externalData"]): number => files.reduce((sum, { data }) => sum + data.byteLength, 0);
+    this.weightBytes = bytesOf(externalData);
+    this.heldBytes = bytesOf(unpackSpan(source).externalData);
     // Tiles of one weight follow each other: their first one says where it begins.
     const starts: TileRange[] = [];
     let at = 0;
@@ -128,7 +201,8 @@ class LoadBench {
     }
     const whole = coalesce(ranges, { gapBytes: 4096, requestBytes: Infinity });
     return {
-      graph,
+      graph: converted?.graph ?? source.graph,
+      unpacked: converted?.conversions.map(({ path: name, rows, columns }) => ({ name, length: 4 * rows * columns })) ?? [],
       url: this.#hub.folderOf(HUB_MODEL),
       files: externalData.map(({ path: name, data }, index) => {
         const { file, offset } = starts[index] as TileRange; // one for each
@@ -147,42 +221,26 @@ class LoadBench {
       others.push(await this.#plain(plain));
       console.error(
         `round ${round + 1}: ${ours.at(-1)?.ms.toFixed(0)} ms against ${others.at(-1)?.ms.toFixed(0)} ms, ` +
-          `${((ours.at(-1)?.peakBytes ?? 0) / this.weightBytes).toFixed(2)} times the weights against ${((others.at(-1)?.peakBytes ?? 0) / this.weightBytes).toFixed(2)}`,
+          `${megabytes(ours.at(-1)?.peakBytes)} at the highest against ${megabytes(others.at(-1)?.peakBytes)}`,
       );
     }
     return [ours, others];
   }
 
-  /** What a tab takes for holding next to nothing: the page, the mesh and the runtime. */
-  async fixedBytes(): Promise<number> {
-    const { summary } = (await findModels(SITE, []))[0] ?? {};
-    const { peakBytes } = await this.#ours("fixed", []);
-    return peakBytes - (summary?.sizeBytes ?? 0);
-  }
-
-  async #ours(name: string, models: readonly string[] = [this.#folder]): Promise<Sample> {
-    const relay = await startRelay({ port: 0, data: path.join(this.#scratch, `relay-${name}`), models: [...models] });
-    const browser = await launchBrowser();
+  async #ours(name: string): Promise<Sample> {
+    const relay = await startRelay({ port: 0, data: path.join(this.#scratch, `relay-${name}`), models: [this.#folder] });
     try {
       const { layerCount } = this.#manifest;
       const others = [
         { start: 0, end: this.#span.start },
         { start: this.#span.end, end: layerCount },
       ].filter(({ start, end }) => start < end);
-      for (const [index, span] of models.length > 0 ? others.entries() : []) {
+      for (const [index, span] of others.entries()) {
         const stand = asPeerId(`12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXT${index + 1}`);
         announceStandIn(relay, this, stand, asModelId(this.#model), span);
       }
-      const tab = await Tab.open(browser, relay.url);
-      const memory = await rendererMemory(browser);
-      await tab.lend();
-      const ms = await tab.page.evaluate(() => {
-        const at = (name: string): number => performance.getEntriesByName(name).at(-1)?.startTime ?? Number.NaN;
-        return at("manyhands:serving") - at("manyhands:load-started");
-      });
-      return { ms, peakBytes: await memory.peakBytes() };
+      return await lendOnce(relay.url);
     } finally {
-      await browser.close();
       await relay.stop();
     }
   }
@@ -194,12 +252,13 @@ class LoadBench {
       await page.goto(plain.url);
       const memory = await rendererMemory(browser);
       const ms = await page.evaluate(() => (globalThis as unknown as { readonly load: () => Promise<number> }).load());
-      return { ms, peakBytes: await memory.peakBytes() };
+      return { ms, conversionMs: 0, peakBytes: await memory.peakBytes() };
     } finally {
       await browser.close();
     }
   }
 }
 
+const megabytes = (bytes = Number.NaN): string => `${(bytes / 1e6).toFixed(0)} MB`;
 const ratio = (part: number, whole: number): number => Number((part / whole).toFixed(3));
 const print = (line: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify({ bench: "load", ...line }));

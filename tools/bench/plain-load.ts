@@ -16,6 +16,14 @@ export interface PlainFile {
   readonly groupEnd: number;
 }
 
+export interface PlainSpan {
+  readonly graph: Uint8Array;
+  readonly files: readonly PlainFile[];
+  /** Files that are not fetched: zeros in the place of weights that are unpacked, so that the session is the same. */
+  readonly unpacked: readonly { readonly name: string; readonly length: number }[];
+  readonly url: string;
+}
+
 export interface PlainPage {
   readonly url: string;
   stop(): Promise<void>;
@@ -33,7 +41,7 @@ globalThis.load = () => new Promise((resolve, reject) => {
 const WORKER = `
 import * as ort from "/ort/ort.wasm.bundle.min.mjs";
 try {
-  const { url, files } = await (await fetch("/span.json")).json();
+  const { url, files, unpacked } = await (await fetch("/span.json")).json();
   const graph = new Uint8Array(await (await fetch("/graph.onnx")).arrayBuffer());
   const groups = new Map();
   for (const { file, groupStart, groupEnd } of files) groups.set(file + groupStart, { file, groupStart, groupEnd });
@@ -45,23 +53,21 @@ try {
   ort.env.wasm.numThreads = 1;
   const externalData = files.map(({ name, file, offset, length, groupStart }) => ({
     path: name, data: new Uint8Array(bytes.get(file + groupStart), offset - groupStart, length) }));
+  for (const { name, length } of unpacked) externalData.push({ path: name, data: new Uint8Array(length) });
   globalThis.session = await ort.InferenceSession.create(graph, { executionProviders: ["wasm"], externalData, graphOptimizationLevel: "all" });
   postMessage("ready");
 } catch (error) { postMessage(String(error)); }
 `;
 
-export async function servePlainPage(span: {
-  readonly graph: Uint8Array;
-  readonly files: readonly PlainFile[];
-  readonly url: string;
-}): Promise<PlainPage> {
+export async function servePlainPage(span: PlainSpan): Promise<PlainPage> {
   const server = http.createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://page");
     const send = (type: string, body: string | Uint8Array): void => void response.writeHead(200, { "content-type": type }).end(body);
     if (pathname === "/") return send("text/html", PAGE);
     if (pathname === "/worker.js") return send("text/javascript", WORKER);
     if (pathname === "/graph.onnx") return send("application/octet-stream", span.graph);
-    if (pathname === "/span.json") return send("application/json", JSON.stringify({ url: span.url, files: span.files }));
+    if (pathname === "/span.json")
+      return send("application/json", JSON.stringify({ url: span.url, files: span.files, unpacked: span.unpacked }));
     const file = path.join(RUNTIME, path.posix.normalize(pathname.replace(/^\/ort/, "")));
     if (!pathname.startsWith("/ort/") || !existsSync(file)) return void response.writeHead(404).end();
     response.writeHead(200, { "content-type": file.endsWith(".wasm") ? "application/wasm" : "text/javascript" });

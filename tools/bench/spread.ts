@@ -1,4 +1,4 @@
-// Median with minimum and maximum: how every timing of a bench is told.
+// Median with minimum and maximum, and percentiles: how every timing of a bench is told.
 
 export interface Spread {
   readonly median: number;
@@ -14,3 +14,12 @@ export function spread(values: readonly number[]): Spread {
   const tell = (value: number | undefined): number => Number((value ?? Number.NaN).toPrecision(4));
   return { median: tell(median), min: tell(sorted[0]), max: tell(sorted.at(-1)) };
 }
+
+/** The smallest value that at least `share` of all do not exceed; NaN of nothing. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** Differences of neighbours: times between tokens from the times of tokens. */
+export const gaps = (times: readonly number[]): readonly number[] => times.slice(1).map((at, index) => at - (times[index] ?? at));

@@ -122,7 +122,10 @@ async function hasManifest(folder: string): Promise<boolean> {
   }
 }
 
-/** Pairs of 4-bit values around their middle, 8, with a standard deviation of about 2.5: what rounding normal weights gives. */
+/**
+ * Pairs of 4-bit values around their middle, 8, with a standard deviation of about 2.5: what rounding normal weights
+ * gives. Read as 8-bit values they have sixteen times that, which their scales make up for.
+ */
 async function writePacked(handle: FileHandle, total: number, normal: () => number): Promise<void> {
   const four = (): number => Math.min(15, Math.max(0, Math.round(8 + PACKED_DEVIATION * normal())));
   for (let start = 0; start < total; start += CHUNK_FLOATS) {
@@ -147,7 +150,8 @@ function fill(chunk: Float32Array, start: number, { kind, dims }: LlamaWeight, s
     }
     case "scales":
     case "projection-scales": {
-      const deviation = (kind === "scales" ? DEVIATION : DEVIATION / Math.sqrt(2 * shape.layers)) / PACKED_DEVIATION;
+      const steps = PACKED_DEVIATION * (shape.bits === 8 ? 16 : 1);
+      const deviation = (kind === "scales" ? DEVIATION : DEVIATION / Math.sqrt(2 * shape.layers)) / steps;
       for (let index = 0; index < chunk.length; index++) chunk[index] = deviation * (0.9 + 0.02 * Math.abs(normal()));
       return;
     }

@@ -93,6 +93,7 @@ export class AnswerTap {
   /** In the order in which they were asked, by the form or by `ask`. */
   readonly answers: TappedAnswer[] = [];
   readonly #tab: Tab;
+  #asked = 0;
 
   private constructor(tab: Tab) {
     this.#tab = tab;
@@ -113,7 +114,13 @@ export class AnswerTap {
       prompt,
       greedy,
     ] as const);
+    this.#asked = index + 1;
     return this.#answer(index);
+  }
+
+  /** The answer to the question that the form asks next. */
+  next(): TappedAnswer {
+    return this.#answer(this.#asked++);
   }
 
   /** Stops every answer that `ask` began and that still runs. */

@@ -132,7 +132,7 @@ function makeSide({ sliceBytes }: RawChannelOptions): void {
       return { thereMs: arrivedAt - began, roundTripMs };
     },
     async ports() {
-      const stats = new Map((await connection.getStats()) as unknown as Map<string, Readonly<Record<string, unknown>>>); // what it is
+      const stats = new Map<string, Readonly<Record<string, unknown>>>(await connection.getStats());
       const pairs = [...stats.values()].filter((entry) => entry["type"] === "candidate-pair" && entry["nominated"] === true);
       return pairs.map((pair) => Number(stats.get(String(pair["remoteCandidateId"]))?.["port"]));
     },

@@ -44,7 +44,7 @@ export function rewriteCandidates(binding: string): void {
       if (candidate === undefined) return;
       return addIceCandidate.call(this, { candidate, sdpMid, sdpMLineIndex, usernameFragment });
     });
-  } as RTCPeerConnection["addIceCandidate"];
+  };
 
   RTCPeerConnection.prototype.setRemoteDescription = function (this: RTCPeerConnection, given: RTCSessionDescriptionInit): Promise<void> {
     return inTurn(this, async () => {
@@ -56,5 +56,5 @@ export function rewriteCandidates(binding: string): void {
       }
       return setRemoteDescription.call(this, { type: given.type, sdp: lines.join("\r\n") });
     });
-  } as RTCPeerConnection["setRemoteDescription"];
+  };
 }

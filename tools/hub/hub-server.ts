@@ -1,30 +1,39 @@
-// A local server in a model hub's layout that counts what it sends: for benches, tests, and trying things offline.
+// A model hub on this machine: the hub's paths, redirects and error codes, and the faults that a network has. It counts what it
+// sends: for benches, tests, and trying things offline.
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
+/** The commit that the hub names for `main`. */
+export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+
 export interface HubOptions {
   /** `organisation/name` by folder. */
-  readonly models: Readonly<Record<string, string>>;
-  readonly revision?: string;
+  readonly models?: Readonly<Record<string, string>>;
   /** 0, the default, picks any. */
   readonly port?: number;
   /** Bytes a second of each connection; 0, the default, is as fast as it goes. */
   readonly bytesPerSecond?: number;
-  /** Answer with a redirect to another path first, as hubs send clients on to their CDN. Default: yes. */
-  readonly redirects?: boolean;
 }
 
 export interface Hub {
   /** Ends in a slash. */
   readonly url: string;
-  /** Body bytes of data files handed to the network since the last `reset`. */
+  /** Files beside those of the folders, held in memory: `organisation/name/path` to bytes. */
+  readonly files: Map<string, Uint8Array>;
+  /** Bytes after which the next answers break off, one for each. */
+  readonly breaks: number[];
+  /** Whether the API that lists files answers; mirrors have none. */
+  hasListing: boolean;
+  /** Body bytes handed to the network since the last `reset`. */
   readonly sentBytes: number;
-  /** Ranges of data files asked for since the last `reset`. */
+  /** Ranges of files sent since the last `reset`. */
   readonly requests: readonly { readonly file: string; readonly start: number; readonly end: number }[];
+  /** Paths that were asked for since the last `reset`, each with its range where it had one. */
+  readonly asked: readonly string[];
   /** Folder that a model's paths are relative to, ending in a slash. */
   folderOf(model: string): string;
   reset(): void;
@@ -35,91 +44,139 @@ export interface Hub {
 /** Bytes written at once: small beside a tile, so that what was sent and what had arrived differ little. */
 const CHUNK_BYTES = 64 * 1024;
 
-export async function startHub(options: HubOptions): Promise<Hub> {
-  const revision = options.revision ?? "main";
-  const counted = { sentBytes: 0, requests: [] as { file: string; start: number; end: number }[], rate: options.bytesPerSecond ?? 0 };
+/** A file to be sent, wherever it lies. */
+interface Served {
+  readonly size: number;
+  read(start: number, end: number): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
 
-  const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+export async function startHub(options: HubOptions = {}): Promise<Hub> {
+  const hub = new HubServer(options);
+  await hub.listen(options.port ?? 0);
+  return hub;
+}
+
+class HubServer implements Hub {
+  url = "";
+  readonly files = new Map<string, Uint8Array>();
+  readonly breaks: number[] = [];
+  hasListing = true;
+  sentBytes = 0;
+  readonly requests: { file: string; start: number; end: number }[] = [];
+  readonly asked: string[] = [];
+  readonly #models: Readonly<Record<string, string>>;
+  readonly #server: http.Server;
+  #rate: number;
+
+  constructor({ models = {}, bytesPerSecond = 0 }: HubOptions) {
+    this.#models = models;
+    this.#rate = bytesPerSecond;
+    this.#server = http.createServer((request, response) => {
+      this.#serve(request, response).catch(() => response.destroy());
+    });
+  }
+
+  async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen(port, "127.0.0.1", resolve);
+    });
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`; // listening on a port, so no pipe
+  }
+
+  folderOf(model: string): string {
+    return `${this.url}${model}/resolve/main/`;
+  }
+
+  reset(): void {
+    this.sentBytes = 0;
+    this.requests.length = 0;
+    this.asked.length = 0;
+  }
+
+  setRate(bytesPerSecond: number): void {
+    this.#rate = bytesPerSecond;
+  }
+
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value);
-    if (request.method === "OPTIONS") {
-      response.writeHead(204).end();
-      return;
-    }
-    const { pathname } = new URL(request.url ?? "/", "http://hub");
-    const [, cdn, organisation = "", name = "", verb, asked, ...rest] = pathname.startsWith("/cdn/")
-      ? pathname.split("/")
-      : ["", "", ...pathname.split("/").slice(1)];
-    const folder = options.models[`${organisation}/${name}`];
-    const fail = (status: number, code: string): void => void response.writeHead(status, { "x-error-code": code }).end();
-    if (verb !== "resolve" || folder === undefined) return fail(404, "RepoNotFound");
-    if (asked !== revision) return fail(404, "RevisionNotFound");
-    const file = rest.map(decodeURIComponent).join("/");
-    const full = path.join(folder, path.posix.normalize(`/${file}`));
-    const size = await stat(full).then(
-      (found) => (found.isFile() ? found.size : undefined),
-      () => undefined,
-    );
-    if (size === undefined) return fail(404, "EntryNotFound");
-    if (cdn !== "cdn" && (options.redirects ?? true)) {
-      response.writeHead(302, { location: `/cdn${pathname}` }).end();
-      return;
-    }
+    if (request.method === "OPTIONS") return void response.writeHead(204).end();
+    const parts = decodeURIComponent(new URL(request.url ?? "/", "http://hub").pathname.slice(1)).split("/");
+    this.asked.push([parts.join("/"), request.headers.range].filter((part) => part !== undefined).join(" "));
+    const fail = (status: number, code?: string): void =>
+      void response.writeHead(status, code === undefined ? {} : { "x-error-code": code }).end();
+    if (parts[0] === "api" && !this.hasListing) return fail(404);
+    const isCdn = parts[0] === "cdn";
+    const [organisation = "", name = "", verb, revision = "", ...rest] =
+      parts[0] === "api" ? parts.slice(2) : isCdn ? parts.slice(1) : parts;
+    const repository = `${organisation}/${name}`;
+    const listed = await this.#list(repository);
+    if (listed.length === 0) return fail(401, "RepoNotFound");
+    if (revision !== "main" && revision !== COMMIT) return fail(404, "RevisionNotFound");
+    if (parts[0] === "api") return void response.end(JSON.stringify({ sha: COMMIT, siblings: listed.map((rfilename) => ({ rfilename })) }));
+    const file = rest.join("/");
+    const found = verb === "resolve" ? await this.#find(repository, file) : undefined;
+    if (!found) return fail(404, "EntryNotFound");
+    // Large files lie on another server.
+    if (!isCdn && file.includes(".onnx"))
+      return void response.writeHead(302, { location: `/cdn${request.url}`, "x-repo-commit": COMMIT }).end();
+    await this.#send(file, found, request, response);
+  }
+
+  async #send(file: string, served: Served, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const match = /^bytes=(\d+)-(\d+)?$/.exec(request.headers.range ?? "");
     const start = Number(match?.[1] ?? 0);
+    const { size } = served;
     const end = Math.min(size, match?.[2] === undefined ? size : Number(match[2]) + 1);
-    if (start >= size) {
-      response.writeHead(416).end();
-      return;
-    }
+    if (match && start >= size) return void response.writeHead(416).end();
     response.writeHead(match ? 206 : 200, {
       "content-length": end - start,
       "content-type": "application/octet-stream",
       ...(match && { "content-range": `bytes ${start}-${end - 1}/${size}` }),
     });
-    counted.requests.push({ file, start, end });
+    this.requests.push({ file, start, end });
+    const breakAfter = this.breaks.shift() ?? Infinity;
     const begun = performance.now();
     let sent = 0;
-    for await (const chunk of createReadStream(full, { start, end: end - 1, highWaterMark: CHUNK_BYTES })) {
-      const bytes = chunk as Buffer; // a stream without an encoding
+    for await (const chunk of served.read(start, end)) {
       if (response.destroyed) return;
+      const bytes = chunk.subarray(0, Math.max(0, breakAfter - sent));
       await new Promise<void>((resolve) => response.write(bytes, () => resolve()));
-      counted.sentBytes += bytes.byteLength;
+      this.sentBytes += bytes.byteLength;
       sent += bytes.byteLength;
-      const dueMs = counted.rate > 0 ? (sent / counted.rate) * 1000 - (performance.now() - begun) : 0;
+      if (sent >= breakAfter) return void response.destroy();
+      const dueMs = this.#rate > 0 ? (sent / this.#rate) * 1000 - (performance.now() - begun) : 0;
       if (dueMs > 1) await new Promise((resolve) => setTimeout(resolve, dueMs));
     }
     response.end();
-  };
+  }
 
-  const server = http.createServer((request, response) => {
-    serve(request, response).catch(() => response.destroy());
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(options.port ?? 0, "127.0.0.1", resolve);
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`; // listening on a port, so no pipe
-  return {
-    url,
-    get sentBytes() {
-      return counted.sentBytes;
-    },
-    get requests() {
-      return counted.requests;
-    },
-    folderOf: (model) => `${url}${model}/resolve/${revision}/`,
-    reset: () => {
-      counted.sentBytes = 0;
-      counted.requests.length = 0;
-    },
-    setRate: (bytesPerSecond) => {
-      counted.rate = bytesPerSecond;
-    },
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  async #list(repository: string): Promise<readonly string[]> {
+    const inMemory = [...this.files.keys()]
+      .filter((name) => name.startsWith(`${repository}/`))
+      .map((name) => name.slice(repository.length + 1));
+    const folder = this.#models[repository];
+    return folder === undefined ? inMemory : [...inMemory, ...(await readdir(folder))];
+  }
+
+  async #find(repository: string, file: string): Promise<Served | undefined> {
+    const bytes = this.files.get(`${repository}/${file}`);
+    if (bytes) return { size: bytes.byteLength, read: (start, end) => [bytes.subarray(start, end)] };
+    const folder = this.#models[repository];
+    if (folder === undefined) return undefined;
+    const full = path.join(folder, path.posix.normalize(`/${file}`));
+    const found = await stat(full).catch(() => undefined); // not there
+    // A stream without an encoding gives bytes.
+    const read: Served["read"] = (start, end) =>
+      createReadStream(full, { start, end: end - 1, highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>;
+    return found?.isFile() ? { size: found.size, read } : undefined;
+  }
 }
 
 /** What hubs and their CDNs allow pages of other sites. */

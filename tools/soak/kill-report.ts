@@ -1,4 +1,5 @@
 // What the runs of a kill soak came to: how many texts were the same, how soon a loss was noticed and the answer went on. Pure.
+import { gaps, percentile } from "../bench/spread.ts";
 import { firesPagehide, type KillWay } from "../browser/kill-tab.ts";
 import type { Moment } from "../browser/answer-tap.ts";
 
@@ -9,7 +10,7 @@ export interface KillRun {
   readonly why: string | undefined;
   /** Milliseconds from the blow until the page knew; undefined where it never said. */
   readonly detectMs: number | undefined;
-  /** Milliseconds from knowing until the answer went on, without the replay; undefined where it did not go on. */
+  /** Milliseconds from knowing until the answer went on, the replay in it; undefined where it did not go on. */
   readonly resumeMs: number | undefined;
 }
 
@@ -45,34 +46,30 @@ export function reportKills(name: string, seed: number, runs: readonly KillRun[]
 }
 
 /**
- * Reads both times from what the page saw after the blow at `blowMs`. The node's `rerouted` event, where it has come, says
- * how long noticing, going on and the replay took (`detectMs`, `resumeMs`, `replayMs`); without one noticing is the first
- * word of the page after the blow, and going on the longest wait between two tokens after it.
+ * Reads both times from what the page saw after the blow at `blowMs`. The node's `rerouted` event comes with the first answer
+ * of the mended route and says how long ago the loss was noticed (`resumeMs`). Without such an event noticing is the first word
+ * of the page after the blow, and going on the longest wait between two tokens after it.
  */
 export function readTimes(moments: readonly Moment[], blowMs: number): Pick<KillRun, "detectMs" | "resumeMs"> {
   const after = moments.filter(({ atMs }) => atMs >= blowMs);
-  const rerouted = after.filter(({ kind }) => kind === "rerouted");
-  if (rerouted.length > 0) {
-    const longest = (name: string): number | undefined => {
-      const given = rerouted.flatMap(({ data }) => (typeof data?.[name] === "number" ? [data[name]] : []));
-      return given.length > 0 ? Math.max(...given) : undefined;
-    };
-    const resumeMs = longest("resumeMs");
-    return { detectMs: longest("detectMs"), resumeMs: resumeMs === undefined ? undefined : resumeMs - (longest("replayMs") ?? 0) };
+  const mended = after.flatMap(({ kind, atMs, data }) =>
+    kind === "rerouted" && typeof data?.["resumeMs"] === "number" ? [{ atMs, resumeMs: data["resumeMs"] }] : [],
+  );
+  if (mended.length > 0) {
+    const noticedMs = Math.min(...mended.map(({ atMs, resumeMs }) => atMs - resumeMs));
+    return { detectMs: Math.max(0, noticedMs - blowMs), resumeMs: Math.max(...mended.map(({ resumeMs }) => resumeMs)) };
   }
   const word = after.find(({ kind }) => kind === "waiting" || kind === "failed");
   const tokens = [blowMs, ...after.filter(({ kind }) => kind === "token").map(({ atMs }) => atMs)];
-  const gaps = tokens.slice(1).map((at, index) => at - (tokens[index] ?? at));
   return {
     detectMs: word === undefined ? undefined : word.atMs - blowMs,
-    resumeMs: gaps.length > 0 && after.at(-1)?.kind === "ended" ? Math.max(...gaps) : undefined,
+    resumeMs: tokens.length > 1 && after.at(-1)?.kind === "ended" ? Math.max(...gaps(tokens)) : undefined,
   };
 }
 
-/** Undefined of nothing; the 95th percentile is the smallest value that at least 95 % do not exceed. Milliseconds, one decimal. */
+/** Undefined of nothing. Milliseconds, one decimal. */
 function times(values: readonly number[]): Times | undefined {
   if (values.length === 0) return undefined;
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number => Number((sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN).toFixed(1));
+  const at = (share: number): number => Number(percentile(values, share).toFixed(1));
   return { median: at(0.5), p95: at(0.95) };
 }

@@ -20,11 +20,14 @@ const DEFAULTS = Object.freeze({
 
 /** Too large for a tab that asks to load it by itself: then it has to wait. */
 const NOBODY_SHAPE = Object.freeze({ layers: 4, width: 768, heads: 12, feedForward: 2048, vocabulary: 2000 });
+/** As small as the bundled model, with as many layers as asked for. */
+const SMALL_SHAPE = Object.freeze({ width: 128, heads: 4, headSize: 32, feedForward: 384, vocabulary: 2048 });
 
 const HELP = `npm run soak -- kill [--runs ${DEFAULTS.runs}] [--seed ${DEFAULTS.seed}] [--tabs ${DEFAULTS.tabs}] [--ways ${KILL_WAYS.join(",")}]
   --spans 2   two tabs of the route at once
   --relay     the relay is stopped instead, and started again after the answer
   --nobody    all tabs at once: the answer waits, says so, and goes on when one joins
+  --layers N  a synthetic model of N layers instead of the bundled one: with more tabs than layers there are spares whatever the plan
   --run N     only run N of the seed, to look at a miss again`;
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -36,6 +39,7 @@ export async function run(args: readonly string[]): Promise<void> {
       tabs: { type: "string" },
       ways: { type: "string", default: KILL_WAYS.join(",") },
       spans: { type: "string", default: "1" },
+      layers: { type: "string" },
       run: { type: "string" },
       relay: { type: "boolean", default: false },
       nobody: { type: "boolean", default: false },
@@ -51,10 +55,12 @@ export async function run(args: readonly string[]): Promise<void> {
   const ways = values.ways.split(",").flatMap((name) => KILL_WAYS.find((way) => way === name) ?? []);
   if (ways.length === 0) throw new Error(`--ways wants some of ${KILL_WAYS.join(", ")}`);
   const harm = values.relay ? "relay" : values.nobody ? "nobody" : "tabs";
-  const spans = number(values.spans);
   const tabs = number(values.tabs ?? String(harm === "nobody" ? DEFAULTS.nobodyTabs : DEFAULTS.tabs));
+  const spans = harm === "nobody" ? tabs : number(values.spans);
   const runs = values.run === undefined ? Array.from({ length: number(values.runs) }, (_, index) => index) : [number(values.run)];
-  const model = harm === "nobody" ? await ensureWideModel(NOBODY_SHAPE) : undefined;
+  const layers = values.layers === undefined ? undefined : number(values.layers);
+  const shape = layers !== undefined ? { ...SMALL_SHAPE, layers } : harm === "nobody" ? NOBODY_SHAPE : undefined;
+  const model = shape && (await ensureWideModel(shape));
   const report = await soakKills({ seed: number(values.seed), tabs, ways, spans, harm, model }, runs);
   console.log(JSON.stringify(report));
   if (report.same < report.runs) process.exitCode = 1;
@@ -85,7 +91,7 @@ async function soakKills(
 }
 
 const caseName = ({ harm, spans }: Pick<KillSoakOptions, "harm" | "spans">): string =>
-  harm === "tabs" ? `${spans === 1 ? "one tab" : `${spans} tabs at once`}` : harm;
+  harm !== "tabs" ? harm : spans === 1 ? "one tab" : `${spans} tabs at once`;
 
 function tell({ run: index, ways, why, detectMs, resumeMs }: KillRun, tookMs: number): string {
   const ms = (value: number | undefined): string => (value === undefined ? "never" : `${value.toFixed(0)} ms`);

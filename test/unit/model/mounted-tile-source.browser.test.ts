@@ -1,6 +1,6 @@
 // Slices of real files in a real directory handle: the browser's private file system has the same ones.
 import { expect, test } from "vitest";
-import { MountedTileSource } from "../../../src/model/mounted-tile-source.browser.ts";
+import { MountedTileSource } from "../../../src/model/mounted-tile-source.ts";
 import type { TileRange } from "../../../src/model/tile-source.ts";
 
 const never = new AbortController().signal;
@@ -35,4 +35,16 @@ test("gives slices of files, in folders too, and says what is short or missing",
   await expect(read(range("a.data", 99, 2))).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   await expect(read(range("c.data", 0, 1))).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
   await expect(read(range("../model/a.data", 0, 1))).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
+});
+
+test("tells whether a folder holds a model's files before anything is read", async () => {
+  const source = new MountedTileSource(await folder());
+  expect(
+    await source.whyUnfit([
+      { path: "a.data", size: 100 },
+      { path: "onnx/b.data", size: 100 },
+    ]),
+  ).toBeUndefined();
+  expect(await source.whyUnfit([{ path: "onnx/b.data", size: 101 }])).toMatch(/another file: it has 100 bytes, not 101/);
+  expect(await source.whyUnfit([{ path: "b.data", size: 100 }])).toMatch(/the folder "model" has no "b.data"/);
 });

@@ -5,8 +5,10 @@ import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
 import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
 import { startEngineSpan } from "../../support/engine-span-host.ts";
 import type { LendState } from "../../../src/node/handle.ts";
+import { isStillNeeded } from "../../../src/node/lender-facts.ts";
 import { Lender, type SpanLoader } from "../../../src/node/lender.ts";
 import { SpanDesk } from "../../../src/node/span-desk.ts";
+import { joinParts } from "../../../src/protocol/span-plan.ts";
 import { findGaps } from "../../../src/route/coverage.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
@@ -14,7 +16,11 @@ import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { BUNDLED, bundledEngine, bundledSpan } from "../../support/bundled-model.ts";
 
-const model: SpanLoader = { id: BUNDLED.id, layerCount: 8, loadSpan: (span) => Promise.resolve(bundledSpan(span.start, span.end)) };
+const model: SpanLoader = {
+  id: BUNDLED.id,
+  layerCount: 8,
+  loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
+};
 const startEngine: StartEngine = (source) => bundledEngine(source.plan.span.start, source.plan.span.end);
 
 class World {
@@ -115,6 +121,35 @@ describe("Lender", () => {
         resolve();
       });
     });
+  });
+
+  it("makes pipelines of tabs that have room for half the model, and tells their room and class", async () => {
+    const half: SpanLoader = { ...model, fit: ({ start, end }) => ({ start, end: Math.min(end, start + 4) }) };
+    for (const [name, spans] of [
+      ["a", ["a 0-4"]],
+      ["b", ["a 0-4", "b 4-8"]],
+      ["c", ["a 0-4", "b 4-8", "c 0-4"]],
+      ["d", ["a 0-4", "b 4-8", "c 0-4", "d 4-8"]],
+    ] as const) {
+      world.join(name, half);
+      await world.until(spans);
+    }
+    expect(world.broken).toBe(0);
+    for (const peer of world.board.swarm.peers) {
+      expect(peer.maxLayers).toBe(4);
+      expect(peer.determinismClass).toBe("test");
+      expect(peer.freeCacheBytes).toBe(256 * 1024 * 1024);
+    }
+    await world.lenders.get("a")?.stop();
+    await world.lenders.get("b")?.stop();
+    await world.until(["c 0-4", "d 4-8"]);
+  });
+
+  it("keeps serving what it left until others lead where that led", () => {
+    const span = (start: number, end: number) => ({ start, end });
+    expect(isStillNeeded(span(0, 5), [span(0, 4), span(5, 8)], 8)).toBe(true);
+    expect(isStillNeeded(span(0, 5), [span(0, 4), span(4, 8)], 8)).toBe(false);
+    expect(isStillNeeded(span(0, 5), [span(0, 4), span(6, 8)], 8)).toBe(false); // leads nowhere with it either
   });
 
   it("goes to off when stopped, from any state", async () => {

@@ -1,8 +1,9 @@
 // Placement: a table of small swarms, and properties over random histories of joining and leaving.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { findGaps } from "../../../src/route/coverage.ts";
-import { mayRelease, planPlacement, type PlacementPeer } from "../../../src/route/plan-placement.ts";
+import { findGaps, isRouted } from "../../../src/route/coverage.ts";
+import type { PlacementPeer } from "../../../src/route/layer-weights.ts";
+import { mayRelease, planPlacement } from "../../../src/route/plan-placement.ts";
 import { asPeerId, type Span, spanLength } from "../../../src/shared/ids.ts";
 
 const peer = (joined: number, span?: readonly [number, number]): PlacementPeer => ({
@@ -78,6 +79,95 @@ describe("planPlacement", () => {
         const after = apply([...peers, peer(count + 1)], 8);
         expect(peers.filter((before, index) => before.span?.start !== after[index]?.span?.start)).toHaveLength(0);
         expect(peers.filter((before, index) => before.span?.end !== after[index]?.span?.end)).toHaveLength(1);
+      }),
+    );
+  });
+});
+
+describe("planPlacement among peers that told their room and speed", () => {
+  const roomy = (joined: number, maxLayers: number, span?: readonly [number, number], layerMs?: number): PlacementPeer => ({
+    ...peer(joined, span),
+    maxLayers,
+    layerMs,
+  });
+
+  it.each([
+    ["a newcomer becomes a replica rather than halve a span", [roomy(1, 8, [0, 8]), roomy(2, 8)], ["peer-1 0-8", "peer-2 0-8"]],
+    ["nobody gets more than it can hold", [roomy(1, 3), roomy(2, 3), roomy(3, 3)], ["peer-1 0-3", "peer-2 3-6", "peer-3 6-8"]],
+    [
+      "the second pipeline has the cuts of the first",
+      [roomy(1, 4, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4), roomy(4, 6)],
+      ["peer-1 0-4", "peer-2 4-8", "peer-3 0-4", "peer-4 4-8"],
+    ],
+    [
+      "weak peers make up a second pipeline between them",
+      [roomy(1, 8, [0, 8]), roomy(2, 3), roomy(3, 3), roomy(4, 3)],
+      ["peer-1 0-8", "peer-2 0-3", "peer-3 3-6", "peer-4 6-8"],
+    ],
+    [
+      "the slowest stage gets the replica",
+      [roomy(1, 4, [0, 4], 10), roomy(2, 4, [4, 8], 30), roomy(3, 4, undefined, 10)],
+      ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"],
+    ],
+    ["layers follow measured speed where it pays", [roomy(1, 8, [0, 4], 10), roomy(2, 8, [4, 8], 30)], ["peer-1 0-6", "peer-2 6-8"]],
+    ["and its limits", [roomy(1, 5, [0, 4], 10), roomy(2, 8, [4, 8], 30)], ["peer-1 0-5", "peer-2 5-8"]],
+    ["cuts stay for less than a fifth", [roomy(1, 8, [0, 5], 10), roomy(2, 8, [5, 8], 14)], ["peer-1 0-5", "peer-2 5-8"]],
+    ["cuts stay for a few milliseconds", [roomy(1, 8, [0, 4], 1), roomy(2, 8, [4, 8], 2)], ["peer-1 0-4", "peer-2 4-8"]],
+    [
+      "a replica goes from where there are three to where there is one",
+      [roomy(1, 8, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4, [4, 8]), roomy(4, 4, [4, 8])],
+      ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8", "peer-4 0-4"],
+    ],
+    ["two against one stay", [roomy(1, 4, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4, [4, 8])], ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"]],
+    [
+      "speed moves no cut of peers that did not tell their room",
+      [
+        { ...peer(1, [0, 4]), layerMs: 10 },
+        { ...peer(2, [4, 8]), layerMs: 90 },
+      ],
+      ["peer-1 0-4", "peer-2 4-8"],
+    ],
+    ["a peer with room for nothing gets nothing", [roomy(1, 8, [0, 8]), roomy(2, 0)], ["peer-1 0-8"]],
+  ] as const)("%s", (_, peers, expected) => {
+    expect(planned(peers, 8)).toEqual(expected);
+  });
+
+  const anyone = fc.record({
+    maxLayers: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
+    layerMs: fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined }),
+  });
+  const event = fc.oneof(
+    { weight: 2, arbitrary: anyone.map((entry) => ({ kind: "join" as const, entry })) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), pick: fc.nat() }) },
+  );
+
+  it("leads through all layers wherever there is room, within every limit, and is a fixed point, after any history", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 24 }), fc.array(event, { maxLength: 30 }), (layers, events) => {
+        let peers: PlacementPeer[] = [];
+        let joined = 0;
+        for (const step of events) {
+          if (step.kind === "join") peers.push({ ...peer(++joined), ...step.entry });
+          else if (peers.length > 0) peers.splice(step.pick % peers.length, 1);
+          peers = apply(peers, layers);
+          const spans = peers.flatMap(({ span }) => (span ? [span] : []));
+          expect(spans).toHaveLength(peers.length);
+          for (const { span, maxLayers = layers } of peers) expect(span && spanLength(span)).toBeLessThanOrEqual(maxLayers);
+          const room = peers.reduce((sum, { maxLayers = layers }) => sum + maxLayers, 0);
+          if (room >= layers) expect(isRouted(spans, layers)).toBe(true);
+          expect(apply(peers, layers)).toEqual(peers);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("does not depend on the order in which the directory lists the peers", () => {
+    fc.assert(
+      fc.property(fc.array(anyone, { minLength: 1, maxLength: 12 }), fc.infiniteStream(fc.nat()), (entries, order) => {
+        const peers = entries.map((entry, index) => ({ ...peer(index), ...entry }));
+        const shuffled = peers.toSorted(() => (Number(order.next().value) % 3) - 1);
+        expect(planned(shuffled, 12)).toEqual(planned(peers, 12));
       }),
     );
   });

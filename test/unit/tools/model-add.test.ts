@@ -14,12 +14,14 @@ import { findSource } from "../../../tools/model/find-source.ts";
 import { manifestOfFolder } from "../../../tools/model/model-folder.ts";
 import { splitOnnx } from "../../../tools/model/split-onnx.ts";
 import { verifyFolder } from "../../../tools/model/verify.ts";
-import { COMMIT, type HubServer, startHub } from "../../support/hub-server.ts";
+import { COMMIT, type Hub, startHub } from "../../../tools/hub/hub-server.ts";
 import { smallModel } from "../model/test-models.ts";
 
 let small: Awaited<ReturnType<typeof smallModel>>;
 let inline: Uint8Array;
-let hub: HubServer;
+/** Where the hub sends clients on to. */
+const CDN = `cdn/org/small/resolve/${COMMIT}/onnx/`;
+let hub: Hub;
 let to: string;
 
 /** The small model as one file with its weights inside. */
@@ -64,7 +66,7 @@ beforeEach(async () => {
   hub.files.set("org/small/README.md", Buffer.from("---\nlicense: apache-2.0\n---\n# Small\n"));
 });
 afterEach(async () => {
-  await hub.close();
+  await hub.stop();
   await rm(to, { recursive: true, force: true });
 });
 
@@ -117,12 +119,9 @@ describe("adding", () => {
       eosTokens: [3, 5],
       chatTemplate: "{{ messages[0].content }}",
       dtype: "fp32",
-      origin: { url: `${hub.url}/org/small/resolve/${COMMIT}/onnx/`, repository: "org/small", revision: COMMIT },
+      origin: { url: `${hub.url}org/small/resolve/${COMMIT}/onnx/`, repository: "org/small", revision: COMMIT },
     });
-    expect(hub.requests.filter((line) => line.startsWith("cdn/")).toSorted()).toEqual([
-      "cdn/org/small/onnx/model.onnx",
-      "cdn/org/small/onnx/model.onnx.data",
-    ]);
+    expect(hub.asked.filter((line) => line.startsWith("cdn/")).toSorted()).toEqual([`${CDN}model.onnx`, `${CDN}model.onnx.data`]);
     expect(await verifyFolder(to)).toMatchObject({ wrong: [], elsewhere: ["model.onnx.data"] });
     expect(await manifestId(new Uint8Array(await readFile(path.join(to, "manifest.cbor"))))).toBe(built.id);
     const kept = await add("org/small", { keepWeights: true });
@@ -145,7 +144,7 @@ describe("adding", () => {
   test("goes on where a connection broke", async () => {
     hub.breaks.push(5000, 60_000);
     const built = await add("org/small");
-    expect(hub.requests).toContain("cdn/org/small/onnx/model.onnx bytes=5000-");
+    expect(hub.asked).toContain(`${CDN}model.onnx bytes=5000-`);
     expect(built.manifest.tensors).toEqual((await manifestOfFolder(small.folder)).manifest.tensors);
   });
 
@@ -165,7 +164,7 @@ describe("what cannot be added", () => {
   test("a file that does not exist", () =>
     refuse(add("org/small", { file: "onnx/other.onnx" }), "MODEL_UNAVAILABLE", /does not exist|no file/));
   test("a hub that is away", async () => {
-    await hub.close();
+    await hub.stop();
     await refuse(add("org/small"), "MODEL_UNAVAILABLE", /cannot be reached/);
   });
   test("what is no id", () => refuse(add("what is this"), "BAD_INPUT", /organisation\/name/));

@@ -1,6 +1,6 @@
 // When the node is made, what a person's choices do to it, and what the page says meanwhile.
 import { describe, expect, it } from "vitest";
-import type { Node, NodeState } from "../../../src/node/handle.ts";
+import type { FolderHandle, Node, NodeState } from "../../../src/node/handle.ts";
 import { abortable } from "../../../src/shared/abort.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asModelId, asPeerId } from "../../../src/shared/ids.ts";
@@ -50,6 +50,9 @@ class ScriptedNode implements Node {
   }
   setKeepBytes(bytes: number): void {
     this.told.push(`keep ${bytes}`);
+  }
+  mountFolder(model: string, folder: FolderHandle): void {
+    this.told.push(`folder ${folder.name} for ${model}`);
   }
   setLendModel(model: NodeState["models"][number]["id"] | undefined): void {
     this.told.push(`lend model ${model}`);
@@ -104,8 +107,18 @@ describe("NodeController", () => {
     controller.setBackend("wasm");
     controller.setKeepBytes(5);
     controller.setLendModel(asModelId("bafyreitales"));
+    const none = () => Promise.reject(new Error("there is nothing in it"));
+    controller.mountFolder(asModelId("bafyreitales"), { name: "downloads", getDirectoryHandle: none, getFileHandle: none });
+    expect(controller.view.folders.get(asModelId("bafyreitales"))?.name).toBe("downloads");
     await controller.agree();
-    expect(node.told).toEqual(["share 0.3", "backend wasm", "keep 5", "lend model bafyreitales", "lend true"]);
+    expect(node.told).toEqual([
+      "share 0.3",
+      "backend wasm",
+      "keep 5",
+      "lend model bafyreitales",
+      "folder downloads for bafyreitales",
+      "lend true",
+    ]);
     controller.setShare(7);
     await Promise.resolve();
     expect(node.told.at(-1)).toBe("share 1");

@@ -1,16 +1,17 @@
 // Tiles from a folder on this device that a person opened to the page: read by slices, never copied as a whole.
-import { ManyhandsError } from "../shared/errors.ts";
+import { errorMessage, ManyhandsError } from "../shared/errors.ts";
+import type { FolderFile, FolderHandle } from "./folder-handle.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
 
 export class MountedTileSource implements TileSource {
-  readonly #folder: FileSystemDirectoryHandle;
+  readonly #folder: FolderHandle;
 
-  constructor(folder: FileSystemDirectoryHandle) {
+  constructor(folder: FolderHandle) {
     this.#folder = folder;
   }
 
   async *read(ranges: readonly TileRange[], signal: AbortSignal): AsyncGenerator<TileRead> {
-    const files = new Map<string, File>();
+    const files = new Map<string, FolderFile>();
     for (const [index, { file, offset, length }] of ranges.entries()) {
       signal.throwIfAborted();
       const opened = files.get(file) ?? (await this.#open(file));
@@ -28,8 +29,22 @@ export class MountedTileSource implements TileSource {
     }
   }
 
+  /** The first of `files` that is not there as long as it should be, as a reason; undefined where all are. */
+  async whyUnfit(files: readonly { readonly path: string; readonly size: number }[]): Promise<string | undefined> {
+    for (const { path, size } of files) {
+      try {
+        const found = await this.#open(path);
+        if (found.size !== size)
+          return `"${path}" in the folder "${this.#folder.name}" is another file: it has ${found.size} bytes, not ${size}`;
+      } catch (error) {
+        return errorMessage(error);
+      }
+    }
+    return undefined;
+  }
+
   /** Folder by folder: a handle knows no paths, so none can lead out. */
-  async #open(file: string): Promise<File> {
+  async #open(file: string): Promise<FolderFile> {
     const parts = file.split("/");
     const name = parts.pop() ?? file;
     try {

@@ -1,0 +1,102 @@
+// How many tokens a second each layer of a planned swarm can give, and which window of layers another peer helps most with. Pure.
+import { type PeerId, type Span, spanLength } from "../shared/ids.ts";
+import { COST } from "./route-cost.ts";
+
+export interface PlacementPeer {
+  readonly peer: PeerId;
+  /** Order of joining as the relay counts it; breaks every tie. */
+  readonly joined: number;
+  /** What the peer holds or is about to hold; undefined while it has not chosen. */
+  readonly span: Span | undefined;
+  /** The most layers that it can hold. Undefined: it has not said, so it is asked for as few as will do. */
+  readonly maxLayers?: number | undefined;
+  /** Measured milliseconds per layer and decode step; undefined counts as slow. */
+  readonly layerMs?: number | undefined;
+}
+
+export interface Holding {
+  readonly peer: PlacementPeer;
+  span: Span;
+}
+
+/** Milliseconds below which a layer's time is noise. */
+const LEAST_LAYER_MS = 1e-3;
+
+/** Tokens in a thousand seconds, a whole number: sums are then the same in whatever order they are made. */
+export function weightOf(peer: PlacementPeer, span: Span): number {
+  return Math.round(1e6 / (spanLength(span) * Math.max(LEAST_LAYER_MS, peer.layerMs ?? COST.unknownLayerMs)));
+}
+
+/** What each layer of a set of holdings gives, kept up as holdings come and go. */
+export class LayerWeights {
+  /** By layer: the sum of the weights of those who hold it. */
+  readonly weights: number[];
+  /** By layer: how many hold it. */
+  readonly holders: number[];
+  /** By boundary: how many spans begin or end there. */
+  readonly #cuts: number[];
+
+  constructor(layerCount: number, holdings: readonly Holding[]) {
+    this.weights = Array.from({ length: layerCount }, () => 0);
+    this.holders = Array.from({ length: layerCount }, () => 0);
+    this.#cuts = Array.from({ length: layerCount + 1 }, () => 0);
+    for (const holding of holdings) this.add(holding);
+  }
+
+  add({ peer, span }: Holding, sign: 1 | -1 = 1): void {
+    const weight = sign * weightOf(peer, span);
+    for (let layer = span.start; layer < span.end; layer++) {
+      this.weights[layer] = (this.weights[layer] ?? 0) + weight;
+      this.holders[layer] = (this.holders[layer] ?? 0) + sign;
+    }
+    for (const cut of [span.start, span.end]) this.#cuts[cut] = (this.#cuts[cut] ?? 0) + sign;
+  }
+
+  remove(holding: Holding): void {
+    this.add(holding, -1);
+  }
+
+  lightest({ start, end }: Span): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let layer = start; layer < end; layer++) least = Math.min(least, this.weights[layer] ?? 0);
+    return least;
+  }
+
+  isCut(layer: number): boolean {
+    return layer === 0 || layer === this.weights.length || (this.#cuts[layer] ?? 0) > 0;
+  }
+
+  /**
+   * The window for a peer that holds at most `maxLayers` (one piece between two cuts where that is undefined): it has
+   * the lightest layer in it, ends at cuts if it can, since only spans that meet make a route, and is as long as may be.
+   */
+  window(maxLayers: number | undefined): Span {
+    const layerCount = this.weights.length;
+    let best: Span = { start: 0, end: 1 };
+    let bestRank = [Number.POSITIVE_INFINITY, 0, 0];
+    for (let start = 0; start < layerCount; start++) {
+      if (!this.isCut(start)) continue;
+      let aligned = start;
+      let lightest = Number.POSITIVE_INFINITY;
+      const furthest = maxLayers === undefined ? layerCount : Math.min(layerCount, start + maxLayers);
+      for (let end = start + 1; end <= furthest; end++) {
+        lightest = Math.min(lightest, this.weights[end - 1] ?? 0);
+        const isLast = end - start === maxLayers;
+        if (!this.isCut(end) && !(isLast && aligned === start)) continue;
+        if (this.isCut(end)) aligned = end;
+        const rank = [lightest, this.isCut(end) ? 0 : 1, start - end];
+        if (isLess(rank, bestRank)) [best, bestRank] = [{ start, end }, rank];
+        if (maxLayers === undefined) break;
+      }
+    }
+    return best;
+  }
+}
+
+function isLess(a: readonly number[], b: readonly number[]): boolean {
+  for (const [index, value] of a.entries()) {
+    const other = b[index] ?? 0;
+    if (value !== other) return value < other;
+  }
+  return false;
+}

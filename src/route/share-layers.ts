@@ -1,0 +1,72 @@
+// How many pipelines a swarm can make under its peers' memory limits, and how one pipeline shares the layers out. Pure.
+import type { PlacementPeer } from "./layer-weights.ts";
+import { COST } from "./route-cost.ts";
+
+/** Pipelines beyond which another one changes nothing about who stands in the first. */
+const MOST_PIPELINES = 16;
+
+export interface Pipelines<P> {
+  /** Pipelines that hold the model whole at the same time; 0 where the peers' room is not enough for one. */
+  readonly count: number;
+  /** Spans in all of them. */
+  readonly stages: number;
+  /** Who stands in each. */
+  readonly groups: readonly (readonly P[])[];
+}
+
+/**
+ * The number of pipelines k that makes k² / stages greatest: many at once, of few hops each (Parallax, arXiv 2509.26182).
+ * For each k the roomiest peers go one by one to the pipeline that lacks most.
+ */
+export function choosePipelines<P extends Pick<PlacementPeer, "maxLayers" | "joined">>(
+  peers: readonly P[],
+  layerCount: number,
+): Pipelines<P> {
+  const room = (peer: P): number => Math.min(layerCount, peer.maxLayers ?? layerCount);
+  const roomiest = peers.filter((peer) => room(peer) > 0).toSorted((a, b) => room(b) - room(a) || a.joined - b.joined);
+  const total = roomiest.reduce((sum, peer) => sum + room(peer), 0);
+  let best: Pipelines<P> = { count: 0, stages: 0, groups: [] };
+  for (let count = 1; count <= Math.min(MOST_PIPELINES, Math.floor(total / layerCount)); count++) {
+    const groups = Array.from({ length: count }, () => ({ lacks: layerCount, peers: [] as P[] }));
+    let stages = 0;
+    for (const peer of roomiest) {
+      let neediest = groups[0];
+      for (const group of groups) if (group.lacks > (neediest?.lacks ?? 0)) neediest = group;
+      if (!neediest || neediest.lacks <= 0) break;
+      neediest.lacks -= room(peer);
+      neediest.peers.push(peer);
+      stages++;
+    }
+    if (groups.some(({ lacks }) => lacks > 0)) break; // more pipelines lack more
+    if (best.count === 0 || count ** 2 / stages > best.count ** 2 / best.stages)
+      best = { count, stages, groups: groups.map((group) => group.peers) };
+  }
+  return best;
+}
+
+/**
+ * Layers for each peer of one pipeline, in their order: in proportion to speed under the limits, which makes the slowest
+ * stage as quick as can be. At least one each. Undefined where the peers are more than the layers or lack room.
+ */
+export function shareLayers(
+  peers: readonly Pick<PlacementPeer, "maxLayers" | "layerMs">[],
+  layerCount: number,
+): readonly number[] | undefined {
+  const shares = peers.map(({ maxLayers = layerCount, layerMs = COST.unknownLayerMs }) => ({ most: maxLayers, layerMs, layers: 1 }));
+  if (shares.length > layerCount || shares.some(({ most }) => most < 1)) return undefined;
+  for (let left = layerCount - shares.length; left > 0; left--) {
+    let next: (typeof shares)[number] | undefined;
+    for (const share of shares) {
+      if (share.layers >= share.most) continue;
+      if (!next || (share.layers + 1) * share.layerMs < (next.layers + 1) * next.layerMs) next = share;
+    }
+    if (!next) return undefined;
+    next.layers++;
+  }
+  return shares.map(({ layers }) => layers);
+}
+
+/** Milliseconds of the slowest stage, which bounds the tokens a second of all sessions together. */
+export function bottleneckMs(peers: readonly Pick<PlacementPeer, "layerMs">[], layers: readonly number[]): number {
+  return Math.max(0, ...peers.map(({ layerMs = COST.unknownLayerMs }, index) => layerMs * (layers[index] ?? 0)));
+}

@@ -1,0 +1,44 @@
+// In how many parts a span is run: large ones in a few, small ones and those whose parts would repeat much in one.
+import { describe, expect, test } from "vitest";
+import { readCuttableModel } from "../../../src/model/cuttable-model.ts";
+import { splitSpan } from "../../../src/model/split-span.ts";
+import { llamaGraph } from "../../../tools/bench/llama-graph.ts";
+import { SMALL } from "./test-models.ts";
+import { asModelId } from "../../../src/shared/ids.ts";
+
+/** Of a graph alone: weights are never read. */
+function spans(shape: Parameters<typeof llamaGraph>[0], start: number, end: number): readonly string[] {
+  const model = readCuttableModel(llamaGraph(shape, "data").graph);
+  const options = { model: asModelId("model"), manifest: { contextLength: shape.context }, span: { start, end } };
+  return splitSpan(model, options).map(({ plan }) => `${plan.span.start}-${plan.span.end}`);
+}
+
+const WIDE = {
+  ...SMALL,
+  layers: 10,
+  width: 768,
+  heads: 12,
+  kvHeads: 12,
+  headSize: 64,
+  feedForward: 2048,
+  vocabulary: 2000,
+  bits: 32,
+} as const;
+
+describe("splitSpan", () => {
+  test("runs a large span in four parts of about as many layers", () => {
+    expect(spans(WIDE, 0, 10)).toEqual(["0-3", "3-5", "5-8", "8-10"]);
+    expect(spans(WIDE, 2, 6)).toEqual(["2-3", "3-4", "4-5", "5-6"]);
+  });
+
+  test("never has more parts than layers, nor parts of few bytes", () => {
+    expect(spans(WIDE, 4, 6)).toEqual(["4-5", "5-6"]);
+    expect(spans(WIDE, 9, 10)).toEqual(["9-10"]);
+    expect(spans({ ...SMALL, bits: 32 }, 0, 3)).toEqual(["0-3"]);
+  });
+
+  test("runs a span in one part where several would hold large tables again", () => {
+    // Rotary tables for 256 thousand positions: 64 MB that every part reads.
+    expect(spans({ ...WIDE, context: 262_144 }, 0, 10)).toEqual(["0-10"]);
+  });
+});

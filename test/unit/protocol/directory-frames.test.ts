@@ -1,0 +1,52 @@
+// What peers announce: read back as it was sent, bounded, and small enough that the largest snapshot fits a frame.
+import { describe, expect, it } from "vitest";
+import { type PeerAnnouncement, readDirectoryRequest } from "../../../src/protocol/directory-frames.ts";
+import { decodeSwarm, encodeSwarm } from "../../../src/protocol/swarm-payload.ts";
+import { LIMITS } from "../../../src/protocol/version.ts";
+import { errorCode } from "../../../src/shared/errors.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { announcementOf } from "../../contract/directory-contract.ts";
+
+const nameOf = (index: number) => asPeerId(`12D3KooW${String(index).padStart(44, "0")}`);
+const neighbours = Array.from({ length: LIMITS.neighbours }, (_, index) => ({ peer: nameOf(index), rttMs: 12.5 }));
+const full: PeerAnnouncement = {
+  ...announcementOf(0, 4),
+  maxLayers: 12,
+  freeCacheBytes: 240 * 1024 * 1024,
+  determinismClass: "c".repeat(80),
+  neighbours,
+};
+const codeOf = (announcement: unknown): unknown => {
+  try {
+    readDirectoryRequest({ kind: "announce", announcement });
+    return undefined;
+  } catch (error) {
+    return errorCode(error);
+  }
+};
+
+describe("an announcement", () => {
+  it("is read with and without what the peer may leave out", () => {
+    for (const announcement of [announcementOf(0, 4), full])
+      expect(readDirectoryRequest({ kind: "announce", announcement })).toEqual({ kind: "announce", announcement });
+  });
+
+  it.each([
+    ["no room", { maxLayers: 0 }],
+    ["more layers than any model", { maxLayers: LIMITS.layers + 1 }],
+    ["less than no cache", { freeCacheBytes: -1 }],
+    ["a class of a megabyte", { determinismClass: "c".repeat(1 << 20) }],
+    ["too many neighbours", { neighbours: [...neighbours, { peer: nameOf(99), rttMs: 1 }] }],
+    ["a way back in time", { neighbours: [{ peer: nameOf(1), rttMs: -1 }] }],
+    ["an endless way", { neighbours: [{ peer: nameOf(1), rttMs: Number.POSITIVE_INFINITY }] }],
+    ["an unknown field", { trusted: true }],
+  ])("with %s is refused", (_, extra) => {
+    expect(codeOf({ ...full, ...extra })).toBe("FRAME_MALFORMED");
+  });
+
+  it("leaves room for as many peers as a directory takes", () => {
+    const peers = Array.from({ length: LIMITS.directoryPeers }, (_, index) => ({ ...full, peer: nameOf(index), joined: index }));
+    const swarm = { kind: "swarm" as const, revision: 1, peers };
+    expect(decodeSwarm(encodeSwarm(swarm))).toEqual(swarm);
+  });
+});

@@ -1,0 +1,132 @@
+// Runs in a page of a bench: this project's own mesh without a node on top, so that one hop can be taken apart.
+import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
+import type { Link } from "../../src/mesh/link.ts";
+import { RtcLink } from "../../src/mesh/rtc-link.ts";
+import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
+import { HASH_BYTES, readSessionHeader } from "../../src/protocol/session-frames.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { asPeerId } from "../../src/shared/ids.ts";
+import { silentLog } from "../../src/shared/log.ts";
+
+/** Milliseconds to join. */
+const JOIN_MS = 15_000;
+const PROTOCOL = "/manyhands/bench-hop/1";
+
+/** Milliseconds of one frame's way to another tab and back. */
+export interface HopTimes {
+  /** Header and payload made into a frame's bytes. */
+  readonly serialiseMs: number;
+  /** Until the link had taken the frame. */
+  readonly sendMs: number;
+  /** From before serialising until the other tab had read and checked it, by the machine's clock. */
+  readonly thereMs: number;
+  /** Bytes made into a checked header and payload, by the other tab. */
+  readonly readMs: number;
+  readonly roundTripMs: number;
+}
+
+/** `rtc` is a data channel of its own, `stream` a stream of libp2p. */
+const WAYS = Object.freeze(["rtc", "stream"] as const);
+export type Way = (typeof WAYS)[number];
+
+interface Called {
+  readonly link: Link;
+  readonly frames: AsyncIterator<Uint8Array>;
+}
+
+let joined: { readonly below: Libp2pMesh; readonly direct: RtcMesh } | undefined;
+const called = new Map<Way, Called>();
+
+const now = (): number => performance.timeOrigin + performance.now();
+
+/** Calls the relay and echoes whatever others send. Answers this peer's id once the relay knows it. */
+export async function join(relay: string): Promise<string> {
+  const mesh = await Libp2pMesh.start({
+    seed: crypto.getRandomValues(new Uint8Array(32)),
+    relayAddresses: () => Promise.resolve([relay]),
+  });
+  joined = { below: mesh, direct: new RtcMesh({ below: mesh, iceServers: [], clock: systemClock, log: silentLog }) };
+  joined.direct.handle(PROTOCOL, (incoming) => void echo(incoming));
+  await new Promise<void>((resolve, reject) => {
+    setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
+    const look = (): void => {
+      if (mesh.relay.kind === "connected") resolve();
+    };
+    mesh.on("relay:changed", look);
+    look();
+  });
+  return mesh.self;
+}
+
+/** Opens the links that pings run over, one for each way. */
+export async function call(peer: string): Promise<void> {
+  if (joined === undefined) throw new Error("join first");
+  for (const way of WAYS) {
+    const mesh = way === "rtc" ? joined.direct : joined.below;
+    const link = await mesh.open(asPeerId(peer), PROTOCOL, AbortSignal.timeout(JOIN_MS));
+    if (way === "rtc" && !(link instanceof RtcLink)) throw new Error("no direct connection could be made");
+    called.set(way, { link, frames: link.frames[Symbol.asyncIterator]() });
+  }
+}
+
+/** Sends a step with a payload of `bytes` there and back, `count` times, `pauseMs` apart. */
+export async function ping(way: Way, bytes: number, count: number, pauseMs: number): Promise<readonly HopTimes[]> {
+  const over = called.get(way);
+  if (over === undefined) throw new Error("call first");
+  const times: HopTimes[] = [];
+  for (let index = 0; index < count; index++) {
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    times.push(await pingOnce(over, bytes, index));
+  }
+  return times;
+}
+
+async function pingOnce({ link, frames }: Called, bytes: number, position: number): Promise<HopTimes> {
+  const payload = new Uint8Array(bytes);
+  const began = now();
+  const frame = encodeFrame(stepHeader(position), payload);
+  const serialised = now();
+  await link.send(frame);
+  const sent = now();
+  const { value } = await frames.next();
+  const back = now();
+  if (value === undefined) throw new Error("the link ended");
+  const { payload: echoed } = decodeFrame(value as Uint8Array); // links carry bytes
+  if (echoed.byteLength !== bytes) throw new Error("another payload came back");
+  const stamp = await frames.next();
+  const view = new DataView((stamp.value as Uint8Array).slice().buffer); // two doubles by the other tab
+  return {
+    serialiseMs: serialised - began,
+    sendMs: sent - serialised,
+    thereMs: view.getFloat64(0) - began,
+    readMs: view.getFloat64(8),
+    roundTripMs: back - began,
+  };
+}
+
+/** A header as a decode step carries it. */
+const stepHeader = (position: number): object => ({
+  kind: "step",
+  session: "0123456789abcdef0123456789abcdef",
+  position,
+  count: 1,
+  prefix: new Uint8Array(HASH_BYTES),
+  chain: new Uint8Array(HASH_BYTES),
+  truncate: false,
+  timings: [],
+});
+
+async function echo(incoming: Link): Promise<void> {
+  for await (const bytes of incoming.frames) {
+    const began = now();
+    const { header, payload } = decodeFrame(bytes);
+    readSessionHeader(header);
+    const at = now();
+    await incoming.send(encodeFrame(header as object, payload)); // it was read as one above
+    const stamp = new DataView(new ArrayBuffer(16));
+    stamp.setFloat64(0, at);
+    stamp.setFloat64(8, at - began);
+    await incoming.send(new Uint8Array(stamp.buffer));
+  }
+}

@@ -1,0 +1,68 @@
+// Two tabs with a link of this project's mesh between them, and a bare data channel beside it for comparison.
+import type { Browser, BrowserContext } from "playwright-core";
+import { build } from "vite";
+import type { Relay } from "../../relay/relay.ts";
+import { type Ping, RawChannel } from "../browser/raw-channel.ts";
+import { Tab } from "../browser/tabs.ts";
+import type * as HopPage from "./hop-page.ts";
+
+/** Bytes of a slice that Chrome's SCTP moves in one burst. */
+const SLICE_BYTES = 4600;
+
+type HopGlobal = typeof globalThis & { readonly hop: typeof HopPage };
+
+export class HopPair {
+  readonly #tabs: readonly [Tab, Tab];
+  readonly #raw: RawChannel;
+
+  private constructor(tabs: readonly [Tab, Tab], raw: RawChannel) {
+    this.#tabs = tabs;
+    this.#raw = raw;
+  }
+
+  /** `prepare` is called for the context of each tab before anything is loaded, with its name. */
+  static async open(
+    browser: Browser,
+    relay: Relay,
+    prepare?: (context: BrowserContext, name: string) => Promise<unknown>,
+  ): Promise<HopPair> {
+    const built = await build({
+      configFile: false,
+      logLevel: "silent",
+      build: {
+        write: false,
+        minify: false,
+        lib: { entry: new URL("hop-page.ts", import.meta.url).pathname, formats: ["iife"], name: "hop" },
+      },
+    });
+    const [bundle] = Array.isArray(built) ? built : [built];
+    if (bundle === undefined || !("output" in bundle)) throw new Error("the bench's page was not bundled");
+    const code = `${bundle.output[0].code}; globalThis.hop = hop;`;
+    const open = (name: string): Promise<Tab> => Tab.open(browser, `${relay.url}healthz`, prepare && ((context) => prepare(context, name)));
+    const tabs = [await open("hop-a"), await open("hop-b")] as const;
+    // As pages are told it: the page's security policy allows no other name of this machine.
+    const { addrs } = (await (await fetch(`${relay.url}api/bootstrap`)).json()) as { readonly addrs: readonly string[] }; // our own relay's answer
+    const peers: string[] = [];
+    for (const { page } of tabs) {
+      await page.evaluate(code);
+      peers.push(await page.evaluate((address) => (globalThis as HopGlobal).hop.join(address), addrs[0] ?? ""));
+    }
+    await tabs[0].page.evaluate((peer) => (globalThis as HopGlobal).hop.call(peer), peers[1] ?? "");
+    return new HopPair(tabs, await RawChannel.open(tabs[0].page, tabs[1].page, { sliceBytes: SLICE_BYTES }));
+  }
+
+  /** Frames with a payload of `bytes` there and back over a link, one after the other, `pauseMs` apart. */
+  link(way: HopPage.Way, bytes: number, count: number, pauseMs = 0): Promise<readonly HopPage.HopTimes[]> {
+    const { page } = this.#tabs[0];
+    return page.evaluate(([...ping]) => (globalThis as HopGlobal).hop.ping(...ping), [way, bytes, count, pauseMs] as const);
+  }
+
+  /** The same bytes over the bare channel. */
+  raw(bytes: number, count: number): Promise<readonly Ping[]> {
+    return this.#raw.ping(bytes, count);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#tabs.map((tab) => tab.close()));
+  }
+}

@@ -1,0 +1,107 @@
+// Several answers at once over the same tabs: what they make together against one alone, and whether each gets its share.
+import { parseArgs } from "node:util";
+import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
+import { Swarm } from "../browser/swarm.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
+import { percentile, spread } from "./spread.ts";
+
+const DEFAULTS = Object.freeze({
+  tabs: "2",
+  sessions: "1,2,8",
+  rounds: "5",
+  tokens: "64",
+  model: "wide",
+  /** Milliseconds for all answers of a round. */
+  roundMs: 300_000,
+  /** Tokens that each answer must have in the time that all run, so that its pace can be told. */
+  fewestTokens: 8,
+});
+
+/** One for each session, so that none is answered by what another has left in a cache. */
+const PROMPTS = Object.freeze(
+  ["Lily", "Max", "Tom", "Anna", "Ben", "Mia", "Sue", "Pip"].map(
+    (name) => `${name} went to the park with a big red ball. The sun was warm, and ${name} wanted to play.`,
+  ),
+);
+
+interface Sample {
+  /** Tokens a second of all answers together while all of them run. */
+  readonly tokensPerSecond: number;
+  /** Pace of the slowest answer, as how many times slower than the median. */
+  readonly slowest: number;
+}
+
+export async function run(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      tabs: { type: "string", default: DEFAULTS.tabs },
+      sessions: { type: "string", default: DEFAULTS.sessions },
+      rounds: { type: "string", default: DEFAULTS.rounds },
+      tokens: { type: "string", default: DEFAULTS.tokens },
+      model: { type: "string", default: DEFAULTS.model },
+    },
+  });
+  const tabs = wholeNumber("tabs", values.tabs);
+  const counts = [...new Set([1, ...values.sessions.split(",").map((text) => wholeNumber("sessions", text))])];
+  const [rounds, tokens] = [wholeNumber("rounds", values.rounds), wholeNumber("tokens", values.tokens, 2 * DEFAULTS.fewestTokens)];
+  if (Math.max(...counts) > PROMPTS.length) throw new Error(`--sessions: at most ${PROMPTS.length} at once`);
+  const models = await modelFolders(values.model);
+  await onBed([], async ({ browser, folder }) => {
+    const swarm = await Swarm.open({ browser, data: folder("relay"), models }, tabs);
+    // The tabs that lend are the ones that ask: no further process takes from the cores that they compute on.
+    const taps = await Promise.all(swarm.lenders.map(({ tab }) => AnswerTap.attach(tab, { live: false })));
+    const samples = new Map<number, Sample[]>(counts.map((count) => [count, []]));
+    for (let round = 0; round <= rounds; round++) {
+      // Interleaved, so that a busy minute of the machine falls on all alike; the first round warms up.
+      for (const [count, taken] of samples) {
+        const sample = await measure(taps, count, tokens, tabs);
+        if (round === 0) continue;
+        taken.push(sample);
+        console.error(
+          `round ${round}, ${count} at once: ${sample.tokensPerSecond.toFixed(1)} tokens/s, the slowest ${sample.slowest.toFixed(2)} times slower than the median`,
+        );
+      }
+    }
+    const rate = (count: number) => spread((samples.get(count) ?? []).map(({ tokensPerSecond }) => tokensPerSecond));
+    const model = (await swarm.lenders[0]?.tab.modelName()) ?? "unknown";
+    for (const [sessions, taken] of samples) {
+      console.log(
+        JSON.stringify({
+          bench: "streams",
+          model,
+          tabs,
+          sessions,
+          tokensPerSecond: rate(sessions),
+          ratioToOne: rounded(rate(sessions).median / rate(1).median, 3),
+          slowestToMedian: spread(taken.map(({ slowest }) => slowest)),
+        }),
+      );
+    }
+    await swarm.close();
+  });
+}
+
+async function measure(taps: readonly AnswerTap[], sessions: number, tokens: number, tabs: number): Promise<Sample> {
+  const answers = await Promise.all(
+    PROMPTS.slice(0, sessions).map((prompt, index) => (taps[index % taps.length] as AnswerTap).ask(prompt, { maxTokens: tokens })), // a tap for each tab
+  );
+  await Promise.all(answers.map((answer) => answer.end(DEFAULTS.roundMs)));
+  for (const answer of answers) {
+    if (answer.problem !== "") throw new Error(`an answer failed: ${answer.problem}`);
+    if (answer.hops.length !== tabs) throw new Error(`an answer came over ${answer.hops.length} of ${tabs} tabs`);
+  }
+  return compare(answers);
+}
+
+/** What each made in the time in which all were under way: from the last first token to the first last one. */
+function compare(answers: readonly TappedAnswer[]): Sample {
+  const times = answers.map(({ tokenTimes }) => tokenTimes);
+  const from = Math.max(...times.map((each) => each[0] ?? Number.NaN));
+  const to = Math.min(...times.map((each) => each.at(-1) ?? Number.NaN));
+  const made = times.map((each) => each.filter((at) => at > from && at <= to).length);
+  if (!(to > from) || Math.min(...made) < DEFAULTS.fewestTokens)
+    throw new Error(`the answers hardly ran at the same time: ${made.join(", ")} tokens each while all did`);
+  const all = made.reduce((sum, count) => sum + count, 0);
+  return { tokensPerSecond: (1000 * all) / (to - from), slowest: percentile(made, 0.5) / Math.min(...made) };
+}
