@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { LIMITS } from "../src/protocol/version.ts";
 import { ManyhandsError } from "../src/shared/errors.ts";
+import { isPostgres } from "./ledger/ledger-place.ts";
 
 export const DEFAULTS = Object.freeze({
   /** TCP port; the next free one is taken where this one is not. */
@@ -12,8 +13,10 @@ export const DEFAULTS = Object.freeze({
   name: "a Manyhands relay",
   /** The built page. */
   site: "dist",
-  /** The relay's key, and later its ledger. */
+  /** The relay's key, and its ledger unless that is told to be elsewhere. */
   data: ".manyhands",
+  /** Name of the ledger's file in the data folder. */
+  ledgerFile: "ledger.sqlite",
 });
 
 const directory = v.pipe(v.string(), v.minLength(1, "wants a folder"));
@@ -36,6 +39,14 @@ const RelayConfig = v.object({
   /** Model folders, or folders of model folders, served beside those of the page. */
   models: v.array(directory),
   data: directory,
+  /** The ledger: a SQLite file, or PostgreSQL's connection string. */
+  ledger: v.optional(
+    v.pipe(
+      v.string(),
+      v.minLength(1, "wants a file or postgres://…"),
+      v.check((text) => !text.includes("://") || isPostgres(text), "wants a file or postgres://…"),
+    ),
+  ),
   verbose: v.boolean(),
 });
 export type RelayConfig = Readonly<v.InferOutput<typeof RelayConfig>>;
@@ -49,6 +60,7 @@ const FLAGS = {
   site: { type: "string" },
   models: { type: "string", multiple: true },
   data: { type: "string" },
+  ledger: { type: "string" },
   verbose: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -62,7 +74,9 @@ export const HELP = `manyhands relay: signals between tabs, lists who holds what
   --stun URL        STUN or TURN server for tabs behind different routers (repeatable; default none)
   --site DIR        the built page (default ${DEFAULTS.site})
   --models DIR      a model folder, or a folder of them, served under /models/<folder>/ (repeatable)
-  --data DIR        where the relay keeps its key (default ${DEFAULTS.data})
+  --data DIR        where the relay keeps its key and its ledger (default ${DEFAULTS.data})
+  --ledger PLACE    who earned and spent what: a SQLite file (default <data>/${DEFAULTS.ledgerFile}), or postgres://…,
+                    which several relays may share
   --verbose         log every request and peer
   --help            this text
 
@@ -77,7 +91,7 @@ export type Command = { readonly kind: "help" } | { readonly kind: "run"; readon
 export function readCommand(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Command {
   const { values } = parse(args);
   if (values.help === true) return { kind: "help" };
-  const text = (name: "port" | "host" | "name" | "site" | "data"): string | undefined => values[name] ?? env[variable(name)];
+  const text = (name: "port" | "host" | "name" | "site" | "data" | "ledger"): string | undefined => values[name] ?? env[variable(name)];
   const list = (name: "bootstrap" | "stun" | "models"): string[] =>
     values[name] ?? (env[variable(name)] ?? "").split(",").filter((item) => item !== "");
   const port = text("port");
@@ -92,6 +106,7 @@ export function readCommand(args: readonly string[], env: Readonly<Record<string
       site: text("site"),
       models: list("models"),
       data: text("data"),
+      ledger: text("ledger"),
       verbose: values.verbose ?? ["1", "true", "yes"].includes(env[variable("verbose")] ?? ""),
     }),
   };

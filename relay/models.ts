@@ -1,6 +1,7 @@
 // Which models this relay serves: folders with a manifest, from the built page and from `--models`.
 import { access, readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import type { ModelCost } from "../src/credit/price.ts";
 import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
 import { decodeManifest, manifestId } from "../src/model/manifest.ts";
 import { type ModelSummary, summarise } from "../src/model/model-summary.ts";
@@ -13,6 +14,8 @@ export interface ModelFolder {
   /** CID of its manifest. */
   readonly id: ModelId;
   readonly summary: ModelSummary;
+  /** What its work is worth. */
+  readonly cost: ModelCost;
   /** Origin (scheme, host, port) that its weights come from, where that is not this relay. */
   readonly origin: string | undefined;
   readonly path: string;
@@ -44,10 +47,15 @@ export async function findModels(siteDir: string, extraDirs: readonly string[]):
   return [...found.values()];
 }
 
-function readFacts(bytes: Uint8Array, path: string): Pick<ModelFolder, "summary" | "origin"> {
+function readFacts(bytes: Uint8Array, path: string): Pick<ModelFolder, "summary" | "cost" | "origin"> {
   try {
     const manifest = decodeManifest(bytes);
-    return { summary: summarise(manifest), origin: manifest.origin ? new URL(manifest.origin.url).origin : undefined };
+    const { layerCost, headCost } = manifest;
+    return {
+      summary: summarise(manifest),
+      cost: { layerCost, headCost },
+      origin: manifest.origin ? new URL(manifest.origin.url).origin : undefined,
+    };
   } catch (cause) {
     throw new ManyhandsError("MODEL_CORRUPT", `${path}: ${errorMessage(cause)}`, { cause });
   }

@@ -1,4 +1,5 @@
-// One relay, put together: HTTP, libp2p behind the same port, and the directory. Tests and tools start it from here.
+// One relay, put together: HTTP, libp2p behind the same port, the directory and the ledger. Tests and tools start it from here.
+import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { PROTOCOLS } from "../src/protocol/version.ts";
 import { systemClock } from "../src/shared/clock.ts";
@@ -6,10 +7,13 @@ import { ManyhandsError } from "../src/shared/errors.ts";
 import type { Log } from "../src/shared/log.ts";
 import { createApp } from "./app.ts";
 import { type Bootstrap, startBootstrap } from "./bootstrap.ts";
-import { checkConfig, type RelayConfig } from "./config.ts";
+import { checkConfig, DEFAULTS as CONFIG, type RelayConfig } from "./config.ts";
+import { CreditService } from "./credit-service.ts";
 import { Directory } from "./directory.ts";
 import { DirectoryService } from "./directory-service.ts";
 import { loadRelaySeed } from "./identity.ts";
+import { Ledger } from "./ledger/ledger.ts";
+import { ModelStorageAudit } from "./ledger/storage-audit.ts";
 import { findModels } from "./models.ts";
 import { UpgradePipe } from "./upgrade-pipe.ts";
 
@@ -30,28 +34,34 @@ export interface Relay {
   readonly models: readonly string[];
   readonly directory: Directory;
   readonly directoryService: DirectoryService;
+  readonly ledger: Ledger;
+  readonly creditService: CreditService;
   readonly log: Log;
   /** Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Starts a relay; what is not given takes its default. Throws BAD_INPUT for options that make no sense or no free port. */
+/** Starts a relay; what is not given takes its default. Throws BAD_INPUT for options that make no sense or no free port, LEDGER_UNAVAILABLE. */
 export async function startRelay(options: Partial<RelayConfig> = {}): Promise<Relay> {
   const config = checkConfig(options);
   const models = await findModels(config.site, config.models);
-  const bootstrap = await startBootstrap(await loadRelaySeed(config.data));
+  const seed = await loadRelaySeed(config.data);
+  const ledger = await Ledger.open({ location: config.ledger ?? join(config.data, CONFIG.ledgerFile), now: Date.now });
   const directory = new Directory();
+  let bootstrap: Bootstrap | undefined;
   let app: FastifyInstance | undefined;
   try {
+    const started = await startBootstrap(seed);
+    bootstrap = started;
     const service: { current: DirectoryService | undefined } = { current: undefined };
     app = await createApp({
       config,
       models,
-      peerId: bootstrap.peerId,
+      peerId: started.peerId,
       swarm: () => directory.swarm,
       health: () => ({
         peers: directory.swarm.peers.length,
-        connections: bootstrap.connectionCount,
+        connections: started.connectionCount,
         watchers: service.current?.clientCount ?? 0,
         refusedFrames: service.current?.refused ?? {},
       }),
@@ -59,33 +69,58 @@ export async function startRelay(options: Partial<RelayConfig> = {}): Promise<Re
     const log = pinoLog(app);
     const directoryService = new DirectoryService({ directory, clock: systemClock, log });
     service.current = directoryService;
-    await bootstrap.handle(PROTOCOLS.directory, directoryService.accept);
-    const pipe = new UpgradePipe({ server: app.server, targetPort: bootstrap.port, clock: systemClock, log });
+    const creditService = new CreditService({
+      ledger,
+      costOf: (model) => models.find(({ id }) => id === model)?.cost,
+      storage: new ModelStorageAudit({ models, swarm: () => directory.swarm }),
+      clock: systemClock,
+      now: Date.now,
+      random: Math.random,
+      log,
+    });
+    await started.handle(PROTOCOLS.directory, directoryService.accept);
+    await started.handle(PROTOCOLS.credit, creditService.accept);
+    const pipe = new UpgradePipe({ server: app.server, targetPort: started.port, clock: systemClock, log });
     const port = await listen(app, config);
     directoryService.start();
+    creditService.start();
+    const parts: Parts = { app, pipe, directoryService, creditService, bootstrap: started, ledger };
     return {
       url: `http://${hostName(config.host)}:${port}/`,
       port,
-      peerId: bootstrap.peerId,
-      address: `${multiaddrHost(config.host)}/tcp/${port}/ws/p2p/${bootstrap.peerId}`,
+      peerId: started.peerId,
+      address: `${multiaddrHost(config.host)}/tcp/${port}/ws/p2p/${started.peerId}`,
       moved: config.port !== 0 && port !== config.port,
       models: models.map((model) => model.name),
       directory,
       directoryService,
+      ledger,
+      creditService,
       log,
-      stop: once(() => stopAll(app as FastifyInstance, pipe, directoryService, bootstrap)), // set above, before any throw
+      stop: once(() => stopAll(parts)),
     };
   } catch (error) {
-    await Promise.allSettled([app?.close(), bootstrap.stop()]);
+    await Promise.allSettled([app?.close(), bootstrap?.stop(), ledger.close()]);
     throw error;
   }
 }
 
-async function stopAll(app: FastifyInstance, pipe: UpgradePipe, service: DirectoryService, bootstrap: Bootstrap): Promise<void> {
-  service.stop();
+interface Parts {
+  readonly app: FastifyInstance;
+  readonly pipe: UpgradePipe;
+  readonly directoryService: DirectoryService;
+  readonly creditService: CreditService;
+  readonly bootstrap: Bootstrap;
+  readonly ledger: Ledger;
+}
+
+async function stopAll({ app, pipe, directoryService, creditService, bootstrap, ledger }: Parts): Promise<void> {
+  directoryService.stop();
+  await creditService.stop();
   await bootstrap.stop();
   pipe.stop();
   await app.close();
+  await ledger.close();
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

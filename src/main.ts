@@ -8,6 +8,7 @@ import { AskSettings } from "./ui/ask-settings.ts";
 import { Asker } from "./ui/asker.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
 import { CopyButton } from "./ui/copy-button.ts";
+import { CreditPanel } from "./ui/credit-panel.ts";
 import { LendConsent } from "./ui/lend-consent.ts";
 import { LendControls } from "./ui/lend-controls.ts";
 import { LendPanel } from "./ui/lend-panel.ts";
@@ -45,6 +46,7 @@ const ELEMENTS = {
   "mh-lend": LendPanel,
   "mh-swarm-map": SwarmMap,
   "mh-swarm": SwarmPanel,
+  "mh-credit": CreditPanel,
   "mh-models": ModelsPanel,
   "mh-missing": MissingPanel,
   "mh-footer": PageFooter,

@@ -239,6 +239,7 @@ class TabNode implements Node {
         keepBytes: () => this.state.keepBytes,
         folderOf: (model) => this.#folders.get(model),
         onNotice: (sentence) => this.#store.notice(sentence),
+        onCredit: (credit) => this.#store.update({ credit }, "counts"),
       },
       signal,
     );

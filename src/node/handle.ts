@@ -1,5 +1,6 @@
 // The node's public face: plain data and a few verbs. The page and the widget see this and nothing behind it.
 import type { ErrorCode } from "../shared/errors.ts";
+import type { CreditState } from "../credit/account-keeper.ts";
 import type { Prompt } from "../inference/encode-prompt.ts";
 import type { GenerateEvent, GenerateOptions } from "../inference/generate-event.ts";
 import type { FolderHandle } from "../model/folder-handle.ts";
@@ -18,6 +19,8 @@ export { mostBytes, unpackedTimes } from "../model/most-bytes.ts";
 export { CATALOG, type CatalogEntry, type Device, estimateSizes, layersThatFit } from "../model/catalog.ts";
 export type { FolderHandle } from "../model/folder-handle.ts";
 export type { LoadProgress } from "../shared/progress.ts";
+export type { CreditState } from "../credit/account-keeper.ts";
+export type { HistoryRow } from "../protocol/credit-frames.ts";
 
 export type Backend = "wasm" | "webgpu";
 export type BackendChoice = "auto" | Backend;
@@ -89,6 +92,8 @@ export interface NodeState {
   /** Layers that nobody serves now, as spans. */
   readonly gaps: readonly Span[];
   readonly served: ServedCounts;
+  /** This tab's account at the relay; undefined until joined. */
+  readonly credit: CreditState | undefined;
   /** Things a person should know while all goes on: storage blocked, WebGPU refused by its self-test, … */
   readonly notices: readonly string[];
 }

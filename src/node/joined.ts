@@ -10,7 +10,8 @@ import { systemClock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
-import type { BackendChoice, FolderHandle, ModelOffer } from "./handle.ts";
+import { CreditDesk } from "./credit-desk.ts";
+import type { BackendChoice, CreditState, FolderHandle, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { startWorkerSpan } from "./span-client.ts";
@@ -25,6 +26,7 @@ export interface Joined {
   readonly models: ModelDesk;
   readonly desk: SpanDesk;
   readonly startSpan: StartSpan;
+  readonly credit: CreditDesk;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -39,11 +41,12 @@ export interface JoinOptions {
   /** The folder that a person opened for a model. */
   readonly folderOf: (model: ModelId) => FolderHandle | undefined;
   readonly onNotice: (sentence: string) => void;
+  readonly onCredit: (credit: CreditState) => void;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { config, bootstrap, log, backend, keepBytes, folderOf, onNotice }: JoinOptions,
+  { config, bootstrap, log, backend, keepBytes, folderOf, onNotice, onCredit }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
   const clock = systemClock;
@@ -84,6 +87,15 @@ export async function join(
     log,
     onNotice,
   });
+  const credit = await CreditDesk.start({
+    seed: identity.seed,
+    relay: libp2p,
+    shelf: models.shelf,
+    clock,
+    random: Math.random,
+    log,
+    onState: onCredit,
+  });
   return {
     mesh,
     directory,
@@ -91,8 +103,10 @@ export async function join(
     models,
     desk,
     startSpan,
+    credit,
     vanish: () => rtc.vanish(),
     stop: async () => {
+      await credit.stop();
       await directory.stop();
       await models.stop();
       await mesh.stop();

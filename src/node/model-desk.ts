@@ -45,6 +45,16 @@ export class ModelDesk {
   readonly #stopping = new AbortController();
   #exchange: Promise<TileExchange> | undefined;
   readonly #shelves = new Set<TileShelf>();
+  /** Tiles of all models that are open here: they go by their hash, whichever model they belong to. */
+  readonly shelf: TileShelf = {
+    get: async (hash) => {
+      for (const each of this.#shelves) {
+        const bytes = await each.get(hash);
+        if (bytes) return bytes;
+      }
+      return undefined;
+    },
+  };
 
   constructor(deps: ModelDeskDeps) {
     this.#deps = deps;
@@ -122,18 +132,10 @@ export class ModelDesk {
     for (const solo of this.#solos) await solo.free();
   }
 
-  /** One exchange for all models: tiles go by their hash, whichever model they belong to. It stops with the desk. */
+  /** One exchange for all models. It stops with the desk. */
   async #share(shelf: TileShelf): Promise<TileExchange> {
     this.#shelves.add(shelf);
-    this.#exchange ??= this.#deps.exchange({
-      get: async (hash) => {
-        for (const each of this.#shelves) {
-          const bytes = await each.get(hash);
-          if (bytes) return bytes;
-        }
-        return undefined;
-      },
-    });
+    this.#exchange ??= this.#deps.exchange(this.shelf);
     const exchange = await this.#exchange;
     return {
       fetch: (...args) => exchange.fetch(...args),

@@ -11,6 +11,8 @@ export const PROTOCOLS = Object.freeze({
   rtc: "/manyhands/rtc/1",
   /** Peer to peer: sessions over spans of layers; `sessionProtocol` names one span's. */
   session: "/manyhands/session/2",
+  /** Tab to relay: receipts, the account, reservations, storage challenges. */
+  credit: "/manyhands/credit/1",
 });
 
 /**

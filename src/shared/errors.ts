@@ -22,6 +22,7 @@ export type ErrorCode =
   | "PEER_UNREACHABLE" // no link to a peer could be opened
   | "NO_ROUTE" // the peers present do not cover all layers
   | "RELAY_UNREACHABLE" // the relay does not answer
+  | "LEDGER_UNAVAILABLE" // the ledger cannot write now; what was sent is kept and sent again
   | "ENGINE_FAILED" // the runtime failed while loading or running a span
   | "BROWSER_UNSUPPORTED" // WebRTC, WebAssembly, workers or storage are missing
   | "TIMEOUT"; // no progress within the time that the caller gave

@@ -179,7 +179,11 @@ export class App extends LitElement {
                 </div>`
           }
           <mh-swarm .controller=${this.controller} .asker=${this.asker}></mh-swarm>
-          ${blocked ? nothing : html`<mh-models .controller=${this.controller}></mh-models>`}
+          ${
+            blocked
+              ? nothing
+              : html`<mh-credit .controller=${this.controller}></mh-credit> <mh-models .controller=${this.controller}></mh-models>`
+          }
         </main>
         <mh-footer .site=${this.site}></mh-footer>
       </div>`;

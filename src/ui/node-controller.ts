@@ -1,6 +1,7 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
 import type {
   BackendChoice,
+  CreditState,
   FolderHandle,
   LendState,
   ModelOffer,
@@ -32,6 +33,8 @@ export interface View extends ModelsView, Choices {
   readonly swarm: readonly SwarmPeer[] | undefined;
   readonly gaps: readonly Span[];
   readonly served: ServedCounts;
+  /** Undefined until the node has joined. */
+  readonly credit: CreditState | undefined;
   readonly notices: readonly string[];
   /** Folders that the person opened, by model. */
   readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
@@ -107,6 +110,7 @@ export class NodeController {
       swarm,
       gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
       served: state?.served ?? NOTHING_SERVED,
+      credit: state?.credit,
       notices: state?.notices ?? [],
       folders: this.#folders,
     };

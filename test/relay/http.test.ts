@@ -102,7 +102,7 @@ test("bootstrap tells what a tab needs, with the address that it came by", async
   const { relay } = served;
   const answer: unknown = await (await fetch(`http://127.0.0.1:${relay.port}/api/bootstrap`)).json();
   expect(answer).toEqual({
-    protocolVersion: 1,
+    protocolVersion: 2,
     name: "test relay",
     peerId: relay.peerId,
     addrs: [`/ip4/127.0.0.1/tcp/${relay.port}/ws/p2p/${relay.peerId}`],

@@ -41,7 +41,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 test("--help names every option", async () => {
   const { exit, output } = run(["--help"]);
   expect(await exit).toEqual({ code: 0, signal: null });
-  for (const flag of ["--port", "--host", "--name", "--bootstrap", "--stun", "--site", "--models", "--data", "--verbose"]) {
+  for (const flag of ["--port", "--host", "--name", "--bootstrap", "--stun", "--site", "--models", "--data", "--ledger", "--verbose"]) {
     expect(output()).toContain(flag);
   }
 });
@@ -53,6 +53,7 @@ test.each([
   [["--name", "x".repeat(100)], /--name wants at most 80/],
   [["--bootstrap", "example.org"], /--bootstrap wants a multiaddr/],
   [["--stun", "http://x"], /--stun wants a stun:/],
+  [["--ledger", "mysql://host/db"], /--ledger wants a file or postgres/],
   [["file"], /Unexpected argument/],
 ])("%j is refused with a word on what to change", (args, message) => {
   expect(() => readCommand(args, {})).toThrow(expect.objectContaining({ code: "BAD_INPUT", message: expect.stringMatching(message) }));

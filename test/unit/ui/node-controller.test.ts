@@ -22,6 +22,7 @@ const STATE: NodeState = {
   swarm: [],
   gaps: [],
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
+  credit: undefined,
   notices: [],
 };
 

@@ -1,0 +1,212 @@
+// The ledger over streams: reads requests of authenticated peers, answers each, asks holders of rare tiles for proofs.
+import { type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../src/protocol/credit-frames.ts";
+import { decodeFrame, encodeFrame } from "../src/protocol/frame.ts";
+import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../src/protocol/link-frames.ts";
+import { LIMITS } from "../src/protocol/version.ts";
+import { bytesEqual } from "../src/shared/bytes.ts";
+import type { Clock } from "../src/shared/clock.ts";
+import { errorCode, errorMessage } from "../src/shared/errors.ts";
+import type { Log } from "../src/shared/log.ts";
+import type { ModelCost } from "../src/credit/price.ts";
+import { appraise, type Appraised } from "./ledger/appraise-receipt.ts";
+import type { Ledger } from "./ledger/ledger.ts";
+import type { StorageAudit, StorageQuestion } from "./ledger/storage-audit.ts";
+import type { PeerStream } from "./peer-stream.ts";
+import { RateLimit } from "./rate-limit.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Bytes of one request: a header full of receipts. */
+  requestBytes: LIMITS.headerBytes + 1024,
+  /** Requests a second that a peer may make for long: 320 receipts; and at once. */
+  perSecond: 20,
+  burst: 60,
+  /** Requests of one stream that wait for the ledger; more are answered `busy`. */
+  inFlight: 8,
+  /** Milliseconds between two questions for a tile to one peer, with up to as much again at random. */
+  questionMs: 10 * 60_000,
+  /** Milliseconds for the answer: reading a tile from the disk takes a few, fetching it from somebody else more. */
+  answerMs: 3000,
+  /** Milliseconds between looks at who is to be asked. */
+  lookMs: 5000,
+});
+
+interface Client {
+  readonly stream: PeerStream;
+  inFlight: number;
+  /** Cost of what it was sent and has not credited. */
+  underWay: number;
+  /** When it is asked for a tile again. */
+  askAtMs: number;
+  asked: (StorageQuestion & { readonly id: number; readonly untilMs: number }) | undefined;
+}
+
+export interface CreditServiceOptions {
+  readonly ledger: Ledger;
+  readonly costOf: (model: string) => ModelCost | undefined;
+  readonly storage: StorageAudit;
+  readonly clock: Clock;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** Serves PROTOCOLS.credit; `start` begins the timer, `stop` ends streams, timer and what is being written. */
+export class CreditService {
+  readonly #options: CreditServiceOptions;
+  readonly #clients = new Set<Client>();
+  readonly #rates = new RateLimit(DEFAULTS);
+  readonly #working = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #questions = 0;
+
+  constructor(options: CreditServiceOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.look(), DEFAULTS.lookMs).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const { stream } of this.#clients) {
+      if (stream.writable) stream.send(encodeGoodbye());
+      stream.abort(new Error("the relay stops"));
+    }
+    await Promise.all(this.#working);
+  }
+
+  /** Asks those whose time has come, and forgets old buckets: what the timer does. */
+  look(): void {
+    const nowMs = this.#options.clock.now();
+    this.#rates.sweep(nowMs);
+    for (const client of this.#clients) {
+      if (client.askAtMs > nowMs) continue;
+      client.askAtMs = nowMs + DEFAULTS.questionMs * (1 + this.#options.random());
+      this.#track(this.#ask(client));
+    }
+  }
+
+  /** Takes a stream of PROTOCOLS.credit. */
+  readonly accept = (stream: PeerStream): void => {
+    const askAtMs = this.#options.clock.now() + DEFAULTS.questionMs * this.#options.random();
+    const client: Client = { stream, inFlight: 0, underWay: 0, askAtMs, asked: undefined };
+    this.#clients.add(client);
+    const reader = new LinkFrameReader(
+      {
+        frame: (frame) => this.#requested(client, frame),
+        credit: (sizeBytes) => (client.underWay = Math.max(0, client.underWay - sizeBytes)),
+        goodbye: () => this.#left(client),
+      },
+      DEFAULTS.requestBytes,
+    );
+    stream.listen({
+      bytes: (chunk) => {
+        if (!this.#clients.has(client)) return; // a breach earlier in the same message
+        try {
+          reader.push(chunk);
+        } catch (error) {
+          this.#options.log.info("a peer broke the credit protocol", { peer: stream.peer, message: errorMessage(error) });
+          this.#clients.delete(client);
+          stream.abort(error as Error); // reader and schemas throw nothing but ManyhandsError
+        }
+      },
+      ended: () => this.#left(client),
+      closed: () => this.#clients.delete(client),
+    });
+  };
+
+  #left(client: Client): void {
+    if (!this.#clients.delete(client)) return;
+    if (client.stream.writable) client.stream.send(encodeGoodbye());
+    client.stream.close();
+  }
+
+  #requested(client: Client, bytes: Uint8Array): void {
+    const request = readCreditRequest(decodeFrame(bytes).header);
+    if (client.stream.writable) client.stream.send(encodeCredit(frameCost(bytes.byteLength)));
+    const isBusy = client.inFlight >= DEFAULTS.inFlight || !this.#rates.take(client.stream.peer, this.#options.clock.now());
+    if (isBusy) this.#reply(client, { kind: "failed", id: request.id, reason: "busy" });
+    else this.#track(this.#serve(client, request));
+  }
+
+  async #serve(client: Client, request: CreditRequest): Promise<void> {
+    client.inFlight++;
+    try {
+      const reply = await this.#answer(client, request);
+      if (reply !== undefined) this.#reply(client, reply);
+    } catch (error) {
+      this.#options.log.warn("the ledger failed", { code: errorCode(error), message: errorMessage(error) });
+      this.#reply(client, { kind: "failed", id: request.id, reason: "unavailable" });
+    } finally {
+      client.inFlight--;
+    }
+  }
+
+  async #answer(client: Client, request: CreditRequest): Promise<CreditReply | undefined> {
+    const { ledger } = this.#options;
+    const { peer } = client.stream;
+    const { id } = request;
+    switch (request.kind) {
+      case "post":
+        return { kind: "posted", id, outcomes: [...(await this.#post(request.receipts))] };
+      case "account":
+        return { kind: "account", id, account: await ledger.account(peer) };
+      case "reserve":
+        return { kind: "reserved", id, priority: await ledger.reserve(peer, request.reservation, request.amount, request.forMs) };
+      case "release":
+        await ledger.release(peer, request.reservation);
+        return { kind: "released", id };
+      case "proof": {
+        const { asked } = client;
+        if (asked?.id !== id) return undefined; // answered before, or never asked
+        client.asked = undefined;
+        const isRight = request.proof !== null && bytesEqual(request.proof, asked.expected);
+        if (isRight && this.#options.clock.now() <= asked.untilMs) await ledger.earnStorage(peer, asked.tileHex, asked.holders);
+        else this.#options.log.info("no proof of storage", { peer, tile: asked.tileHex });
+        return undefined;
+      }
+    }
+  }
+
+  async #post(receipts: Extract<CreditRequest, { readonly kind: "post" }>["receipts"]): Promise<readonly Outcome[]> {
+    const { ledger, costOf, now } = this.#options;
+    const appraisals = receipts.map((receipt) => appraise(receipt, { costOf, nowMs: now() }));
+    const sound = appraisals.filter((appraisal): appraisal is Appraised => appraisal.kind === "sound");
+    const outcomes = sound.length > 0 ? [...(await ledger.post(sound))] : [];
+    // `post` answers one outcome for each, in order.
+    return appraisals.map((appraisal) => (appraisal.kind === "sound" ? (outcomes.shift() as Outcome) : appraisal));
+  }
+
+  async #ask(client: Client): Promise<void> {
+    try {
+      const question = await this.#options.storage.ask(client.stream.peer);
+      if (question === undefined || !this.#clients.has(client)) return;
+      const id = ++this.#questions;
+      client.asked = { ...question, id, untilMs: this.#options.clock.now() + DEFAULTS.answerMs };
+      const { tile, start, end, nonce } = question;
+      this.#reply(client, { kind: "challenge", id, tile, start, end, nonce });
+    } catch (error) {
+      this.#options.log.warn("no question about storage could be put", { message: errorMessage(error) });
+    }
+  }
+
+  #reply(client: Client, reply: CreditReply): void {
+    const { stream } = client;
+    if (!stream.writable) return;
+    if (client.underWay >= LINK.windowBytes || stream.full) {
+      stream.abort(new Error("too slow"));
+      return;
+    }
+    const frame = encodeFrame(reply);
+    client.underWay += frameCost(frame.byteLength);
+    stream.send(encodeLinkFrame(frame));
+  }
+
+  #track(work: Promise<void>): void {
+    this.#working.add(work);
+    void work.finally(() => this.#working.delete(work));
+  }
+}

@@ -1,0 +1,65 @@
+// From a receipt of a stranger to what the ledger may post: signatures, parties and price checked, nothing written.
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { type CheckSignature, publicKeyOf } from "../../src/credit/ed25519.ts";
+import { type ModelCost, priceWork } from "../../src/credit/price.ts";
+import { findFault } from "../../src/credit/verify-receipt.ts";
+import type { RefusalReason } from "../../src/protocol/credit-frames.ts";
+import { claimBytes, type Receipt, workId, type Work } from "../../src/protocol/receipt.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+
+/** A receipt that is in order. */
+export interface Appraised {
+  readonly kind: "sound";
+  readonly receipt: Receipt;
+  readonly workId: string;
+  /** Hex SHA-256 of the claim. */
+  readonly digest: string;
+  /** Microcredits. */
+  readonly price: number;
+  /** A few words for the history. */
+  readonly about: string;
+}
+
+export type Appraisal = Appraised | { readonly kind: "refused"; readonly reason: RefusalReason };
+
+export interface AppraiseOptions {
+  /** Undefined for a model that this relay does not offer. */
+  readonly costOf: (model: string) => ModelCost | undefined;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/** DER in front of a raw Ed25519 public key (RFC 8410). */
+const SPKI = Buffer.from("302a300506032b6570032100", "hex");
+const keyOf = (peer: PeerId): KeyObject => createPublicKey({ key: Buffer.concat([SPKI, publicKeyOf(peer)]), format: "der", type: "spki" });
+
+/** By OpenSSL: a tenth of the time that plain JavaScript takes. */
+export const checkNative: CheckSignature = (peer, message, signature) => {
+  try {
+    return verify(null, message, keyOf(peer), signature);
+  } catch {
+    return false; // a peer id that holds no key, a point that is none
+  }
+};
+
+export function appraise(receipt: Receipt, { costOf, nowMs }: AppraiseOptions): Appraisal {
+  const { claim } = receipt.statement;
+  const price = priceWork(claim.work, claim.requester, costOf);
+  if (price.kind === "refused") return price; // cheap, so before the signatures
+  const fault = findFault(receipt, checkNative, nowMs);
+  if (fault !== undefined) return { kind: "refused", reason: fault };
+  return {
+    kind: "sound",
+    receipt,
+    workId: workId(claim),
+    digest: createHash("sha256").update(claimBytes(claim)).digest("hex"),
+    price: price.micro,
+    about: describe(claim.work),
+  };
+}
+
+function describe(work: Work): string {
+  if (work.kind === "task") return `${work.taskKind} ${work.task.slice(0, 24)}`;
+  const tokens = work.positions.end - work.positions.start;
+  return `${tokens} ${tokens === 1 ? "token" : "tokens"} through layers ${work.span.start} to ${work.span.end - 1}`;
+}

@@ -1,0 +1,179 @@
+// The ledger's tables inside one transaction: reads what the rules ask for and writes postings; knows no rule but zero sums.
+import type { Transaction } from "kysely";
+import type { HistoryRow } from "../../src/protocol/credit-frames.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import { available, escrow, type Posting } from "./plan-posting.ts";
+import { readHistory } from "./read-history.ts";
+import type { LedgerTables } from "./schema.ts";
+
+export interface Standing {
+  readonly starterUsed: number;
+  readonly checked: number;
+  readonly trusted: boolean;
+  readonly convictions: number;
+}
+
+export interface Reservation {
+  readonly id: string;
+  readonly peer: PeerId;
+  readonly own: number;
+  readonly starter: number;
+}
+
+export class Book {
+  readonly #tx: Transaction<LedgerTables>;
+  /** Milliseconds since 1970, never before the last event: a clock that was set back does not turn the order round. */
+  readonly nowMs: number;
+
+  private constructor(tx: Transaction<LedgerTables>, nowMs: number) {
+    this.#tx = tx;
+    this.nowMs = nowMs;
+  }
+
+  static async open(tx: Transaction<LedgerTables>, nowMs: number): Promise<Book> {
+    const last = await tx.selectFrom("events").select("at_ms").orderBy("id", "desc").limit(1).executeTakeFirst();
+    return new Book(tx, Math.max(nowMs, last?.at_ms ?? 0));
+  }
+
+  async balance(account: string): Promise<number> {
+    const row = await this.#tx.selectFrom("accounts").select("balance").where("account", "=", account).executeTakeFirst();
+    return row?.balance ?? 0;
+  }
+
+  async held(peer: PeerId): Promise<{ readonly own: number; readonly escrow: number }> {
+    return { own: await this.balance(available(peer)), escrow: await this.balance(escrow(peer)) };
+  }
+
+  async knows(businessId: string): Promise<boolean> {
+    return (await this.#tx.selectFrom("events").select("id").where("business_id", "=", businessId).executeTakeFirst()) !== undefined;
+  }
+
+  /** Writes an event; the caller has asked `knows`. Throws where the entries do not sum to zero, or the database refuses. */
+  async post({ businessId, kind, about, entries }: Posting): Promise<void> {
+    if (entries.reduce((sum, { amount }) => sum + amount, 0) !== 0) throw new Error(`${businessId} does not sum to zero`);
+    const { id } = await this.#tx
+      .insertInto("events")
+      .values({ business_id: businessId, kind, about, at_ms: this.nowMs })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    if (entries.length === 0) return;
+    await this.#tx
+      .insertInto("entries")
+      .values(entries.map((entry) => ({ event_id: id, ...entry })))
+      .execute();
+    for (const { account, amount } of entries) {
+      await this.#tx
+        .insertInto("accounts")
+        .values({ account, balance: 0 })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      await this.#tx
+        .updateTable("accounts")
+        .set((row) => ({ balance: row("balance", "+", amount) }))
+        .where("account", "=", account)
+        .execute();
+    }
+  }
+
+  /** The peer's standing; a stranger's is that of somebody who has just come. */
+  async standing(peer: PeerId): Promise<Standing> {
+    const row = await this.#tx.selectFrom("peers").selectAll().where("peer", "=", peer).executeTakeFirst();
+    return {
+      starterUsed: row?.starter_used ?? 0,
+      checked: row?.checked ?? 0,
+      trusted: row?.trusted === 1,
+      convictions: row?.convictions ?? 0,
+    };
+  }
+
+  async setStanding(peer: PeerId, { starterUsed, checked, trusted, convictions }: Standing): Promise<void> {
+    const row = { starter_used: starterUsed, checked, trusted: trusted ? 1 : 0, convictions };
+    await this.#tx
+      .insertInto("peers")
+      .values({ peer, first_ms: this.nowMs, ...row })
+      .onConflict((conflict) => conflict.column("peer").doUpdateSet(row))
+      .execute();
+  }
+
+  async vouch(worker: PeerId, requester: PeerId): Promise<void> {
+    await this.#tx
+      .insertInto("vouchers")
+      .values({ worker, requester })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+
+  /** How many different requesters vouched. */
+  async vouchers(worker: PeerId): Promise<number> {
+    const row = await this.#tx
+      .selectFrom("vouchers")
+      .select((select) => select.fn.countAll<number>().as("count"))
+      .where("worker", "=", worker)
+      .executeTakeFirstOrThrow();
+    return row.count;
+  }
+
+  async forgetVouchers(worker: PeerId): Promise<void> {
+    await this.#tx.deleteFrom("vouchers").where("worker", "=", worker).execute();
+  }
+
+  /** An open reservation of `peer`. */
+  async reservation(peer: PeerId, id: string): Promise<Reservation | undefined> {
+    const row = await this.#tx
+      .selectFrom("reservations")
+      .selectAll()
+      .where("id", "=", reservationKey(peer, id))
+      .where("is_open", "=", 1)
+      .executeTakeFirst();
+    return row && { id, peer, own: row.own, starter: row.starter };
+  }
+
+  /** Open reservations whose time is over, at most `limit`. */
+  async expired(limit: number): Promise<readonly Reservation[]> {
+    const rows = await this.#tx
+      .selectFrom("reservations")
+      .selectAll()
+      .where("is_open", "=", 1)
+      .where("expires_ms", "<=", this.nowMs)
+      .limit(limit)
+      .execute();
+    return rows.map((row) => {
+      const [peer = "", id = ""] = row.id.split("/");
+      return { id, peer: peer as PeerId, own: row.own, starter: row.starter }; // written by `addReservation`
+    });
+  }
+
+  async addReservation({ id, peer, own, starter }: Reservation, expiresMs: number): Promise<void> {
+    await this.#tx
+      .insertInto("reservations")
+      .values({ id: reservationKey(peer, id), peer, own, starter, expires_ms: expiresMs, is_open: 1 })
+      .execute();
+  }
+
+  async setReservation({ id, peer, own, starter }: Reservation, isOpen: boolean): Promise<void> {
+    await this.#tx
+      .updateTable("reservations")
+      .set({ own, starter, is_open: isOpen ? 1 : 0 })
+      .where("id", "=", reservationKey(peer, id))
+      .execute();
+  }
+
+  async receipt(workId: string): Promise<{ readonly digest: string; readonly price: number } | undefined> {
+    return this.#tx.selectFrom("receipts").select(["digest", "price"]).where("work_id", "=", workId).executeTakeFirst();
+  }
+
+  /** The newest first. */
+  history(peer: PeerId, limit: number): Promise<HistoryRow[]> {
+    return readHistory(this.#tx, peer, limit);
+  }
+
+  async addReceipt(row: Omit<LedgerTables["receipts"], "at_ms">): Promise<void> {
+    await this.#tx
+      .insertInto("receipts")
+      .values({ ...row, at_ms: this.nowMs })
+      .execute();
+  }
+}
+
+/** Each peer names its reservations itself: nobody can take another's name. */
+const reservationKey = (peer: PeerId, id: string): string => `${peer}/${id}`;

@@ -1,0 +1,239 @@
+// The ledger: posts receipts, keeps reservations, answers accounts. Each call is one transaction, acknowledged once it is on the disk.
+import type { Account, CreditReply, Outcome } from "../../src/protocol/credit-frames.ts";
+import { errorMessage, ManyhandsError } from "../../src/shared/errors.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import type { Appraised } from "./appraise-receipt.ts";
+import { audit, type Audit } from "./audit.ts";
+import { Book } from "./book.ts";
+import { type LedgerDatabase, type LedgerLocation, openDatabase } from "./open-database.ts";
+import {
+  available,
+  DEFAULTS as RULES,
+  entriesOf,
+  escrow,
+  escrowOf,
+  isTrustDue,
+  planConviction,
+  planPayment,
+  planPool,
+  planRelease,
+  planReservation,
+  planTrust,
+  POOL,
+  reserved,
+  storagePay,
+  takeFunds,
+} from "./plan-posting.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Reservations that one transaction gives back: the rest goes with the next. */
+  expireAtOnce: 50,
+  /** Rows of history in an answer. */
+  history: 25,
+  /** Milliseconds after which holding the same tile earns again. */
+  storageMs: 3600_000,
+});
+
+export type Priority = Extract<CreditReply, { readonly kind: "reserved" }>["priority"];
+
+export interface LedgerOptions extends LedgerLocation {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** All methods throw LEDGER_UNAVAILABLE where the database cannot do it now; nothing was written then. */
+export class Ledger {
+  readonly #database: LedgerDatabase;
+  readonly #now: () => number;
+
+  private constructor(database: LedgerDatabase, now: () => number) {
+    this.#database = database;
+    this.#now = now;
+  }
+
+  /** Opens, migrates and audits. Throws LEDGER_UNAVAILABLE, for a ledger that does not add up too. */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const database = await openDatabase(options);
+    const ledger = new Ledger(database, options.now);
+    try {
+      const { sum, unbalanced, drifted, torn } = await ledger.audit();
+      if (sum !== 0 || unbalanced + drifted + torn > 0) {
+        throw new ManyhandsError(
+          "LEDGER_UNAVAILABLE",
+          `The ledger does not add up (sum ${sum}, ${unbalanced} events, ${drifted} accounts, ${torn} receipts): restore it from a backup.`,
+        );
+      }
+      return ledger;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  get engine(): LedgerDatabase["engine"] {
+    return this.#database.engine;
+  }
+
+  /** Posts receipts in one transaction: all outcomes are durable when it resolves, in the order given. */
+  async post(receipts: readonly Appraised[]): Promise<readonly Outcome[]> {
+    return this.#write(async (book) => {
+      const outcomes: Outcome[] = [];
+      for (const receipt of receipts) {
+        outcomes.push(receipt.receipt.statement.verdict === "wrong" ? await convict(book, receipt) : await pay(book, receipt));
+      }
+      return outcomes;
+    });
+  }
+
+  /** Sets `amount` aside for `forMs`. The same reservation asked for twice is made once. */
+  async reserve(peer: PeerId, id: string, amount: number, forMs: number): Promise<Priority> {
+    return this.#write(async (book) => {
+      const made = await book.reservation(peer, id);
+      if (made !== undefined) return made.starter > 0 ? "low" : "normal";
+      if (await book.knows(`reserve/${peer}/${id}`)) return "refused"; // spent or given back: a name is used once
+      const standing = await book.standing(peer);
+      const own = Math.min(amount, await book.balance(available(peer)));
+      const starter = amount - own;
+      if (starter > (await starterLeft(book, standing.starterUsed))) return "refused";
+      await book.post(planReservation(peer, id, own, starter));
+      await book.addReservation({ id, peer, own, starter }, book.nowMs + forMs);
+      if (starter > 0) await book.setStanding(peer, { ...standing, starterUsed: standing.starterUsed + starter });
+      return starter > 0 ? "low" : "normal";
+    });
+  }
+
+  /** Gives back what is left of a reservation. Idempotent. */
+  async release(peer: PeerId, id: string): Promise<void> {
+    await this.#write(async (book) => {
+      const made = await book.reservation(peer, id);
+      if (made !== undefined) await giveBack(book, made, "release");
+    });
+  }
+
+  /** Pays for a storage proof: microcredits, 0 where the tile is not rare or was paid for lately. */
+  async earnStorage(peer: PeerId, tile: string, holders: number): Promise<number> {
+    return this.#write(async (book) => {
+      const businessId = `storage/${peer}/${tile}/${Math.floor(book.nowMs / DEFAULTS.storageMs)}`;
+      const amount = Math.min(storagePay(holders), await book.balance(POOL));
+      if (amount === 0 || (await book.knows(businessId))) return 0;
+      const escrowed = escrowOf(amount, (await book.standing(peer)).trusted);
+      await book.post({
+        businessId,
+        kind: "storage",
+        about: `tile ${tile.slice(0, 12)}`,
+        entries: entriesOf([
+          [POOL, -amount],
+          [available(peer), amount - escrowed],
+          [escrow(peer), escrowed],
+        ]),
+      });
+      return amount;
+    });
+  }
+
+  async account(peer: PeerId): Promise<Account> {
+    return this.#write(async (book) => {
+      const { starterUsed, checked, trusted } = await book.standing(peer);
+      return {
+        available: await book.balance(available(peer)),
+        escrow: await book.balance(escrow(peer)),
+        reserved: await book.balance(reserved(peer)),
+        starterLeft: Math.max(0, RULES.starter - starterUsed),
+        isTrusted: trusted,
+        checksToTrust: trusted ? 0 : Math.max(0, RULES.checksToTrust - checked),
+        requestersToTrust: trusted ? 0 : Math.max(0, RULES.requestersToTrust - (await book.vouchers(peer))),
+        nowMs: this.#now(),
+        history: await book.history(peer, DEFAULTS.history),
+      };
+    });
+  }
+
+  /** What must always hold; see `Audit`. */
+  async audit(): Promise<Audit> {
+    return audit(this.#database.db);
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  async #write<T>(work: (book: Book) => Promise<T>): Promise<T> {
+    try {
+      return await this.#database.alone(async (transaction) => {
+        const book = await Book.open(transaction, this.#now());
+        const pool = planPool(book.nowMs, await book.balance(POOL));
+        if (!(await book.knows(pool.businessId))) await book.post(pool);
+        for (const late of await book.expired(DEFAULTS.expireAtOnce)) await giveBack(book, late, "expire");
+        return work(book);
+      });
+    } catch (cause) {
+      throw new ManyhandsError("LEDGER_UNAVAILABLE", `The ledger could not be written: ${errorMessage(cause)}`, { cause });
+    }
+  }
+}
+
+const starterLeft = async (book: Book, used: number): Promise<number> =>
+  Math.min(Math.max(0, RULES.starter - used), await book.balance(POOL));
+
+async function giveBack(book: Book, made: Parameters<Book["setReservation"]>[0], kind: "release" | "expire"): Promise<void> {
+  await book.post(planRelease(made.peer, made.id, made, kind));
+  await book.setReservation({ ...made, own: 0, starter: 0 }, false);
+  if (made.starter === 0) return;
+  const standing = await book.standing(made.peer);
+  await book.setStanding(made.peer, { ...standing, starterUsed: standing.starterUsed - made.starter });
+}
+
+async function pay(book: Book, { receipt, workId, digest, price, about }: Appraised): Promise<Outcome> {
+  const { claim, verdict, reservation } = receipt.statement;
+  const { worker, requester } = claim;
+  const before = await book.receipt(workId);
+  if (before !== undefined) return before.digest === digest ? { kind: "already" } : { kind: "refused", reason: "conflict" };
+  if (await book.knows(`wrong/${digest}`)) return { kind: "refused", reason: "conflict" };
+
+  const payer = await book.standing(requester);
+  const aside = reservation === null ? undefined : await book.reservation(requester, reservation);
+  const from = takeFunds(price, {
+    reservedOwn: aside?.own ?? 0,
+    reservedStarter: aside?.starter ?? 0,
+    own: await book.balance(available(requester)),
+    starter: await starterLeft(book, payer.starterUsed),
+  });
+  if (from === undefined) return { kind: "refused", reason: "unfunded" };
+
+  const earner = await book.standing(worker);
+  const posting = planPayment({ workId, about, requester, worker }, from, earner.trusted);
+  await book.post(posting);
+  await book.addReceipt({ work_id: workId, worker, requester, verdict, digest, price });
+  if (aside !== undefined) {
+    const left = { ...aside, own: aside.own - from.reservedOwn, starter: aside.starter - from.reservedStarter };
+    await book.setReservation(left, left.own + left.starter > 0);
+  }
+  if (from.starter > 0) await book.setStanding(requester, { ...payer, starterUsed: payer.starterUsed + from.starter });
+  if (verdict === "quorum" || verdict === "audited") await count(book, worker, requester);
+  return { kind: "posted", amount: price, escrowed: posting.escrowed };
+}
+
+/** One more checked receipt: with enough of them, from enough requesters, a newcomer is trusted and its escrow released. */
+async function count(book: Book, worker: PeerId, requester: PeerId): Promise<void> {
+  const standing = await book.standing(worker);
+  const checked = standing.checked + 1;
+  await book.vouch(worker, requester);
+  const isDue = !standing.trusted && isTrustDue({ checked, requesters: await book.vouchers(worker) });
+  await book.setStanding(worker, { ...standing, checked, trusted: standing.trusted || isDue });
+  if (isDue) await book.post(planTrust(worker, standing.convictions, await book.balance(escrow(worker))));
+}
+
+async function convict(book: Book, { receipt, workId, digest, about }: Appraised): Promise<Outcome> {
+  const { worker } = receipt.statement.claim;
+  if (await book.knows(`wrong/${digest}`)) return { kind: "already" };
+  const paid = await book.receipt(workId);
+  const standing = await book.standing(worker);
+  const posting = planConviction(
+    { digest, about, worker },
+    { ...(await book.held(worker)), paid: paid?.digest === digest ? paid.price : 0 },
+  );
+  await book.post(posting);
+  await book.forgetVouchers(worker);
+  await book.setStanding(worker, { ...standing, checked: 0, trusted: false, convictions: standing.convictions + 1 });
+  return { kind: "convicted", takenBack: posting.takenBack };
+}

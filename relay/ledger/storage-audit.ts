@@ -1,0 +1,136 @@
+// Asks holders for proof of tiles: draws a random range of a tile that the peer says it serves, and knows what the answer must be.
+import { randomBytes, randomInt } from "node:crypto";
+import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { proveRange } from "../../src/credit/storage-proof.ts";
+import { readCuttableModel } from "../../src/model/cuttable-model.ts";
+import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { layersOfWeights } from "../../src/model/layers-of-weights.ts";
+import { decodeManifest, type Manifest, type ManifestTensor, TILE_BYTES } from "../../src/model/manifest.ts";
+import { CREDIT_LIMITS } from "../../src/protocol/credit-frames.ts";
+import type { PeerRecord, SwarmFrame } from "../../src/protocol/directory-frames.ts";
+import { toHex } from "../../src/shared/bytes.ts";
+import type { ModelId, PeerId } from "../../src/shared/ids.ts";
+import type { ModelFolder } from "../models.ts";
+import { storagePay } from "./plan-posting.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Tiles drawn before one that is rare is given up: a model that everybody holds has none. */
+  draws: 16,
+  /** Milliseconds for a range of an origin. */
+  fetchMs: 10_000,
+});
+
+/** Bytes `[start, end)` of a tile, and what proves them. */
+export interface StorageQuestion {
+  readonly tile: Uint8Array<ArrayBuffer>;
+  readonly tileHex: string;
+  readonly start: number;
+  readonly end: number;
+  readonly nonce: Uint8Array<ArrayBuffer>;
+  readonly expected: Uint8Array<ArrayBuffer>;
+  /** Peers that serve the tile, this one counted. */
+  readonly holders: number;
+}
+
+export interface StorageAudit {
+  /** A question for a peer; undefined where it serves nothing rare, or the bytes cannot be had here. */
+  ask(peer: PeerId): Promise<StorageQuestion | undefined>;
+}
+
+interface ReadModel {
+  readonly manifest: Manifest;
+  readonly layersOf: ReadonlyMap<string, readonly number[]>;
+}
+
+export interface ModelStorageAuditOptions {
+  readonly models: readonly ModelFolder[];
+  readonly swarm: () => SwarmFrame;
+}
+
+export class ModelStorageAudit implements StorageAudit {
+  readonly #options: ModelStorageAuditOptions;
+  /** Read when first asked for: it takes the graph apart. */
+  readonly #read = new Map<ModelId, Promise<ReadModel>>();
+
+  constructor(options: ModelStorageAuditOptions) {
+    this.#options = options;
+  }
+
+  async ask(peer: PeerId): Promise<StorageQuestion | undefined> {
+    const { peers } = this.#options.swarm();
+    const self = peers.find((record) => record.peer === peer);
+    const folder = this.#options.models.find(({ id }) => id === self?.model);
+    if (self === undefined || folder === undefined || self.serving.length === 0) return undefined;
+    const reading = this.#read.get(folder.id) ?? readModel(folder);
+    this.#read.set(folder.id, reading);
+    const { manifest, layersOf } = await reading;
+    const mates = peers.filter((record) => record.model === self.model);
+    const held = manifest.tensors.filter((tensor) => holds(self, layersOf.get(tensor.name) ?? []));
+    for (let draw = 0; draw < DEFAULTS.draws && held.length > 0; draw++) {
+      const tensor = held[randomInt(held.length)] as ManifestTensor; // below its length
+      const holders = mates.filter((record) => holds(record, layersOf.get(tensor.name) ?? [])).length;
+      if (storagePay(holders) > 0) return question(folder, manifest, tensor, holders);
+    }
+    return undefined;
+  }
+}
+
+const holds = ({ serving }: PeerRecord, layers: readonly number[]): boolean =>
+  serving.some((span) => layers.some((layer) => span.start <= layer && layer < span.end));
+
+async function readModel(folder: ModelFolder): Promise<ReadModel> {
+  const manifest = decodeManifest(new Uint8Array(await readFile(join(folder.path, MANIFEST_FILE))));
+  const model = readCuttableModel(new Uint8Array(await readFile(join(folder.path, manifest.graph.path))));
+  return { manifest, layersOf: layersOfWeights(model, { start: 0, end: manifest.layerCount }) };
+}
+
+async function question(
+  folder: ModelFolder,
+  manifest: Manifest,
+  tensor: ManifestTensor,
+  holders: number,
+): Promise<StorageQuestion | undefined> {
+  const index = randomInt(tensor.tiles.length);
+  const hash = tensor.tiles[index] as Uint8Array; // below its length
+  const tileStart = index * TILE_BYTES;
+  const tileBytes = Math.min(TILE_BYTES, tensor.length - tileStart);
+  const sizeBytes = Math.min(tileBytes, CREDIT_LIMITS.challengeBytes);
+  const start = randomInt(tileBytes - sizeBytes + 1);
+  const file = manifest.dataFiles[tensor.file]?.path;
+  const range = file && (await readRange(folder, manifest, file, tensor.offset + tileStart + start, sizeBytes));
+  if (!range) return undefined;
+  const nonce = new Uint8Array(randomBytes(16));
+  const expected = await proveRange(nonce, range);
+  return { tile: new Uint8Array(hash), tileHex: toHex(hash), start, end: start + sizeBytes, nonce, expected, holders };
+}
+
+/** From the relay's own copy, else from the origin that the manifest names; undefined where neither gives the whole range. */
+async function readRange(
+  folder: ModelFolder,
+  { origin }: Manifest,
+  file: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array | undefined> {
+  const handle = await open(join(folder.path, file)).catch(() => undefined); // weights that stay at the hub
+  if (handle !== undefined) {
+    try {
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);
+      return bytesRead === length ? buffer : undefined;
+    } finally {
+      await handle.close();
+    }
+  }
+  if (origin === null) return undefined;
+  const response = await fetch(new URL(file, origin.url), {
+    headers: { range: `bytes=${offset}-${offset + length - 1}` },
+    signal: AbortSignal.timeout(DEFAULTS.fetchMs),
+  });
+  if (response.status !== 206) {
+    await response.body?.cancel();
+    return undefined;
+  }
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return bytes.byteLength === length ? bytes : undefined;
+}

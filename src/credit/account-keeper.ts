@@ -1,0 +1,123 @@
+// Keeps this peer's account in sight: holds the stream to the ledger, empties the outbox, asks for the account, comes back by itself.
+import type { Link } from "../mesh/link.ts";
+import type { Account } from "../protocol/credit-frames.ts";
+import type { Receipt } from "../protocol/receipt.ts";
+import { PROTOCOLS } from "../protocol/version.ts";
+import { isAbort } from "../shared/abort.ts";
+import type { Clock } from "../shared/clock.ts";
+import { errorMessage } from "../shared/errors.ts";
+import { Emitter, type Observable } from "../shared/events.ts";
+import type { Log } from "../shared/log.ts";
+import { CreditClient, type CreditClientOptions } from "./credit-client.ts";
+import type { ReceiptOutbox } from "./receipt-outbox.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Milliseconds between two looks at the account when nothing was sent. */
+  lookMs: 30_000,
+  /** Milliseconds after a receipt before it is sent: those of one moment go in one batch. */
+  gatherMs: 500,
+  /** Milliseconds before a lost stream is opened again, doubled up to the last. */
+  firstPauseMs: 1000,
+  lastPauseMs: 30_000,
+});
+
+/** What the page shows. */
+export interface CreditState {
+  /** As the relay told last; undefined until it has. */
+  readonly account: Account | undefined;
+  /** Receipts that the ledger does not have yet, and whether they outlive the page. */
+  readonly waiting: number;
+  readonly isKept: boolean;
+}
+
+export interface AccountKeeperOptions {
+  /** The slice of the mesh that reaches the relay. */
+  readonly relay: { openRelay(protocol: string, signal: AbortSignal): Promise<Link> };
+  readonly outbox: ReceiptOutbox;
+  readonly shelf: CreditClientOptions["shelf"];
+  readonly clock: Clock;
+  /** In [0, 1), for the jitter. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** Runs from `start` until its signal aborts. */
+export class AccountKeeper implements Observable<{ readonly "credit:changed": CreditState }> {
+  readonly #options: AccountKeeperOptions;
+  readonly #events = new Emitter<{ readonly "credit:changed": CreditState }>();
+  #state: CreditState;
+  #client: CreditClient | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: AccountKeeperOptions) {
+    this.#options = options;
+    this.#state = { account: undefined, waiting: 0, isKept: options.outbox.isKept };
+  }
+
+  get state(): CreditState {
+    return this.#state;
+  }
+
+  /** The ledger, for reservations; undefined while there is no stream to it. */
+  get client(): CreditClient | undefined {
+    return this.#client;
+  }
+
+  on(name: "credit:changed", listener: (state: CreditState) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** Keeps a receipt and sends it soon. Resolves once it is kept. */
+  async add(receipt: Receipt): Promise<void> {
+    if (!(await this.#options.outbox.add(receipt))) this.#options.log.warn("too many receipts wait; this one is lost");
+    await this.#changed();
+    this.#wake?.();
+  }
+
+  /** Settles, never rejects, when `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        await this.#changed();
+        const link = await this.#options.relay.openRelay(PROTOCOLS.credit, signal);
+        const client = new CreditClient({ link, shelf: this.#options.shelf, log: this.#options.log });
+        this.#client = client;
+        void client.closed.then(() => this.#wake?.());
+        for (;;) {
+          await this.#options.outbox.flush(client, signal);
+          await this.#changed({ account: await client.account(signal) });
+          failures = 0;
+          await this.#pause(signal);
+        }
+      } catch (error) {
+        if (!isAbort(error, signal)) this.#options.log.debug("the ledger is away", { message: errorMessage(error) });
+      }
+      await this.#client?.stop();
+      this.#client = undefined;
+      const pauseMs = Math.min(DEFAULTS.lastPauseMs, DEFAULTS.firstPauseMs * 2 ** Math.min(failures, 10));
+      await this.#sleep(pauseMs * (0.75 + this.#options.random() / 2), signal);
+    }
+  }
+
+  /** Until it is time to look again, or a receipt came, or the stream ended. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    const early = new AbortController();
+    this.#wake = () => early.abort();
+    await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([signal, early.signal]));
+    this.#wake = undefined;
+    if (!signal.aborted && early.signal.aborted) await this.#sleep(DEFAULTS.gatherMs, signal);
+    signal.throwIfAborted();
+  }
+
+  async #changed(change: Partial<CreditState> = {}): Promise<void> {
+    this.#state = { ...this.#state, ...change, waiting: await this.#options.outbox.waiting() };
+    this.#events.emit("credit:changed", this.#state);
+  }
+
+  /** Ends early, without throwing, when the signal aborts. */
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#options.clock.sleep(ms, signal).catch((error: unknown) => {
+      if (!isAbort(error, signal)) throw error;
+    });
+  }
+}

@@ -1,0 +1,112 @@
+// Receipts on their way to the ledger: kept until it has acknowledged or refused each for good, sent again until then.
+import { decode, encode } from "@ipld/dag-cbor";
+import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
+import { type Receipt, readReceipt, workId } from "../protocol/receipt.ts";
+import { errorMessage } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
+import { DEFAULTS as VERIFY } from "./verify-receipt.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Receipts that wait at most: a week of one every two minutes; about 4 MB. */
+  waiting: 5000,
+  /** Milliseconds until a receipt that was put off is tried again, doubled each time, and at most. */
+  firstPauseMs: 60_000,
+  lastPauseMs: 3600_000,
+});
+
+/** Refusals that time may mend: the requester earns, a clock is set right, the operator adds the model. */
+const PASSING: ReadonlySet<RefusalReason> = new Set(["unfunded", "too-early", "unknown-model"]);
+
+/** Where receipts go: the client of a relay. */
+export interface ReceiptSink {
+  post(receipts: readonly Receipt[], signal: AbortSignal): Promise<readonly Outcome[]>;
+}
+
+export interface ReceiptOutboxOptions {
+  readonly store: ReceiptStore;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+export class ReceiptOutbox {
+  readonly #options: ReceiptOutboxOptions;
+  #flushing: Promise<number> | undefined;
+
+  constructor(options: ReceiptOutboxOptions) {
+    this.#options = options;
+  }
+
+  get isKept(): boolean {
+    return this.#options.store.isKept;
+  }
+
+  /** Resolves once the receipt is kept. False where so many wait that it was not: a relay that is gone for good. */
+  async add(receipt: Receipt): Promise<boolean> {
+    const { store, now } = this.#options;
+    const { claim, verdict } = receipt.statement;
+    if ((await store.count()) >= DEFAULTS.waiting) return false;
+    // dag-cbor types its answer as backed by any buffer; a copy is plain, and holds nothing but the receipt.
+    const bytes = new Uint8Array(encode(receipt));
+    await store.put({ key: `${workId(claim)}#${verdict}`, bytes, addedMs: now(), tries: 0, notBeforeMs: 0 });
+    return true;
+  }
+
+  waiting(): Promise<number> {
+    return this.#options.store.count();
+  }
+
+  /**
+   * Sends what is due, batch after batch, and answers how many the ledger dealt with. Throws what `sink.post` throws;
+   * everything that was not dealt with waits on. A second call while one runs joins it.
+   */
+  flush(sink: ReceiptSink, signal: AbortSignal): Promise<number> {
+    this.#flushing ??= this.#flush(sink, signal).finally(() => (this.#flushing = undefined));
+    return this.#flushing;
+  }
+
+  async #flush(sink: ReceiptSink, signal: AbortSignal): Promise<number> {
+    const { store, now } = this.#options;
+    for (let settled = 0; ;) {
+      signal.throwIfAborted();
+      const rows = await store.due(now(), CREDIT_LIMITS.receipts);
+      if (rows.length === 0) return settled;
+      const read = rows.map((row) => ({ row, receipt: this.#read(row) }));
+      const sound = read.filter((each): each is { row: WaitingReceipt; receipt: Receipt } => each.receipt !== undefined);
+      const outcomes =
+        sound.length === 0
+          ? []
+          : await sink.post(
+              sound.map(({ receipt }) => receipt),
+              signal,
+            );
+      const later = sound.filter((_, index) => this.#isPassing(outcomes[index]));
+      const done = rows.filter((row) => !later.some((each) => each.row === row) || now() - row.addedMs > VERIFY.ageMs);
+      await store.remove(done.map(({ key }) => key));
+      for (const { row } of later) if (!done.includes(row)) await store.put(this.#postponed(row));
+      settled += done.length;
+    }
+  }
+
+  #isPassing(outcome: Outcome | undefined): boolean {
+    if (outcome?.kind !== "refused") return false;
+    this.#options.log.info("a receipt was refused", { reason: outcome.reason });
+    return PASSING.has(outcome.reason);
+  }
+
+  #postponed(row: WaitingReceipt): WaitingReceipt {
+    const pauseMs = Math.min(DEFAULTS.lastPauseMs, DEFAULTS.firstPauseMs * 2 ** row.tries);
+    return { ...row, tries: row.tries + 1, notBeforeMs: this.#options.now() + pauseMs };
+  }
+
+  /** Undefined for what an older version of the page left, or a damaged row. */
+  #read({ bytes }: WaitingReceipt): Receipt | undefined {
+    try {
+      return readReceipt(decode(bytes));
+    } catch (error) {
+      this.#options.log.warn("a waiting receipt cannot be read and is dropped", { message: errorMessage(error) });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// Whether a receipt is what it says: who has to have signed, whether they did, whether the parties are different ones. Pure.
+import type { RefusalReason } from "../protocol/credit-frames.ts";
+import { claimBytes, type Receipt, statementBytes, statementSigners } from "../protocol/receipt.ts";
+import type { CheckSignature } from "./ed25519.ts";
+import type { SignedClaim } from "./make-receipt.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Milliseconds that a party's clock may be ahead of ours: phones are seldom off by more than a minute or two. */
+  aheadMs: 10 * 60_000,
+  /** Milliseconds after which a receipt is no longer taken: a device that was away for a month's holiday. */
+  ageMs: 35 * 24 * 3600_000,
+  /** Peers that must have got another result, beside the requester, before a result is called wrong. */
+  convictionWitnesses: 2,
+});
+
+/** Why a receipt is refused for what is in it; undefined where it is in order. `nowMs`: milliseconds since 1970. */
+export function findFault(receipt: Receipt, check: CheckSignature, nowMs: number): RefusalReason | undefined {
+  const { statement, signatures } = receipt;
+  const { claim, witnesses, verdict } = statement;
+  const signers = statementSigners(statement);
+  if (signers.includes(claim.worker)) return "self-dealing"; // the worker is its own requester, neighbour or witness
+  if (witnesses.includes(claim.requester) || new Set(witnesses).size < witnesses.length) return "self-dealing";
+  if (verdict === "wrong" && witnesses.length < DEFAULTS.convictionWitnesses) return "too-few-witnesses";
+  if ((verdict === "quorum" || verdict === "audited") && witnesses.length < 1) return "too-few-witnesses";
+  if (claim.finishedMs > nowMs + DEFAULTS.aheadMs) return "too-early";
+  if (claim.finishedMs < nowMs - DEFAULTS.ageMs) return "too-old";
+  const byPeer = new Map(signatures.map(({ peer, signature }) => [peer, signature]));
+  if (byPeer.size < signatures.length) return "bad-signature"; // one peer, two signatures: one of them is for show
+  if ([claim.worker, ...signers].some((peer) => !byPeer.has(peer))) return "missing-signature";
+  if (byPeer.size > signers.length + 1) return "bad-signature"; // somebody who is no party
+  const [claimed, stated] = [claimBytes(claim), statementBytes(statement)];
+  for (const [peer, signature] of byPeer) {
+    if (!check(peer, peer === claim.worker ? claimed : stated, signature)) return "bad-signature";
+  }
+  return undefined;
+}
+
+/** Whether a worker's claim is its own: to be asked before a verdict is stated. */
+export const verifyClaim = ({ claim, signature }: SignedClaim, check: CheckSignature): boolean =>
+  signature.peer === claim.worker && check(claim.worker, claimBytes(claim), signature.signature);

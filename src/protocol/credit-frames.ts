@@ -1,0 +1,137 @@
+// Frames between a peer and the relay's ledger: receipts in, what became of them, the account, reservations, storage challenges.
+import * as v from "valibot";
+import { ManyhandsError } from "../shared/errors.ts";
+import { Receipt, ReservationId } from "./receipt.ts";
+
+export const CREDIT_LIMITS = Object.freeze({
+  /** Receipts in one frame: 16 of at most 2.2 KB stay under a header's 64 KiB. */
+  receipts: 16,
+  /** Rows of history in one answer: some screens full. */
+  history: 50,
+  /** Microcredits of one reservation: more than anything costs, far from where integers end. */
+  amount: 1_000_000_000_000,
+  /** Milliseconds for which a reservation may hold: a long answer. */
+  reserveMs: 60 * 60_000,
+  /** Bytes of a tile that one challenge asks for. */
+  challengeBytes: 64 * 1024,
+  tileBytes: 1024 * 1024,
+});
+
+const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
+const count = natural(Number.MAX_SAFE_INTEGER);
+const amount = v.pipe(v.number(), v.safeInteger());
+/** Counts up with each request of a stream; the answer carries the same. */
+const id = natural(Number.MAX_SAFE_INTEGER);
+const hash = v.pipe(v.instance(Uint8Array), v.length(32));
+
+export const CreditRequest = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("post"),
+    id,
+    receipts: v.pipe(v.array(Receipt), v.minLength(1), v.maxLength(CREDIT_LIMITS.receipts)),
+  }),
+  v.strictObject({ kind: v.literal("account"), id }),
+  v.strictObject({
+    kind: v.literal("reserve"),
+    id,
+    reservation: ReservationId,
+    amount: v.pipe(natural(CREDIT_LIMITS.amount), v.minValue(1)),
+    /** From when the relay reads it: no clock but the relay's own is asked. */
+    forMs: v.pipe(natural(CREDIT_LIMITS.reserveMs), v.minValue(1)),
+  }),
+  v.strictObject({ kind: v.literal("release"), id, reservation: ReservationId }),
+  /** Answers a challenge by its id; null where the tile is not here. */
+  v.strictObject({ kind: v.literal("proof"), id, proof: v.nullable(hash) }),
+]);
+export type CreditRequest = v.InferOutput<typeof CreditRequest>;
+
+/** Why a receipt is not paid. `unfunded` and `too-early` may pass; the others never will. */
+export const RefusalReason = v.picklist([
+  "bad-signature",
+  "missing-signature",
+  "self-dealing",
+  "unknown-model",
+  "unknown-kind",
+  "bad-span",
+  "worthless",
+  "too-early",
+  "too-old",
+  "too-few-witnesses",
+  "conflict",
+  "unfunded",
+]);
+export type RefusalReason = v.InferOutput<typeof RefusalReason>;
+
+/** What became of one receipt. Amounts are microcredits. */
+export const Outcome = v.variant("kind", [
+  /** Paid now: `escrowed` of `amount` waits until the worker is trusted. */
+  v.strictObject({ kind: v.literal("posted"), amount: count, escrowed: count }),
+  /** The same work was paid before: nothing moved. */
+  v.strictObject({ kind: v.literal("already") }),
+  /** A wrong result: trust is gone, this much was taken back. */
+  v.strictObject({ kind: v.literal("convicted"), takenBack: count }),
+  v.strictObject({ kind: v.literal("refused"), reason: RefusalReason }),
+]);
+export type Outcome = v.InferOutput<typeof Outcome>;
+
+export const HistoryRow = v.strictObject({
+  /** Counts up with each event of the ledger. */
+  event: count,
+  atMs: count,
+  /** What moved it: `receipt`, `trusted`, `wrong`, `reserve`, `release`, `expire`, `storage`. */
+  why: v.pipe(v.string(), v.maxLength(32)),
+  part: v.picklist(["available", "escrow", "reserved"]),
+  /** Microcredits, negative when they left. */
+  amount,
+  /** A few words about the work. */
+  about: v.pipe(v.string(), v.maxLength(200)),
+});
+export type HistoryRow = v.InferOutput<typeof HistoryRow>;
+
+/** One peer's account; microcredits. */
+export const Account = v.strictObject({
+  available: count,
+  escrow: count,
+  reserved: count,
+  /** What is left of the allowance of an account that has nothing, used at low priority. */
+  starterLeft: count,
+  isTrusted: v.boolean(),
+  /** Checked receipts still wanted, and different requesters still wanted, until the escrow is released. */
+  checksToTrust: count,
+  requestersToTrust: count,
+  /** The relay's clock, milliseconds since 1970: whoever signs times can see how far its own is off. */
+  nowMs: count,
+  history: v.pipe(v.array(HistoryRow), v.maxLength(CREDIT_LIMITS.history)),
+});
+export type Account = v.InferOutput<typeof Account>;
+
+export const CreditReply = v.variant("kind", [
+  v.strictObject({ kind: v.literal("posted"), id, outcomes: v.pipe(v.array(Outcome), v.maxLength(CREDIT_LIMITS.receipts)) }),
+  v.strictObject({ kind: v.literal("account"), id, account: Account }),
+  /** `low`: at least a part comes out of the starter allowance. `refused`: there is not enough. */
+  v.strictObject({ kind: v.literal("reserved"), id, priority: v.picklist(["normal", "low", "refused"]) }),
+  v.strictObject({ kind: v.literal("released"), id }),
+  /** Nothing was done. `busy`: too many requests; `unavailable`: the ledger cannot write. Both are worth another try. */
+  v.strictObject({ kind: v.literal("failed"), id, reason: v.picklist(["busy", "unavailable"]) }),
+  /** Asked by the relay: SHA-256 of nonce and bytes `[start, end)` of the tile, within seconds. */
+  v.strictObject({
+    kind: v.literal("challenge"),
+    id,
+    tile: hash,
+    start: natural(CREDIT_LIMITS.tileBytes),
+    end: natural(CREDIT_LIMITS.tileBytes),
+    nonce: v.pipe(v.instance(Uint8Array), v.length(16)),
+  }),
+]);
+export type CreditReply = v.InferOutput<typeof CreditReply>;
+
+function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
+}
+
+/** Reads what a peer sent. Throws FRAME_MALFORMED. */
+export const readCreditRequest = (header: unknown): CreditRequest => read(CreditRequest, header, "credit request");
+/** Reads what the relay sent. Throws FRAME_MALFORMED. */
+export const readCreditReply = (header: unknown): CreditReply => read(CreditReply, header, "credit reply");

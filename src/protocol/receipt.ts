@@ -1,0 +1,134 @@
+// The receipt: what was done for whom under which verdict, in canonical bytes that the parties sign. Shapes and bytes only.
+import { encode } from "@ipld/dag-cbor";
+import * as v from "valibot";
+import { concatBytes } from "../shared/bytes.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import { asModelId, asPeerId, asSessionId, type PeerId } from "../shared/ids.ts";
+import { LIMITS } from "./version.ts";
+
+/** Raised with every change of what is signed; a receipt of another version is refused. */
+export const RECEIPT_VERSION = 1;
+
+export const RECEIPT_LIMITS = Object.freeze({
+  /** Peers that sign a verdict beside the requester: two neighbours, or the other replicas of a quorum. */
+  witnesses: 6,
+  /** Units of one task: a task that is worth more is split. */
+  units: 1_000_000_000,
+  /** Positions that one receipt covers: a session of a long context makes several. */
+  positions: 1_000_000,
+  replicas: 1000,
+});
+
+const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
+const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "wants 32 hex digits"));
+/** An Ed25519 key in libp2p's text form. */
+export const PeerKey = v.pipe(v.string(), v.regex(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/, "wants an Ed25519 peer id"), v.transform(asPeerId));
+export const ReservationId = hex32;
+const range = (max: number) =>
+  v.pipe(
+    v.strictObject({ start: natural(max), end: natural(max) }),
+    v.check(({ start, end }) => start < end, "a range holds something"),
+  );
+
+const LayerWork = v.strictObject({
+  kind: v.literal("layers"),
+  model: v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId)),
+  session: v.pipe(hex32, v.transform(asSessionId)),
+  span: range(LIMITS.layers),
+  /** New positions that went through the span, as its neighbours counted them. */
+  positions: range(RECEIPT_LIMITS.positions),
+  /** Who sent the frames, and who got them: the requester itself at the ends of the route. Both have to sign. */
+  upstream: PeerKey,
+  downstream: PeerKey,
+});
+
+const TaskWork = v.strictObject({
+  kind: v.literal("task"),
+  /** CID of the task. */
+  task: v.pipe(v.string(), v.regex(/^[a-z0-9]{8,128}$/, "wants a CID")),
+  taskKind: v.pipe(v.string(), v.regex(/^[a-z_]{1,32}$/, "wants the name of a kind")),
+  /** In the kind's unit, by the requester's reference run: never what the worker claims. */
+  units: v.pipe(natural(RECEIPT_LIMITS.units), v.minValue(1)),
+  /** Which of the task's replicas; work that is done anew is a new replica. */
+  replica: natural(RECEIPT_LIMITS.replicas),
+});
+
+export const Work = v.variant("kind", [LayerWork, TaskWork]);
+export type Work = v.InferOutput<typeof Work>;
+
+/** What the worker signs: that this result is its own. */
+export const Claim = v.strictObject({
+  version: v.literal(RECEIPT_VERSION),
+  work: Work,
+  worker: PeerKey,
+  requester: PeerKey,
+  /** SHA-256 of the output: what a later check is held against. */
+  result: v.pipe(v.instance(Uint8Array), v.length(32)),
+  /** Milliseconds since 1970 when it was finished, by a clock that the requester did not object to. */
+  finishedMs: natural(Number.MAX_SAFE_INTEGER),
+});
+export type Claim = v.InferOutput<typeof Claim>;
+
+/**
+ * `quorum`: replicas agreed. `audited`: somebody computed it again and got the same. `unchecked`: spot checks left it out.
+ * `wrong`: witnesses got another result.
+ */
+export const Verdict = v.picklist(["quorum", "audited", "unchecked", "wrong"]);
+export type Verdict = v.InferOutput<typeof Verdict>;
+
+/** What the requester and every witness sign. */
+export const Statement = v.strictObject({
+  version: v.literal(RECEIPT_VERSION),
+  claim: Claim,
+  verdict: Verdict,
+  /** Those who computed it as well, or passed its frames on, beside worker and requester. */
+  witnesses: v.pipe(v.array(PeerKey), v.maxLength(RECEIPT_LIMITS.witnesses)),
+  /** What the requester set aside for it; null where nothing was. */
+  reservation: v.nullable(ReservationId),
+});
+export type Statement = v.InferOutput<typeof Statement>;
+
+export const Receipt = v.strictObject({
+  statement: Statement,
+  signatures: v.pipe(
+    v.array(v.strictObject({ peer: PeerKey, signature: v.pipe(v.instance(Uint8Array), v.length(64)) })),
+    v.maxLength(RECEIPT_LIMITS.witnesses + 2),
+  ),
+});
+export type Receipt = v.InferOutput<typeof Receipt>;
+
+/** Reads a receipt of any origin. Throws FRAME_MALFORMED. */
+export function readReceipt(value: unknown): Receipt {
+  const result = v.safeParse(Receipt, value);
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not a receipt: ${result.issues[0].message}`);
+}
+
+const text = new TextEncoder();
+/** A signature under one kind of record is none under another. */
+const signed = (kind: string, record: object): Uint8Array<ArrayBuffer> =>
+  concatBytes([text.encode(`manyhands/${kind}/${RECEIPT_VERSION}\n`), encode(record)]);
+
+/** The bytes that the worker signs. */
+export const claimBytes = (claim: Claim): Uint8Array<ArrayBuffer> => signed("claim", claim);
+/** The bytes that requester and witnesses sign. */
+export const statementBytes = (statement: Statement): Uint8Array<ArrayBuffer> => signed("statement", statement);
+
+/**
+ * Names the work, so that it is paid once however many receipts speak of it: a replica of a task, or positions of a
+ * session through a span, for one requester.
+ */
+export function workId({ work, worker, requester }: Claim): string {
+  switch (work.kind) {
+    case "task":
+      return `task/${requester}/${work.task}/${work.replica}`;
+    case "layers":
+      return `layers/${requester}/${worker}/${work.session}/${work.span.start}-${work.span.end}/${work.positions.start}-${work.positions.end}`;
+  }
+}
+
+/** Who has to sign the statement: the requester, the span's neighbours, the witnesses. Without doubles, the worker never among them. */
+export function statementSigners({ claim, witnesses }: Statement): readonly PeerId[] {
+  const neighbours = claim.work.kind === "layers" ? [claim.work.upstream, claim.work.downstream] : [];
+  return [...new Set([claim.requester, ...neighbours, ...witnesses])];
+}

@@ -1,0 +1,30 @@
+// The contract over real IndexedDB, and what only a disk can show: receipts outlive the page that kept them.
+import { deleteDB } from "idb";
+import { expect, test } from "vitest";
+import { IdbReceiptStore } from "../../src/credit/idb-receipt-store.browser.ts";
+import { describeReceiptStore } from "./receipt-store-contract.ts";
+
+let count = 0;
+describeReceiptStore("IdbReceiptStore", async () => {
+  const name = `receipts-${count++}`;
+  const store = await IdbReceiptStore.open(name);
+  return {
+    store,
+    close: async () => {
+      store.close();
+      await deleteDB(name);
+    },
+  };
+});
+
+test("receipts are there after the database was closed and opened again", async () => {
+  const receipt = { key: "a", bytes: Uint8Array.of(1), addedMs: 1, tries: 0, notBeforeMs: 0 };
+  const first = await IdbReceiptStore.open("receipts-reopened");
+  await first.put(receipt);
+  first.close();
+  const second = await IdbReceiptStore.open("receipts-reopened");
+  expect(second.isKept).toBe(true);
+  expect(await second.due(0, 10)).toEqual([receipt]);
+  second.close();
+  await deleteDB("receipts-reopened");
+});

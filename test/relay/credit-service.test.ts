@@ -1,0 +1,222 @@
+// The ledger over real streams: posting, accounts, reservations, storage proofs; forgeries, floods and garbage.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DEFAULTS as SERVICE } from "../../relay/credit-service.ts";
+import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
+import type { Signer } from "../../src/credit/ed25519.ts";
+import { encodeFrame } from "../../src/protocol/frame.ts";
+import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
+import type { ModelId } from "../../src/shared/ids.ts";
+import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
+import { newReservation, newSigner, receiptOf, taskReceipt } from "../../tools/soak/make-receipts.ts";
+import { creditHarness, EMPTY } from "./credit-harness.ts";
+
+const { signal } = new AbortController();
+let harness: Awaited<ReturnType<typeof creditHarness>>;
+beforeAll(async () => {
+  harness = await creditHarness();
+});
+afterAll(() => harness.stop());
+
+const work = (model: ModelId, span: Span, upstream: Signer, downstream: Signer) => ({
+  kind: "layers" as const,
+  model,
+  session: asSessionId(newReservation()),
+  span,
+  positions: { start: 0, end: 100 },
+  upstream: upstream.peer,
+  downstream: downstream.peer,
+});
+
+test("a route of two spans is paid by layer-tokens, each span signed by its neighbours", async () => {
+  const [first, second, asker] = [await harness.join(), await harness.join(), newSigner()];
+  const a = receiptOf(work(harness.model, { start: 0, end: 3 }, asker, second.signer), { worker: first.signer, requester: asker }, [
+    second.signer,
+  ]);
+  const b = receiptOf(work(harness.model, { start: 3, end: 8 }, first.signer, asker), { worker: second.signer, requester: asker }, [
+    first.signer,
+  ]);
+  const outcomes = [...(await first.client.post([a], signal)), ...(await second.client.post([b], signal))];
+  expect(outcomes.map(({ kind }) => kind)).toEqual(["posted", "posted"]);
+  const [paidA, paidB] = outcomes.map((outcome) => (outcome.kind === "posted" ? outcome.amount : 0));
+  expect(paidB).toBeGreaterThan(paidA ?? 0); // more layers, and the head
+  const account = await second.client.account(signal);
+  expect(account.available + account.escrow).toBe(paidB);
+  expect(account.history[0]).toMatchObject({ why: "receipt", about: "100 tokens through layers 3 to 7" });
+  expect(Math.abs(account.nowMs - Date.now())).toBeLessThan(60_000);
+});
+
+test("in one batch the sound are paid and the others told why, in order", async () => {
+  const { client, signer: worker } = await harness.join();
+  const requester = newSigner();
+  const good = taskReceipt({ worker, requester });
+  const altered = structuredClone(good);
+  if (altered.statement.claim.work.kind === "task") altered.statement.claim.work.units = 1000;
+  const batch = [
+    altered,
+    good,
+    good,
+    taskReceipt({ worker, requester: worker }),
+    taskReceipt({ worker, requester, taskKind: "mine" }),
+    receiptOf(work(asModelId("bafyunknown"), { start: 0, end: 8 }, requester, requester), { worker, requester }),
+    taskReceipt({ worker, requester, units: 1_000_000_000 }),
+  ];
+  expect(await client.post(batch, signal)).toMatchObject([
+    { kind: "refused", reason: "bad-signature" },
+    { kind: "posted" },
+    { kind: "already" },
+    { kind: "refused", reason: "self-dealing" },
+    { kind: "refused", reason: "unknown-kind" },
+    { kind: "refused", reason: "unknown-model" },
+    { kind: "refused", reason: "unfunded" },
+  ]);
+});
+
+test("a receipt replayed by somebody else moves nothing", async () => {
+  const [victim, thief] = [await harness.join(), await harness.join()];
+  const receipt = taskReceipt({ worker: victim.signer, requester: newSigner() });
+  await victim.client.post([receipt], signal);
+  expect(await thief.client.post([receipt], signal)).toEqual([{ kind: "already" }]);
+  expect(await thief.client.account(signal)).toMatchObject({ available: 0, escrow: 0, history: [] });
+});
+
+test("a reservation is one's own, made over the wire and given back", async () => {
+  const { client } = await harness.join();
+  const id = newReservation();
+  expect(await client.reserve(id, RULES.starter, 60_000, signal)).toBe("low");
+  expect(await client.reserve(newReservation(), RULES.starter, 60_000, signal)).toBe("refused");
+  expect(await client.account(signal)).toMatchObject({ reserved: RULES.starter, starterLeft: 0 });
+  await client.release(id, signal);
+  expect(await client.account(signal)).toMatchObject({ reserved: 0, starterLeft: RULES.starter });
+});
+
+test("a peer that asks too often is told that the ledger is busy, also over a second stream; others are not", async () => {
+  const flood = await harness.join();
+  const ask = async (client: typeof flood.client): Promise<string> =>
+    client.account(signal).then(
+      () => "answered",
+      (error: { readonly code?: string }) => error.code ?? "",
+    );
+  const answers: string[] = [];
+  for (let i = 0; i < SERVICE.burst + 5; i++) answers.push(await ask(flood.client));
+  expect(answers.filter((answer) => answer === "answered").length).toBe(SERVICE.burst);
+  expect(answers.at(-1)).toBe("LEDGER_UNAVAILABLE");
+  expect(await ask(await flood.again())).toBe("LEDGER_UNAVAILABLE");
+  expect(await ask((await harness.join()).client)).toBe("answered");
+  harness.clock.nowMs += 1000;
+  expect(await ask(flood.client)).toBe("answered");
+});
+
+describe("garbage ends its own stream and hurts nobody else", () => {
+  test.each([
+    ["a frame over the limit", Uint8Array.of(0xfe, 0xff, 0xff, 0x0f)],
+    ["a frame that is no CBOR", encodeLinkFrame(Uint8Array.of(3, 0xff, 0xff, 0xff))],
+    ["a request of another protocol", encodeLinkFrame(encodeFrame({ kind: "watch" }))],
+    ["a negative amount", encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: -1, forMs: 1 }))],
+    [
+      "a time without end",
+      encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: 1, forMs: 2 ** 50 })),
+    ],
+    ["receipts that are none", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, receipts: [{}] }))],
+    [
+      "too many receipts",
+      encodeLinkFrame(
+        encodeFrame({
+          kind: "post",
+          id: 1,
+          receipts: Array.from({ length: 17 }, () => taskReceipt({ worker: newSigner(), requester: newSigner() })),
+        }),
+      ),
+    ],
+  ])("%s", async (_name, bytes) => {
+    const good = await harness.join();
+    const bad = await harness.raw();
+    const closed = new Promise<void>((resolve) => {
+      bad.stream.addEventListener("close", () => resolve(), { once: true });
+    });
+    bad.stream.send(bytes);
+    await closed;
+    expect(await good.client.account(signal)).toMatchObject({ available: 0 });
+  });
+});
+
+describe("storage", () => {
+  const serve = (peer: PeerId): unknown =>
+    harness.directory.announce(
+      peer,
+      {},
+      {
+        model: harness.model,
+        target: { start: 0, end: 4 },
+        serving: [{ start: 0, end: 4 }],
+        backend: "wasm",
+        layerMs: null,
+        sessions: 0,
+        tokensServed: 0,
+        host: "page",
+      },
+      harness.clock.nowMs,
+    );
+  const ask = (): void => {
+    harness.clock.nowMs += 3 * SERVICE.questionMs;
+    harness.service.look();
+  };
+  /** Resolves with what `peer` has as soon as it has something. */
+  const earned = async (peer: PeerId): Promise<number> => {
+    for (;;) {
+      const { available, escrow } = await harness.ledger.account(peer);
+      if (available + escrow > 0) return available + escrow;
+      await new Promise((resolve) => setImmediate(resolve)); // the ledger in memory never waits: let the streams have their turn
+    }
+  };
+
+  test("who holds a rare tile now proves it and earns; who does not, or lies, earns nothing", async () => {
+    const tiles = await harness.tiles();
+    const holder = await harness.join(tiles);
+    serve(holder.signer.peer);
+    ask();
+    expect(await earned(holder.signer.peer)).toBe(RULES.storage);
+    harness.directory.remove(holder.signer.peer);
+
+    const heard: ((value: unknown) => void)[] = [];
+    const question = (): Promise<unknown> => new Promise((resolve) => heard.push(resolve));
+    const empty = await harness.join({
+      get: (hash) => {
+        heard.shift()?.(hash);
+        return EMPTY.get(hash);
+      },
+    });
+    const liar = await harness.join({
+      get: async (hash) => {
+        const bytes = (await tiles.get(hash))?.slice();
+        heard.shift()?.(hash);
+        return bytes?.fill(7);
+      },
+    });
+    for (const each of [empty, liar]) {
+      serve(each.signer.peer);
+      const asking = question();
+      ask();
+      await asking;
+      await each.client.account(signal); // by the second answer the proof has been read
+      expect(await each.client.account(signal)).toMatchObject({ available: 0, escrow: 0 });
+      harness.directory.remove(each.signer.peer);
+    }
+  });
+
+  test("an answer that comes too late earns nothing: the tile could have been fetched from somebody", async () => {
+    const tiles = await harness.tiles();
+    const read = Promise.withResolvers<void>();
+    const late = await harness.join({
+      get: async (hash) => {
+        harness.clock.nowMs += SERVICE.answerMs + 1;
+        read.resolve();
+        return tiles.get(hash);
+      },
+    });
+    serve(late.signer.peer);
+    ask();
+    await read.promise;
+    await late.client.account(signal); // by the next answer the proof has been read
+    expect(await late.client.account(signal)).toMatchObject({ available: 0, escrow: 0 });
+  });
+});

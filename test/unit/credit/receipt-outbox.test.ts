@@ -1,0 +1,104 @@
+// The outbox: nothing is dropped before the ledger dealt with it, refusals that pass are tried again later, others are not.
+import { expect, test } from "vitest";
+import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts";
+import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
+import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames.ts";
+import { workId } from "../../../src/protocol/receipt.ts";
+import { ManyhandsError } from "../../../src/shared/errors.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+
+const { signal } = new AbortController();
+const posted: Outcome = { kind: "posted", amount: 1, escrowed: 0 };
+const parties = { worker: newSigner(), requester: newSigner() };
+
+function setUp() {
+  const clock = { nowMs: 1000 };
+  const store = new MemoryReceiptStore();
+  const outbox = new ReceiptOutbox({ store, now: () => clock.nowMs, log: silentLog });
+  return { clock, store, outbox };
+}
+
+/** A ledger's end that answers what it is told, and writes down what came. */
+function sink(answer: (work: string) => Outcome) {
+  const batches: string[][] = [];
+  const post: ReceiptSink["post"] = async (receipts) => {
+    const works = receipts.map((receipt) => workId(receipt.statement.claim));
+    batches.push(works);
+    return works.map(answer);
+  };
+  return { batches, post };
+}
+
+test("many receipts go in batches, each once, the oldest first", async () => {
+  const { clock, outbox } = setUp();
+  const works: string[] = [];
+  for (let i = 0; i < 2 * CREDIT_LIMITS.receipts + 3; i++) {
+    const receipt = taskReceipt(parties);
+    clock.nowMs++;
+    await outbox.add(receipt);
+    await outbox.add(receipt);
+    works.push(workId(receipt.statement.claim));
+  }
+  const ledger = sink(() => posted);
+  expect(await outbox.flush(ledger, signal)).toBe(works.length);
+  expect(ledger.batches.map((batch) => batch.length)).toEqual([CREDIT_LIMITS.receipts, CREDIT_LIMITS.receipts, 3]);
+  expect(ledger.batches.flat()).toEqual(works);
+  expect(await outbox.waiting()).toBe(0);
+});
+
+test("what the ledger could not take waits, and is sent again", async () => {
+  const { outbox } = setUp();
+  await outbox.add(taskReceipt(parties));
+  const away = { post: () => Promise.reject(new ManyhandsError("LEDGER_UNAVAILABLE", "full")) };
+  await expect(outbox.flush(away, signal)).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
+  expect(await outbox.waiting()).toBe(1);
+  await outbox.flush(
+    sink(() => ({ kind: "already" })),
+    signal,
+  );
+  expect(await outbox.waiting()).toBe(0);
+});
+
+test("unfunded is tried again later and later; a forgery is dropped at once", async () => {
+  const { clock, outbox } = setUp();
+  const [poor, forged] = [taskReceipt(parties), taskReceipt(parties)];
+  await outbox.add(poor);
+  await outbox.add(forged);
+  const work = workId(poor.statement.claim);
+  const ledger = sink((each) => ({ kind: "refused", reason: each === work ? "unfunded" : "bad-signature" }));
+  await outbox.flush(ledger, signal);
+  expect(await outbox.waiting()).toBe(1);
+  await outbox.flush(ledger, signal);
+  expect(ledger.batches.length).toBe(1); // not yet
+  clock.nowMs += DEFAULTS.firstPauseMs;
+  await outbox.flush(ledger, signal);
+  expect(ledger.batches[1]).toEqual([work]);
+  clock.nowMs += DEFAULTS.firstPauseMs;
+  await outbox.flush(ledger, signal);
+  expect(ledger.batches.length).toBe(2); // twice as long now
+  clock.nowMs += DEFAULTS.firstPauseMs;
+  await outbox.flush(
+    sink(() => posted),
+    signal,
+  );
+  expect(await outbox.waiting()).toBe(0);
+});
+
+test("a row that is no receipt is dropped, the others go", async () => {
+  const { store, outbox } = setUp();
+  await store.put({ key: "old", bytes: Uint8Array.of(0xff), addedMs: 0, tries: 0, notBeforeMs: 0 });
+  await outbox.add(taskReceipt(parties));
+  const ledger = sink(() => posted);
+  await outbox.flush(ledger, signal);
+  expect(ledger.batches.map((batch) => batch.length)).toEqual([1]);
+  expect(await outbox.waiting()).toBe(0);
+});
+
+test("two flushes at once are one", async () => {
+  const { outbox } = setUp();
+  await outbox.add(taskReceipt(parties));
+  const ledger = sink(() => posted);
+  await Promise.all([outbox.flush(ledger, signal), outbox.flush(ledger, signal)]);
+  expect(ledger.batches.length).toBe(1);
+});

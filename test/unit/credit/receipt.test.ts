@@ -1,0 +1,198 @@
+// Receipts: who signs what, every alteration found, forgeries and dealings with oneself refused, prices.
+import { verify as verifyNode, createPublicKey } from "node:crypto";
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { decode, encode } from "@ipld/dag-cbor";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkNative } from "../../../relay/ledger/appraise-receipt.ts";
+import { checkSignature, publicKeyOf, signerOf } from "../../../src/credit/ed25519.ts";
+import { claimWork } from "../../../src/credit/make-receipt.ts";
+import { priceWork, TASK_PRICES } from "../../../src/credit/price.ts";
+import { DEFAULTS, findFault, verifyClaim } from "../../../src/credit/verify-receipt.ts";
+import { type Receipt, readReceipt, workId } from "../../../src/protocol/receipt.ts";
+import { asModelId, asPeerId, asSessionId } from "../../../src/shared/ids.ts";
+import { newSigner, receiptOf, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+
+const [worker, requester, witness, second, stranger] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
+const now = Date.now();
+const fault = (receipt: Receipt, check = checkSignature) => findFault(receipt, check, now);
+
+const layers = (span: { start: number; end: number }, upstream = requester, downstream = requester) => ({
+  kind: "layers" as const,
+  model: asModelId("bafymodel"),
+  session: asSessionId("00".repeat(16)),
+  span,
+  positions: { start: 0, end: 10 },
+  upstream: upstream.peer,
+  downstream: downstream.peer,
+});
+
+test("a peer id is that of libp2p, and both libraries agree on signatures", async () => {
+  const seed = new Uint8Array(32).fill(7);
+  const signer = signerOf(seed);
+  expect(signer.peer).toBe((await generateKeyPairFromSeed("Ed25519", seed)).publicKey.toString());
+  const message = new TextEncoder().encode("a message");
+  const signature = signer.sign(message);
+  const key = createPublicKey({
+    key: Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), publicKeyOf(signer.peer)]),
+    format: "der",
+    type: "spki",
+  });
+  expect(verifyNode(null, message, key, signature)).toBe(true);
+  for (const check of [checkSignature, checkNative]) {
+    expect(check(signer.peer, message, signature)).toBe(true);
+    expect(check(newSigner().peer, message, signature)).toBe(false);
+    expect(check(signer.peer, message, new Uint8Array(64).fill(255))).toBe(false);
+    expect(check(asPeerId("12D3KooWnonsense"), message, signature)).toBe(false);
+  }
+  expect(() => publicKeyOf(asPeerId("QmNot"))).toThrow(expect.objectContaining({ code: "FRAME_MALFORMED" }));
+});
+
+test("a receipt of a task, and one of a span between two neighbours, are in order and survive the wire", () => {
+  const task = taskReceipt({ worker, requester, witnesses: [witness], verdict: "quorum" });
+  const span = receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness, second]);
+  const whole = receiptOf(layers({ start: 0, end: 8 }), { worker, requester });
+  for (const receipt of [task, span, whole]) {
+    expect(fault(receipt)).toBeUndefined();
+    expect(fault(receipt, checkNative)).toBeUndefined();
+    const read = readReceipt(decode(encode(receipt)));
+    expect(read).toEqual(receipt);
+    expect(fault(read)).toBeUndefined();
+  }
+});
+
+test("a claim is the worker's alone", () => {
+  const work = { kind: "task" as const, task: "bafytaskclaim", taskKind: "map", units: 1, replica: 0 };
+  const claim = claimWork(worker, { work, requester: requester.peer, result: new Uint8Array(32), finishedMs: now });
+  expect(verifyClaim(claim, checkSignature)).toBe(true);
+  expect(verifyClaim({ ...claim, claim: { ...claim.claim, finishedMs: now + 1 } }, checkSignature)).toBe(false);
+  expect(verifyClaim({ ...claim, signature: { ...claim.signature, peer: stranger.peer } }, checkSignature)).toBe(false);
+});
+
+describe("refused", () => {
+  const good = taskReceipt({ worker, requester, witnesses: [witness], verdict: "quorum" });
+  const altered = (change: (receipt: Receipt) => void): Receipt => {
+    const copy = structuredClone(good);
+    change(copy);
+    return copy;
+  };
+  const sign = (receipt: Receipt, index: number) => receipt.signatures[index] as Receipt["signatures"][number];
+  test.each<[string, Receipt, string]>([
+    ["a worker that is its own requester", taskReceipt({ worker, requester: worker }), "self-dealing"],
+    ["a worker that is its own witness", taskReceipt({ worker, requester, witnesses: [worker] }), "self-dealing"],
+    [
+      "a worker that is its own neighbour",
+      receiptOf(layers({ start: 2, end: 4 }, worker, second), { worker, requester }, [second]),
+      "self-dealing",
+    ],
+    ["a requester that is its own witness", taskReceipt({ worker, requester, witnesses: [requester] }), "self-dealing"],
+    ["a witness twice", taskReceipt({ worker, requester, witnesses: [witness, witness] }), "self-dealing"],
+    ["a quorum of one", taskReceipt({ worker, requester, verdict: "quorum" }), "too-few-witnesses"],
+    ["an audit by nobody", taskReceipt({ worker, requester, verdict: "audited" }), "too-few-witnesses"],
+    ["an accusation by one witness", taskReceipt({ worker, requester, witnesses: [witness], verdict: "wrong" }), "too-few-witnesses"],
+    ["a clock far ahead", taskReceipt({ worker, requester, finishedMs: now + DEFAULTS.aheadMs + 60_000 }), "too-early"],
+    ["an old one", taskReceipt({ worker, requester, finishedMs: now - DEFAULTS.ageMs - 1000 }), "too-old"],
+    [
+      "a neighbour that did not sign",
+      receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness]),
+      "missing-signature",
+    ],
+    ["a witness that did not sign", altered((receipt) => receipt.signatures.pop()), "missing-signature"],
+    [
+      "signed by the worker for everybody",
+      altered((receipt) => (sign(receipt, 1).signature = sign(receipt, 0).signature)),
+      "bad-signature",
+    ],
+    ["another worker's name", altered((receipt) => (receipt.statement.claim.worker = stranger.peer)), "missing-signature"],
+    ["other units", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 99)), "bad-signature"],
+    ["another verdict", altered((receipt) => (receipt.statement.verdict = "audited")), "bad-signature"],
+    ["another reservation", altered((receipt) => (receipt.statement.reservation = "ab".repeat(16))), "bad-signature"],
+    [
+      "a stranger's signature too many",
+      altered((receipt) => receipt.signatures.push({ ...sign(receipt, 0), peer: stranger.peer })),
+      "bad-signature",
+    ],
+    ["one peer's signature twice", altered((receipt) => receipt.signatures.push(sign(receipt, 0))), "bad-signature"],
+  ])("%s", (_name, receipt, reason) => {
+    expect(fault(receipt)).toBe(reason);
+  });
+
+  test("the requester's signature under a claim is none under the statement: kinds of records are kept apart", () => {
+    const other = taskReceipt({ worker: requester, requester: worker });
+    const swapped = altered((receipt) => (sign(receipt, 1).signature = sign(other, 0).signature));
+    expect(fault(swapped)).toBe("bad-signature");
+  });
+
+  test("any single byte that is changed", () => {
+    const bytes = encode(good);
+    fc.assert(
+      fc.property(fc.nat(bytes.byteLength - 1), fc.integer({ min: 1, max: 255 }), (index, flip) => {
+        const changed = bytes.slice();
+        changed[index] = (changed[index] ?? 0) ^ flip;
+        let receipt: Receipt;
+        try {
+          receipt = readReceipt(decode(changed));
+        } catch {
+          return; // no receipt at all
+        }
+        expect(findFault(receipt, checkNative, now)).toBeDefined();
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  test.each([
+    ["another version", { ...good, statement: { ...good.statement, version: 2 } }],
+    ["a field too many", { ...good, extra: 1 }],
+    ["units of nothing", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 0))],
+    ["units that are no whole number", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 0.5))],
+    ["infinite units", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = Infinity))],
+    ["a hash that is too short", altered((receipt) => (receipt.statement.claim.result = new Uint8Array(31)))],
+    ["a thousand witnesses", altered((receipt) => (receipt.statement.witnesses = Array.from({ length: 1000 }, () => witness.peer)))],
+    [
+      "a key that is no Ed25519 key",
+      altered((receipt) => (receipt.statement.claim.worker = asPeerId("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"))),
+    ],
+    ["nothing", undefined],
+  ])("by the schema: %s", (_name, value) => {
+    expect(() => readReceipt(value)).toThrow(expect.objectContaining({ code: "FRAME_MALFORMED" }));
+  });
+});
+
+describe("prices", () => {
+  const cost = { layerCost: [1_000_000, 2_000_000, 3_000_000, 4_000_000], headCost: 5_000_000 };
+  const costOf = (model: string) => (model === "bafymodel" ? cost : undefined);
+  const price = (work: Parameters<typeof priceWork>[0]) => priceWork(work, requester.peer, costOf);
+  test("layer-tokens at the manifest's cost, the head with the last layer", () => {
+    expect(price(layers({ start: 0, end: 2 }, requester, witness))).toEqual({ kind: "worth", micro: 30_000 });
+    expect(price(layers({ start: 2, end: 4 }, witness, requester))).toEqual({ kind: "worth", micro: 120_000 });
+    expect(price(layers({ start: 0, end: 4 }))).toEqual({ kind: "worth", micro: 150_000 });
+  });
+  test.each([
+    ["layers that are not there", layers({ start: 2, end: 5 }, witness), "bad-span"],
+    ["a span inside whose neighbour is the requester", layers({ start: 1, end: 4 }), "bad-span"],
+    ["a first span that somebody else fed", layers({ start: 0, end: 4 }, witness), "bad-span"],
+    ["a model that nobody knows", { ...layers({ start: 0, end: 4 }), model: asModelId("bafyother") }, "unknown-model"],
+  ])("refused: %s", (_name, work, reason) => {
+    expect(price(work)).toEqual({ kind: "refused", reason });
+  });
+  test("tasks by their kind's unit; a kind that is not in the table earns nothing", () => {
+    for (const [taskKind, { micro }] of Object.entries(TASK_PRICES)) {
+      expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({ kind: "worth", micro: 3 * micro });
+    }
+    for (const taskKind of ["mine", "constructor", "__proto__"]) {
+      expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({
+        kind: "refused",
+        reason: "unknown-kind",
+      });
+    }
+  });
+});
+
+test("work is named by what was done, not by who says how much", () => {
+  const name = (options: { task: string; units: number; replica: number }) =>
+    workId(taskReceipt({ worker, requester, ...options }).statement.claim);
+  const task = "bafytasksame";
+  expect(name({ task, units: 1, replica: 0 })).toBe(name({ task, units: 2, replica: 0 }));
+  expect(name({ task, units: 1, replica: 0 })).not.toBe(name({ task, units: 1, replica: 1 }));
+});

@@ -1,0 +1,67 @@
+// Credit in words: amounts at every size, why each thing moved, what an escrow waits for.
+import { describe, expect, test } from "vitest";
+import type { CreditState, HistoryRow } from "../../../src/node/handle.ts";
+import { escrowWords, formatCredits, formatMove, moveWords, pendingWords } from "../../../src/ui/credit-words.ts";
+
+test.each([
+  [0, "0"],
+  [40, "0.00004"],
+  [4000, "0.004"],
+  [123_456, "0.123"],
+  [1_000_000, "1"],
+  [8_254_000, "8.25"],
+  [120_400_000, "120"],
+  [2_000_000_000, "2,000"],
+])("%i microcredits are %s", (micro, text) => {
+  expect(formatCredits(micro)).toBe(text);
+});
+
+test("moves have a sign", () => {
+  expect([formatMove(4000), formatMove(-4000)]).toEqual(["+0.004", "−0.004"]);
+});
+
+const row = (why: string, part: HistoryRow["part"], amount: number): HistoryRow => ({
+  event: 1,
+  atMs: 0,
+  why,
+  part,
+  amount,
+  about: "map bafy",
+});
+test.each([
+  [row("receipt", "available", 5), /^Earned: map/],
+  [row("receipt", "available", -5), /^Paid: map/],
+  [row("receipt", "escrow", 5), /in escrow/],
+  [row("trusted", "available", 5), /released/],
+  [row("wrong", "escrow", -5), /wrong/],
+  [row("reserve", "reserved", 5), /Set aside/],
+  [row("expire", "available", 5), /its time was over/],
+  [row("storage", "available", 5), /rare layers/],
+  [row("something new", "available", 5), /^something new: map/],
+])("%j is told", (move, words) => {
+  expect(moveWords(move)).toMatch(words);
+});
+
+describe("what waits", () => {
+  const account = {
+    available: 0,
+    escrow: 5,
+    reserved: 0,
+    starterLeft: 0,
+    isTrusted: false,
+    checksToTrust: 3,
+    requestersToTrust: 1,
+    nowMs: 0,
+    history: [],
+  };
+  const state = (change: Partial<CreditState>): CreditState => ({ account, waiting: 0, isKept: true, ...change });
+  test("an escrow, until the peer is trusted", () => {
+    expect(escrowWords(state({}))).toMatch(/3 more results .* and 1 more peer /);
+    expect(escrowWords(state({ account: { ...account, isTrusted: true } }))).toBe("");
+  });
+  test("receipts, and whether they outlive the page", () => {
+    expect(pendingWords(state({}))).toBe("");
+    expect(pendingWords(state({ waiting: 1 }))).toMatch(/^1 receipt waits .* kept in this browser/);
+    expect(pendingWords(state({ waiting: 2, isKept: false }))).toMatch(/^2 receipts wait .* lost/);
+  });
+});
