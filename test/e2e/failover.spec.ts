@@ -1,0 +1,26 @@
+// A tab is closed in the middle of an answer: others take its layers, and the text is that of one machine.
+import { expect, test } from "../support/relay-fixture.ts";
+import { findLongAnswer } from "../support/long-answer.ts";
+
+test("an answer goes on with the same text when a tab of its route is closed, and says so", async ({ openTab }) => {
+  const long = await findLongAnswer(300);
+  const first = await openTab();
+  await first.lend();
+  const second = await openTab();
+  await second.lend();
+  await first.holds("0-4");
+  const third = await openTab();
+  await third.lend();
+  await first.holds("0-2");
+
+  const visitor = await openTab();
+  const answer = visitor.page.getByTestId("ask-answer");
+  for (const lost of [second, third]) {
+    await visitor.startAsking(long.prompt, { maxTokens: 300 });
+    await expect(answer).toHaveAttribute("data-tokens", /^\d+(,\d+){20,}/);
+    await lost.close();
+    await expect(answer).toHaveAttribute("data-status", "done", { timeout: 60_000 });
+    expect((await visitor.answer()).tokens).toEqual(long.tokens);
+    await expect(visitor.page.getByTestId("ask-remarks")).toContainText("left in the middle");
+  }
+});
