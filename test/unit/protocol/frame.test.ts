@@ -14,6 +14,8 @@ const STEP = {
   prefix: new Uint8Array(HASH_BYTES),
   chain: new Uint8Array(2 * HASH_BYTES),
   truncate: false,
+  replay: false,
+  logitRows: 1,
   timings: [],
 };
 
@@ -72,6 +74,7 @@ describe("readSessionHeader", () => {
     ["extra field", { ...STEP, extra: 1 }],
     ["no positions", { ...STEP, count: 0, chain: new Uint8Array(0) }],
     ["chain of another length", { ...STEP, chain: new Uint8Array(HASH_BYTES) }],
+    ["more logits than are known of", { ...STEP, logitRows: 2 }],
     ["negative position", { ...STEP, position: -1 }],
     ["fraction", { ...STEP, position: 0.5 }],
     ["session in capitals", { ...STEP, session: "AB".repeat(16) }],
