@@ -33,7 +33,10 @@ export interface StepOutput {
   readonly position: number;
   readonly hidden: Uint8Array<ArrayBuffer> | undefined;
   readonly logits: TopLogits | undefined;
-  /** Candidates after the positions before the last, oldest first: `logitRows - 1` of them. Empty in other spans. */
+  /**
+   * Candidates after the positions before the last, oldest first: `logitRows - 1` of them, or none where the graph gives
+   * the logits of a step's last position alone. Empty in other spans.
+   */
   readonly earlierLogits: readonly TopLogits[];
   /** Milliseconds in the runtime. */
   readonly computeMs: number;
@@ -69,8 +72,7 @@ export interface EngineOptions {
 /**
  * A loaded span. All methods throw ENGINE_FAILED once the runtime is gone.
  * `open` throws SESSION_REFUSED where the cache budget is spent, `step` PREFIX_MISMATCH where `position` is not the
- * cache's length, BAD_INPUT where it asks for more rows of logits than it has, MODEL_UNSUPPORTED where the model's graph
- * gives fewer of them, all SESSION_UNKNOWN for a session that is not open.
+ * cache's length, BAD_INPUT where it asks for more rows of logits than it has, all SESSION_UNKNOWN for a session that is not open.
  */
 export interface Engine {
   readonly plan: SpanPlan;

@@ -106,12 +106,11 @@ export class LocalEngine implements Engine {
   }
 }
 
-/** Candidates after the last `rows` positions, oldest first. Throws MODEL_UNSUPPORTED where the graph gives fewer. */
-function lastRows(logits: Tensor, rows: number, topK: number): TopLogits[] {
+/** Candidates after the last `wanted` positions, oldest first; after fewer where the graph gives no more. */
+function lastRows(logits: Tensor, wanted: number, topK: number): TopLogits[] {
   const values = floatLogits(logits);
   const width = logits.dims.at(-1) ?? values.length;
-  if (values.length < rows * width)
-    throw new ManyhandsError("MODEL_UNSUPPORTED", "this model gives the logits of a step's last position alone");
+  const rows = Math.min(wanted, values.length / width);
   return Array.from({ length: rows }, (_, row) => {
     const end = values.length - (rows - 1 - row) * width;
     return topLogits(values.subarray(end - width, end), topK);

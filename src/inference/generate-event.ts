@@ -18,6 +18,8 @@ export interface GenerateOptions {
   readonly seed: number | undefined;
   /** Strings that end an answer; they are not shown. At most 16, each of at most 200 characters. */
   readonly stop: readonly string[];
+  /** Whether to guess tokens ahead where that pays; the text is the same either way. */
+  readonly drafts: boolean;
   /** What happens when a conversation outgrows the model's context. */
   readonly overflow: OverflowPolicy;
 }

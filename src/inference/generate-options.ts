@@ -11,6 +11,7 @@ export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({
   repetitionPenalty: 1.1,
   seed: undefined,
   stop: [],
+  drafts: true,
   overflow: "drop-oldest",
 });
 

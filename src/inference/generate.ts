@@ -1,6 +1,10 @@
 // Prompt in, tokens out: the main job, and the file to read first. Encodes, plans a route, opens a session over it, feeds the
 // prompt in chunks, then samples a token from what the last span answers and steps it in, until the answer ends.
 import { AnswerProgress } from "./answer-progress.ts";
+import type { TopLogits } from "../engine/contract.ts";
+import { verifyDraft } from "./draft.ts";
+import { Drafting } from "./drafting.ts";
+import type { Draft } from "./draft-lookup.ts";
 import { encodePrompt, type Prompt } from "./encode-prompt.ts";
 import { EventBuffer } from "./event-buffer.ts";
 import type { GenerateEvent, GenerateOptions, RouteHop } from "./generate-event.ts";
@@ -70,35 +74,68 @@ export async function* generate(
     const stops = new StopStrings(options.stop);
     const progress = new AnswerProgress(promptTokens.length, seed, started, hops);
     const history = [...promptTokens];
-    for (let current = answer; ;) {
-      const token = sampler.next(current.logits, history);
-      if (model.stopTokens.has(token)) {
-        yield progress.done("stop-token", stops.flush());
+    const drafting = new Drafting(promptTokens, options.drafts);
+    let lap: Lap = { draft: { tokens: [], match: 0 }, rows: [answer.logits], ms: undefined };
+    for (;;) {
+      const told: GenerateEvent[] = [];
+      const before = history.length;
+      let end: GenerateEvent | undefined;
+      for (const token of verifyDraft(lap.draft.tokens, lap.rows, sampler, history)) {
+        if (model.stopTokens.has(token)) {
+          end = progress.done("stop-token", stops.flush());
+          break;
+        }
+        history.push(token);
+        drafting.push(token);
+        const { text, stopped } = stops.push(decoder.push(token));
+        told.push(progress.token(token, text, clock.now()));
+        const isFull = history.length - promptTokens.length >= options.maxTokens;
+        // What the decoder holds back at the end is half a character: it is never shown.
+        if (stopped || isFull || history.length >= model.contextLength) {
+          end = progress.done(stopped ? "stop-string" : isFull ? "max-tokens" : "context-full", stops.flush());
+          break;
+        }
+      }
+      if (lap.ms !== undefined) drafting.lapped(lap.draft, history.length - before - 1, lap.ms);
+      if (end !== undefined) {
+        yield* told;
+        yield end;
         return;
       }
-      history.push(token);
-      const made = history.length - promptTokens.length;
-      const { text, stopped } = stops.push(decoder.push(token));
-      const full = stopped || made >= options.maxTokens || history.length >= model.contextLength;
-      // The next step is on its way while whoever reads the answer shows this token.
-      const next = full ? undefined : session.step([token], signal);
-      next?.catch(() => {}); // awaited below, unless the reader leaves first and the session is closed
-      // What the decoder holds back at the end is half a character: it is never shown.
-      yield progress.token(token, text, clock.now());
-      if (next === undefined) {
-        yield progress.done(stopped ? "stop-string" : made >= options.maxTokens ? "max-tokens" : "context-full", stops.flush());
-        return;
-      }
+      const draft = drafting.next(session.isRowInvariant ? maxPositions - history.length : 0);
+      const last = history.slice(-1);
+      const place = { keep: history.length - 1, logitRows: draft.tokens.length + 1 };
+      const sentMs = clock.now();
+      // The next step is on its way while whoever reads the answer shows these tokens.
+      const next = session.step([...last, ...draft.tokens], signal, place);
+      next.catch(() => {}); // awaited below, unless the reader leaves first and the session is closed
+      yield* told;
+      let isCalm = true;
       for await (const event of events.until(next)) {
+        isCalm = false; // what mending took says nothing about laps
         if (event.kind === "rerouted") progress.rerouted(event.hops);
         yield event;
       }
-      current = await next;
+      let current = await next;
+      if (current.rows.length < place.logitRows) {
+        // The model gives the last position's logits alone: the draft cannot be checked, now or ever.
+        drafting.stop();
+        current = await session.step(last, signal, { keep: place.keep });
+        lap = { draft: { tokens: [], match: 0 }, rows: current.rows, ms: undefined };
+      } else lap = { draft, rows: current.rows, ms: isCalm ? clock.now() - sentMs : undefined };
       progress.timed(current.timings);
     }
   } finally {
     await session.close();
   }
+}
+
+/** What a step brought: the logits after each of its positions, the last of them after the draft. */
+interface Lap {
+  readonly draft: Draft;
+  readonly rows: readonly TopLogits[];
+  /** Milliseconds from sending it to its logits; undefined for the prompt, and where the route was mended meanwhile. */
+  readonly ms: number | undefined;
 }
 
 interface Connected {

@@ -48,6 +48,8 @@ export class HopLink {
   fedBy: HopLink | "requester" | undefined;
   /** Whether the route has answered with this hop in it since it was opened. */
   isProven = false;
+  /** Whether drafts may be verified here. */
+  isRowInvariant = false;
   /** The peer has said that it goes. */
   isLeaving = false;
   /** The span itself said that it cannot serve. */
@@ -194,6 +196,7 @@ export class HopLink {
     const { listener } = this.#deps;
     switch (frame.kind) {
       case "opened":
+        this.isRowInvariant = frame.rowInvariant;
         this.#opened.resolve();
         return;
       case "alive":

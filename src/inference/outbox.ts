@@ -85,7 +85,9 @@ export class Outbox {
       const count = position - head.position;
       // An output that is stored already is not cut: the log has a hole then, and a replay says so.
       const payload = first.payload && sliceRows(boundary, first.payload, head.count, 0, count);
-      this.#entries.push({ index: this.#indexes++, head: { ...head, count, chain: head.chain.slice(0, count * HASH_BYTES) }, payload });
+      // Its logits were told with the whole: nobody waits for those of a part.
+      const chain = head.chain.slice(0, count * HASH_BYTES);
+      this.#entries.push({ index: this.#indexes++, head: { ...head, count, chain, logitRows: 0 }, payload });
       budget.add(payload?.byteLength ?? 0);
     }
     budget.free(session, dropped, first?.index ?? 0);

@@ -32,7 +32,10 @@ export interface RouteSessionOptions {
 }
 
 export interface StepAnswer {
+  /** After the last position. */
   readonly logits: TopLogits;
+  /** After each position that logits were asked for, the last one last; fewer where the model gives no more. */
+  readonly rows: readonly TopLogits[];
   /** One for each hop, in order. */
   readonly timings: readonly SpanTiming[];
 }
@@ -47,4 +50,11 @@ export interface RouteFailure {
 export function isRouteFault(error: unknown): boolean {
   const code = errorCode(error);
   return code === "PEER_LOST" || code === "PEER_UNREACHABLE" || code === "SESSION_REFUSED";
+}
+
+export interface StepOptions {
+  /** Positions that are kept of those that are accepted: what comes after is dropped first. By default all. */
+  readonly keep?: number;
+  /** Last positions of the step to return logits after; by default 1. */
+  readonly logitRows?: number;
 }

@@ -10,14 +10,14 @@ import { asSessionId } from "../shared/ids.ts";
 import { silentLog } from "../shared/log.ts";
 import type { GenerateEvent, Rerouted } from "./generate-event.ts";
 import type { HopLink } from "./hop-link.ts";
-import { decodeLogits } from "./logits-payload.ts";
+import { decodeLogitRows } from "./logits-payload.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { MemoryOutputStore } from "./output-store.ts";
 import { chainTokens, PrefixLog } from "./prefix-log.ts";
 import { ProgressWatch } from "./progress-watch.ts";
 import { RouteRepair } from "./route-repair.ts";
-import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer } from "./route-session-options.ts";
+import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer, StepOptions } from "./route-session-options.ts";
 import { LEASE, StepLease } from "./step-lease.ts";
 
 const DEFAULTS = Object.freeze({
@@ -33,7 +33,10 @@ interface PendingStep {
   /** Positions after the step. */
   readonly position: number;
   readonly count: number;
-  readonly isWanted: boolean;
+  /** Running hash after the step. */
+  readonly head: Uint8Array;
+  /** Positions whose logits are wanted. */
+  readonly logitRows: number;
   readonly sentMs: number;
   readonly answer: PromiseWithResolvers<StepAnswer | undefined>;
 }
@@ -47,8 +50,8 @@ export class RouteSession {
   readonly #lease = new StepLease();
   readonly #life = new AbortController();
   readonly #onFailure: (failure: RouteFailure) => void;
-  /** Hash of the logits after so many positions, where an answer to them came. */
-  readonly #answered = new Map<number, Uint8Array>();
+  /** Rows and hash of the logits that came, by the running hash that they follow. */
+  readonly #answered = new Map<string, { readonly rows: number; readonly hash: Uint8Array }>();
   #pending: readonly PendingStep[] = [];
   #room = Promise.withResolvers<void>();
   readonly #watch: ProgressWatch;
@@ -122,15 +125,25 @@ export class RouteSession {
     return this.#prefixes.positions;
   }
 
+  /** Whether a token may be verified in a step of several: every hop computes a position alike in whatever step. */
+  get isRowInvariant(): boolean {
+    return this.#repair.hops.every((hop) => hop.isRowInvariant);
+  }
+
   /** The route as it is now. */
   get route(): Route {
     return this.#repair.hops.map(({ hop }) => hop);
   }
 
-  /** Accepts `tokens` after those that are accepted. Throws as `open` does, and what the route fails with for good. */
-  async step(tokens: readonly number[], signal: AbortSignal): Promise<StepAnswer> {
+  /** Accepts `tokens` after those that are kept. Throws as `open` does, and what the route fails with for good. */
+  async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepAnswer> {
     if (this.#pending.length > 0) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
-    return this.prefill([tokens], signal);
+    signal.throwIfAborted();
+    const isCut = keep !== undefined && keep < this.positions;
+    if (isCut) this.#truncate(keep);
+    const answer = await abortable(this.#push(tokens, logitRows, isCut), signal);
+    if (answer === undefined) throw this.#failure ?? new ManyhandsError("BAD_INPUT", "a step has at least one row of logits");
+    return answer;
   }
 
   /** Accepts all of `chunks`, several under way at once; answers what follows the last. Throws as `step` does. */
@@ -139,7 +152,7 @@ export class RouteSession {
     for (const [index, chunk] of chunks.entries()) {
       while (this.#pending.length >= DEFAULTS.window) await abortable(this.#room.promise, signal);
       signal.throwIfAborted();
-      last = this.#push(chunk, index === chunks.length - 1);
+      last = this.#push(chunk, index === chunks.length - 1 ? 1 : 0, false);
     }
     const answer = last && (await abortable(last, signal));
     if (answer === undefined) throw this.#failure ?? new ManyhandsError("BAD_INPUT", "The prompt has no tokens.");
@@ -157,7 +170,13 @@ export class RouteSession {
     await this.#outbox.free();
   }
 
-  #push(tokens: readonly number[], isWanted: boolean): Promise<StepAnswer | undefined> {
+  /** Forgets what comes after `position`; the spans hear of it with the next step. */
+  #truncate(position: number): void {
+    this.#prefixes.truncate(position);
+    this.#outbox.truncate(position);
+  }
+
+  #push(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepAnswer | undefined> {
     if (this.#failure) return Promise.reject(this.#failure);
     const position = this.#prefixes.positions;
     const prefix = this.#prefixes.head.slice();
@@ -168,9 +187,9 @@ export class RouteSession {
     const sentMs = this.#deps.clock.now();
     if (this.#pending.length === 0) this.#watch.heard();
     const count = tokens.length;
-    this.#pending = [...this.#pending, { position: position + count, count, isWanted, sentMs, answer }];
+    this.#pending = [...this.#pending, { position: position + count, count, head: chain.slice(-HASH_BYTES), logitRows, sentMs, answer }];
     this.#lease.sent(count);
-    const head = { position, count, prefix, chain, truncate: false, replay: false, logitRows: isWanted ? 1 : 0, timings: [] };
+    const head = { position, count, prefix, chain, truncate, replay: false, logitRows, timings: [] };
     this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
     void this.#outbox.flush();
     this.#watch.start();
@@ -181,21 +200,19 @@ export class RouteSession {
   #take(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void {
     const { hops } = this.#repair;
     if (hop !== hops.at(-1)) throw new ManyhandsError("FRAME_UNEXPECTED", "only the last span of a route answers");
-    const known = this.#answered.get(frame.position);
     const [step] = this.#pending;
-    if (known !== undefined) {
-      if (bytesEqual(known, sha256(payload))) return;
-      const error = new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
-      this.#repair.blameReplay(hops.length - 1, error);
-      throw error;
+    if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.head)) {
+      this.#takeAgain(frame, payload, step ? step.position - step.count : this.positions);
+      return;
     }
-    if (frame.position !== step?.position) throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
     const { topK, vocabularySize } = this.#options;
-    if (frame.topK !== (step.isWanted ? Math.min(topK, vocabularySize) : 0))
+    if (frame.rows !== step.logitRows && !(frame.rows === 1 && step.logitRows > 1))
+      throw new ManyhandsError("SIZE_MISMATCH", `${frame.rows} rows of logits were not asked for`);
+    if (frame.topK !== (step.logitRows > 0 ? Math.min(topK, vocabularySize) : 0))
       throw new ManyhandsError("SIZE_MISMATCH", `${frame.topK} candidates were not asked for`);
-    if (!step.isWanted && payload.byteLength > 0) throw new ManyhandsError("SIZE_MISMATCH", "nothing was asked for");
-    const logits = step.isWanted ? decodeLogits(payload, frame.topK, vocabularySize) : undefined;
-    this.#answered.set(frame.position, sha256(payload));
+    const rows = decodeLogitRows(payload, frame.rows, frame.topK, vocabularySize);
+    const logits = rows.at(-1);
+    this.#answered.set(toHex(frame.head), { rows: frame.rows, hash: sha256(payload) });
     this.#pending = this.#pending.slice(1);
     // From the last sign on: what a repair took says nothing about the next step.
     const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
@@ -203,9 +220,20 @@ export class RouteSession {
     this.#lease.answered(step.count, this.#watch.heardMs - sinceMs, frame.timings);
     this.#repair.answered();
     this.#tellRerouted();
-    step.answer.resolve(logits && { logits, timings: frame.timings });
+    step.answer.resolve(logits && { logits, rows, timings: frame.timings });
     this.#room.resolve();
     this.#room = Promise.withResolvers();
+  }
+
+  /** An answer of a replay: it has to be what was answered before; what follows a part of a step has no logits. */
+  #takeAgain(frame: LogitsFrame, payload: Uint8Array, acceptedPositions: number): void {
+    const known = this.#answered.get(toHex(frame.head));
+    if (known === undefined && (frame.rows > 0 || frame.position > acceptedPositions))
+      throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
+    if (known?.rows !== frame.rows || bytesEqual(known.hash, sha256(payload))) return;
+    const error = new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
+    this.#repair.blameReplay(this.#repair.hops.length - 1, error);
+    throw error;
   }
 
   /** Asks every hop for a sign of life, each for as long as it may compute; a link that brings nothing on is doubted. */

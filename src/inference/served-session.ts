@@ -2,13 +2,13 @@
 import type { Engine } from "../engine/contract.ts";
 import type { Link } from "../mesh/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
-import type { OpenFrame, StepFrame } from "../protocol/session-frames.ts";
+import { HASH_BYTES, type OpenFrame, type StepFrame } from "../protocol/session-frames.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { InputLog } from "./input-log.ts";
-import { encodeLogits } from "./logits-payload.ts";
+import { encodeLogitRows } from "./logits-payload.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutputBudget } from "./output-budget.ts";
 import { PrefixLog } from "./prefix-log.ts";
@@ -199,6 +199,7 @@ export class ServedSession {
         tokens: this.isFirst ? new Int32Array(bytes.buffer) : undefined,
         hidden: this.isFirst ? undefined : bytes,
         topK: step.logitRows > 0 ? this.open.topK : 0,
+        logitRows: Math.max(1, step.logitRows),
       });
     });
     const { start, end } = this.open;
@@ -208,9 +209,11 @@ export class ServedSession {
       this.outbox.append({ position, count, prefix, chain, truncate, replay, logitRows, timings }, output.hidden ?? new Uint8Array(0));
       await this.outbox.flush();
     } else if (output.logits) {
-      const wanted = step.logitRows > 0;
-      const header = { kind: "logits", session, position: output.position, topK: wanted ? output.logits.ids.length : 0, timings };
-      await this.requester.send(encodeFrame(header, wanted ? encodeLogits(output.logits) : new Uint8Array(0)));
+      const rows = step.logitRows > 0 ? [...output.earlierLogits, output.logits] : [];
+      const topK = rows[0]?.ids.length ?? 0;
+      const head = step.chain.slice(-HASH_BYTES);
+      const header = { kind: "logits", session, position: output.position, head, rows: rows.length, topK, timings };
+      await this.requester.send(encodeFrame(header, encodeLogitRows(rows)));
     }
     // After the result is on its way: nobody waits for this hash unless a replay comes.
     this.#inputs.note(step.position, payload, step.count);
@@ -239,6 +242,8 @@ export class ServedSession {
         "SIZE_MISMATCH",
         `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`,
       );
+    if (step.logitRows > step.count)
+      throw new ManyhandsError("SIZE_MISMATCH", `a step of ${step.count} positions has no ${step.logitRows} rows of logits`);
     if (step.position + step.count > this.open.maxPositions)
       throw new ManyhandsError("POSITION_MISMATCH", `the session was opened for ${this.open.maxPositions} positions`);
     const held = this.#prefixes.positions;

@@ -165,7 +165,7 @@ export class SpanSessions {
       void link.closed.then(() => this.end(opened));
       void this.#watchIdle(session);
       if (open.next !== null) session.outbox?.relink(await this.#openNext(open.next, open, session.signal));
-      await link.send(encodeFrame({ kind: "opened", session: open.session }));
+      await link.send(encodeFrame({ kind: "opened", session: open.session, rowInvariant: engine.report.rowInvariant }));
       return session;
     } catch (error) {
       if (isBreach(error)) throw error;

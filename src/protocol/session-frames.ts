@@ -55,7 +55,12 @@ export const OpenFrame = v.strictObject({
 export type OpenFrame = v.InferOutput<typeof OpenFrame>;
 
 /** Span to requester: the session is open. */
-export const OpenedFrame = v.strictObject({ kind: v.literal("opened"), session: sessionId });
+export const OpenedFrame = v.strictObject({
+  kind: v.literal("opened"),
+  session: sessionId,
+  /** Whether a position's bits do not depend on the step that it is computed in here, so that drafts leave the text as it is. */
+  rowInvariant: v.boolean(),
+});
 export type OpenedFrame = v.InferOutput<typeof OpenedFrame>;
 
 /**
@@ -78,7 +83,7 @@ export const StepFrame = v.pipe(
     /** Sent again from a log: what the span holds already is compared and dropped, not computed. */
     replay: v.boolean(),
     /** Last positions whose logits the requester wants: 0 in a prefill's earlier chunks. */
-    logitRows: natural(1),
+    logitRows: natural(LIMITS.logitRows),
     timings: v.pipe(v.array(SpanTiming), v.maxLength(LIMITS.routeSpans)),
   }),
   v.check((frame) => frame.chain.byteLength === frame.count * HASH_BYTES, "the chain has one hash for each position"),
@@ -86,14 +91,18 @@ export const StepFrame = v.pipe(
 export type StepFrame = v.InferOutput<typeof StepFrame>;
 
 /**
- * Last span to requester, for every step that it computed. Payload: `topK` int32 token ids by falling logit, `topK` f32
- * logits, one f32 log-sum-exp; nothing, and `topK` 0, for a step whose logits nobody wants.
+ * Last span to requester, for every step that it computed. Payload, for each of `rows` positions, the last one last: `topK`
+ * int32 token ids by falling logit, `topK` f32 logits, one f32 log-sum-exp; nothing, and `topK` 0, for a step whose logits
+ * nobody wants. A graph that gives the last position's logits alone answers one row, however many were wanted.
  */
 export const LogitsFrame = v.strictObject({
   kind: v.literal("logits"),
   session: sessionId,
   /** Positions that the session holds after the step. */
   position,
+  /** Running hash after the step: which of several steps that ended at `position` this answers. */
+  head: bytes(HASH_BYTES),
+  rows: natural(LIMITS.logitRows),
   topK: natural(LIMITS.topLogits),
   timings: v.pipe(v.array(SpanTiming), v.maxLength(LIMITS.routeSpans)),
 });

@@ -30,6 +30,8 @@ export const LIMITS = Object.freeze({
   headerBytes: 64 * 1024,
   /** New positions in one step. */
   stepPositions: 512,
+  /** Positions of one step after which logits may be wanted: a token and a draft. */
+  logitRows: 17,
   /** Candidates in a frame of logits. */
   topLogits: 1024,
   /** Spans in a route: no supported model has more layers. */

@@ -71,5 +71,5 @@ export function generateOptions({ seed, stop, ...settings }: Settings): Generate
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => line.replaceAll("\\n", "\n").slice(0, STOPS.length));
-  return { ...settings, seed: seed ?? undefined, stop: stops.slice(0, STOPS.count) };
+  return { ...settings, drafts: true, seed: seed ?? undefined, stop: stops.slice(0, STOPS.count) };
 }

@@ -119,7 +119,10 @@ describe("a hostile peer", () => {
     ["a step for a session that nobody opened", () => [stepFrame()], "SESSION_UNKNOWN"],
     [
       "logits sent to a span",
-      () => [openFrame(), encodeFrame({ kind: "logits", session: SESSION, position: 1, topK: 1, timings: [] }, new Uint8Array(12))],
+      () => [
+        openFrame(),
+        encodeFrame({ kind: "logits", session: SESSION, position: 1, head: ROOT, rows: 1, topK: 1, timings: [] }, new Uint8Array(12)),
+      ],
       "FRAME_UNEXPECTED",
     ],
     ["a session opened twice", () => [openFrame(), openFrame()], "FRAME_UNEXPECTED"],

@@ -60,7 +60,7 @@ const EDITS: readonly (readonly [string, ErrorCode, Edit])[] = [
   [
     "a kind for the other side",
     "FRAME_UNEXPECTED",
-    ({ header }) => ({ header: { kind: "opened", session: header["session"] }, payload: new Uint8Array() }),
+    ({ header }) => ({ header: { kind: "opened", session: header["session"], rowInvariant: false }, payload: new Uint8Array() }),
   ],
 ];
 
