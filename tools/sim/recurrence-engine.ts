@@ -21,20 +21,15 @@ export interface RecurrenceOptions {
   readonly layerCount: number;
   readonly span: Span;
   readonly clock: Clock;
+  /** Whether a position's state is the same in whatever step it is computed. */
+  readonly rowInvariant: boolean;
   /** Milliseconds that a step of so many positions takes. */
   readonly stepMs: (count: number) => number;
 }
 
 export class RecurrenceEngine implements Engine {
   readonly plan: SpanPlan;
-  readonly report: EngineReport = {
-    backend: "wasm",
-    determinismClass: "recurrence",
-    rowInvariant: true,
-    layerMs: 1,
-    conversionMs: 0,
-    notices: [],
-  };
+  readonly report: EngineReport;
   readonly died = new Promise<Error>(() => {}); // it lives as long as its peer
   /** Every number that it hands on is off by this: 0 is honest. */
   lie = 0;
@@ -43,7 +38,8 @@ export class RecurrenceEngine implements Engine {
 
   constructor(options: RecurrenceOptions) {
     this.#options = options;
-    const { model, layerCount, span } = options;
+    const { model, layerCount, span, rowInvariant } = options;
+    this.report = { backend: "wasm", determinismClass: "recurrence", rowInvariant, layerMs: 1, conversionMs: 0, notices: [] };
     const boundary = [{ name: "hidden", type: "float32", width: WIDTH }] as const;
     this.plan = {
       model,
@@ -71,7 +67,7 @@ export class RecurrenceEngine implements Engine {
   }
 
   async step({ session, position, count, tokens, hidden, topK, logitRows = 1 }: StepInput): Promise<StepOutput> {
-    const { clock, span, stepMs } = this.#options;
+    const { clock, span, stepMs, rowInvariant } = this.#options;
     const startedMs = clock.now();
     await clock.sleep(stepMs(count));
     const cache = this.#sessions.get(session);
@@ -80,13 +76,13 @@ export class RecurrenceEngine implements Engine {
     const states = hidden
       ? new Uint32Array(hidden.buffer, hidden.byteOffset, count * WIDTH).slice()
       : embed(tokens ?? new Int32Array(), count);
-    for (const [index, layer] of cache.layers.entries()) runLayer(layer, states, count, span.start + index);
+    for (const [index, layer] of cache.layers.entries()) runLayer(layer, states, count, rowInvariant, span.start + index);
     states.forEach((value, index) => (states[index] = (value + this.lie) >>> 0));
     const computeMs = clock.now() - startedMs;
     const done = { position: position + count, computeMs, waitMs: 0 };
     if (this.plan.logits === undefined) return { ...done, hidden: new Uint8Array(states.buffer), logits: undefined, earlierLogits: [] };
     const rows = Array.from({ length: Math.max(1, logitRows) }, (_, index) => count - Math.max(1, logitRows) + index);
-    const [logits, ...earlier] = rows.map((row) => project(states.subarray(row * WIDTH, (row + 1) * WIDTH), topK)).toReversed();
+    const [logits, ...earlier] = rows.map((row) => project(states.subarray(row * WIDTH, (row + 1) * WIDTH), topK, rowInvariant)).toReversed();
     return { ...done, hidden: undefined, logits, earlierLogits: earlier.toReversed() };
   }
 
@@ -116,21 +112,22 @@ function embed(tokens: Int32Array, count: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from({ length: count * WIDTH }, (_, index) => mix(tokens[Math.floor(index / WIDTH)] ?? 0, index % WIDTH));
 }
 
-/** The state of a position comes from the one before and the input; how many positions were computed at once counts as well. */
-function runLayer(cache: number[], states: Uint32Array, count: number, layer: number): void {
+/** The state of a position comes from the one before and the input; how many were computed at once counts where rows know their step. */
+function runLayer(cache: number[], states: Uint32Array, count: number, rowInvariant: boolean, layer: number): void {
   for (let row = 0; row < count; row++) {
     const at = row * WIDTH;
-    let state = mix(cache.at(-1) ?? layer + 1, count);
+    let state = mix(cache.at(-1) ?? layer + 1, rowInvariant ? 1 : count);
     for (let i = 0; i < WIDTH; i++) state = mix(state, states[at + i] ?? 0);
     cache.push(state);
     for (let i = 0; i < WIDTH; i++) states[at + i] = mix((states[at + i] ?? 0) + i, state);
   }
 }
 
-function project(state: Uint32Array, topK: number): TopLogits {
+/** `narrow`: two tokens are far more likely than all others, so that guesses at the text hold now and then. */
+function project(state: Uint32Array, topK: number, narrow: boolean): TopLogits {
   const scores = Array.from({ length: VOCABULARY }, (_, id) => ({
     id,
-    score: Math.fround((mix(mix(state[0] ?? 0, id), state[3] ?? 0) % 4096) / 512),
+    score: Math.fround((mix(mix(state[0] ?? 0, id), state[3] ?? 0) % 4096) / 512 + (narrow && id < 2 ? 10 : 0)),
   }));
   const best = scores.toSorted((a, b) => b.score - a.score || a.id - b.id).slice(0, topK);
   return {

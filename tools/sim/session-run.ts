@@ -51,11 +51,13 @@ export async function runSession(seed: number): Promise<RunResult> {
   const random = new Random(seed);
   const layerCount = random.whole(3, 8);
   const asked: AskedFor = { prompt: "p".repeat(random.whole(1, 90)), maxTokens: random.whole(5, 40), seed };
-  const calm = new SimSwarm(seed, layerCount);
+  // Half of the swarms can verify drafts: their answers take several tokens a lap where the text goes round in circles.
+  const rowInvariant = random.chance(0.5);
+  const calm = new SimSwarm(seed, layerCount, rowInvariant);
   calm.join({ start: 0, end: layerCount });
   const expected = await follow(calm, asked, new AbortController(), () => {});
 
-  const swarm = new SimSwarm(seed + 1, layerCount);
+  const swarm = new SimSwarm(seed + 1, layerCount, rowInvariant);
   const spans = cut(random, layerCount);
   for (const span of spans) for (let n = random.whole(1, 3); n > 0; n--) swarm.join(span);
   if (random.chance(0.3)) for (const span of cut(random, layerCount)) swarm.join(span);

@@ -43,11 +43,14 @@ export class SimSwarm {
   readonly network: SimNetwork;
   readonly board = new MemoryBoard();
   readonly layerCount: number;
+  readonly rowInvariant: boolean;
   /** Peers that live. */
   readonly peers = new Map<PeerId, SimPeer>();
   #names = 0;
 
-  constructor(seed: number, layerCount: number) {
+  /** `rowInvariant`: spans of which drafts may be verified. */
+  constructor(seed: number, layerCount: number, rowInvariant = false) {
+    this.rowInvariant = rowInvariant;
     this.random = new Random(seed);
     this.network = new SimNetwork(this.clock, this.random);
     this.layerCount = layerCount;
@@ -63,7 +66,7 @@ export class SimSwarm {
     const mesh = network.join(peer);
     const slowness = 0.2 + 3 * random.next() ** 4;
     const stepMs = options.stepMs ?? ((count: number): number => slowness * (1 + 0.2 * count) * (0.8 + 0.4 * random.next()));
-    const engine = new RecurrenceEngine({ model: MODEL, layerCount, span, clock, stepMs });
+    const engine = new RecurrenceEngine({ model: MODEL, layerCount, span, clock, stepMs, rowInvariant: this.rowInvariant });
     engine.lie = options.lie ?? 0;
     const service = new SpanService({ engine, mesh, clock, log: silentLog });
     mesh.handle(sessionProtocol(MODEL, span), (link) => service.accept(link));
