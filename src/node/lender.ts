@@ -1,6 +1,6 @@
 // Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
 import type { Directory } from "../mesh/directory.ts";
-import type { SplitSpan } from "../protocol/span-plan.ts";
+import { isBetterRowInvariant, type SplitSpan } from "../protocol/span-plan.ts";
 import { isCovered } from "../route/coverage.ts";
 import { mayRelease, planPlacement } from "../route/plan-placement.ts";
 import { isAbort } from "../shared/abort.ts";
@@ -22,6 +22,8 @@ const DEFAULTS = Object.freeze({
   overlapMs: 1_500,
   /** Milliseconds that sessions on a span that was left get to finish. */
   drainMs: 120_000,
+  /** Milliseconds that answers get to go round a tab that stops: a spare that holds the same layers takes over in less. */
+  leaveMs: 1_000,
   /** Milliseconds between announcements that only update counts. */
   countsMs: 1_000,
   /** Milliseconds after which a move that failed is tried again. */
@@ -109,7 +111,11 @@ export class Lender {
     await Promise.all(this.#background);
     const held = this.#held;
     this.#held = undefined;
-    if (held) await this.#release(held, AbortSignal.abort());
+    if (held) {
+      // Nobody computes for others once they have said stop; whoever is in the middle of an answer gets a moment to go round.
+      await held.host.leave(AbortSignal.timeout(DEFAULTS.leaveMs));
+      await this.#release(held, AbortSignal.abort());
+    }
     this.#deps.onState({ kind: "off" });
   }
 
@@ -181,7 +187,12 @@ export class Lender {
       if (!this.#held) this.#deps.onState({ kind: "preparing", span: move.span });
       const host = await startSpan(
         source,
-        { backend: move.choice, cacheBudgetBytes: DEFAULTS.cacheBudgetBytes, share: settings().share },
+        {
+          backend: move.choice,
+          cacheBudgetBytes: DEFAULTS.cacheBudgetBytes,
+          share: settings().share,
+          rowInvariant: isBetterRowInvariant(source),
+        },
         signal,
       );
       for (const sentence of host.report.notices) this.#deps.onNotice(sentence);

@@ -3,6 +3,7 @@ import type { GenerateEvent } from "../inference/generate-event.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
+import { isBetterRowInvariant } from "../protocol/span-plan.ts";
 import type { RoutePeer } from "../route/route-cost.ts";
 import type { BackendChoice } from "./handle.ts";
 import { CACHE_BUDGET_BYTES, type SpanLoader } from "./lender.ts";
@@ -83,7 +84,11 @@ export class SoloSpan {
     const { model, startSpan, desk, backend } = this.#deps;
     const { signal } = this.#stopping;
     const source = await model.loadSpan(this.#span, (progress) => (this.#progress = progress), signal);
-    const host = await startSpan(source, { backend: backend(), cacheBudgetBytes: CACHE_BUDGET_BYTES, share: 1 }, signal);
+    const host = await startSpan(
+      source,
+      { backend: backend(), cacheBudgetBytes: CACHE_BUDGET_BYTES, share: 1, rowInvariant: isBetterRowInvariant(source) },
+      signal,
+    );
     desk.add(host, { onlySelf: true });
     this.#host = host;
     host.on("sessions:changed", () => this.#wait());

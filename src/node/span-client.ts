@@ -108,9 +108,12 @@ class WorkerSpan implements SpanHost {
     this.#api.accept(transfer(moved, [moved.end as Transferable])).catch(() => {});
   }
 
-  async retire(signal: AbortSignal): Promise<void> {
-    const retired = this.#alive(this.#api.retire());
-    await abortable(retired, signal).catch(() => {}); // in time or not: what is left is ended by `dispose`
+  retire(signal: AbortSignal): Promise<void> {
+    return this.#inTime(this.#api.retire(), signal);
+  }
+
+  leave(signal: AbortSignal): Promise<void> {
+    return this.#inTime(this.#api.leave(), signal);
   }
 
   setShare(share: number): void {
@@ -174,6 +177,11 @@ class WorkerSpan implements SpanHost {
         this.#deps.log[event.level](event.message, { ...event.fields });
         return;
     }
+  }
+
+  /** In time or not: what is left of the sessions is ended by `dispose`. */
+  async #inTime(done: Promise<void>, signal: AbortSignal): Promise<void> {
+    await abortable(this.#alive(done), signal).catch(() => {});
   }
 
   /** A call that is pending when the worker dies never settles by itself. */

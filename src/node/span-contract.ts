@@ -39,6 +39,8 @@ export interface SpanWorkerApi {
   accept(link: MovedLink): void;
   /** Takes no new sessions; resolves when the last one has ended. */
   retire(): Promise<void>;
+  /** As `retire`, and asks the requesters to put somebody else in this span's place. */
+  leave(): Promise<void>;
   /** Ends every session. */
   stop(): Promise<void>;
   setShare(share: number): void;

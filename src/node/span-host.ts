@@ -15,6 +15,8 @@ export interface SpanHost extends Observable<SpanServiceEvents> {
   accept(link: Link): void;
   /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
   retire(signal: AbortSignal): Promise<void>;
+  /** As `retire`, and asks the requesters to put somebody else in this span's place; it serves on until they have. */
+  leave(signal: AbortSignal): Promise<void>;
   setShare(share: number): void;
   /** Ends every session, frees the runtime and its memory. Idempotent. */
   dispose(): Promise<void>;

@@ -12,6 +12,7 @@ import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { ServedTally } from "./served-tally.ts";
+import { takeOutputStore } from "./take-output-store.ts";
 import type { MovedLink, Outcome, SpanPageApi, SpanWorkerApi, SpanWorkerEvent } from "./span-contract.ts";
 
 interface Loaded {
@@ -32,7 +33,7 @@ const api: SpanWorkerApi = {
   async load(source, options, page) {
     try {
       const { ort, runner, report } = await startRunner(source, options);
-      loaded = serve(new LocalEngine(ort, runner, report, options), page as Remote<SpanPageApi>); // Comlink makes it one
+      loaded = await serve(new LocalEngine(ort, runner, report, options), page as Remote<SpanPageApi>); // Comlink makes it one
       return { ok: true, value: report };
     } catch (error) {
       return { ok: false, code: errorCode(error) ?? "ENGINE_FAILED", message: errorMessage(error) };
@@ -42,6 +43,7 @@ const api: SpanWorkerApi = {
     if (loaded) loaded.service.accept(settle(moved, loaded.tell));
   },
   retire: async () => loaded?.service.retire(stopping.signal),
+  leave: async () => loaded?.service.leave(stopping.signal),
   async stop() {
     stopping.abort();
     await loaded?.service.stop();
@@ -49,7 +51,7 @@ const api: SpanWorkerApi = {
   setShare: (share) => loaded?.engine.setShare(share),
 };
 
-function serve(engine: LocalEngine, page: Remote<SpanPageApi>): Loaded {
+async function serve(engine: LocalEngine, page: Remote<SpanPageApi>): Promise<Loaded> {
   // Told, not asked: whether the page has heard changes nothing here.
   const tell = (event: SpanWorkerEvent): void => void page.tell(event).catch(() => {});
   const say =
@@ -66,12 +68,9 @@ function serve(engine: LocalEngine, page: Remote<SpanPageApi>): Loaded {
     if (!outcome.ok) throw new ManyhandsError(outcome.code, outcome.message);
     return settle(outcome.value, tell);
   };
-  const service = new SpanService({
-    engine,
-    mesh: { open },
-    clock: systemClock,
-    log: { debug: say("debug"), info: say("info"), warn: say("warn") },
-  });
+  const log: Log = { debug: say("debug"), info: say("info"), warn: say("warn") };
+  const outputs = await takeOutputStore(log);
+  const service = new SpanService({ engine, mesh: { open }, clock: systemClock, log, ...(outputs && { outputs }) });
   const tally = new ServedTally();
   service.on("span:served", (step) => {
     if (tally.add(step)) setTimeout(() => tell({ kind: "served", served: tally.take() }), DEFAULTS.servedMs);

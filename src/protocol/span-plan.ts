@@ -79,6 +79,8 @@ export type RowInvariantForm =
       readonly graph: Uint8Array<ArrayBuffer>;
       /** The same over unpacked weights. */
       readonly converted: ConvertedSpan | undefined;
+      /** Whether a step takes no longer in this form. */
+      readonly isFree: boolean;
       /** Cache lengths that no step may cross: the runner splits it there. Ascending. */
       readonly stepBreaks: readonly number[];
     }
@@ -125,6 +127,11 @@ export function joinParts(parts: readonly SpanSource[]): SplitSpan {
     caches: parts.flatMap((part) => part.plan.caches),
   };
   return { plan, parts };
+}
+
+/** Whether a span is best run in its row-invariant form: where that costs nothing, since drafts and faster prompts come with it. */
+export function isBetterRowInvariant({ parts }: SplitSpan): boolean {
+  return parts.every(({ rowInvariant }) => rowInvariant?.kind === "graph" && rowInvariant.isFree);
 }
 
 /** What a span hands over when it moves to another thread. */

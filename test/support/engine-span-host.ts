@@ -52,6 +52,10 @@ class EngineSpanHost implements SpanHost {
     return this.#service.retire(signal);
   }
 
+  leave(signal: AbortSignal): Promise<void> {
+    return this.#service.leave(signal);
+  }
+
   setShare(share: number): void {
     this.#engine.setShare(share);
   }

@@ -82,7 +82,9 @@ export class RecurrenceEngine implements Engine {
     const done = { position: position + count, computeMs, waitMs: 0 };
     if (this.plan.logits === undefined) return { ...done, hidden: new Uint8Array(states.buffer), logits: undefined, earlierLogits: [] };
     const rows = Array.from({ length: Math.max(1, logitRows) }, (_, index) => count - Math.max(1, logitRows) + index);
-    const [logits, ...earlier] = rows.map((row) => project(states.subarray(row * WIDTH, (row + 1) * WIDTH), topK, rowInvariant)).toReversed();
+    const [logits, ...earlier] = rows
+      .map((row) => project(states.subarray(row * WIDTH, (row + 1) * WIDTH), topK, rowInvariant))
+      .toReversed();
     return { ...done, hidden: undefined, logits, earlierLogits: earlier.toReversed() };
   }
 
