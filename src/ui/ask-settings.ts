@@ -62,9 +62,9 @@ export class AskSettings extends LitElement {
   }
 
   /** What a preset leaves as it is. */
-  #kept(): Pick<Settings, "maxTokens" | "seed" | "stop" | "overflow"> {
-    const { maxTokens, seed, stop, overflow } = this.settings;
-    return { maxTokens, seed, stop, overflow };
+  #kept(): Pick<Settings, "maxTokens" | "seed" | "stop" | "overflow" | "drafts"> {
+    const { maxTokens, seed, stop, overflow, drafts } = this.settings;
+    return { maxTokens, seed, stop, overflow, drafts };
   }
 
   #field(name: FieldName): TemplateResult {
@@ -146,6 +146,20 @@ export class AskSettings extends LitElement {
             @change=${(event: Event) => this.#set({ ...this.settings, stop: (event.target as HTMLTextAreaElement).value })}
           ></textarea>
           <p class="small soft" id="stop-hint">Texts that end an answer, one a line; <code>\\n</code> is a line's end.</p>
+        </div>
+        <div>
+          <label class="check">
+            <input
+              name="drafts"
+              data-testid="setting-drafts"
+              type="checkbox"
+              aria-describedby="drafts-hint"
+              .checked=${this.settings.drafts}
+              @change=${(event: Event) => this.#set({ ...this.settings, drafts: (event.target as HTMLInputElement).checked })}
+            />
+            Guess ahead
+          </label>
+          <p class="small soft" id="drafts-hint">Several tokens a lap where the text repeats itself; the text is the same.</p>
         </div>
         ${
           this.chat

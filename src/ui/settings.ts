@@ -30,14 +30,36 @@ export const Settings = v.object({
   /** Stop strings, one a line; `\\n` stands for the end of a line. */
   stop: v.optional(v.pipe(v.string(), v.maxLength(2000)), ""),
   overflow: v.optional(v.picklist(["drop-oldest", "refuse"]), "drop-oldest"),
+  /** Guess tokens ahead where that pays. */
+  drafts: v.optional(v.boolean(), true),
 });
 export type Settings = v.InferOutput<typeof Settings>;
 
 export type PresetName = "story" | "greedy";
 
 export const PRESETS: Readonly<Record<PresetName, Settings>> = {
-  story: { maxTokens: 160, temperature: 0.8, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: null, stop: "", overflow: "drop-oldest" },
-  greedy: { maxTokens: 160, temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: null, stop: "", overflow: "drop-oldest" },
+  story: {
+    maxTokens: 160,
+    temperature: 0.8,
+    topK: 40,
+    topP: 0.95,
+    repetitionPenalty: 1.1,
+    seed: null,
+    stop: "",
+    overflow: "drop-oldest",
+    drafts: true,
+  },
+  greedy: {
+    maxTokens: 160,
+    temperature: 0,
+    topK: 0,
+    topP: 1,
+    repetitionPenalty: 1,
+    seed: null,
+    stop: "",
+    overflow: "drop-oldest",
+    drafts: true,
+  },
 };
 
 /** Which preset the settings are, apart from length and seed; undefined when they are one's own. */
@@ -71,5 +93,5 @@ export function generateOptions({ seed, stop, ...settings }: Settings): Generate
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => line.replaceAll("\\n", "\n").slice(0, STOPS.length));
-  return { ...settings, drafts: true, seed: seed ?? undefined, stop: stops.slice(0, STOPS.count) };
+  return { ...settings, seed: seed ?? undefined, stop: stops.slice(0, STOPS.count) };
 }

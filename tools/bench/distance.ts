@@ -114,7 +114,7 @@ class DistanceBench {
 
   async warm(): Promise<void> {
     await this.#options.pair.link("rtc", DEFAULTS.hopBytes, DEFAULTS.pings);
-    await this.#ask(PROMPT, {});
+    await this.#ask(PROMPT, { drafts: false });
   }
 
   /** Hops and an answer, interleaved; the first round warms the connections up and is not counted. */
@@ -125,7 +125,7 @@ class DistanceBench {
     const hops = await pair.link("rtc", hopBytes, pings, pauseMs);
     const raw = await pair.raw(hopBytes, pings);
     const steps = await pair.link("rtc", stepBytes, pings, pauseMs);
-    const answer = await this.#ask(PROMPT, {});
+    const answer = await this.#ask(PROMPT, { drafts: false });
     if (round === 0) return;
     this.#pingMs.push(...tiny.map(({ roundTripMs }) => roundTripMs));
     this.#hopMs.push(...hops.map(({ thereMs }) => thereMs));

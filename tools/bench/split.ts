@@ -9,7 +9,7 @@ import { launchBrowser, type Tab } from "../browser/tabs.ts";
 import { ensureWideModel } from "./wide-model.ts";
 import { gaps, percentile, spread, type Spread } from "./spread.ts";
 
-const DEFAULTS = Object.freeze({ tabs: "1,2,3,8", rounds: "5", tokens: "48", model: "all" });
+const DEFAULTS = Object.freeze({ tabs: "1,2,3,8", rounds: "5", tokens: "128", model: "all" });
 /** An opening that the bundled model goes on from for longer than a round takes; the synthetic one has no taste. */
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
 
@@ -82,7 +82,7 @@ async function benchModel(folder: string | undefined, counts: readonly number[],
 
 async function measure({ swarm, asking, tap }: Bed, tokens: number): Promise<Sample> {
   const tapped = tap.next();
-  const answer = await asking.ask(PROMPT, { maxTokens: tokens });
+  const answer = await asking.ask(PROMPT, { maxTokens: tokens, drafts: false });
   if (answer.status !== "done" || answer.route.length !== swarm.lenders.length)
     throw new Error(`the answer ended as "${answer.status}" over ${answer.route.join(", ")}: ${answer.problem}`);
   if (answer.tokens.length < 16) throw new Error(`only ${answer.tokens.length} tokens: too few to time`);

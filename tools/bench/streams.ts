@@ -84,7 +84,9 @@ export async function run(args: readonly string[]): Promise<void> {
 
 async function measure(taps: readonly AnswerTap[], sessions: number, tokens: number, tabs: number): Promise<Sample> {
   const answers = await Promise.all(
-    PROMPTS.slice(0, sessions).map((prompt, index) => (taps[index % taps.length] as AnswerTap).ask(prompt, { maxTokens: tokens })), // a tap for each tab
+    PROMPTS.slice(0, sessions).map((prompt, index) =>
+      (taps[index % taps.length] as AnswerTap).ask(prompt, { maxTokens: tokens, drafts: false }),
+    ), // a tap for each tab
   );
   await Promise.all(answers.map((answer) => answer.end(DEFAULTS.roundMs)));
   for (const answer of answers) {

@@ -30,6 +30,8 @@ export interface AskOptions {
   readonly maxTokens: number;
   readonly temperature?: number;
   readonly repetitionPenalty?: number;
+  /** Whether to guess ahead; by default yes, as in the page. */
+  readonly drafts?: boolean;
 }
 
 /** Launches the browser that the set-up found. Throws where there is none. */
@@ -107,13 +109,14 @@ export class Tab {
     return this.answer();
   }
 
-  async startAsking(prompt: string, { maxTokens, temperature = 0, repetitionPenalty = 1 }: AskOptions): Promise<void> {
+  async startAsking(prompt: string, { maxTokens, temperature = 0, repetitionPenalty = 1, drafts = true }: AskOptions): Promise<void> {
     const { page } = this;
     await page.locator("details").evaluateAll((all) => all.forEach((details) => details.setAttribute("open", "")));
     const set = async (name: string, value: number): Promise<void> => page.locator(`[name="${name}"]`).fill(String(value));
     await set("maxTokens", maxTokens);
     await set("temperature", temperature);
     await set("repetitionPenalty", repetitionPenalty);
+    await page.getByTestId("setting-drafts").setChecked(drafts);
     await page.getByTestId("ask-prompt").fill(prompt);
     await page.getByTestId("ask-submit").click();
   }
