@@ -22,10 +22,22 @@ export interface SelfTest {
   readonly stepMs: number;
 }
 
+/** Where there is nothing to compare with, a step is timed and no more: a prefill would hold up a span that is ready. */
+const TIMED_ONLY = Object.freeze({ prefillPositions: 2, decodeSteps: 2 });
+
+/** Milliseconds of a decode step of a span. */
+export async function timeStep(runner: Runner, now: () => number): Promise<Pick<SelfTest, "stepMs">> {
+  return selfTest(runner, now, TIMED_ONLY);
+}
+
 /** Runs a fixed pseudo-random prefill and a few decode steps through a span. */
-export async function selfTest(runner: Runner, now: () => number): Promise<SelfTest> {
+export async function selfTest(
+  runner: Runner,
+  now: () => number,
+  extent: { readonly prefillPositions: number; readonly decodeSteps: number } = SELF_TEST,
+): Promise<SelfTest> {
   const { plan } = runner;
-  const positions = Math.min(SELF_TEST.prefillPositions, plan.contextLength - SELF_TEST.decodeSteps - 1);
+  const positions = Math.min(extent.prefillPositions, plan.contextLength - extent.decodeSteps - 1);
   const random = lcg(0x5eed);
   let state: RunResult | undefined;
   let length = 0;
@@ -42,7 +54,7 @@ export async function selfTest(runner: Runner, now: () => number): Promise<SelfT
   };
   const output = numbers(plan, await run(positions));
   const times: number[] = [];
-  for (let i = 0; i <= SELF_TEST.decodeSteps; i++) {
+  for (let i = 0; i <= extent.decodeSteps; i++) {
     const started = now();
     await run(1);
     if (i > 0) times.push(now() - started);

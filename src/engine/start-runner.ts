@@ -6,7 +6,7 @@ import type { EngineOptions, EngineReport } from "./contract.ts";
 import { unpackSpan } from "./dequantize.ts";
 import { freeBuffer } from "./draining-bytes.ts";
 import type { Ort } from "./ort.ts";
-import { type SelfTest, selfTest, selfTestAgrees } from "./self-test.ts";
+import { type SelfTest, selfTest, selfTestAgrees, timeStep } from "./self-test.ts";
 import { chainRunners, type Runner } from "./runner-chain.ts";
 import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
 
@@ -38,7 +38,7 @@ export async function startRunner(source: SplitSpan, { backend: choice, rowInvar
     const ort: Ort = await import("onnxruntime-web/wasm");
     const cpu = wasmForm(source, rowInvariant, notices);
     const runner = await build(ort, source, cpu, { drain: true });
-    return started(ort, runner, await selfTest(runner, () => performance.now()), cpu.name, { conversionMs: cpu.conversionMs, notices });
+    return started(ort, runner, await timeStep(runner, () => performance.now()), cpu.name, { conversionMs: cpu.conversionMs, notices });
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
   const cpu = wasmForm(source, rowInvariant, notices);
@@ -144,7 +144,7 @@ function rowsForm({ parts }: SplitSpan, notices: string[]): readonly RowsPart[] 
 function started(
   ort: Ort,
   runner: Runner,
-  test: SelfTest,
+  test: Pick<SelfTest, "stepMs">,
   form: Form,
   loading: Pick<EngineReport, "conversionMs" | "notices">,
 ): StartedRunner {

@@ -8,8 +8,8 @@ import type { Manifest } from "./manifest.ts";
 const DEFAULTS = Object.freeze({
   /** Parts at most: gaps in the heap are half of one part's weights (measured: npm run bench -- load). */
   parts: 4,
-  /** Bytes of weights below which a part is not worth its share of a step, about a tenth of a millisecond. */
-  partBytes: 8 * 1024 ** 2,
+  /** Bytes of weights that a part has at least: each takes 0.1 to 0.2 ms of a step, which a short span feels. */
+  partBytes: 40 * 1024 ** 2,
   /** Of the span's weights: what parts may hold again because several read it, as tables of rotary embeddings. */
   repeatedShare: 0.05,
 });
