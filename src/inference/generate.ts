@@ -14,6 +14,7 @@ import type { ModelId, PeerId } from "../shared/ids.ts";
 import { completeOptions } from "./generate-options.ts";
 import { RouteSession } from "./route-session.ts";
 import { isRouteFault, type RouteSessionDeps, type StepAnswer } from "./route-session-options.ts";
+import { HEADROOM_POSITIONS, type SessionShelf } from "./session-shelf.ts";
 import type { ChatTemplate } from "../model/chat-message.ts";
 import type { Sampler, SamplerOptions } from "../model/sampler.ts";
 import { StopStrings } from "../model/stop-strings.ts";
@@ -45,6 +46,8 @@ export interface GenerateDeps extends RouteSessionDeps {
   readonly createSampler: (options: SamplerOptions) => Sampler;
   /** Yields what is waited for; returns a route that leaves `exclude` out. Throws NO_ROUTE. */
   readonly findRoute: (exclude: ReadonlySet<PeerId>, signal: AbortSignal) => AsyncGenerator<GenerateEvent, Route>;
+  /** Keeps sessions for prompts that begin alike. */
+  readonly shelf?: SessionShelf;
 }
 
 /**
@@ -68,7 +71,10 @@ export async function* generate(
   const started = clock.now();
 
   const events = new EventBuffer();
-  const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK: sampler.candidates }, events, signal);
+  const topK = sampler.candidates;
+  const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK }, events, signal);
+  /** What every span holds once the answer is over. */
+  let held: readonly number[] | undefined;
   try {
     const decoder = model.tokenizer.decoder();
     const stops = new StopStrings(options.stop);
@@ -98,6 +104,8 @@ export async function* generate(
       }
       if (lap.ms !== undefined) drafting.lapped(lap.draft, history.length - before - 1, lap.ms);
       if (end !== undefined) {
+        const wrong = lap.draft.tokens.findIndex((token, index) => history[before + index] !== token);
+        held = history.slice(0, before + (wrong < 0 ? lap.draft.tokens.length : wrong));
         yield* told;
         yield end;
         return;
@@ -126,7 +134,10 @@ export async function* generate(
       progress.timed(current.timings);
     }
   } finally {
-    await session.close();
+    const { shelf } = deps;
+    if (shelf && held && session.isRowInvariant && session.isUsable)
+      shelf.put({ session, model: model.id, tokens: held, maxPositions: session.maxPositions, topK });
+    else await session.close();
   }
 }
 
@@ -145,6 +156,38 @@ interface Connected {
   readonly answer: StepAnswer;
 }
 
+/** The route of an answer that began like this one, gone on with from where they part; undefined where there is none. */
+async function* reconnect(
+  deps: GenerateDeps,
+  prompt: readonly number[],
+  room: { maxPositions: number; topK: number },
+  events: EventBuffer,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent, Connected | undefined> {
+  const kept = deps.shelf?.take({ model: deps.model.id, prompt, ...room });
+  if (!kept) return undefined;
+  const { session, keep } = kept;
+  try {
+    session.resume((event) => events.push(event));
+    let hops = hopsOf(session.route, deps.mesh.self);
+    yield { kind: "routed", hops };
+    const answer = session.prefill(chunks(prompt.slice(keep), DEFAULTS.chunkPositions), signal, keep);
+    for await (const event of events.until(answer)) {
+      if (event.kind === "rerouted") hops = event.hops;
+      yield event;
+    }
+    return { session, hops, answer: await answer };
+  } catch (error) {
+    await session.close();
+    signal.throwIfAborted();
+    if (!isRouteFault(error)) throw error;
+    return undefined; // a fresh route answers it
+  }
+}
+
+const hopsOf = (route: Route, self: PeerId): readonly RouteHop[] =>
+  route.map(({ peer, span }) => ({ peer, span, isSelf: peer === self, computeMs: 0 }));
+
 /** Finds a route that takes the prompt; goes round peers that fail before anything was shown. */
 async function* connect(
   deps: GenerateDeps,
@@ -154,20 +197,24 @@ async function* connect(
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, Connected> {
   const { model } = deps;
+  const again = yield* reconnect(deps, prompt, room, events, signal);
+  if (again) return again;
   const exclude = new Set<PeerId>();
+  const headroom = deps.shelf ? HEADROOM_POSITIONS : 0;
+  const maxPositions = Math.min(model.contextLength, room.maxPositions + headroom);
   for (let attempt = 1; ; attempt++) {
     const route = yield* deps.findRoute(exclude, signal);
     let session: RouteSession | undefined;
     try {
       session = await RouteSession.open(
         deps,
-        { model: model.id, route, vocabularySize: model.vocabularySize, ...room, onEvent: (event) => events.push(event) },
+        { model: model.id, route, vocabularySize: model.vocabularySize, ...room, maxPositions, onEvent: (event) => events.push(event) },
         signal,
         ({ peer }) => {
           if (peer !== undefined) exclude.add(peer);
         },
       );
-      let hops: readonly RouteHop[] = route.map(({ peer, span }) => ({ peer, span, isSelf: peer === deps.mesh.self, computeMs: 0 }));
+      let hops = hopsOf(route, deps.mesh.self);
       yield { kind: "routed", hops };
       const answer = session.prefill(chunks(prompt, DEFAULTS.chunkPositions), signal);
       for await (const event of events.until(answer)) {

@@ -1,6 +1,5 @@
 // One generation over a route, as the requester drives it: steps new tokens in, awaits logits, and goes on over other peers where
 // some are lost, with exactly the same answer. `route-repair.ts` mends the route, `span-service.ts` is the other side.
-import { sha256 } from "@noble/hashes/sha2.js";
 import { HASH_BYTES, type LogitsFrame } from "../protocol/session-frames.ts";
 import type { Route } from "../route/plan-route.ts";
 import { abortable } from "../shared/abort.ts";
@@ -8,14 +7,15 @@ import { bytesEqual, toHex } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asSessionId } from "../shared/ids.ts";
 import { silentLog } from "../shared/log.ts";
-import type { GenerateEvent, Rerouted } from "./generate-event.ts";
+import { AnsweredLogits } from "./answered-logits.ts";
+import type { GenerateEvent } from "./generate-event.ts";
 import type { HopLink } from "./hop-link.ts";
-import { decodeLogitRows } from "./logits-payload.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { MemoryOutputStore } from "./output-store.ts";
 import { chainTokens, PrefixLog } from "./prefix-log.ts";
 import { ProgressWatch } from "./progress-watch.ts";
+import { RerouteTally } from "./reroute-tally.ts";
 import { RouteRepair } from "./route-repair.ts";
 import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer, StepOptions } from "./route-session-options.ts";
 import { LEASE, StepLease } from "./step-lease.ts";
@@ -50,13 +50,15 @@ export class RouteSession {
   readonly #lease = new StepLease();
   readonly #life = new AbortController();
   readonly #onFailure: (failure: RouteFailure) => void;
-  /** Rows and hash of the logits that came, by the running hash that they follow. */
-  readonly #answered = new Map<string, { readonly rows: number; readonly hash: Uint8Array }>();
+  readonly #answered: AnsweredLogits;
   #pending: readonly PendingStep[] = [];
   #room = Promise.withResolvers<void>();
   readonly #watch: ProgressWatch;
   #isMending = false;
-  #rerouted: (Omit<Rerouted, "kind" | "resumeMs" | "hops"> & { readonly sinceMs: number }) | undefined;
+  /** Nobody waits for an answer: what breaks now is not mended. */
+  #isParked = false;
+  #onEvent: (event: GenerateEvent) => void;
+  readonly #rerouted = new RerouteTally();
   #failure: ManyhandsError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -64,11 +66,13 @@ export class RouteSession {
     this.#deps = deps;
     this.#options = options;
     this.#onFailure = onFailure;
+    this.#onEvent = options.onEvent ?? (() => {});
     const { mesh, clock, random, findDetour, watch } = deps;
     const { model, topK, maxPositions } = options;
     const root = random(new Uint8Array(HASH_BYTES));
     const session = asSessionId(toHex(random(new Uint8Array(16))));
     this.#prefixes = new PrefixLog(root);
+    this.#answered = new AnsweredLogits(options);
     this.#outbox = new Outbox({
       session,
       boundary: [{ name: "tokens", type: "float32", width: 1 }], // an int32 a position
@@ -125,6 +129,11 @@ export class RouteSession {
     return this.#prefixes.positions;
   }
 
+  /** Positions that it may come to hold. */
+  get maxPositions(): number {
+    return this.#options.maxPositions;
+  }
+
   /** Whether a token may be verified in a step of several: every hop computes a position alike in whatever step. */
   get isRowInvariant(): boolean {
     return this.#repair.hops.every((hop) => hop.isRowInvariant);
@@ -146,13 +155,35 @@ export class RouteSession {
     return answer;
   }
 
-  /** Accepts all of `chunks`, several under way at once; answers what follows the last. Throws as `step` does. */
-  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal): Promise<StepAnswer> {
+  /** Whether a further answer may begin here. */
+  get isUsable(): boolean {
+    return this.#failure === undefined && this.#pending.length === 0 && this.#repair.isWhole;
+  }
+
+  /** The answer is over, the session stays open. */
+  park(): void {
+    this.#isParked = true;
+    this.#onEvent = () => {};
+  }
+
+  /** Another answer begins. */
+  resume(onEvent: (event: GenerateEvent) => void): void {
+    this.#isParked = false;
+    this.#onEvent = onEvent;
+  }
+
+  /**
+   * Accepts all of `chunks` after `keep` positions, by default all; several are under way at once. Answers what follows the
+   * last. Throws as `step` does.
+   */
+  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepAnswer> {
+    const isCut = keep < this.positions;
+    if (isCut) this.#truncate(keep);
     let last: Promise<StepAnswer | undefined> | undefined;
     for (const [index, chunk] of chunks.entries()) {
       while (this.#pending.length >= DEFAULTS.window) await abortable(this.#room.promise, signal);
       signal.throwIfAborted();
-      last = this.#push(chunk, index === chunks.length - 1 ? 1 : 0, false);
+      last = this.#push(chunk, index === chunks.length - 1 ? 1 : 0, isCut && index === 0);
     }
     const answer = last && (await abortable(last, signal));
     if (answer === undefined) throw this.#failure ?? new ManyhandsError("BAD_INPUT", "The prompt has no tokens.");
@@ -202,17 +233,16 @@ export class RouteSession {
     if (hop !== hops.at(-1)) throw new ManyhandsError("FRAME_UNEXPECTED", "only the last span of a route answers");
     const [step] = this.#pending;
     if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.head)) {
-      this.#takeAgain(frame, payload, step ? step.position - step.count : this.positions);
+      try {
+        this.#answered.readAgain(frame, payload, step ? step.position - step.count : this.positions);
+      } catch (error) {
+        if (error instanceof ManyhandsError && error.code === "REPLAY_MISMATCH") this.#repair.blameReplay(hops.length - 1, error);
+        throw error;
+      }
       return;
     }
-    const { topK, vocabularySize } = this.#options;
-    if (frame.rows !== step.logitRows && !(frame.rows === 1 && step.logitRows > 1))
-      throw new ManyhandsError("SIZE_MISMATCH", `${frame.rows} rows of logits were not asked for`);
-    if (frame.topK !== (step.logitRows > 0 ? Math.min(topK, vocabularySize) : 0))
-      throw new ManyhandsError("SIZE_MISMATCH", `${frame.topK} candidates were not asked for`);
-    const rows = decodeLogitRows(payload, frame.rows, frame.topK, vocabularySize);
+    const rows = this.#answered.read(frame, payload, step.logitRows);
     const logits = rows.at(-1);
-    this.#answered.set(toHex(frame.head), { rows: frame.rows, hash: sha256(payload) });
     this.#pending = this.#pending.slice(1);
     // From the last sign on: what a repair took says nothing about the next step.
     const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
@@ -225,20 +255,9 @@ export class RouteSession {
     this.#room = Promise.withResolvers();
   }
 
-  /** An answer of a replay: it has to be what was answered before; what follows a part of a step has no logits. */
-  #takeAgain(frame: LogitsFrame, payload: Uint8Array, acceptedPositions: number): void {
-    const known = this.#answered.get(toHex(frame.head));
-    if (known === undefined && (frame.rows > 0 || frame.position > acceptedPositions))
-      throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
-    if (known?.rows !== frame.rows || bytesEqual(known.hash, sha256(payload))) return;
-    const error = new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
-    this.#repair.blameReplay(this.#repair.hops.length - 1, error);
-    throw error;
-  }
-
   /** Asks every hop for a sign of life, each for as long as it may compute; a link that brings nothing on is doubted. */
   async #askRoute(strikes: number, signal: AbortSignal): Promise<boolean> {
-    const count = this.#rerouted ? this.#lease.largestCount : Math.max(...this.#pending.map((pending) => pending.count));
+    const count = this.#rerouted.isOpen ? this.#lease.largestCount : Math.max(...this.#pending.map((pending) => pending.count));
     const signs = await this.#repair.probeAll((hop) => this.#lease.answerMs(hop.hop.span.start, count), signal);
     const isStuck = !signs.some(({ busy }) => busy);
     if (isStuck && strikes >= LEASE.strikes && !this.#isMending) {
@@ -251,6 +270,10 @@ export class RouteSession {
   /** Mends the route, unless that is under way; a route that cannot be mended is the end. */
   #mend(): void {
     if (this.#isMending || this.#failure) return;
+    if (this.#isParked) {
+      void this.close();
+      return;
+    }
     this.#isMending = true;
     const { clock } = this.#deps;
     const noticedMs = clock.now();
@@ -261,12 +284,8 @@ export class RouteSession {
         () => {
           const lost = this.#repair.takeLost();
           for (const { hop } of lost) this.#lease.replaced(hop.span.start);
-          const before = this.#rerouted;
           const linkMs = clock.now() - noticedMs;
-          const peers = lost.map(({ hop }) => hop.peer);
-          this.#rerouted = before
-            ? { ...before, lost: [...before.lost, ...peers], linkMs: before.linkMs + linkMs }
-            : { lost: peers, replayed: this.positions, detectMs, linkMs, sinceMs: noticedMs };
+          this.#rerouted.add({ lost: lost.map(({ hop }) => hop.peer), replayed: this.positions, noticedMs, detectMs, linkMs });
           this.#watch.heard();
           if (this.#pending.length === 0) this.#tellRerouted();
         },
@@ -284,19 +303,16 @@ export class RouteSession {
   }
 
   #tellRerouted(): void {
-    const rerouted = this.#rerouted;
-    if (rerouted === undefined) return;
-    this.#rerouted = undefined;
-    const { sinceMs, ...told } = rerouted;
     const hops = this.route.map(({ peer, span }) => ({ peer, span, isSelf: peer === this.#deps.mesh.self, computeMs: 0 }));
-    this.#options.onEvent?.({ kind: "rerouted", ...told, hops, resumeMs: this.#deps.clock.now() - sinceMs });
+    const rerouted = this.#rerouted.take(hops, this.#deps.clock.now());
+    if (rerouted) this.#onEvent(rerouted);
   }
 
   async #detour(search: AsyncGenerator<GenerateEvent, Route>): Promise<Route> {
     for (;;) {
       const found = await search.next();
       if (found.done === true) return found.value;
-      this.#options.onEvent?.(found.value);
+      this.#onEvent(found.value);
     }
   }
 

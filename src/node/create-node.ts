@@ -128,6 +128,7 @@ class TabNode implements Node {
         clock: systemClock,
         random: (bytes) => crypto.getRandomValues(bytes),
         createSampler,
+        shelf: joined.sessionShelf,
         findDetour: (request, routeSignal) => findDetour({ model, directory, solo, clock: systemClock }, request, routeSignal),
         findRoute: (exclude, routeSignal) => findRoute({ model, directory, solo, clock: systemClock }, exclude, routeSignal),
       },

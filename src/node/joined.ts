@@ -1,4 +1,5 @@
 // A tab that has joined: its mesh, directory, models and services, built once and torn down together.
+import { SessionShelf } from "../inference/session-shelf.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { takeIdentity } from "../mesh/identity.browser.ts";
 import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
@@ -25,6 +26,8 @@ export interface Joined {
   readonly offers: readonly ModelOffer[];
   readonly models: ModelDesk;
   readonly desk: SpanDesk;
+  /** Routes of answers that are over, for prompts that go on from them. */
+  readonly sessionShelf: SessionShelf;
   readonly startSpan: StartSpan;
   readonly credit: CreditDesk;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
@@ -64,6 +67,7 @@ export async function join(
   const mesh = new LoopbackMesh(rtc);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
   const desk = new SpanDesk(mesh);
+  const sessionShelf = new SessionShelf(clock);
   const startSpan = startWorkerSpan({ mesh, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
@@ -102,12 +106,14 @@ export async function join(
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
     desk,
+    sessionShelf,
     startSpan,
     credit,
     vanish: () => rtc.vanish(),
     stop: async () => {
       await credit.stop();
       await directory.stop();
+      await sessionShelf.stop();
       await models.stop();
       await mesh.stop();
       identity.release();

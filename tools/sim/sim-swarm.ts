@@ -1,7 +1,10 @@
 // A swarm in virtual time: the real sessions, services, routes and detours over a simulated network and a tiny model.
 import { generate } from "../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../src/inference/generate-event.ts";
+import type { SessionShelf } from "../../src/inference/session-shelf.ts";
 import { SpanService } from "../../src/inference/span-service.ts";
+import type { Directory } from "../../src/mesh/directory.ts";
+import type { Mesh } from "../../src/mesh/mesh.ts";
 import { MemoryBoard } from "../../src/mesh/memory-directory.ts";
 import { createSampler } from "../../src/model/sampler.ts";
 import type { Tokenizer } from "../../src/model/tokenizer.ts";
@@ -35,6 +38,13 @@ export interface AskedFor {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly seed: number;
+}
+
+export interface SimRequester {
+  readonly self: PeerId;
+  readonly mesh: Mesh;
+  readonly directory: Directory;
+  readonly shelf: SessionShelf | undefined;
 }
 
 export class SimSwarm {
@@ -91,14 +101,18 @@ export class SimSwarm {
   }
 
   /** What somebody sees who asks this swarm. */
+  /** Somebody who asks and lends nothing; with a shelf, sessions are gone on with. */
+  requester(shelf?: SessionShelf): SimRequester {
+    const self = asPeerId(`requester-${++this.#names}`);
+    return { self, mesh: this.network.join(self), directory: this.board.join(self), shelf };
+  }
+
   ask(
     { prompt, maxTokens, seed }: AskedFor,
     signal: AbortSignal,
+    { self, mesh, directory, shelf }: SimRequester = this.requester(),
   ): { readonly self: PeerId; readonly events: AsyncGenerator<GenerateEvent, void> } {
-    const { clock, random, board, layerCount } = this;
-    const self = asPeerId(`requester-${++this.#names}`);
-    const mesh = this.network.join(self);
-    const directory = board.join(self);
+    const { clock, random, layerCount } = this;
     const model = {
       id: MODEL,
       layerCount,
@@ -122,6 +136,7 @@ export class SimSwarm {
         model,
         clock,
         createSampler,
+        ...(shelf && { shelf }),
         random: (bytes) => random.bytes(bytes),
         findRoute: (exclude, until) => findRoute(found, exclude, until),
         findDetour: (request, until) => findDetour(found, request, until),
