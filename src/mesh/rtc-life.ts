@@ -20,13 +20,15 @@ const LIMITS = Object.freeze({
   protocolLength: 256,
 });
 
+const PingId = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
+
 const Message = v.variant("kind", [
   v.strictObject({
     kind: v.literal("serves"),
     protocols: v.pipe(v.array(v.pipe(v.string(), v.maxLength(LIMITS.protocolLength))), v.maxLength(LIMITS.protocols)),
   }),
-  v.strictObject({ kind: v.literal("ping") }),
-  v.strictObject({ kind: v.literal("pong") }),
+  v.strictObject({ kind: v.literal("ping"), id: PingId }),
+  v.strictObject({ kind: v.literal("pong"), id: PingId }),
   v.strictObject({ kind: v.literal("bye") }),
 ]);
 type Message = v.InferOutput<typeof Message>;
@@ -46,7 +48,9 @@ export class RtcLife {
   readonly #ready = Promise.withResolvers<void>();
   #serves: ReadonlySet<string> = new Set();
   #heardAt = 0;
-  readonly #asked: (() => void)[] = [];
+  /** Who waits for the answer to which ping. */
+  readonly #asked = new Map<number, () => void>();
+  #pings = 0;
 
   constructor(channel: RTCDataChannel, serves: readonly string[], events: RtcLifeEvents, clock: Clock) {
     this.#channel = channel;
@@ -70,10 +74,12 @@ export class RtcLife {
   /** Whether the peer serves `protocol` now; asks where it did not when it last told. */
   async serves(protocol: string): Promise<boolean> {
     if (this.#serves.has(protocol)) return true;
-    const answered = new Promise<void>((resolve) => this.#asked.push(resolve));
-    this.#send({ kind: "ping" });
-    // What it tells comes in order, so that its answer ends the doubt.
+    const id = ++this.#pings;
+    const answered = new Promise<void>((resolve) => this.#asked.set(id, resolve));
+    this.#send({ kind: "ping", id });
+    // What it tells comes in order, so that the answer to this very ping ends the doubt.
     await Promise.race([answered, this.#clock.sleep(DEFAULTS.silentMs, this.#ending.signal)]);
+    this.#asked.delete(id);
     return this.#serves.has(protocol);
   }
 
@@ -112,7 +118,7 @@ export class RtcLife {
     const { signal } = this.#ending;
     for (;;) {
       const asked = this.#clock.now();
-      this.#send({ kind: "ping" });
+      this.#send({ kind: "ping", id: ++this.#pings });
       for (let waited = 0; waited < patienceMs; waited += DEFAULTS.beatMs / 5) {
         await this.#clock.sleep(DEFAULTS.beatMs / 5, signal);
         if (this.#heardAt > asked) return;
@@ -134,10 +140,10 @@ export class RtcLife {
         this.#ready.resolve();
         return;
       case "ping":
-        this.#send({ kind: "pong" });
+        this.#send({ kind: "pong", id: message.id });
         return;
       case "pong":
-        for (const resolve of this.#asked.splice(0)) resolve();
+        this.#asked.get(message.id)?.();
         return;
       case "bye":
         this.#events.onGone("the peer left");

@@ -74,7 +74,7 @@ describe("readSessionHeader", () => {
     ["extra field", { ...STEP, extra: 1 }],
     ["no positions", { ...STEP, count: 0, chain: new Uint8Array(0) }],
     ["chain of another length", { ...STEP, chain: new Uint8Array(HASH_BYTES) }],
-    ["more logits than are known of", { ...STEP, logitRows: 2 }],
+    ["more logits than are known of", { ...STEP, logitRows: LIMITS.logitRows + 1 }],
     ["negative position", { ...STEP, position: -1 }],
     ["fraction", { ...STEP, position: 0.5 }],
     ["session in capitals", { ...STEP, session: "AB".repeat(16) }],
