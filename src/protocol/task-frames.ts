@@ -218,7 +218,7 @@ export function cutPayload(payload: Uint8Array, sizes: readonly number[]): reado
 const text = new TextEncoder();
 
 /** What a worker commits to: SHA-256 over salt, worker, task, and the output's SHA-256. Nobody can commit to it under another name. */
-export function commitment(salt: Uint8Array, worker: string, task: string, outputHash: Uint8Array): Uint8Array {
+export function commitment(salt: Uint8Array, worker: string, task: string, outputHash: Uint8Array): Uint8Array<ArrayBuffer> {
   return sha256
     .create()
     .update(salt)
