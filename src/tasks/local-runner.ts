@@ -33,7 +33,7 @@ export class LocalRunner implements TaskRunner {
     const input = await this.#read(task.input, context);
     let output: Bytes;
     try {
-      output = await kind.run({ params: task.params, input }, context);
+      output = await kind.run({ params: task.params, input }, { ...context, limits: task.limits });
     } catch (error) {
       context.signal.throwIfAborted();
       // The kind's schemas refused it, or its program failed: the same on every machine.

@@ -1,5 +1,6 @@
 // Port: a kind of task: how a whole is cut into parts, what one part computes, how the outputs become one value again.
 import * as v from "valibot";
+import type { TaskLimits } from "../protocol/task-frames.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -15,6 +16,8 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** Says that the work moves; to be called at least once in a few ten milliseconds of computing. */
   readonly progress: () => void;
+  /** The task's own, for kinds that hand them on. */
+  readonly limits?: TaskLimits;
 }
 
 /** Cutting and joining are the requester's, running is the volunteer's; none of them reads a clock or draws a random number. */
