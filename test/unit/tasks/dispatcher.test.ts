@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { bytesEqual, toHex } from "../../../src/shared/bytes.ts";
 import { errorCode } from "../../../src/shared/errors.ts";
 import type { Settled } from "../../../src/tasks/task-record.ts";
-import { numbered, numberOf, rightOutput, TaskSwarm } from "./swarm.ts";
+import { numbered, numberOf, rightOutput, TaskSwarm } from "../../../tools/sim/task-swarm.ts";
 
 let open: TaskSwarm[] = [];
 const swarmOf = (seed: number): TaskSwarm => {

@@ -1,20 +1,20 @@
 // A requester and volunteers in virtual time over a simulated network: real dispatcher, real volunteers, tasks that take time.
 import { decode, encode } from "@ipld/dag-cbor";
 import { sha256 } from "@noble/hashes/sha2.js";
-import type { Task } from "../../../src/protocol/task-frames.ts";
-import { PROTOCOLS } from "../../../src/protocol/version.ts";
-import { ManyhandsError } from "../../../src/shared/errors.ts";
-import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
-import { silentLog } from "../../../src/shared/log.ts";
-import { Dispatcher } from "../../../src/tasks/dispatcher.ts";
-import { lendTo } from "../../../src/tasks/lend-to.ts";
-import type { TaskRunner } from "../../../src/tasks/local-runner.ts";
-import { Standings } from "../../../src/tasks/standings.ts";
-import type { Settled } from "../../../src/tasks/task-record.ts";
-import { Volunteer } from "../../../src/tasks/volunteer.ts";
-import { Random } from "../../../tools/sim/random.ts";
-import { SimNetwork } from "../../../tools/sim/sim-mesh.ts";
-import { VirtualClock } from "../../../tools/sim/virtual-clock.ts";
+import type { Task } from "../../src/protocol/task-frames.ts";
+import { PROTOCOLS } from "../../src/protocol/version.ts";
+import { ManyhandsError } from "../../src/shared/errors.ts";
+import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { Dispatcher } from "../../src/tasks/dispatcher.ts";
+import { lendTo } from "../../src/tasks/lend-to.ts";
+import type { TaskRunner } from "../../src/tasks/local-runner.ts";
+import { Standings } from "../../src/tasks/standings.ts";
+import type { Settled } from "../../src/tasks/task-record.ts";
+import { Volunteer } from "../../src/tasks/volunteer.ts";
+import { Random } from "./random.ts";
+import { SimNetwork } from "./sim-mesh.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 
 /** Answers the hash of its input after `ms` of virtual time; what is odd about a volunteer comes in `twist`. */
 export interface TimedPeer {
