@@ -1,5 +1,6 @@
 // Volunteers that lie, in virtual time: are the honest left alone, how soon is a newcomer caught, what gets through, what does checking cost?
 import { parseArgs } from "node:util";
+import { encodeTask, taskId } from "../../src/protocol/task-frames.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { numbered, numberOf, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
@@ -120,25 +121,26 @@ async function newcomers(seed: number, count: number): Promise<object> {
     let computed = 0;
     let caughtAt: number | undefined;
     for (let peer = 0; peer < 3; peer++) swarm.join({ ms: () => DEFAULTS.taskMs });
-    let cheatedAt = 0;
+    /** After how many of its tasks each lie came. */
+    const lies = new Map<string, number>();
     const liar = swarm.join({
       ms: () => DEFAULTS.taskMs,
-      twist: (_task, right) => {
+      twist: (task, right) => {
         computed++;
         if (!swarm.random.chance(DEFAULTS.cheats)) return right;
-        cheatedAt ||= computed;
+        lies.set(taskId(encodeTask(task)), computed);
         return swarm.random.bytes(new Uint8Array(32));
       },
     });
-    swarm.dispatcher.on("peer:wrong", ({ peer }) => {
-      // Counted by the lie that was caught: what it did while its words were compared was done under check as well.
-      if (peer === liar) caughtAt ??= cheatedAt;
+    // By the lie that was caught: what it did while the words were compared was done under check as well.
+    swarm.dispatcher.on("peer:wrong", ({ peer, task }) => {
+      if (peer === liar) caughtAt ??= lies.get(task);
     });
     let next = 0;
     const lane = async (): Promise<void> => {
       while (caughtAt === undefined && next < 2000) await swarm.submit(numbered(next++));
     };
-    for (let each = 0; each < 16; each++) void lane();
+    for (let each = 0; each < 16; each++) lane().catch(() => {}); // the swarm is taken down in the middle of its work
     await swarm.clock.run(() => caughtAt !== undefined, 10_000_000);
     swarm.over.abort();
     caughtAfter.push(caughtAt ?? Infinity);
