@@ -6,6 +6,7 @@ import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
+import type { DispatcherEvents } from "./dispatcher-events.ts";
 import type { LentPeer } from "./lent-peer.ts";
 import type { Standings } from "./standings.ts";
 import type { Bytes } from "./task-kind.ts";
@@ -42,16 +43,6 @@ export interface SubmitOptions {
   /** Priced units of the task, by the requester's own measure. */
   readonly units?: number;
   readonly signal: AbortSignal;
-}
-
-export interface DispatcherEvents {
-  "task:settled": Settled;
-  "task:failed": { readonly id: TaskId; readonly error: ManyhandsError };
-  /** A peer was caught: this task that it settled alone is checked now. */
-  "task:reopened": { readonly id: TaskId; readonly peer: PeerId };
-  /** The check of a reopened task gave another result than the one that was handed out. */
-  "task:corrected": Settled;
-  "peer:wrong": { readonly peer: PeerId; readonly task: TaskId };
 }
 
 export class Dispatcher implements Observable<DispatcherEvents> {
@@ -104,7 +95,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     );
     this.#records.set(id, record);
     this.#enqueue(record);
-    this.#lend();
+    this.lend();
     return record.settled.promise;
   }
 
@@ -123,14 +114,14 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   /** A volunteer has come, or offers something else. */
   offered(peer: LentPeer): void {
     this.#peers.set(peer.peer, peer);
-    this.#lend();
+    this.lend();
   }
 
   /** A volunteer is gone: what it held goes to others. */
   lost(peer: LentPeer): void {
     if (this.#peers.get(peer.peer) === peer) this.#peers.delete(peer.peer);
     for (const lease of [...peer.leases.values()]) this.#takeBack(peer, lease);
-    this.#lend();
+    this.lend();
   }
 
   progressed(peer: LentPeer, number: number, step: number): void {
@@ -189,11 +180,6 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     this.#retry(record);
   }
 
-  /** Gives volunteers what they have room for, and sends what was queued for them. To be called after a frame was read. */
-  settleDown(): void {
-    this.#lend();
-  }
-
   #enqueue(record: TaskRecord): void {
     if (record.isQueued || record.missing === 0) return;
     record.isQueued = true;
@@ -211,17 +197,20 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     this.#deps.clock.sleep(ms).then(
       () => {
         this.#enqueue(record);
-        this.#lend();
+        this.lend();
       },
       () => {}, // nobody aborts it
     );
   }
 
-  /** The least busy first, so that few tasks are spread over all. */
-  #lend(): void {
+  /**
+   * Gives volunteers what they have room for, the least busy first, and sends what was queued for them. To be called after a
+   * frame was read.
+   */
+  lend(): void {
     const nowMs = this.#deps.clock.now();
     if (this.#fresh.size + this.#begun.size > 0) {
-      const free = [...this.#peers.values()].filter((peer) => peer.room(nowMs) > 0).toSorted((a, b) => b.room(nowMs) - a.room(nowMs));
+      const free = [...this.#peers.values()].filter((peer) => peer.room(nowMs) > 0).toSorted((a, b) => a.load - b.load);
       for (const peer of free) this.#lendTo(peer, this.#begun, nowMs);
       for (const peer of free) if (peer.mayStart) this.#lendTo(peer, this.#fresh, nowMs);
       for (const peer of free) this.#lendTo(peer, this.#begun, nowMs); // second opinions of what was just lent
@@ -326,7 +315,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     this.#close(record);
     record.settled.reject(error);
     this.#emitter.emit("task:failed", { id: record.id, error });
-    this.#lend();
+    this.lend();
   }
 
   /** Nobody computes it any more. */
@@ -362,6 +351,6 @@ export class Dispatcher implements Observable<DispatcherEvents> {
         peer.sender.queue({ kind: "cancel", leases: [lease.number] });
       }
     }
-    this.#lend();
+    this.lend();
   }
 }

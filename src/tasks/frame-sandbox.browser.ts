@@ -63,7 +63,7 @@ export class FrameSandbox implements Sandbox {
       frame.style.display = "none";
       frame.src = this.#page;
       frame.addEventListener("load", () => {
-        const job: SandboxJob = { program, inputs, ...pick(limits), allowed: ALLOWED_GLOBALS } as SandboxJob; // bytes of frames are plain
+        const job: SandboxJob = { program, inputs, ...pick(limits), allowed: ALLOWED_GLOBALS };
         frame.contentWindow?.postMessage({ source: `(${sandboxMain.toString()})()`, job }, "*", [port2]); // its origin has no name
       });
       frame.addEventListener("error", () => over.reject(failed("the sandbox could not be loaded")));

@@ -67,7 +67,7 @@ async function serve(link: Link, { clock, dispatcher }: LendDeps, signal: AbortS
         throw new ManyhandsError("VERSION_MISMATCH", `tasks of version ${frame.version} are not lent here`);
       hasOffered ||= frame.kind === "offer";
       take(peer, dispatcher, frame, payload);
-      dispatcher.settleDown();
+      dispatcher.lend();
     }
   } catch (error) {
     if (errorCode(error) !== "PEER_LOST") {

@@ -57,6 +57,11 @@ export class LentPeer {
     return Math.min(DEFAULTS.most, this.slots + ahead) - this.#computing;
   }
 
+  /** Tasks that wait or run there, for each that it computes at once: whoever has least is given most. */
+  get load(): number {
+    return this.#computing / Math.max(1, this.slots);
+  }
+
   /** Whether it may be given a task of which somebody else has to give a second opinion. */
   get mayStart(): boolean {
     return this.leases.size - this.#computing < DEFAULTS.held;

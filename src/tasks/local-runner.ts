@@ -44,7 +44,7 @@ export class LocalRunner implements TaskRunner {
   }
 
   async #read(input: Task["input"], { signal, progress }: RunContext): Promise<Bytes> {
-    if (input.kind === "inline") return input.bytes as Bytes; // decoded from a frame: plain
+    if (input.kind === "inline") return input.bytes;
     const tiles: Bytes[] = [];
     for (const { hash, sizeBytes } of input.tiles) {
       const bytes = await this.#fetchTile?.(hash, sizeBytes, signal);

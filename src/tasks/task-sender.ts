@@ -67,8 +67,8 @@ function joined(pieces: readonly Piece[]): Piece[] {
 function join(a: AnyFrame, b: AnyFrame): AnyFrame | undefined {
   const both = joinLists(a, b);
   if (both === undefined) return undefined;
-  const [list] = Object.values(both).filter((value) => Array.isArray(value));
-  return list !== undefined && list.length <= TASK_LIMITS.batch ? both : undefined;
+  const list: unknown = Object.values(both).find((value) => Array.isArray(value));
+  return Array.isArray(list) && list.length <= TASK_LIMITS.batch ? both : undefined;
 }
 
 function joinLists(a: AnyFrame, b: AnyFrame): AnyFrame | undefined {

@@ -28,7 +28,7 @@ export interface TimedPeer {
 }
 
 export const rightOutput = (task: Task): Uint8Array<ArrayBuffer> =>
-  sha256(task.input.kind === "inline" ? task.input.bytes : new Uint8Array(0)) as Uint8Array<ArrayBuffer>;
+  sha256(task.input.kind === "inline" ? task.input.bytes : new Uint8Array(0));
 
 export const numbered = (number: number, more: Partial<Task> = {}): Task => ({
   kind: "timed",

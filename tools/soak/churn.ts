@@ -73,7 +73,7 @@ export async function churn(seed: number, tasks: number, kill: number): Promise<
       const task = numbered(at);
       yield {
         params: task.params,
-        input: task.input.kind === "inline" ? (task.input.bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(0),
+        input: task.input.kind === "inline" ? task.input.bytes : new Uint8Array(0),
       };
     }
   })();

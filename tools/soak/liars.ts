@@ -138,7 +138,7 @@ async function newcomers(seed: number, count: number): Promise<object> {
     });
     let next = 0;
     const lane = async (): Promise<void> => {
-      while (caughtAt === undefined && next < 2000) await swarm.submit(numbered(next++));
+      while (!swarm.over.signal.aborted && next < 2000) await swarm.submit(numbered(next++));
     };
     for (let each = 0; each < 16; each++) lane().catch(() => {}); // the swarm is taken down in the middle of its work
     await swarm.clock.run(() => caughtAt !== undefined, 10_000_000);

@@ -39,8 +39,7 @@ export const hash: TaskKind<HashData, Hashes> = {
     }
     const step = DEFAULTS.leafBytes * DEFAULTS.leaves;
     const parts: TaskPart[] = [];
-    for (let at = 0; at < data.file.byteLength; at += step)
-      parts.push({ params: { of: "file" }, input: data.file.slice(at, at + step) as Bytes });
+    for (let at = 0; at < data.file.byteLength; at += step) parts.push({ params: { of: "file" }, input: data.file.slice(at, at + step) });
     return parts;
   },
 
@@ -100,8 +99,8 @@ function readItems(bytes: Bytes): readonly Uint8Array[] {
 /** Merkle tree hash of nodes of one height, the last of which may be lower: left subtrees are as large as a power of two. */
 function rootOf(nodes: readonly Uint8Array[]): Bytes {
   const [first] = nodes;
-  if (first === undefined) return sha256(new Uint8Array(0)) as Bytes; // noble allocates plain buffers
-  if (nodes.length === 1) return first as Bytes;
+  if (first === undefined) return sha256(new Uint8Array(0));
+  if (nodes.length === 1) return first as Bytes; // as noble made it
   let left = 1;
   while (2 * left < nodes.length) left *= 2;
   return sha256
@@ -109,7 +108,7 @@ function rootOf(nodes: readonly Uint8Array[]): Bytes {
     .update(NODE)
     .update(rootOf(nodes.slice(0, left)))
     .update(rootOf(nodes.slice(left)))
-    .digest() as Bytes;
+    .digest();
 }
 
 function tick({ signal, progress }: RunContext): void {

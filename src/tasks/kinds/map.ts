@@ -57,10 +57,6 @@ export const mapIn = (sandbox: Sandbox | undefined): TaskKind<MapData, readonly 
   weigh: ({ input }) => readParams(Input, decoded(input)).inputs.length,
 });
 
-/** Outputs of one part, for a stream. Throws BAD_INPUT. */
-export const readOutputs = (program: Program, output: Bytes): readonly unknown[] =>
-  readParams(Outputs, decoded(output)).map((value) => readValue(program, value));
-
 function valueOf(program: Program, input: unknown): ProgramValue {
   if (program.language === "wasm") {
     if (!(input instanceof Uint8Array)) throw badInput("a module maps bytes");

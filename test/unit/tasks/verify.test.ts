@@ -15,7 +15,7 @@ import {
 import { judge, type Vote } from "../../../src/tasks/verify.ts";
 import { Random } from "../../../tools/sim/random.ts";
 
-const votes = (digests: string): Vote[] => [...digests].map((digest, at) => ({ peer: asPeerId(`peer-${at}`), digest }));
+const votes = (digests: string): Vote[] => digests.split("").map((digest, at) => ({ peer: asPeerId(`peer-${at}`), digest }));
 const replication = { quorum: 2, most: 5 };
 const names = (...numbers: number[]) => numbers.map((number) => asPeerId(`peer-${number}`));
 
