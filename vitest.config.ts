@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 import { BROWSER_FLAGS, findBrowser } from "./tools/setup/browser.mjs";
 
 const ROOT = import.meta.dirname;
-const RELAY_SETUP = path.join(ROOT, "test/contract/relay-global-setup.ts");
+const SETUPS = ["relay", "listener"].map((name) => path.join(ROOT, `test/contract/${name}-global-setup.ts`));
 const browser = await findBrowser(ROOT);
 
 export default defineConfig({
@@ -29,7 +29,7 @@ export default defineConfig({
           name: "browser",
           include: ["test/**/*.browser.test.ts"],
           testTimeout: 60_000,
-          globalSetup: fs.existsSync(RELAY_SETUP) ? [RELAY_SETUP] : [],
+          globalSetup: SETUPS.filter((file) => fs.existsSync(file)),
           browser: {
             enabled: true,
             headless: true,

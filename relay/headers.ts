@@ -9,6 +9,10 @@ export const DEFAULTS = Object.freeze({
 
 /** The one page that other origins may frame. */
 const WIDGET_PAGE = "/widget.html";
+/** The page around strangers' programs: no origin, a worker from a blob, no network. It says the same of itself, for servers that do not. */
+const SANDBOX_PAGE = "/sandbox.html";
+const SANDBOX_POLICY =
+  "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
 /** What other origins may fetch: the embedding script, models, the API, and the assets that the script loads. */
 const SHARED = /^\/(models\/|api\/|assets\/|widget\.js$|healthz$)/;
 const HASHED_ASSET = /^\/assets\/.+[-.][\w-]{8,}\.\w+(\.map)?$/;
@@ -21,6 +25,7 @@ const HUBS = "https://huggingface.co https://*.huggingface.co https://*.hf.co";
  * from blobs; tiles, checked by their hash, also come from hubs and from where the relay's models say. `'self'` covers the relay's WebSocket in today's browsers; `host` says it for those that need it spelt out.
  */
 function contentSecurityPolicy(path: string, host: string, origins: readonly string[]): string {
+  if (path === SANDBOX_PAGE) return SANDBOX_POLICY;
   const sockets = /^[\w.\-:[\]]+$/.test(host) ? ` ws://${host} wss://${host}` : "";
   return [
     "default-src 'self'",

@@ -24,6 +24,9 @@ export type ErrorCode =
   | "RELAY_UNREACHABLE" // the relay does not answer
   | "LEDGER_UNAVAILABLE" // the ledger cannot write now; what was sent is kept and sent again
   | "ENGINE_FAILED" // the runtime failed while loading or running a span
+  | "TASK_FAILED" // a task that fails wherever it runs, or on whose result nobody agrees
+  | "TASK_REFUSED" // a task that this volunteer does not take: its kind, its form, its tiles
+  | "INPUT_UNAVAILABLE" // the tiles that a task names could not be fetched
   | "BROWSER_UNSUPPORTED" // WebRTC, WebAssembly, workers or storage are missing
   | "TIMEOUT"; // no progress within the time that the caller gave
 

@@ -8,11 +8,14 @@ export type PeerId = Branded<"PeerId">;
 export type ModelId = Branded<"ModelId">;
 /** 16 random bytes drawn by the requester, as 32 lower-case hex digits. */
 export type SessionId = Branded<"SessionId">;
+/** CID (base32, dag-cbor, SHA-256) of a task's canonical bytes. */
+export type TaskId = Branded<"TaskId">;
 
 // Branding is the one place where a cast is the point: the caller vouches for the form.
 export const asPeerId = (text: string): PeerId => text as PeerId;
 export const asModelId = (text: string): ModelId => text as ModelId;
 export const asSessionId = (text: string): SessionId => text as SessionId;
+export const asTaskId = (text: string): TaskId => text as TaskId;
 
 /** Contiguous layers `[start, end)` of a model, counted from 0. */
 export interface Span {

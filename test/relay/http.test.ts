@@ -57,6 +57,13 @@ test("the widget may be framed and its script loaded from anywhere", async () =>
   expect(script.headers.get("cross-origin-resource-policy")).toBe("cross-origin");
 });
 
+test("the sandbox has no origin and no network", async () => {
+  const policy = (await fetch(url("/sandbox.html"))).headers.get("content-security-policy") ?? "";
+  expect(policy).toMatch(/^sandbox allow-scripts; default-src 'none';/);
+  expect(policy).toContain("connect-src 'none'");
+  expect(policy).not.toContain("self");
+});
+
 test("assets with a hash are kept for long, and go out compressed where they are there compressed", async () => {
   const response = await fetch(url("/assets/app-a1b2c3d4.js"), { headers: { "accept-encoding": "gzip" } });
   expect(await response.text()).toBe("let compressed;");

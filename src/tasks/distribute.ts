@@ -1,0 +1,124 @@
+// From data to value: cuts a whole by its kind, has the parts computed by the swarm, and joins them; or streams outputs in order.
+import { TASK_LIMITS, type Task } from "../protocol/task-frames.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Settled } from "./task-record.ts";
+import type { TaskKind, TaskPart } from "./task-kind.ts";
+
+export const DEFAULTS = Object.freeze({
+  limits: Object.freeze({
+    /** Milliseconds of a part in total, and without a sign of progress. */
+    runMs: 5 * 60_000,
+    silentMs: 30_000,
+    /** Bytes. */
+    memoryBytes: 256 * 1024 * 1024,
+    outputBytes: TASK_LIMITS.outputBytes,
+  }),
+  replication: Object.freeze({ quorum: 2, most: 5 }),
+  /** Parts of a stream that are out before its reader has taken what came. */
+  ahead: 256,
+});
+
+export interface DistributeOptions {
+  readonly priority?: number;
+  /** Milliseconds from now. */
+  readonly deadlineMs?: number;
+  /** Microcredits for each part. */
+  readonly reward?: number;
+  readonly limits?: Partial<Task["limits"]>;
+  readonly replication?: Task["replication"];
+  readonly signal: AbortSignal;
+}
+
+/** What of a dispatcher is needed. */
+export type Submitter = Pick<Dispatcher, "submit">;
+
+/**
+ * The joined value. `onPart` hears of each part as it is settled, with its place among the parts. Throws BAD_INPUT,
+ * TASK_FAILED, TIMEOUT, or the signal's reason; the other parts are given up then.
+ */
+export async function distribute<Data, Value>(
+  submitter: Submitter,
+  kind: TaskKind<Data, Value>,
+  data: Data,
+  options: DistributeOptions & { readonly onPart?: (at: number, settled: Settled, count: number) => void },
+): Promise<Value> {
+  const parts = kind.split(data);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  try {
+    const settled = await Promise.all(
+      parts.map(async (part, at) => {
+        const one = await submitPart(submitter, kind, part, { ...options, signal });
+        options.onPart?.(at, one, parts.length);
+        return one;
+      }),
+    );
+    return kind.join(
+      data,
+      settled.map(({ output }) => output),
+    );
+  } finally {
+    stop.abort(new Error("the other parts are not wanted any more"));
+  }
+}
+
+/**
+ * Settlements of parts as they come, in their order or in that of their arrival; takes new parts only as the reader goes on.
+ * A stream that is left early gives up what is out.
+ */
+export async function* streamParts(
+  submitter: Submitter,
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
+  parts: Iterable<TaskPart>,
+  { ordered = true, ahead = DEFAULTS.ahead, ...options }: DistributeOptions & { readonly ordered?: boolean; readonly ahead?: number },
+): AsyncGenerator<{ readonly at: number; readonly settled: Settled }> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const out = new Map<number, Promise<{ at: number; settled: Settled }>>();
+  const source = parts[Symbol.iterator]();
+  let next = 0;
+  try {
+    for (let isOver = false; ;) {
+      while (!isOver && out.size < ahead) {
+        const part = source.next();
+        if (part.done === true) isOver = true;
+        else {
+          const at = next++;
+          const promise = submitPart(submitter, kind, part.value, { ...options, signal }).then((settled) => ({ at, settled }));
+          promise.catch(() => {}); // whoever reads the stream hears of it, if it gets so far
+          out.set(at, promise);
+        }
+      }
+      const [first] = out.values();
+      if (first === undefined) return;
+      const one = await (ordered ? first : Promise.race(out.values()));
+      out.delete(one.at);
+      yield one;
+    }
+  } finally {
+    stop.abort(new Error("the stream was left"));
+  }
+}
+
+function submitPart(
+  submitter: Submitter,
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
+  part: TaskPart,
+  { priority, deadlineMs, reward = 0, limits, replication = DEFAULTS.replication, signal }: DistributeOptions,
+): Promise<Settled> {
+  const task: Task = {
+    kind: kind.name,
+    version: kind.version,
+    params: part.params,
+    input: { kind: "inline", bytes: part.input },
+    limits: { ...DEFAULTS.limits, ...limits },
+    replication,
+    reward,
+  };
+  return submitter.submit(task, {
+    units: kind.weigh(part),
+    signal,
+    ...(priority === undefined ? {} : { priority }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  });
+}

@@ -1,0 +1,113 @@
+// One volunteer as the dispatcher sees it: what it offers, what it holds, and how much more it should be given.
+import type { PeerId } from "../shared/ids.ts";
+import type { Lease } from "./task-record.ts";
+import type { TaskSender } from "./task-sender.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Milliseconds of work that lie at a volunteer: longer than any round trip, so that it never waits for the next task. */
+  aheadMs: 150,
+  /** Tasks that lie there at most, however small. */
+  most: 256,
+  /** Computed results that wait there for a second opinion; past it a volunteer only gives second opinions. */
+  held: 512,
+  /** Milliseconds without progress after which a lease is over; a volunteer tells of progress each second. */
+  leaseMs: 8_000,
+  /** Share of a new measurement in the mean. */
+  smoothing: 0.2,
+});
+
+export class LentPeer {
+  readonly peer: PeerId;
+  readonly sender: TaskSender;
+  /** In the order in which they were lent. */
+  readonly leases = new Map<number, Lease>();
+  slots = 0;
+  #kinds = new Set<string>();
+  #computing = 0;
+  #meanMs: number | undefined;
+  #lastCommitMs = 0;
+  /** Of any sign of life that counts: progress, a commitment, a result. */
+  movedMs: number;
+  /** Until when nothing new goes there. */
+  pausedUntilMs = 0;
+
+  constructor(peer: PeerId, sender: TaskSender, nowMs: number) {
+    this.peer = peer;
+    this.sender = sender;
+    this.movedMs = nowMs;
+  }
+
+  offers(kinds: readonly { readonly kind: string; readonly version: number }[], slots: number): void {
+    this.#kinds = new Set(kinds.map(({ kind, version }) => `${kind} ${version}`));
+    this.slots = slots;
+  }
+
+  takes(kind: string, version: number): boolean {
+    return this.#kinds.has(`${kind} ${version}`);
+  }
+
+  notTaking(kind: string, version: number): void {
+    this.#kinds.delete(`${kind} ${version}`);
+  }
+
+  /** Tasks that may be lent now. */
+  room(nowMs: number): number {
+    if (this.slots === 0 || nowMs < this.pausedUntilMs) return 0;
+    const ahead = this.#meanMs === undefined ? this.slots : Math.ceil(DEFAULTS.aheadMs / Math.max(this.#meanMs, 0.01));
+    return Math.min(DEFAULTS.most, this.slots + ahead) - this.#computing;
+  }
+
+  /** Tasks that wait or run there, for each that it computes at once: whoever has least is given most. */
+  get load(): number {
+    return this.#computing / Math.max(1, this.slots);
+  }
+
+  /** Whether it may be given a task of which somebody else has to give a second opinion. */
+  get mayStart(): boolean {
+    return this.leases.size - this.#computing < DEFAULTS.held;
+  }
+
+  add(lease: Lease): void {
+    if (this.#computing === 0) this.movedMs = lease.lentMs;
+    this.leases.set(lease.number, lease);
+    this.#computing++;
+  }
+
+  remove(lease: Lease): void {
+    if (this.leases.delete(lease.number) && lease.commit === undefined) this.#computing--;
+  }
+
+  committed(lease: Lease, digest: Uint8Array, nowMs: number): void {
+    lease.commit = digest;
+    this.#computing--;
+    const ms = nowMs - Math.max(lease.lentMs, this.#lastCommitMs);
+    this.#lastCommitMs = nowMs;
+    this.#meanMs = this.#meanMs === undefined ? ms : this.#meanMs + DEFAULTS.smoothing * (ms - this.#meanMs);
+    this.movedMs = nowMs;
+  }
+
+  /** Leases that are over for want of progress. All of them where the peer gives no sign at all. */
+  overdue(nowMs: number): readonly Lease[] {
+    const over: Lease[] = [];
+    let up = 0;
+    for (const lease of this.leases.values()) {
+      if (lease.commit !== undefined) {
+        if (lease.revealedMs !== undefined && nowMs - lease.revealedMs > DEFAULTS.leaseMs) over.push(lease);
+        continue;
+      }
+      if (up++ >= this.slots) continue;
+      if (lease.upMs === undefined) {
+        lease.upMs = nowMs;
+        lease.movedMs = nowMs;
+      }
+      if (nowMs - lease.movedMs > DEFAULTS.leaseMs || nowMs - lease.upMs > lease.record.task.limits.runMs + DEFAULTS.leaseMs)
+        over.push(lease);
+    }
+    return over;
+  }
+
+  /** Holds work and has given no sign of anything for a whole lease. */
+  isSilent(nowMs: number): boolean {
+    return this.#computing > 0 && nowMs - this.movedMs > DEFAULTS.leaseMs;
+  }
+}

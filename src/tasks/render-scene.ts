@@ -1,0 +1,77 @@
+// A 3D scene as data: spheres, triangles, materials, lights, a camera, a sky, and how finely it is drawn.
+import * as v from "valibot";
+
+export const SCENE_LIMITS = Object.freeze({
+  /** Pixels of a side of the picture. */
+  side: 4096,
+  /** Paths through one pixel. */
+  samples: 4096,
+  /** Segments of one path. */
+  bounces: 16,
+  /** Spheres and triangles: each ray asks all of them. */
+  objects: 1000,
+  materials: 256,
+  lights: 16,
+  /** Of a coordinate: squares of differences stay far from infinity. */
+  coordinate: 1e6,
+});
+
+const coordinate = v.pipe(v.number(), v.finite(), v.minValue(-SCENE_LIMITS.coordinate), v.maxValue(SCENE_LIMITS.coordinate));
+const amount = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(SCENE_LIMITS.coordinate));
+const share = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(1));
+const whole = (min: number, max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(min), v.maxValue(max));
+/** x, y, z with y up, or red, green, blue. */
+const point = v.strictTuple([coordinate, coordinate, coordinate]);
+const light = v.strictTuple([amount, amount, amount]);
+const colour = v.strictTuple([share, share, share]);
+
+const Material = v.variant("kind", [
+  v.strictObject({ kind: v.literal("matt"), colour }),
+  /** `blur` 0: a clean mirror; 1: as rough as it gets. */
+  v.strictObject({ kind: v.literal("metal"), colour, blur: share }),
+  /** Refractive index, 1.5 for window glass. */
+  v.strictObject({ kind: v.literal("glass"), colour, index: v.pipe(v.number(), v.finite(), v.minValue(1), v.maxValue(4)) }),
+  /** Gives off light of its own and reflects none. */
+  v.strictObject({ kind: v.literal("lamp"), light }),
+]);
+export type Material = v.InferOutput<typeof Material>;
+
+const material = whole(0, SCENE_LIMITS.materials - 1);
+
+export const Scene = v.pipe(
+  v.strictObject({
+    width: whole(1, SCENE_LIMITS.side),
+    height: whole(1, SCENE_LIMITS.side),
+    samples: whole(1, SCENE_LIMITS.samples),
+    bounces: whole(1, SCENE_LIMITS.bounces),
+    seed: whole(0, 2 ** 32 - 1),
+    /** `viewHeight`: height of what is seen at distance 1 (2·tan of half the vertical angle). */
+    camera: v.strictObject({ position: point, target: point, viewHeight: v.pipe(amount, v.minValue(1e-6)) }),
+    /** Light from where nothing is: at the horizon, and straight up. */
+    sky: v.strictObject({ horizon: light, zenith: light }),
+    materials: v.pipe(v.array(Material), v.minLength(1), v.maxLength(SCENE_LIMITS.materials)),
+    spheres: v.pipe(
+      v.array(v.strictObject({ centre: point, radius: v.pipe(amount, v.minValue(1e-6)), material })),
+      v.maxLength(SCENE_LIMITS.objects),
+    ),
+    triangles: v.pipe(
+      v.array(v.strictObject({ corners: v.strictTuple([point, point, point]), material })),
+      v.maxLength(SCENE_LIMITS.objects),
+    ),
+    /** Points that shine on matt surfaces; the light falls with the square of the distance. */
+    lights: v.pipe(v.array(v.strictObject({ position: point, light })), v.maxLength(SCENE_LIMITS.lights)),
+  }),
+  v.check(
+    ({ spheres, triangles }) => spheres.length + triangles.length <= SCENE_LIMITS.objects,
+    `a scene has at most ${SCENE_LIMITS.objects} objects`,
+  ),
+  v.check(
+    ({ spheres, triangles, materials }) => [...spheres, ...triangles].every(({ material }) => material < materials.length),
+    "an object has a material that there is",
+  ),
+  v.check(
+    ({ camera: { position, target } }) => position[0] !== target[0] || position[2] !== target[2],
+    "a camera does not look straight up or down",
+  ),
+);
+export type Scene = v.InferOutput<typeof Scene>;

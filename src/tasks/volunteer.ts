@@ -1,0 +1,291 @@
+// The serving side of a peer: takes links of requesters, runs the tasks that they lend, commits to the outputs, and shows them when asked.
+import { sha256 } from "@noble/hashes/sha2.js";
+import type { Link } from "../mesh/link.ts";
+import { decodeFrame } from "../protocol/frame.ts";
+import {
+  commitment,
+  cutPayload,
+  decodeTask,
+  type RefusalReason,
+  readToVolunteer,
+  type Task,
+  TASK_LIMITS,
+  TASK_VERSION,
+  type TaskClaim,
+  taskId,
+  type ToVolunteer,
+} from "../protocol/task-frames.ts";
+import type { Clock } from "../shared/clock.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { Emitter, type Observable } from "../shared/events.ts";
+import type { PeerId, TaskId } from "../shared/ids.ts";
+import type { TaskRunner } from "./local-runner.ts";
+import type { Bytes } from "./task-kind.ts";
+import { TaskSender } from "./task-sender.ts";
+import { watchTask } from "./watch-task.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two signs of progress: a fifth of the shortest lease. */
+  progressMs: 1000,
+  /** Milliseconds for which finished small tasks wait for each other. */
+  gatherMs: 5,
+  /** Tasks and bytes that one requester may have lying here: lent, or computed and not yet asked for. */
+  heldTasks: 1024,
+  heldBytes: 64 * 1024 * 1024,
+});
+
+/** What a worker signs its result for. `finishedMs`: milliseconds since 1970. */
+export interface DoneWork {
+  readonly task: TaskId;
+  readonly kind: string;
+  readonly units: number;
+  readonly replica: number;
+  readonly requester: PeerId;
+  readonly resultHash: Uint8Array<ArrayBuffer>;
+}
+
+export interface VolunteerDeps {
+  readonly self: PeerId;
+  readonly runner: TaskRunner;
+  readonly clock: Clock;
+  /** 16 fresh random bytes. */
+  readonly salt: () => Bytes;
+  /** Claims pay for work; without it nothing is claimed. */
+  readonly claim?: (work: DoneWork) => TaskClaim;
+}
+
+export interface VolunteerEvents {
+  /** `ms` of computing for `requester`. */
+  "task:served": { readonly task: TaskId; readonly kind: string; readonly requester: PeerId; readonly ms: number };
+  "task:refused": { readonly requester: PeerId; readonly reason: RefusalReason; readonly message: string };
+  /** A requester that broke the protocol; its link was closed. */
+  "frame:refused": { readonly requester: PeerId; readonly error: unknown };
+}
+
+interface Held {
+  readonly lease: number;
+  readonly id: TaskId;
+  readonly task: Task;
+  readonly bytes: number;
+  readonly owner: Requester;
+  readonly stop: AbortController;
+  step: number;
+  toldStep: number;
+  isRunning: boolean;
+  done?: { readonly salt: Bytes; readonly output: Bytes; readonly hash: Uint8Array<ArrayBuffer> };
+}
+
+/** One link of one requester. */
+interface Requester {
+  readonly link: Link;
+  readonly sender: TaskSender;
+  readonly held: Map<number, Held>;
+  bytes: number;
+  gatheredAtMs: number;
+}
+
+/** Hand `accept` what `mesh.handle(PROTOCOLS.task, …)` brings. */
+export class Volunteer implements Observable<VolunteerEvents> {
+  readonly #deps: VolunteerDeps;
+  readonly #emitter = new Emitter<VolunteerEvents>();
+  readonly #requesters = new Set<Requester>();
+  /** Tasks to run, oldest first. */
+  #line: Held[] = [];
+  #running = 0;
+  #slots: number;
+
+  constructor(deps: VolunteerDeps, slots = 1) {
+    this.#deps = deps;
+    this.#slots = slots;
+  }
+
+  on<Name extends keyof VolunteerEvents>(name: Name, listener: (payload: VolunteerEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Tasks computed at once from now on; 0 starts none, and what runs goes on. Inference that needs the machine sets 0. */
+  setSlots(slots: number): void {
+    this.#slots = Math.min(TASK_LIMITS.slots, slots);
+    for (const { sender } of this.#requesters) {
+      this.#offer(sender);
+      sender.flush();
+    }
+    this.#startNext();
+  }
+
+  /** Ends every link and every task. */
+  stop(): void {
+    for (const { link } of this.#requesters) void link.close();
+  }
+
+  /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
+  accept(link: Link): void {
+    const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, gatheredAtMs: 0 };
+    this.#requesters.add(requester);
+    void this.#serve(requester);
+  }
+
+  async #serve(requester: Requester): Promise<void> {
+    const { link, sender } = requester;
+    const over = new AbortController();
+    void this.#tellProgress(requester, over.signal);
+    this.#offer(sender);
+    sender.flush();
+    try {
+      for await (const bytes of link.frames) {
+        const { header, payload } = decodeFrame(bytes);
+        this.#take(requester, readToVolunteer(header), payload);
+        sender.flush();
+      }
+    } catch (error) {
+      if (errorCode(error) !== "PEER_LOST") this.#emitter.emit("frame:refused", { requester: link.remote, error });
+      link.abort(error instanceof Error ? error : new Error("the link broke"));
+    } finally {
+      over.abort();
+      this.#requesters.delete(requester);
+      for (const held of requester.held.values()) this.#drop(held);
+      await link.close();
+    }
+  }
+
+  #offer(sender: TaskSender): void {
+    const kinds = this.#deps.runner.kinds.map(({ name, version }) => ({ kind: name, version }));
+    sender.queue({ kind: "offer", version: TASK_VERSION, kinds, slots: this.#slots });
+  }
+
+  #take(requester: Requester, frame: ToVolunteer, payload: Uint8Array): void {
+    switch (frame.kind) {
+      case "lend": {
+        const tasks = cutPayload(
+          payload,
+          frame.leases.map(({ sizeBytes }) => sizeBytes),
+        );
+        frame.leases.forEach(({ lease }, at) => this.#borrow(requester, lease, tasks[at] as Bytes)); // as many as leases
+        this.#startNext();
+        return;
+      }
+      case "reveal":
+        for (const { lease, replica, units } of frame.reveals) this.#show(requester, lease, replica, units);
+        return;
+      case "cancel":
+        for (const lease of frame.leases) {
+          const held = requester.held.get(lease);
+          if (held !== undefined) this.#drop(held);
+        }
+    }
+  }
+
+  #borrow(owner: Requester, lease: number, bytes: Bytes): void {
+    if (owner.held.has(lease)) throw new ManyhandsError("FRAME_UNEXPECTED", "a lease is given once");
+    if (owner.held.size >= DEFAULTS.heldTasks || owner.bytes + bytes.byteLength > DEFAULTS.heldBytes) {
+      this.#refuse(owner, lease, "busy", "too much of yours lies here");
+      return;
+    }
+    const held: Held = {
+      lease,
+      id: taskId(bytes),
+      task: decodeTask(bytes),
+      bytes: bytes.byteLength,
+      owner,
+      stop: new AbortController(),
+      step: 0,
+      toldStep: 0,
+      isRunning: false,
+    };
+    owner.held.set(lease, held);
+    owner.bytes += held.bytes;
+    this.#line.push(held);
+  }
+
+  #startNext(): void {
+    while (this.#running < this.#slots) {
+      const held = this.#line.shift();
+      if (held === undefined) return;
+      if (held.stop.signal.aborted) continue;
+      this.#running++;
+      void this.#run(held);
+    }
+  }
+
+  async #run(held: Held): Promise<void> {
+    const { clock, runner, self } = this.#deps;
+    const { owner, task, id, lease } = held;
+    const startedMs = clock.now();
+    held.isRunning = true;
+    try {
+      const output = await watchTask(runner, task, { clock, signal: held.stop.signal, onStep: () => held.step++ });
+      if (!held.stop.signal.aborted) {
+        const salt = this.#deps.salt();
+        const hash = sha256(output) as Bytes; // noble allocates plain buffers
+        held.done = { salt, output, hash };
+        if (owner.sender.waiting === 0) owner.gatheredAtMs = clock.now();
+        owner.sender.queue({ kind: "commit", commits: [{ lease, digest: commitment(salt, self, id, hash) }] });
+        this.#emitter.emit("task:served", { task: id, kind: task.kind, requester: owner.link.remote, ms: clock.now() - startedMs });
+      }
+    } catch (error) {
+      if (!held.stop.signal.aborted) {
+        this.#refuse(owner, lease, reasonOf(error), errorMessage(error));
+        this.#drop(held);
+      }
+    } finally {
+      held.isRunning = false;
+      this.#running--;
+      const hasMore = this.#line.some((other) => other.owner === owner);
+      if (!hasMore || clock.now() - owner.gatheredAtMs >= DEFAULTS.gatherMs) owner.sender.flush();
+      this.#startNext();
+    }
+  }
+
+  #show(requester: Requester, lease: number, replica: number, units: number): void {
+    const held = requester.held.get(lease);
+    if (held?.done === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "a result is shown once, after it was committed to");
+    const { salt, output, hash } = held.done;
+    const { id: task } = held;
+    const { kind } = held.task;
+    const claim = this.#deps.claim?.({ task, kind, units, replica, requester: requester.link.remote, resultHash: hash }) ?? null;
+    requester.sender.queue({ kind: "result", results: [{ lease, sizeBytes: output.byteLength, salt, claim }] }, [output]);
+    this.#drop(held);
+  }
+
+  #refuse(owner: Requester, lease: number, reason: RefusalReason, message: string): void {
+    owner.sender.queue({ kind: "refuse", lease, reason, message: message.slice(0, 400) });
+    this.#emitter.emit("task:refused", { requester: owner.link.remote, reason, message });
+  }
+
+  #drop(held: Held): void {
+    held.stop.abort(new ManyhandsError("PEER_LOST", "nobody wants this task any more"));
+    if (held.owner.held.delete(held.lease)) held.owner.bytes -= held.bytes;
+    if (!held.isRunning) this.#line = this.#line.filter((other) => other !== held);
+  }
+
+  async #tellProgress({ held, sender }: Requester, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#deps.clock.sleep(DEFAULTS.progressMs, signal);
+      } catch {
+        return; // the link is over
+      }
+      for (const one of held.values()) {
+        if (!one.isRunning || one.step === one.toldStep) continue;
+        one.toldStep = one.step;
+        sender.queue({ kind: "progress", leases: [{ lease: one.lease, step: one.step }] });
+      }
+      sender.flush();
+    }
+  }
+}
+
+function reasonOf(error: unknown): RefusalReason {
+  switch (errorCode(error)) {
+    case "TASK_REFUSED":
+      return "unknown-kind";
+    case "INPUT_UNAVAILABLE":
+      return "unavailable";
+    default:
+      return "fault";
+  }
+}

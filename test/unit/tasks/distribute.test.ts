@@ -1,0 +1,164 @@
+// Wholes over a swarm in memory: cut, computed by real volunteers over links, joined, the same with one as with four.
+import { afterEach, describe, expect, it } from "vitest";
+import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import { PROTOCOLS } from "../../../src/protocol/version.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { Dispatcher } from "../../../src/tasks/dispatcher.ts";
+import { distribute, streamParts } from "../../../src/tasks/distribute.ts";
+import { hash } from "../../../src/tasks/kinds/hash.ts";
+import { mlInferenceBy, type OnnxRunner, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
+import { multiply } from "../../../src/tasks/kinds/multiply.ts";
+import { render } from "../../../src/tasks/kinds/render.ts";
+import { sort } from "../../../src/tasks/kinds/sort.ts";
+import { sum } from "../../../src/tasks/kinds/sum.ts";
+import { lendTo } from "../../../src/tasks/lend-to.ts";
+import { LocalRunner } from "../../../src/tasks/local-runner.ts";
+import { Standings } from "../../../src/tasks/standings.ts";
+import type { RunnableKind, TaskKind } from "../../../src/tasks/task-kind.ts";
+import { Volunteer } from "../../../src/tasks/volunteer.ts";
+import { runWhole } from "./run-whole.ts";
+
+/** Doubles every float: a model that needs no runtime, behind the port. */
+const doubler: OnnxRunner = {
+  run: async (_model, inputs) => {
+    const { x } = inputs;
+    if (x === undefined) throw new Error("no x");
+    const floats = new Float32Array(x.data.slice().buffer).map((number) => 2 * number);
+    return { y: { ...x, data: new Uint8Array(floats.buffer) } };
+  },
+};
+const KINDS: readonly RunnableKind[] = [sum, multiply, sort, hash, render, mlInferenceBy(doubler)];
+
+const over = new AbortController();
+let stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops) stop();
+  stops = [];
+});
+
+/** A requester with `count` volunteers. */
+function swarmOf(count: number): Dispatcher {
+  const network = new MemoryNetwork();
+  const mesh = network.join(asPeerId("requester"));
+  const stop = new AbortController();
+  const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings: new Standings() });
+  void dispatcher.watch(stop.signal);
+  for (let n = 0; n < count; n++) {
+    const self = asPeerId(`volunteer-${n}`);
+    const volunteer = new Volunteer({
+      self,
+      runner: new LocalRunner(KINDS),
+      clock: systemClock,
+      salt: () => crypto.getRandomValues(new Uint8Array(16)),
+    });
+    network.join(self).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
+    void lendTo(self, { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
+  }
+  stops.push(() => stop.abort());
+  return dispatcher;
+}
+
+const scene = {
+  width: 96,
+  height: 64,
+  samples: 1,
+  bounces: 3,
+  seed: 1,
+  camera: { position: [0, 1, 5], target: [0, 0, 0], viewHeight: 1 },
+  sky: { horizon: [1, 1, 1], zenith: [0.4, 0.6, 1] },
+  materials: [{ kind: "glass", colour: [1, 1, 1], index: 1.5 }],
+  spheres: [{ centre: [0, 0, 0], radius: 1, material: 0 }],
+  triangles: [],
+  lights: [],
+};
+const x: Tensors = { x: { type: "float32", dims: [2], data: new Uint8Array(Float32Array.of(1.5, -3).buffer) } };
+
+describe("distribute", () => {
+  const numbers = Float64Array.from({ length: 150_000 }, () => Math.random() - 0.5);
+  const file = Uint8Array.from({ length: 1_200_000 }, (_, at) => Math.imul(at, 2654435761) >>> 24);
+  const wide = { rows: 1, columns: 200, elements: numbers.slice(0, 200) };
+  const tall = { rows: 200, columns: 130, elements: numbers.slice(0, 26_000) };
+  it.each([
+    ["sum", sum, { floats: numbers }],
+    ["multiply", multiply, { floats: [wide, tall] }],
+    ["sort", sort, { numbers }],
+    ["hash", hash, { file }],
+    ["render", render, scene],
+  ] as [string, TaskKind<unknown, unknown>, unknown][])(
+    "of %s gives with four volunteers what one machine gives",
+    async (_name, kind, data) => {
+      const parts: number[] = [];
+      const value = await distribute(swarmOf(4), kind, data, { signal: over.signal, onPart: (at) => parts.push(at) });
+      expect(value).toEqual(await runWhole(kind, data));
+      expect(parts.toSorted((a, b) => a - b)).toEqual(kind.split(data).map((_, at) => at));
+    },
+  );
+
+  it("runs a model behind its port", async () => {
+    const model = [{ hash: new Uint8Array(32), sizeBytes: 1 }];
+    const data = { model, sets: [x, x, x], multiplyAdds: 2 };
+    const outputs = await distribute(swarmOf(2), mlInferenceBy(undefined), data, { signal: over.signal });
+    expect(outputs.map(({ y }) => [...new Float32Array(y?.data.slice().buffer ?? new ArrayBuffer(0))])).toEqual([
+      [3, -6],
+      [3, -6],
+      [3, -6],
+    ]);
+    const wrong = { ...data, sets: [{ x: { type: "float32", dims: [3], data: new Uint8Array(8) } }] } as typeof data;
+    await expect(distribute(swarmOf(0), mlInferenceBy(undefined), wrong, { signal: over.signal })).rejects.toMatchObject({
+      code: "BAD_INPUT",
+    });
+  });
+
+  it("of nothing is the kind's word for nothing", async () => {
+    expect(await distribute(swarmOf(0), sum, { wholes: [] }, { signal: over.signal })).toBe(0n);
+  });
+
+  it("gives everything up when one part fails", async () => {
+    const dispatcher = swarmOf(3);
+    const broken: TaskKind<undefined, unknown> = {
+      ...sum,
+      split: () => [
+        { params: { numbers: "wholes" }, input: new TextEncoder().encode("one") },
+        { params: { numbers: "wholes" }, input: new TextEncoder().encode("1") },
+      ],
+      join: () => 0,
+    };
+    await expect(distribute(dispatcher, broken, undefined, { signal: over.signal })).rejects.toMatchObject({ code: "TASK_FAILED" });
+    expect(dispatcher.open).toBe(0);
+  });
+});
+
+describe("streamParts", () => {
+  const parts = Array.from({ length: 300 }, (_, at) => ({ params: { numbers: "wholes" }, input: new TextEncoder().encode(String(at)) }));
+
+  it("keeps the order, and takes no more than it may ahead of its reader", async () => {
+    let drawn = 0;
+    let read = 0;
+    const source = (function* () {
+      for (const part of parts) {
+        drawn++;
+        expect(drawn - read).toBeLessThanOrEqual(21);
+        yield part;
+      }
+    })();
+    for await (const { at, settled } of streamParts(swarmOf(3), sum, source, { signal: over.signal, ahead: 20 })) {
+      expect(at).toBe(read++);
+      expect(new TextDecoder().decode(settled.output)).toBe(String(at));
+    }
+    expect(read).toBe(300);
+  });
+
+  it("gives what comes first where no order is wanted, each once", async () => {
+    const seen = new Set<number>();
+    for await (const { at } of streamParts(swarmOf(3), sum, parts, { signal: over.signal, ordered: false })) seen.add(at);
+    expect(seen.size).toBe(300);
+  });
+
+  it("gives up what is out when its reader leaves", async () => {
+    const dispatcher = swarmOf(2);
+    for await (const { at } of streamParts(dispatcher, sum, parts, { signal: over.signal })) if (at === 3) break;
+    expect(dispatcher.open).toBe(0);
+  });
+});

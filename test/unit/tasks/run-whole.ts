@@ -1,0 +1,28 @@
+// Cuts data as a kind does, runs each part through the bytes of a task as a peer would, and joins the outputs.
+import { decodeTask, encodeTask, type Task } from "../../../src/protocol/task-frames.ts";
+import { LocalRunner } from "../../../src/tasks/local-runner.ts";
+import type { RunnableKind, TaskKind, TaskPart } from "../../../src/tasks/task-kind.ts";
+
+export const LIMITS: Task["limits"] = { runMs: 60_000, silentMs: 10_000, memoryBytes: 64 * 1024 * 1024, outputBytes: 4 * 1024 * 1024 };
+
+export const taskOf = (kind: Pick<RunnableKind, "name" | "version">, { params, input }: TaskPart, more: Partial<Task> = {}): Task => ({
+  kind: kind.name,
+  version: kind.version,
+  params,
+  input: { kind: "inline", bytes: input },
+  limits: LIMITS,
+  replication: { quorum: 2, most: 5 },
+  reward: 0,
+  ...more,
+});
+
+export async function runWhole<Data, Value>(kind: TaskKind<Data, Value>, data: Data): Promise<Value> {
+  const runner = new LocalRunner([kind]);
+  const outputs = await Promise.all(
+    kind.split(data).map((part) => {
+      const task = decodeTask(encodeTask(taskOf(kind, part)));
+      return runner.run(task, { signal: new AbortController().signal, progress: () => {} });
+    }),
+  );
+  return kind.join(data, outputs);
+}

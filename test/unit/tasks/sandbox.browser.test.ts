@@ -1,0 +1,168 @@
+// Strangers' programs in a real browser: those that compute, and forty that try to do harm. A listening server must see nothing.
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { errorCode, errorMessage } from "../../../src/shared/errors.ts";
+import { FrameSandbox } from "../../../src/tasks/frame-sandbox.browser.ts";
+import { mapIn } from "../../../src/tasks/kinds/map.ts";
+import { LocalRunner } from "../../../src/tasks/local-runner.ts";
+import type { Program } from "../../../src/tasks/sandbox.ts";
+import { watchTask } from "../../../src/tasks/watch-task.ts";
+import { taskOf } from "./run-whole.ts";
+import { forever, GROW, LONG, RECURSE, wasmModule } from "./wasm-module.ts";
+
+const map = mapIn(new FrameSandbox("/sandbox.html"));
+const LIMITS = { runMs: 4000, silentMs: 600, memoryBytes: 1024 * 1024, outputBytes: 64 * 1024 };
+/** A page counts as responsive while this many milliseconds never pass between two of its turns. */
+const GAP_MS = 100;
+
+let longestGapMs = 0;
+let stopWatching = (): void => {};
+beforeAll(() => {
+  let lastMs = performance.now();
+  const timer = setInterval(() => {
+    longestGapMs = Math.max(longestGapMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }, 10);
+  stopWatching = () => clearInterval(timer);
+});
+afterAll(() => stopWatching());
+
+const connections = async (): Promise<number> => Number(await (await fetch(inject("listenerCount"))).text());
+
+/** The output, or the code that the program ended with. */
+async function outcomeOf(program: Program, input: unknown = 1): Promise<unknown> {
+  const data = { program, inputs: [input] };
+  const [part] = map.split(data);
+  if (part === undefined) throw new Error("one input is one part");
+  const runner = new LocalRunner([map]);
+  try {
+    const watched = watchTask(runner, taskOf(map, part, { limits: LIMITS }), {
+      clock: systemClock,
+      signal: new AbortController().signal,
+      onStep: () => {},
+    });
+    return map.join(data, [await watched])[0];
+  } catch (error) {
+    if (errorCode(error) !== "TASK_FAILED") throw error;
+    return `TASK_FAILED: ${errorMessage(error)}`;
+  }
+}
+const js = (source: string): Program => ({ language: "js", source });
+const wasm = (module: Uint8Array<ArrayBuffer>): Program => ({ language: "wasm", module });
+
+describe("a program in the sandbox", () => {
+  it("maps JSON by a function, async or not", async () => {
+    expect(await outcomeOf(js("({ a, b }) => ({ sum: a + b })"), { a: 1, b: 2 })).toEqual({ sum: 3 });
+    expect(await outcomeOf(js("async (list) => list.toReversed()"), [1, "two", null])).toEqual([null, "two", 1]);
+  });
+
+  it("maps bytes by a module", async () => {
+    expect(await outcomeOf(wasm(wasmModule()), Uint8Array.of(1, 2, 3))).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  it("lives as long as it tells of progress, and not past its whole time", async () => {
+    const until = (ms: number): string => `async (_, progress) => { const step = async () => { for (let n = 0; n < 2e5; n++); progress(); };
+      for (let n = 0; n < ${ms}; n++) await step(); return "done"; }`;
+    expect(await outcomeOf(js(until(3)))).toBe("done");
+    expect(await outcomeOf(js("(_, progress) => { for (;;) progress(); }"))).toMatch(/^TASK_FAILED.*longer/);
+  });
+
+  it("leaves no frame behind", async () => {
+    await outcomeOf(js("(x) => x"));
+    await outcomeOf(js("() => { for (;;); }"));
+    expect(document.querySelectorAll("iframe[sandbox]").length).toBe(0);
+  });
+});
+
+const port = inject("listenerPort");
+const http = `http://127.0.0.1:${port}/`;
+/** What reaches for something tells what it found: "none" is what it has to find. */
+const reach = (expression: string): string =>
+  `async () => { try { const found = await (${expression}); return found === undefined ? "none" : "found"; } catch { return "none"; } }`;
+const NONE = /^none$/;
+const HUNG = /^TASK_FAILED: the task gave no sign/;
+const THREW = /^TASK_FAILED: (?!this browser|the task|the sandbox)/;
+
+const HOSTILE: readonly (readonly [name: string, program: Program, expected: RegExp])[] = [
+  ["fetches", js(reach(`fetch("${http}")`)), NONE],
+  ["fetches by the function's constructor", js(reach(`(() => {}).constructor("return fetch('${http}')")()`)), NONE],
+  ["fetches by the async function's constructor", js(reach(`(async () => {}).constructor("return fetch('${http}')")()`)), NONE],
+  ["fetches by eval", js(reach(`(0, eval)("fetch('${http}')")`)), NONE],
+  [
+    "opens an XMLHttpRequest",
+    js(reach(`(() => { const r = new XMLHttpRequest(); r.open("GET", "${http}", false); r.send(); return 1; })()`)),
+    NONE,
+  ],
+  ["opens a WebSocket", js(reach(`new WebSocket("ws://127.0.0.1:${port}/")`)), NONE],
+  ["opens an EventSource", js(reach(`new EventSource("${http}")`)), NONE],
+  ["opens a WebTransport", js(reach(`new WebTransport("https://127.0.0.1:${port}/")`)), NONE],
+  ["opens a peer connection", js(reach("new RTCPeerConnection()")), NONE],
+  ["imports a script", js(reach(`importScripts("${http}x.js")`)), NONE],
+  ["imports a module", js(reach(`import("${http}x.js")`)), NONE],
+  ["imports a module from data", js(reach(`import("data:text/javascript,export const a = 1")`)), NONE],
+  ["sends a beacon", js(reach(`navigator.sendBeacon("${http}", "x")`)), NONE],
+  ["opens a broadcast channel", js(reach(`new BroadcastChannel("x")`)), NONE],
+  ["starts a worker", js(reach(`new Worker("data:text/javascript,1")`)), NONE],
+  ["makes a blob's address", js(reach(`URL.createObjectURL(new Blob(["1"]))`)), NONE],
+  ["opens IndexedDB", js(reach(`indexedDB.open("x")`)), NONE],
+  ["opens the caches", js(reach(`caches.open("x")`)), NONE],
+  ["reads the origin's files", js(reach("navigator.storage.getDirectory()")), NONE],
+  ["reads local storage", js(reach("localStorage")), NONE],
+  ["reads cookies", js(reach("document.cookie")), NONE],
+  ["takes a lock", js(reach(`navigator.locks.request("x", () => 1)`)), NONE],
+  ["reaches the parent", js(reach("parent")), NONE],
+  ["reaches the top", js(reach("globalThis.top ?? self.top")), NONE],
+  ["posts to the page", js(reach(`postMessage("x") ?? 1`)), NONE],
+  ["listens to the page", js(reach(`addEventListener("message", () => {}) ?? 1`)), NONE],
+  [
+    "takes the port by a changed prototype",
+    js(reach(`(() => { let it; Object.prototype.postMessage = function () { it = this; }; return it; })()`)),
+    NONE,
+  ],
+  ["closes its worker", js(reach("close() ?? 1")), NONE],
+  ["asks the time", js(reach("typeof Date === 'undefined' && typeof performance === 'undefined' ? undefined : 1")), NONE],
+  ["draws chance", js(reach("Math.random?.() ?? globalThis.crypto")), NONE],
+  ["shares memory", js(reach("new SharedArrayBuffer(8)")), NONE],
+  ["asks the graphics card", js(reach("navigator.gpu.requestAdapter()")), NONE],
+  ["loops for ever", js("() => { for (;;); }"), HUNG],
+  ["waits for ever", js("() => new Promise(() => {})"), HUNG],
+  ["loops in promises for ever", js("async () => { for (;;) await 0; }"), HUNG],
+  ["loops while its output is read", js("() => ({ toJSON() { for (;;); } })"), HUNG],
+  ["calls itself for ever", js("() => { const f = () => f() + 1; return f(); }"), THREW],
+  ["writes a bomb of output", js(`() => "x".repeat(1e8)`), THREW],
+  ["answers a circle", js("() => { const a = {}; a.a = a; return a; }"), THREW],
+  ["answers a function", js("() => () => 1"), THREW],
+  ["throws what cannot be read", js("() => { throw { get message() { throw this; } }; }"), THREW],
+  ["is no function", js("42"), THREW],
+  ["is no program", js("}{"), THREW],
+  ["leaves its brackets", js("() => 1); (() => 2)("), THREW],
+  ["has a regular expression that never ends", js(`() => /^(a+)+$/.test("a".repeat(60) + "b")`), HUNG],
+  ["fills memory with bytes", js("() => { const all = []; for (;;) all.push(new Uint8Array(1 << 24).fill(1)); }"), /^TASK_FAILED/],
+  ["breaks the array's iterator", js("() => { Array.prototype[Symbol.iterator] = () => { for (;;); }; return [...[1]]; }"), HUNG],
+  ["is a module that is none", wasm(Uint8Array.of(1, 2, 3)), THREW],
+  ["is a module that loops", wasm(wasmModule({ run: forever() })), HUNG],
+  ["is a module that grows", wasm(wasmModule({ run: forever(GROW) })), HUNG],
+  ["is a module that wants more memory than it may", wasm(wasmModule({ memory: [1, 1, 0x80, 1] })), THREW],
+  ["is a module that calls itself for ever", wasm(wasmModule({ run: RECURSE })), THREW],
+  ["is a module with an output of 2 GiB", wasm(wasmModule({ run: LONG })), THREW],
+];
+
+describe("a hostile program", () => {
+  it.each(HOSTILE)("that %s is contained", async (_name, program, expected) => {
+    longestGapMs = 0;
+    const input = program.language === "wasm" ? Uint8Array.of(1) : 1;
+    expect(String(await outcomeOf(program, input))).toMatch(expected);
+    expect(longestGapMs).toBeLessThan(GAP_MS);
+    expect(document.querySelectorAll("iframe[sandbox]").length).toBe(0);
+    expect(await connections()).toBe(0);
+  });
+
+  it("is one of at least forty", () => {
+    expect(HOSTILE.length).toBeGreaterThanOrEqual(40);
+  });
+});
+
+it("the listening server does count", async () => {
+  await fetch(http);
+  expect(await connections()).toBeGreaterThan(0);
+});

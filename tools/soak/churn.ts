@@ -1,0 +1,142 @@
+// Tasks while volunteers come and go, in virtual time: is any lost or paid twice, does the order hold, how far from ideal is the end?
+import { parseArgs } from "node:util";
+import { streamParts } from "../../src/tasks/distribute.ts";
+import { toHex } from "../../src/shared/bytes.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import { numbered, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
+
+const DEFAULTS = Object.freeze({
+  tasks: 10_000,
+  /** Part of the volunteers that is killed while the tasks run. */
+  kill: 0.3,
+  seed: 1,
+  seeds: 1,
+  volunteers: 30,
+  /** Virtual milliseconds of one task, from and to. */
+  minMs: 50,
+  maxMs: 150,
+  /** Virtual milliseconds until a death is noticed, at most. */
+  noticeMs: 3000,
+  /** Virtual milliseconds in which all has to be over. */
+  untilMs: 4 * 3_600_000,
+});
+
+export interface ChurnResult {
+  readonly soak: "churn";
+  readonly seed: number;
+  readonly tasks: number;
+  readonly killed: number;
+  readonly lost: number;
+  readonly wrong: number;
+  readonly doubleCredited: number;
+  readonly outOfOrder: number;
+  readonly makespanToIdeal: number;
+  readonly computedToNeeded: number;
+}
+
+/** Each settled task needs as many computations as its verdict names: what ideal machines would do without a pause or a loss. */
+export async function churn(seed: number, tasks: number, kill: number): Promise<ChurnResult> {
+  const swarm = new TaskSwarm(seed);
+  const { random, clock } = swarm;
+  const msOf = Array.from({ length: tasks }, () => random.whole(DEFAULTS.minMs, DEFAULTS.maxMs));
+  const alive = new Map<PeerId, { readonly fromMs: number }>();
+  let machineMs = 0;
+  let neededMs = 0;
+  const join = (): void =>
+    void alive.set(swarm.join({ ms: (task) => msOf[(task.params as { number: number }).number] ?? 0 }), { fromMs: clock.now() });
+  for (let n = 0; n < DEFAULTS.volunteers; n++) join();
+  const totalMs = (tasks * (DEFAULTS.minMs + DEFAULTS.maxMs)) / 2 / DEFAULTS.volunteers;
+  const deaths = Math.round(kill * DEFAULTS.volunteers);
+  const history: { readonly atMs: number; readonly count: number }[] = [{ atMs: 0, count: alive.size }];
+  for (let n = 0; n < deaths; n++) {
+    clock.in(totalMs * random.next(), () => {
+      const victim = random.pick([...alive.keys()]);
+      alive.delete(victim);
+      swarm.kill(victim, random.whole(1, DEFAULTS.noticeMs));
+      history.push({ atMs: clock.now(), count: alive.size });
+    });
+  }
+  const paid = new Map<string, number>();
+  let settledTwice = 0;
+  const seen = new Set<string>();
+  swarm.dispatcher.on("task:settled", ({ id, agreed }) => {
+    if (seen.has(id)) settledTwice++;
+    seen.add(id);
+    for (const { peer } of agreed) paid.set(`${id} ${peer}`, (paid.get(`${id} ${peer}`) ?? 0) + 1);
+  });
+  let done = 0;
+  let wrong = 0;
+  let outOfOrder = 0;
+  let endMs: number | undefined;
+  const parts = (function* () {
+    for (let at = 0; at < tasks; at++) {
+      const task = numbered(at);
+      yield {
+        params: task.params,
+        input: task.input.kind === "inline" ? task.input.bytes : new Uint8Array(0),
+      };
+    }
+  })();
+  const read = async (): Promise<void> => {
+    const kind = { name: "timed", version: 1, weigh: () => 1 };
+    for await (const { at, settled } of streamParts(swarm.dispatcher, kind, parts, { signal: swarm.over.signal, ahead: 1024 })) {
+      if (at !== done) outOfOrder++;
+      if (toHex(settled.output) !== toHex(rightOutput(numbered(at)))) wrong++;
+      neededMs += (msOf[at] ?? 0) * settled.agreed.length;
+      done++;
+    }
+    endMs = clock.now();
+  };
+  void read();
+  await clock.run(() => endMs !== undefined, DEFAULTS.untilMs);
+  const end = endMs ?? DEFAULTS.untilMs;
+  history.push({ atMs: end, count: 0 });
+  // When would machines that never wait have done the needed work?
+  let idealMs = end;
+  for (const [at, { atMs, count }] of history.entries()) {
+    const untilMs = history[at + 1]?.atMs ?? end;
+    if (machineMs + count * (untilMs - atMs) >= neededMs) {
+      idealMs = atMs + (neededMs - machineMs) / count;
+      break;
+    }
+    machineMs += count * (untilMs - atMs);
+  }
+  const computed = [...swarm.computed].reduce((sum, [number, times]) => sum + times * (msOf[number] ?? 0), 0);
+  swarm.over.abort();
+  return {
+    soak: "churn",
+    seed,
+    tasks,
+    killed: deaths,
+    lost: tasks - done,
+    wrong,
+    doubleCredited: settledTwice + [...paid.values()].filter((times) => times > 1).length,
+    outOfOrder,
+    makespanToIdeal: Number((end / idealMs).toFixed(3)),
+    computedToNeeded: Number((computed / neededMs).toFixed(3)),
+  };
+}
+
+const HELP = `npm run soak -- churn [--tasks ${DEFAULTS.tasks}] [--kill ${DEFAULTS.kill}] [--seed ${DEFAULTS.seed}] [--seeds ${DEFAULTS.seeds}]`;
+
+export async function run(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      tasks: { type: "string", default: String(DEFAULTS.tasks) },
+      kill: { type: "string", default: String(DEFAULTS.kill) },
+      seed: { type: "string", default: String(DEFAULTS.seed) },
+      seeds: { type: "string", default: String(DEFAULTS.seeds) },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  for (let n = 0; n < Number(values.seeds); n++) {
+    const result = await churn(Number(values.seed) + n, Number(values.tasks), Number(values.kill));
+    console.log(JSON.stringify(result));
+    if (result.lost + result.wrong + result.doubleCredited + result.outOfOrder > 0 || result.makespanToIdeal > 1.6) process.exitCode = 1;
+  }
+}
