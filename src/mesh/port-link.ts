@@ -8,13 +8,13 @@ export function openPortLink(port: MessagePort, remote: PeerId): Link {
   return new FramedLink(new PortPipe(port), remote);
 }
 
-/** Passes frames both ways until one side closes, then closes the other; a loss goes on as a loss. */
-export function joinLinks(a: Link, b: Link): void {
-  void pump(a, b);
-  void pump(b, a);
+/** Passes frames both ways until one side closes, then closes the other; a loss goes on as a loss, and `onBroken` hears what `a` broke. */
+export function joinLinks(a: Link, b: Link, onBroken: (error: Error) => void): void {
+  void pump(a, b, onBroken);
+  void pump(b, a, () => {}); // the other thread is ours: it ends in peace or dies
 }
 
-async function pump(from: Link, to: Link): Promise<void> {
+async function pump(from: Link, to: Link, onBroken: (error: Error) => void): Promise<void> {
   try {
     for await (const frame of from.frames) await to.send(frame);
     await to.close();
@@ -22,6 +22,7 @@ async function pump(from: Link, to: Link): Promise<void> {
     const reason = error instanceof Error ? error : new Error(String(error));
     from.abort(reason);
     to.abort(reason);
+    onBroken(reason);
   }
 }
 

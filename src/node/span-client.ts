@@ -151,10 +151,18 @@ class WorkerSpan implements SpanHost {
     }
     const { port1, port2 } = new MessageChannel();
     const near = openPortLink(port1, link.remote);
-    joinLinks(link, near);
+    joinLinks(link, near, (error) => this.#refused(link.remote, error));
     // A port does not tell that the thread behind it died.
     this.#moved.set(id, () => near.abort(new ManyhandsError("PEER_LOST", "the span's worker is gone")));
     return { id, remote: link.remote, end: port2 };
+  }
+
+  /** Bytes that are no frames never reach the worker: they are counted here. */
+  #refused(peer: PeerId, error: Error): void {
+    const code = errorCode(error);
+    if (code === undefined || code === "PEER_LOST") return;
+    this.#deps.log.warn("refused a frame and closed its link", { peer, code, error: String(error) });
+    this.#emitter.emit("frame:refused", { peer, code });
   }
 
   #hear(event: SpanWorkerEvent): void {

@@ -1,8 +1,9 @@
 // A tab is closed in the middle of an answer: others take its layers, and the text is that of one machine.
+import { findGaps } from "../../src/route/coverage.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
 
-test("an answer goes on with the same text when a tab of its route is closed, and says so", async ({ openTab }) => {
+test("an answer goes on with the same text when a tab of its route is closed, and says so", async ({ openTab, relay }) => {
   const long = await findLongAnswer(300);
   const first = await openTab();
   await first.lend();
@@ -15,7 +16,13 @@ test("an answer goes on with the same text when a tab of its route is closed, an
 
   const visitor = await openTab();
   const answer = visitor.page.getByTestId("ask-answer");
+  const gaps = (): number =>
+    findGaps(
+      relay.directory.swarm.peers.flatMap(({ serving }) => serving),
+      8,
+    ).length;
   for (const lost of [second, third]) {
+    await expect.poll(gaps).toBe(0); // whoever is left has taken the layers of the tab before
     await visitor.startAsking(long.prompt, { maxTokens: 300 });
     await expect(answer).toHaveAttribute("data-tokens", /^\d+(,\d+){20,}/);
     await lost.close();
