@@ -6,12 +6,14 @@ import { findLongAnswer } from "../support/long-answer.ts";
 test("an answer goes on with the same text when a tab of its route is closed, and says so", async ({ openTab, relay }) => {
   const long = await findLongAnswer(300);
   const first = await openTab();
-  await first.lend();
+  // Slow enough that an answer is still on its way when a tab is closed.
+  const share = 0.2;
+  await first.lend({ share });
   const second = await openTab();
-  await second.lend();
+  await second.lend({ share });
   await first.holds("0-4");
   const third = await openTab();
-  await third.lend();
+  await third.lend({ share });
   await first.holds("0-2");
 
   const visitor = await openTab();
@@ -23,7 +25,7 @@ test("an answer goes on with the same text when a tab of its route is closed, an
     ).length;
   for (const lost of [second, third]) {
     await expect.poll(gaps).toBe(0); // whoever is left has taken the layers of the tab before
-    await visitor.startAsking(long.prompt, { maxTokens: 300 });
+    await visitor.startAsking(long.prompt, { maxTokens: 300, drafts: false });
     await expect(answer).toHaveAttribute("data-tokens", /^\d+(,\d+){20,}/);
     await lost.close();
     await expect(answer).toHaveAttribute("data-status", "done", { timeout: 60_000 });
