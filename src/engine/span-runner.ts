@@ -1,12 +1,12 @@
 // Runs one span's graph in ONNX Runtime Web: feeds from a cache and new positions, outputs as bytes or logits.
 import type { InferenceSession, Tensor } from "onnxruntime-web";
+import { joinRows, sliceRows } from "../protocol/boundary-rows.ts";
 import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { DrainingBytes, DrainingQueue } from "./draining-bytes.ts";
 import type { SessionCache } from "./kv-cache.ts";
-import { joinRows, splitRows } from "./rows.ts";
 import { makeTensor, type Ort, tensorBytes } from "./ort.ts";
 
 export interface SpanRunnerOptions {
@@ -90,9 +90,10 @@ export class SpanRunner {
     const { boundaryIn, boundaryOut } = this.plan;
     this.#checkHidden(count, hidden);
     const before = end - cache.length;
-    const parts = hidden && splitRows(hidden, boundaryIn, count, before);
-    const first = await this.#runPart(cache, before, tokens?.subarray(0, before), parts?.[0]);
-    const second = await this.run({ length: end, tensors: first.caches }, count - before, tokens?.subarray(before), parts?.[1]);
+    const part = (from: number, to: number): Uint8Array<ArrayBuffer> | undefined =>
+      hidden && sliceRows(boundaryIn, hidden, count, from, to);
+    const first = await this.#runPart(cache, before, tokens?.subarray(0, before), part(0, before));
+    const second = await this.run({ length: end, tensors: first.caches }, count - before, tokens?.subarray(before), part(before, count));
     for (const tensor of first.caches.values()) tensor.dispose();
     return {
       caches: second.caches,

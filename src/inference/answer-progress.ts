@@ -1,7 +1,12 @@
 // Counts and times one answer, and makes the events that tell of it.
 import type { SpanTiming } from "../protocol/session-frames.ts";
-import { sameSpan } from "../shared/ids.ts";
+import type { Route } from "../route/plan-route.ts";
+import { type PeerId, sameSpan } from "../shared/ids.ts";
 import type { EndReason, GenerateEvent, GenerateStats, RouteHop } from "./generate-event.ts";
+
+/** A route as an answer tells of it, before anything was computed. */
+export const hopsOf = (route: Route, self: PeerId): readonly RouteHop[] =>
+  route.map(({ peer, span }) => ({ peer, span, isSelf: peer === self, computeMs: 0 }));
 
 /** Counts and times one answer. */
 export class AnswerProgress {

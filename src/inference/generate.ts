@@ -1,6 +1,6 @@
 // Prompt in, tokens out: the main job, and the file to read first. Encodes, plans a route, opens a session over it, feeds the
 // prompt in chunks, then samples a token from what the last span answers and steps it in, until the answer ends.
-import { AnswerProgress } from "./answer-progress.ts";
+import { AnswerProgress, hopsOf } from "./answer-progress.ts";
 import type { TopLogits } from "../engine/contract.ts";
 import { verifyDraft } from "./draft.ts";
 import { Drafting } from "./drafting.ts";
@@ -184,9 +184,6 @@ async function* reconnect(
     return undefined; // a fresh route answers it
   }
 }
-
-const hopsOf = (route: Route, self: PeerId): readonly RouteHop[] =>
-  route.map(({ peer, span }) => ({ peer, span, isSelf: peer === self, computeMs: 0 }));
 
 /** Finds a route that takes the prompt; goes round peers that fail before anything was shown. */
 async function* connect(

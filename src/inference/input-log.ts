@@ -1,29 +1,10 @@
 // What a span was given, as one short hash a position: how a replay is held against what was accepted before.
 import { sha256 } from "@noble/hashes/sha2.js";
+import { rowBytes, sliceRows } from "../protocol/boundary-rows.ts";
 import type { BoundaryTensor } from "../protocol/span-plan.ts";
 
 /** Bytes kept of each position's SHA-256: a replay is compared with one hash, not searched for a collision. */
 const ROW_HASH_BYTES = 16;
-
-/** Splits a payload of `count` positions into those from `from` to `to`: tensors one after the other, row-major. */
-export function sliceRows(
-  boundary: readonly BoundaryTensor[],
-  payload: Uint8Array,
-  count: number,
-  from: number,
-  to: number,
-): Uint8Array<ArrayBuffer> {
-  const rows = boundary.map(rowBytes);
-  const out = new Uint8Array(rows.reduce((sum, bytes) => sum + bytes * (to - from), 0));
-  let read = 0;
-  let written = 0;
-  for (const bytes of rows) {
-    out.set(payload.subarray(read + bytes * from, read + bytes * to), written);
-    read += bytes * count;
-    written += bytes * (to - from);
-  }
-  return out;
-}
 
 /** Hashes of the hidden states that one session gave this span, by position. */
 export class InputLog {
@@ -66,5 +47,3 @@ export class InputLog {
     return sha256(bytes).slice(0, ROW_HASH_BYTES);
   }
 }
-
-const rowBytes = (tensor: BoundaryTensor): number => tensor.width * (tensor.type === "float16" ? 2 : 4);

@@ -2,10 +2,10 @@
 import type { Link } from "../mesh/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { HASH_BYTES, type SpanTiming } from "../protocol/session-frames.ts";
+import { sliceRows } from "../protocol/boundary-rows.ts";
 import type { BoundaryTensor } from "../protocol/span-plan.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
-import { sliceRows } from "./input-log.ts";
 import type { BudgetedOutput, OutputBudget } from "./output-budget.ts";
 
 /** A step's header, but for what depends on whether it is sent for the first time. */

@@ -7,6 +7,7 @@ import { bytesEqual, toHex } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asSessionId } from "../shared/ids.ts";
 import { silentLog } from "../shared/log.ts";
+import { hopsOf } from "./answer-progress.ts";
 import { AnsweredLogits } from "./answered-logits.ts";
 import type { GenerateEvent } from "./generate-event.ts";
 import type { HopLink } from "./hop-link.ts";
@@ -303,8 +304,7 @@ export class RouteSession {
   }
 
   #tellRerouted(): void {
-    const hops = this.route.map(({ peer, span }) => ({ peer, span, isSelf: peer === this.#deps.mesh.self, computeMs: 0 }));
-    const rerouted = this.#rerouted.take(hops, this.#deps.clock.now());
+    const rerouted = this.#rerouted.take(hopsOf(this.route, this.#deps.mesh.self), this.#deps.clock.now());
     if (rerouted) this.#onEvent(rerouted);
   }
 

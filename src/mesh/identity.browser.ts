@@ -1,5 +1,6 @@
 // A tab's key: kept in IndexedDB in numbered slots, so that two tabs of one profile never speak with the same identity.
 import { errorMessage } from "../shared/errors.ts";
+import { holdLock } from "./hold-lock.browser.ts";
 import { openSeedStore, SEED_BYTES, type SeedStore } from "./seed-store.browser.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -66,20 +67,3 @@ function ephemeral(why: string): Identity {
 }
 
 const freshSeed = (): Uint8Array => crypto.getRandomValues(new Uint8Array(SEED_BYTES));
-
-/** Holds a lock until the answered function is called; undefined where another tab holds it. */
-function holdLock(locks: Pick<LockManager, "request">, name: string): Promise<(() => void) | undefined> {
-  return new Promise((resolve, reject) => {
-    locks
-      .request(name, { ifAvailable: true }, (lock) => {
-        if (lock === null) {
-          resolve(undefined);
-          return undefined;
-        }
-        return new Promise<void>((release) => {
-          resolve(release);
-        });
-      })
-      .catch(reject);
-  });
-}

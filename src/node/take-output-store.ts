@@ -1,6 +1,7 @@
 // A place on disk for one span's long logs: numbered databases, each of which one worker of the profile holds at a time.
 import { openIdbOutputStore } from "../inference/idb-output-store.browser.ts";
 import type { OutputStore } from "../inference/output-store.ts";
+import { holdLock } from "../mesh/hold-lock.browser.ts";
 import { errorMessage } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 
@@ -18,22 +19,10 @@ export async function takeOutputStore(log: Log): Promise<OutputStore | undefined
   try {
     for (let slot = 0; slot < DEFAULTS.slots; slot++) {
       const name = `${DEFAULTS.name}-${slot}`;
-      if (await holdForGood(locks, name)) return await openIdbOutputStore(name);
+      if (await holdLock(locks, name)) return await openIdbOutputStore(name);
     }
   } catch (error) {
     log.info("long logs of outputs stay in memory", { error: errorMessage(error) }); // storage is blocked
   }
   return undefined;
-}
-
-/** Whether the lock was free; it is held until this thread ends. */
-function holdForGood(locks: LockManager, name: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    locks
-      .request(name, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        return lock === null ? undefined : new Promise<never>(() => {});
-      })
-      .catch(reject);
-  });
 }

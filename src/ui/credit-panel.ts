@@ -3,7 +3,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { CreditState } from "../node/handle.ts";
 import { escrowWords, formatCredits, formatMove, moveWords, pendingWords } from "./credit-words.ts";
 import type { NodeController } from "./node-controller.ts";
-import { base, fields, panel } from "./shared-styles.ts";
+import { base, fields, panel, tables } from "./shared-styles.ts";
 import { Watch } from "./watch.ts";
 
 export class CreditPanel extends LitElement {
@@ -11,6 +11,7 @@ export class CreditPanel extends LitElement {
     base,
     panel,
     fields,
+    tables,
     css`
       .panel {
         display: grid;
@@ -37,24 +38,9 @@ export class CreditPanel extends LitElement {
         font-variant-numeric: tabular-nums;
         overflow-wrap: anywhere;
       }
-      .scroll {
-        overflow-x: auto;
-      }
-      table {
-        width: 100%;
-        border-collapse: collapse;
-        font-size: 0.875rem;
-        font-variant-numeric: tabular-nums;
-      }
       th,
       td {
-        padding: 8px 14px 8px 0;
-        text-align: start;
         vertical-align: top;
-        border-bottom: 1px solid var(--edge);
-      }
-      thead th {
-        color: var(--soft);
       }
       .amount {
         text-align: end;

@@ -3,10 +3,13 @@ import fc from "fast-check";
 import * as ort from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
 import { tensorBytes } from "../../../src/engine/ort.ts";
-import { joinRows, splitRows } from "../../../src/engine/rows.ts";
 import { SpanRunner } from "../../../src/engine/span-runner.ts";
+import { joinRows, sliceRows } from "../../../src/protocol/boundary-rows.ts";
 import type { BoundaryTensor } from "../../../src/protocol/span-plan.ts";
 import { bundledSpan } from "../../support/bundled-model.ts";
+
+const splitRows = (bytes: Uint8Array, boundary: readonly BoundaryTensor[], count: number, before: number) =>
+  [sliceRows(boundary, bytes, count, 0, before), sliceRows(boundary, bytes, count, before, count)] as const;
 
 const tensor = fc.record({ name: fc.constant("x"), type: fc.constantFrom("float32", "float16"), width: fc.integer({ min: 1, max: 5 }) });
 

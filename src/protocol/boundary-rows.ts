@@ -1,0 +1,48 @@
+// Rows of a boundary's payload: its tensors lie one after the other, so the first rows of all are not the first bytes.
+import { concatBytes } from "../shared/bytes.ts";
+import type { BoundaryTensor } from "./span-plan.ts";
+
+/** Bytes of one position of a tensor. */
+export const rowBytes = ({ width, type }: BoundaryTensor): number => width * (type === "float16" ? 2 : 4);
+
+/** Of a payload of `count` positions those from `from` to `to`: tensors one after the other, row-major. */
+export function sliceRows(
+  boundary: readonly BoundaryTensor[],
+  payload: Uint8Array,
+  count: number,
+  from: number,
+  to: number,
+): Uint8Array<ArrayBuffer> {
+  const rows = boundary.map(rowBytes);
+  const out = new Uint8Array(rows.reduce((sum, bytes) => sum + bytes * (to - from), 0));
+  let read = 0;
+  let written = 0;
+  for (const bytes of rows) {
+    out.set(payload.subarray(read + bytes * from, read + bytes * to), written);
+    read += bytes * count;
+    written += bytes * (to - from);
+  }
+  return out;
+}
+
+/** One payload of two: `firstCount` rows, then `secondCount` rows. */
+export function joinRows(
+  boundary: readonly BoundaryTensor[],
+  firstCount: number,
+  first: Uint8Array<ArrayBuffer>,
+  secondCount: number,
+  second: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let [firstOffset, secondOffset] = [0, 0];
+  for (const tensor of boundary) {
+    const row = rowBytes(tensor);
+    parts.push(
+      first.subarray(firstOffset, firstOffset + firstCount * row),
+      second.subarray(secondOffset, secondOffset + secondCount * row),
+    );
+    firstOffset += firstCount * row;
+    secondOffset += secondCount * row;
+  }
+  return concatBytes(parts);
+}
