@@ -2,16 +2,15 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import type { RelayStatus } from "../../src/mesh/directory.ts";
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import type { Link } from "../../src/mesh/link.ts";
 import { RelayDirectory } from "../../src/mesh/relay-directory.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { errorCode } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { announcementOf, describeDirectoryContract, seen } from "./directory-contract.ts";
+import { echo, roundTrip, soon } from "./echo.ts";
 import { describeMeshContract } from "./mesh-contract.ts";
 
 const meshes: Libp2pMesh[] = [];
-const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 const freshSeed = (): Uint8Array => crypto.getRandomValues(new Uint8Array(32));
 
 function reached(mesh: Libp2pMesh, kind: RelayStatus["kind"]): Promise<void> {
@@ -33,20 +32,6 @@ async function join(address: () => string = () => inject("relayAddress"), seed =
 }
 
 const control = async (path: string): Promise<string> => (await fetch(`${inject("relayControl")}${path}`)).text();
-
-/** Answers every frame with itself. */
-function echo(mesh: Libp2pMesh, protocol: string): void {
-  mesh.handle(protocol, (link) => {
-    void (async () => {
-      for await (const frame of link.frames) await link.send(frame);
-    })().catch(() => undefined); // the other side went away, as tests do
-  });
-}
-
-async function roundTrip(link: Link, frame: Uint8Array): Promise<Uint8Array> {
-  await link.send(frame, soon());
-  return (await link.frames[Symbol.asyncIterator]().next()).value as Uint8Array;
-}
 
 let caller: Libp2pMesh;
 let callee: Libp2pMesh;

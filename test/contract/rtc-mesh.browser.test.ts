@@ -5,11 +5,11 @@ import type { Link } from "../../src/mesh/link.ts";
 import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
+import { echo, roundTrip, soon } from "./echo.ts";
 import { describeMeshContract } from "./mesh-contract.ts";
 
 const ECHO = "/manyhands/test-echo/1";
 const meshes: RtcMesh[] = [];
-const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
 interface Joined {
   readonly mesh: RtcMesh;
@@ -36,20 +36,6 @@ async function join(): Promise<Joined> {
   return { mesh, below };
 }
 
-/** Answers every frame with itself. */
-function echo(mesh: RtcMesh): void {
-  mesh.handle(ECHO, (link) => {
-    void (async () => {
-      for await (const frame of link.frames) await link.send(frame);
-    })().catch(() => undefined); // the other side went away, as tests do
-  });
-}
-
-async function roundTrip(link: Link, frame: Uint8Array): Promise<Uint8Array> {
-  await link.send(frame, soon());
-  return (await link.frames[Symbol.asyncIterator]().next()).value as Uint8Array;
-}
-
 let caller: Joined;
 let callee: Joined;
 beforeAll(async () => {
@@ -70,15 +56,15 @@ describeMeshContract("RtcMesh over data channels", () => ({
 
 test("both call each other at once, and both links work", async () => {
   const [a, b] = await Promise.all([join(), join()]);
-  echo(a.mesh);
-  echo(b.mesh);
+  echo(a.mesh, ECHO);
+  echo(b.mesh, ECHO);
   const links = await Promise.all([a.mesh.open(b.mesh.self, ECHO, soon()), b.mesh.open(a.mesh.self, ECHO, soon())]);
   for (const link of links) expect(await roundTrip(link, Uint8Array.of(5))).toEqual(Uint8Array.of(5));
 });
 
 test("links live on without libp2p, and new ones open over the connection that is there", async () => {
   const [a, b] = await Promise.all([join(), join()]);
-  echo(b.mesh);
+  echo(b.mesh, ECHO);
   const link = await a.mesh.open(b.mesh.self, ECHO, soon());
   expect(await roundTrip(link, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
   await a.below.stop();
@@ -92,7 +78,7 @@ test("a tab holds ten connections: an idle one makes room, and where none is idl
   const links: Link[] = [];
   for (let made = 0; made < 12; made++) {
     const { mesh } = await join();
-    echo(mesh);
+    echo(mesh, ECHO);
     const link = await center.mesh.open(mesh.self, ECHO, soon());
     expect(await roundTrip(link, Uint8Array.of(made))).toEqual(Uint8Array.of(made));
     if (made === 0) await link.close();

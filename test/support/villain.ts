@@ -1,5 +1,5 @@
 // A peer that breaks the protocol: a page with a real libp2p node, told by the test which bytes to send.
-import { build } from "vite";
+import { bundleForPage } from "../../tools/browser/bundle-page.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import type * as VillainPage from "./villain-page.ts";
 
@@ -11,19 +11,8 @@ export interface Villain {
 
 /** Makes a villain of a tab: the node's real code, bundled for it, without the page's manners. */
 export async function makeVillain({ page }: Tab, relayAddress: string): Promise<Villain> {
-  const built = await build({
-    configFile: false,
-    logLevel: "silent",
-    build: {
-      write: false,
-      minify: false,
-      lib: { entry: new URL("villain-page.ts", import.meta.url).pathname, formats: ["iife"], name: "villain" },
-    },
-  });
-  const [bundle] = Array.isArray(built) ? built : [built];
-  if (bundle === undefined || !("output" in bundle)) throw new Error("the villain was not bundled");
   // A script that is evaluated from outside is not held back by the page's content security policy.
-  await page.evaluate(`${bundle.output[0].code}; globalThis.villain = villain;`);
+  await page.evaluate(await bundleForPage(new URL("villain-page.ts", import.meta.url), "villain"));
   type Global = typeof globalThis & { readonly villain: typeof VillainPage };
   const peer = await page.evaluate((address) => (globalThis as Global).villain.join(address), relayAddress);
   return {

@@ -1,6 +1,6 @@
 // Two tabs with a link of this project's mesh between them, and a bare data channel beside it for comparison.
+import { bundleForPage } from "../browser/bundle-page.ts";
 import type { Browser, BrowserContext } from "playwright-core";
-import { build } from "vite";
 import type { Relay } from "../../relay/relay.ts";
 import { type Ping, RawChannel } from "../browser/raw-channel.ts";
 import { Tab } from "../browser/tabs.ts";
@@ -26,18 +26,7 @@ export class HopPair {
     relay: Relay,
     prepare?: (context: BrowserContext, name: string) => Promise<unknown>,
   ): Promise<HopPair> {
-    const built = await build({
-      configFile: false,
-      logLevel: "silent",
-      build: {
-        write: false,
-        minify: false,
-        lib: { entry: new URL("hop-page.ts", import.meta.url).pathname, formats: ["iife"], name: "hop" },
-      },
-    });
-    const [bundle] = Array.isArray(built) ? built : [built];
-    if (bundle === undefined || !("output" in bundle)) throw new Error("the bench's page was not bundled");
-    const code = `${bundle.output[0].code}; globalThis.hop = hop;`;
+    const code = await bundleForPage(new URL("hop-page.ts", import.meta.url), "hop");
     const open = (name: string): Promise<Tab> => Tab.open(browser, `${relay.url}healthz`, prepare && ((context) => prepare(context, name)));
     const tabs = [await open("hop-a"), await open("hop-b")] as const;
     // As pages are told it: the page's security policy allows no other name of this machine.
