@@ -59,7 +59,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.get("/api/swarm", () => {
     const { revision, peers } = options.swarm();
     const models = options.models.map(({ id, summary }) => ({ id, ...summary }));
-    return { name: config.name, revision, model: models[0], models, peers: peers.map(swarmPeer) };
+    return { name: config.name, revision, model: models[0], models, peers: peers.filter(({ model }) => model !== null).map(swarmPeer) };
   });
 
   await serveFiles(app, options);
@@ -101,7 +101,7 @@ export function relayAddress(host: string, protocol: string, peerId: string): re
   return [`${place}/tcp/${port}/${secure ? "tls/ws" : "ws"}/p2p/${peerId}`];
 }
 
-/** A peer as a page that has not joined shows it (`SwarmPeer` of the node's public face). */
+/** A peer that holds layers as a page that has not joined shows it (`SwarmPeer` of the node's public face). */
 function swarmPeer(record: SwarmFrame["peers"][number]): Readonly<Record<string, unknown>> {
   return {
     peer: record.peer,

@@ -67,6 +67,7 @@ class TabNode implements Node {
 
   async lend(on: boolean): Promise<void> {
     this.#lendWanted = on;
+    if (!on) this.#joined?.presence.takeTasks(false);
     await this.#lender?.stop();
     this.#lender = undefined;
     this.#lending = undefined;
@@ -78,7 +79,9 @@ class TabNode implements Node {
     try {
       const joined = await this.#join();
       // The switch may have been thrown again while this tab joined.
-      if (this.#lendWanted && !this.#lender) await this.#startLending(joined);
+      if (!this.#lendWanted || this.#lender) return;
+      joined.presence.takeTasks(true);
+      await this.#startLending(joined);
     } catch (error) {
       if (this.#lendWanted && !this.#life.signal.aborted) this.#store.update({ lend: { kind: "failed", problem: toProblem(error) } });
     }
@@ -151,7 +154,7 @@ class TabNode implements Node {
   }
 
   async #startLending(joined: Joined): Promise<void> {
-    const { mesh, directory, desk, startSpan } = joined;
+    const { mesh, presence, desk, startSpan } = joined;
     const wish = this.#lendModel;
     const pick = await this.#choose(joined, wish, (peers) => pickToLend(joined.offers, peers, wish), this.#life.signal);
     const { model } = await joined.models.open(pick?.model, this.#life.signal);
@@ -170,7 +173,7 @@ class TabNode implements Node {
       self: mesh.self,
       host: this.#config.host,
       model,
-      directory,
+      directory: presence,
       desk,
       startSpan,
       clock: systemClock,

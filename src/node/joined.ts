@@ -14,6 +14,7 @@ import type { NodeConfig } from "./config.ts";
 import { CreditDesk } from "./credit-desk.ts";
 import type { BackendChoice, CreditState, FolderHandle, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
+import { Presence } from "./presence.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { startWorkerSpan } from "./span-client.ts";
 import { SpanDesk } from "./span-desk.ts";
@@ -22,6 +23,8 @@ import type { StartSpan } from "./span-host.ts";
 export interface Joined {
   readonly mesh: Mesh;
   readonly directory: Directory;
+  /** What this tab announces. */
+  readonly presence: Presence;
   /** The operator's list, the best first. */
   readonly offers: readonly ModelOffer[];
   readonly models: ModelDesk;
@@ -103,6 +106,7 @@ export async function join(
   return {
     mesh,
     directory,
+    presence: new Presence(directory, config.host),
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
     desk,

@@ -1,5 +1,4 @@
 // Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
-import type { Directory } from "../mesh/directory.ts";
 import { isBetterRowInvariant, type SplitSpan } from "../protocol/span-plan.ts";
 import { isCovered } from "../route/coverage.ts";
 import { mayRelease, planPlacement } from "../route/plan-placement.ts";
@@ -10,6 +9,7 @@ import { type ModelId, type PeerId, sameSpan, type Span } from "../shared/ids.ts
 import type { LoadProgress } from "../shared/progress.ts";
 import type { BackendChoice, HostKind, LendState } from "./handle.ts";
 import { announcementOf, isStillNeeded, placementPeers, roomFor } from "./lender-facts.ts";
+import type { Announcer } from "./presence.ts";
 import { toProblem } from "./problem.ts";
 import type { SpanDesk } from "./span-desk.ts";
 import type { SpanHost, StartSpan } from "./span-host.ts";
@@ -49,7 +49,7 @@ export interface LenderDeps {
   readonly self: PeerId;
   readonly host: HostKind;
   readonly model: SpanLoader;
-  readonly directory: Directory;
+  readonly directory: Announcer;
   readonly desk: SpanDesk;
   readonly startSpan: StartSpan;
   readonly clock: Clock;

@@ -14,7 +14,8 @@ const Span = v.pipe(
 
 /** What a peer says of itself. */
 export const PeerAnnouncement = v.strictObject({
-  model: modelId,
+  /** Null where the peer holds no layers of any model and takes tasks alone. */
+  model: v.nullable(modelId),
   /** The span that the peer means to hold: what others plan around. Null while it has not chosen. */
   target: v.nullable(Span),
   /** The spans that it answers for now: none while it loads, two for a moment when it moves. */
@@ -38,6 +39,8 @@ export const PeerAnnouncement = v.strictObject({
   neighbours: v.optional(
     v.pipe(v.array(v.strictObject({ peer: peerId, rttMs: v.pipe(v.number(), v.finite(), v.minValue(0)) })), v.maxLength(LIMITS.neighbours)),
   ),
+  /** Whether it takes tasks over PROTOCOLS.task; left out: no. */
+  tasks: v.optional(v.boolean()),
 });
 export type PeerAnnouncement = v.InferOutput<typeof PeerAnnouncement>;
 

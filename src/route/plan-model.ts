@@ -14,7 +14,8 @@ export interface ModelChoice {
 
 /** A peer as choosing needs it. */
 export interface ModelPeer {
-  readonly model: ModelId;
+  /** Null where it holds layers of none. */
+  readonly model: ModelId | null;
   readonly serving: readonly Span[];
   /** The span that the peer means to hold; null while it has not chosen. */
   readonly target: Span | null;

@@ -87,7 +87,7 @@ test("prompts go to what the swarm serves, or to what the person chose; lenders 
 }) => {
   const { folder: model, id } = await makeTalkingModel(folder);
   const relay = await startRelay({ models: [model] });
-  const served = (): readonly string[] => relay.directory.swarm.peers.map((peer) => peer.model);
+  const served = (): readonly (string | null)[] => relay.directory.swarm.peers.map((peer) => peer.model);
   const lender = await openTab(relay.url);
   await lender.page.getByTestId("lend-start").click();
   const other = await lender.page.getByTestId("model").filter({ hasText: "tales-2m" }).getAttribute("data-model");

@@ -41,7 +41,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
   const peers = relay.directory.swarm.peers;
   const target = peers.find((peer) => peer.serving[0]?.start === 0);
   const next = peers.find((peer) => peer.serving[0]?.start === 4);
-  if (target === undefined || next === undefined) throw new Error("the swarm is not split");
+  if (target === undefined || target.model === null || next === undefined) throw new Error("the swarm is not split");
   const protocol = sessionProtocol(target.model, { start: 0, end: 4 });
   const open = (session: string): Uint8Array =>
     encodeLinkFrame(

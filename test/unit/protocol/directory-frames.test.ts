@@ -15,7 +15,9 @@ const full: PeerAnnouncement = {
   freeCacheBytes: 240 * 1024 * 1024,
   determinismClass: "c".repeat(80),
   neighbours,
+  tasks: true,
 };
+const withoutLayers: PeerAnnouncement = { ...announcementOf(0, 4), model: null, target: null, serving: [], tasks: true };
 const codeOf = (announcement: unknown): unknown => {
   try {
     readDirectoryRequest({ kind: "announce", announcement });
@@ -27,7 +29,7 @@ const codeOf = (announcement: unknown): unknown => {
 
 describe("an announcement", () => {
   it("is read with and without what the peer may leave out", () => {
-    for (const announcement of [announcementOf(0, 4), full])
+    for (const announcement of [announcementOf(0, 4), full, withoutLayers])
       expect(readDirectoryRequest({ kind: "announce", announcement })).toEqual({ kind: "announce", announcement });
   });
 
@@ -39,6 +41,7 @@ describe("an announcement", () => {
     ["too many neighbours", { neighbours: [...neighbours, { peer: nameOf(99), rttMs: 1 }] }],
     ["a way back in time", { neighbours: [{ peer: nameOf(1), rttMs: -1 }] }],
     ["an endless way", { neighbours: [{ peer: nameOf(1), rttMs: Number.POSITIVE_INFINITY }] }],
+    ["tasks that are neither taken nor not", { tasks: "some" }],
     ["an unknown field", { trusted: true }],
   ])("with %s is refused", (_, extra) => {
     expect(codeOf({ ...full, ...extra })).toBe("FRAME_MALFORMED");
