@@ -1,39 +1,31 @@
-// The requester's side: keeps the queue, lends tasks to volunteers, checks what comes back, and settles each task exactly once.
+// The requester's side: takes tasks, has them lent, checks what comes back, and settles each exactly once.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { commitment, encodeTask, type RefusalReason, type Task, type TaskClaim, taskId } from "../protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
-import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { DispatcherEvents } from "./dispatcher-events.ts";
+import { Lending, type LendingDeps } from "./lending.ts";
 import type { LentPeer } from "./lent-peer.ts";
-import type { Standings } from "./standings.ts";
 import type { Bytes } from "./task-kind.ts";
-import { TaskQueue } from "./task-queue.ts";
 import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at leases and deadlines. */
   tickMs: 250,
-  /** Tasks that are looked at for one volunteer: those before may all be ones that it had. */
-  look: 2048,
   /** Reports of a fault after which a task fails: the second is another peer's, or the only one's again. */
   faults: 2,
+  /**
+   * Peers that were lost, or said nothing more, while they computed a task, after which it fails: four by chance are rare where
+   * a task takes a tenth of the time for which a tab is open (1 in 10,000), and each further one may be a tab that it kills.
+   */
+  lostWith: 4,
   /** Milliseconds for which a volunteer that is busy is left alone. */
   busyMs: 500,
-  /** Refusals and losses after which a task waits before it is lent again: longer each time, to the longest. */
-  quickRetries: 3,
-  retryMs: 250,
-  retryMostMs: 8_000,
 });
 
-export interface DispatcherDeps {
-  readonly clock: Clock;
-  /** In [0, 1): who is checked, and jitter. */
-  readonly random: () => number;
-  readonly standings: Standings;
-}
+export type DispatcherDeps = LendingDeps;
 
 export interface SubmitOptions {
   /** Higher goes first; 0 is usual. */
@@ -49,15 +41,12 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   readonly #deps: DispatcherDeps;
   readonly #emitter = new Emitter<DispatcherEvents>();
   readonly #records = new Map<TaskId, TaskRecord>();
-  /** Tasks that nobody has, and those that need a second opinion. */
-  readonly #fresh = new TaskQueue<TaskRecord>();
-  readonly #begun = new TaskQueue<TaskRecord>();
-  readonly #peers = new Map<PeerId, LentPeer>();
+  readonly #lending: Lending;
   #orders = 0;
-  #leases = 0;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
+    this.#lending = new Lending(deps);
   }
 
   on<Name extends keyof DispatcherEvents>(name: Name, listener: (payload: DispatcherEvents[Name]) => void): () => void {
@@ -94,7 +83,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       () => signal.removeEventListener("abort", onAbort),
     );
     this.#records.set(id, record);
-    this.#enqueue(record);
+    this.#lending.enqueue(record);
     this.lend();
     return record.settled.promise;
   }
@@ -111,16 +100,18 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     }
   }
 
-  /** A volunteer has come, or offers something else. */
+  /** A volunteer has come, or offers something else. Where it starts nothing now, what waits there goes to others. */
   offered(peer: LentPeer): void {
-    this.#peers.set(peer.peer, peer);
+    if (peer.slots === 0) for (const lease of peer.waiting) this.#cancel(peer, lease, false);
+    this.#lending.come(peer);
     this.lend();
   }
 
   /** A volunteer is gone: what it held goes to others. */
   lost(peer: LentPeer): void {
-    if (this.#peers.get(peer.peer) === peer) this.#peers.delete(peer.peer);
-    for (const lease of [...peer.leases.values()]) this.#takeBack(peer, lease);
+    this.#lending.go(peer);
+    const computed = new Set(peer.computed);
+    for (const lease of [...peer.leases.values()]) this.#takeBack(peer, lease, computed.has(lease));
     this.lend();
   }
 
@@ -146,10 +137,10 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     const nowMs = this.#deps.clock.now();
     peer.movedMs = nowMs;
     const hash = sha256(output);
-    this.#end(peer, lease);
+    this.#lending.end(peer, lease);
     if (!bytesEqual(commitment(salt, peer.peer, record.id, hash), lease.commit) || output.byteLength > record.task.limits.outputBytes) {
       this.#caught(peer.peer, record);
-      this.#enqueue(record);
+      this.#lending.enqueue(record);
       return;
     }
     const digest = toHex(hash);
@@ -163,7 +154,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     if (lease === undefined) return; // late
     const { record } = lease;
     const nowMs = this.#deps.clock.now();
-    this.#end(peer, lease);
+    this.#lending.end(peer, lease);
     if (reason === "fault") record.faults.push({ peer: peer.peer, message });
     else if (reason === "unknown-kind") peer.notTaking(record.task.kind, record.task.version);
     else if (reason === "busy") peer.pausedUntilMs = nowMs + DEFAULTS.busyMs * (0.5 + this.#deps.random());
@@ -173,99 +164,20 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       return;
     }
     // The only one that takes this kind may try once more.
-    const others = [...this.#peers.values()].filter(
-      (other) => !record.tried.has(other.peer) && other.takes(record.task.kind, record.task.version),
-    );
-    if (reason === "fault" && others.length === 0) record.tried.delete(peer.peer);
-    this.#retry(record);
+    if (reason === "fault" && !this.#lending.hasOthersFor(record)) record.tried.delete(peer.peer);
+    this.#lending.retry(record);
   }
 
-  #enqueue(record: TaskRecord): void {
-    if (record.isQueued || record.missing === 0) return;
-    record.isQueued = true;
-    (record.replicas === 0 ? this.#fresh : this.#begun).push(record);
-  }
-
-  /** Again, at once or after a pause that grows with what went wrong. */
-  #retry(record: TaskRecord): void {
-    const tries = ++record.losses - DEFAULTS.quickRetries;
-    if (tries <= 0) {
-      this.#enqueue(record);
-      return;
-    }
-    const ms = Math.min(DEFAULTS.retryMostMs, DEFAULTS.retryMs * 2 ** tries) * (0.5 + this.#deps.random());
-    this.#deps.clock.sleep(ms).then(
-      () => {
-        this.#enqueue(record);
-        this.lend();
-      },
-      () => {}, // nobody aborts it
-    );
-  }
-
-  /**
-   * Gives volunteers what they have room for, the least busy first, and sends what was queued for them. To be called after a
-   * frame was read.
-   */
+  /** Has lent what there is room for, and sends what was queued. To be called after a frame was read. */
   lend(): void {
-    const nowMs = this.#deps.clock.now();
-    if (this.#fresh.size + this.#begun.size > 0) {
-      const free = [...this.#peers.values()].filter((peer) => peer.room(nowMs) > 0).toSorted((a, b) => a.load - b.load);
-      for (const peer of free) this.#lendTo(peer, this.#begun, nowMs);
-      for (const peer of free) if (peer.mayStart) this.#lendTo(peer, this.#fresh, nowMs);
-      for (const peer of free) this.#lendTo(peer, this.#begun, nowMs); // second opinions of what was just lent
-    }
-    for (const { sender } of this.#peers.values()) sender.flush();
-  }
-
-  #lendTo(peer: LentPeer, queue: TaskQueue<TaskRecord>, nowMs: number): void {
-    const taken = queue.takeSome(this.#shareOf(peer, queue, nowMs), DEFAULTS.look, (record) => {
-      if (record.missing === 0) {
-        record.isQueued = false;
-        return "drop";
-      }
-      return !record.tried.has(peer.peer) && peer.takes(record.task.kind, record.task.version) ? "take" : "leave";
-    });
-    for (const record of taken) {
-      record.isQueued = false;
-      const { kind } = record.task;
-      if (this.#deps.standings.wantsCheck(peer.peer, kind, this.#deps.clock.now(), this.#deps.random())) record.check();
-      this.#give(peer, record, nowMs);
-      this.#enqueue(record);
-    }
-  }
-
-  /** No more than an even share of what waits: the last tasks go to all, not to the first. */
-  #shareOf(peer: LentPeer, queue: TaskQueue<TaskRecord>, nowMs: number): number {
-    const slots = [...this.#peers.values()].reduce((sum, each) => sum + each.slots, 0);
-    const share = Math.ceil((queue.size * peer.slots) / Math.max(1, slots));
-    return Math.min(peer.room(nowMs), Math.max(share, 1));
-  }
-
-  #give(peer: LentPeer, record: TaskRecord, nowMs: number): void {
-    const lease: Lease = {
-      number: this.#leases++,
-      peer: peer.peer,
-      record,
-      replica: record.replicas++,
-      lentMs: nowMs,
-      upMs: undefined,
-      movedMs: nowMs,
-      step: 0,
-      commit: undefined,
-      revealedMs: undefined,
-    };
-    record.tried.add(peer.peer);
-    record.leases.add(lease);
-    peer.add(lease);
-    peer.sender.queue({ kind: "lend", leases: [{ lease: lease.number, sizeBytes: record.bytes.byteLength }] }, [record.bytes]);
+    this.#lending.lend();
   }
 
   #reveal(record: TaskRecord): void {
     for (const lease of record.toReveal()) {
       lease.revealedMs = this.#deps.clock.now();
       const reveals = [{ lease: lease.number, replica: lease.replica, units: record.units }];
-      this.#peers.get(lease.peer)?.sender.queue({ kind: "reveal", reveals });
+      this.#lending.peer(lease.peer)?.sender.queue({ kind: "reveal", reveals });
     }
   }
 
@@ -276,7 +188,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       this.#fail(record, new ManyhandsError("TASK_FAILED", "no two peers agree on the result"));
     } else if (judgement.kind === "ask") {
       record.wanted += judgement.more;
-      this.#enqueue(record);
+      this.#lending.enqueue(record);
     } else {
       const settled = record.settlement(judgement);
       this.#close(record);
@@ -306,7 +218,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       other.reopen();
       this.#records.set(other.id, other);
       this.#emitter.emit("task:reopened", { id: other.id, peer });
-      this.#enqueue(other);
+      this.#lending.enqueue(other);
     }
   }
 
@@ -322,33 +234,32 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   #close(record: TaskRecord): void {
     record.state = "over";
     this.#records.delete(record.id);
-    for (const lease of [...record.leases]) {
-      const peer = this.#peers.get(lease.peer);
-      record.leases.delete(lease);
-      peer?.remove(lease);
-      peer?.sender.queue({ kind: "cancel", leases: [lease.number] });
-    }
+    this.#lending.cancel(record);
   }
 
-  #end(peer: LentPeer, lease: Lease): void {
-    peer.remove(lease);
-    lease.record.leases.delete(lease);
+  /** `isSuspect`: the task was being computed, so it may be what the peer was lost by. */
+  #takeBack(peer: LentPeer, lease: Lease, isSuspect: boolean): void {
+    const { record } = lease;
+    this.#lending.end(peer, lease);
+    record.tried.delete(peer.peer); // it gave no result: it may come back and try again
+    if (record.state === "over") return;
+    if (isSuspect) record.lostWith.add(peer.peer);
+    if (record.lostWith.size < DEFAULTS.lostWith) this.#lending.retry(record);
+    else this.#fail(record, new ManyhandsError("TASK_FAILED", `${record.lostWith.size} peers were lost while they computed it`));
   }
 
-  #takeBack(peer: LentPeer, lease: Lease): void {
-    this.#end(peer, lease);
-    lease.record.tried.delete(peer.peer); // it gave no result: it may come back and try again
-    if (lease.record.state === "open") this.#retry(lease.record);
+  #cancel(peer: LentPeer, lease: Lease, isSuspect: boolean): void {
+    this.#takeBack(peer, lease, isSuspect);
+    peer.sender.queue({ kind: "cancel", leases: [lease.number] });
   }
 
   #tick(): void {
     const nowMs = this.#deps.clock.now();
     for (const record of [...this.#records.values()])
       if (record.deadlineMs <= nowMs) this.#fail(record, new ManyhandsError("TIMEOUT", "the task's deadline has passed"));
-    for (const peer of [...this.#peers.values()]) {
+    for (const peer of this.#lending.peers) {
       for (const lease of peer.overdue(nowMs)) {
-        this.#takeBack(peer, lease);
-        peer.sender.queue({ kind: "cancel", leases: [lease.number] });
+        this.#cancel(peer, lease, lease.commit === undefined && peer.slots > 0);
       }
     }
     this.lend();

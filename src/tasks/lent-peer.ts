@@ -10,8 +10,13 @@ export const DEFAULTS = Object.freeze({
   most: 256,
   /** Computed results that wait there for a second opinion; past it a volunteer only gives second opinions. */
   held: 512,
-  /** Milliseconds without progress after which a lease is over; a volunteer tells of progress each second. */
+  /**
+   * Milliseconds without progress after which a lease is over, where the task may not be silent for longer; a volunteer tells
+   * of progress each second.
+   */
   leaseMs: 8_000,
+  /** Milliseconds that a volunteer's word about a silent task may take to come. */
+  noticeMs: 2_000,
   /** Share of a new measurement in the mean. */
   smoothing: 0.2,
 });
@@ -22,6 +27,8 @@ export class LentPeer {
   /** In the order in which they were lent. */
   readonly leases = new Map<number, Lease>();
   slots = 0;
+  /** The last offer of any: what runs there goes on when nothing more is taken. */
+  #slotsHad = 0;
   #kinds = new Set<string>();
   #computing = 0;
   #meanMs: number | undefined;
@@ -40,6 +47,7 @@ export class LentPeer {
   offers(kinds: readonly { readonly kind: string; readonly version: number }[], slots: number): void {
     this.#kinds = new Set(kinds.map(({ kind, version }) => `${kind} ${version}`));
     this.slots = slots;
+    if (slots > 0) this.#slotsHad = slots;
   }
 
   takes(kind: string, version: number): boolean {
@@ -86,28 +94,41 @@ export class LentPeer {
     this.movedMs = nowMs;
   }
 
-  /** Leases that are over for want of progress. All of them where the peer gives no sign at all. */
-  overdue(nowMs: number): readonly Lease[] {
-    const over: Lease[] = [];
-    let up = 0;
+  /** Those that it computes now, as far as the requester can tell: it takes them in the order in which they were lent. */
+  get computed(): readonly Lease[] {
+    const up: Lease[] = [];
     for (const lease of this.leases.values()) {
-      if (lease.commit !== undefined) {
-        if (lease.revealedMs !== undefined && nowMs - lease.revealedMs > DEFAULTS.leaseMs) over.push(lease);
-        continue;
-      }
-      if (up++ >= this.slots) continue;
+      if (up.length >= this.#slotsHad) break;
+      if (lease.commit === undefined) up.push(lease);
+    }
+    return up;
+  }
+
+  /** Those that wait there behind the ones that it computes. */
+  get waiting(): readonly Lease[] {
+    const computed = new Set(this.computed);
+    return [...this.leases.values()].filter((lease) => lease.commit === undefined && !computed.has(lease));
+  }
+
+  /** Leases that are over for want of progress. */
+  overdue(nowMs: number): readonly Lease[] {
+    const over = [...this.leases.values()].filter(({ revealedMs }) => revealedMs !== undefined && nowMs - revealedMs > DEFAULTS.leaseMs);
+    for (const lease of this.computed) {
       if (lease.upMs === undefined) {
         lease.upMs = nowMs;
         lease.movedMs = nowMs;
       }
-      if (nowMs - lease.movedMs > DEFAULTS.leaseMs || nowMs - lease.upMs > lease.record.task.limits.runMs + DEFAULTS.leaseMs)
+      if (nowMs - lease.movedMs > patience(lease) || nowMs - lease.upMs > lease.record.task.limits.runMs + DEFAULTS.leaseMs)
         over.push(lease);
     }
     return over;
   }
 
-  /** Holds work and has given no sign of anything for a whole lease. */
+  /** Holds work and has given no sign of anything for the longest lease of what it computes. */
   isSilent(nowMs: number): boolean {
-    return this.#computing > 0 && nowMs - this.movedMs > DEFAULTS.leaseMs;
+    return this.#computing > 0 && nowMs - this.movedMs > Math.max(DEFAULTS.leaseMs, ...this.computed.map(patience));
   }
 }
+
+/** Milliseconds for which a lease waits for progress: a task that may be silent for longer is ended by its volunteer, not here. */
+const patience = ({ record }: Lease): number => Math.max(DEFAULTS.leaseMs, record.task.limits.silentMs + DEFAULTS.noticeMs);

@@ -55,6 +55,8 @@ export class TaskRecord implements Urgency {
   readonly outputs = new Map<string, Bytes>();
   /** Who has it, had it, or gave a result: nobody votes twice. */
   readonly tried = new Set<PeerId>();
+  /** Who was lost while it computed it. */
+  readonly lostWith = new Set<PeerId>();
   readonly faults: { readonly peer: PeerId; readonly message: string }[] = [];
   /** Whether one result is not enough; decided by the standing of whoever gets it. */
   isChecked = false;

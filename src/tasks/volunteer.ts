@@ -257,7 +257,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
   }
 
   #drop(held: Held): void {
-    held.stop.abort(new ManyhandsError("PEER_LOST", "nobody wants this task any more"));
+    if (held.done === undefined) held.stop.abort(new ManyhandsError("PEER_LOST", "nobody wants this task any more"));
     if (held.owner.held.delete(held.lease)) held.owner.bytes -= held.bytes;
     if (!held.isRunning) this.#line = this.#line.filter((other) => other !== held);
   }

@@ -7,6 +7,9 @@ import { ManyhandsError } from "../shared/errors.ts";
 import type { TaskRunner } from "./local-runner.ts";
 import type { Bytes } from "./task-kind.ts";
 
+/** For a watch that is not needed any more; one for all, since a stack for each of a thousand small tasks costs more than they do. */
+const OVER = new ManyhandsError("TASK_FAILED", "the task is over");
+
 export interface WatchOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -43,7 +46,7 @@ export async function watchTask(runner: TaskRunner, task: Task, { clock, signal,
     return await abortable(runner.run(task, { signal: stop.signal, progress }), stop.signal);
   } finally {
     signal.removeEventListener("abort", onAbort);
-    stop.abort(new ManyhandsError("TASK_FAILED", "the task is over"));
+    stop.abort(OVER);
     await watching;
   }
 }

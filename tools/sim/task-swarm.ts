@@ -23,6 +23,8 @@ export interface TimedPeer {
   readonly twist?: (task: Task, right: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   readonly fails?: (task: Task) => boolean;
   readonly isSilent?: boolean;
+  /** Milliseconds of computing without a sign of progress. */
+  readonly steady?: number;
   readonly slots?: number;
   readonly kinds?: readonly string[];
 }
@@ -71,6 +73,7 @@ export class TaskSwarm {
       kinds: (peer.kinds ?? ["timed"]).map((kind) => ({ name: kind, version: 1 })),
       run: async (task, { signal, progress }) => {
         progress();
+        if (peer.steady !== undefined) await this.clock.sleep(peer.steady, signal);
         let left = peer.isSilent === true ? 1e12 : (peer.ms?.(task) ?? 100);
         while (left > 0) {
           const step = peer.isSilent === true ? left : Math.min(left, 500);
