@@ -3,13 +3,14 @@ import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
 import type { RelayStatus } from "../mesh/directory.ts";
 import { createSampler } from "../model/sampler.ts";
-import { type ModelPick, pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
+import { pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
 import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { RetryPause } from "../shared/retry-pause.ts";
+import { chooseModel, fitsHere } from "./choose-model.ts";
 import { readConfig } from "./config.ts";
 import { findDetour, findRoute } from "./find-route.ts";
 import type { AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
@@ -23,8 +24,6 @@ import { viewSwarm } from "./swarm-view.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds for which a prompt waits for a relay that does not answer. */
   askPatienceMs: 12_000,
-  /** Milliseconds to wait for the relay to tell who is there before a model is chosen without knowing. */
-  swarmMs: 3_000,
 });
 
 const consoleLog: Log = {
@@ -67,7 +66,7 @@ class TabNode implements Node {
 
   async lend(on: boolean): Promise<void> {
     this.#lendWanted = on;
-    if (!on) this.#joined?.presence.takeTasks(false);
+    if (!on) this.#joined?.tasks.lend(false);
     await this.#lender?.stop();
     this.#lender = undefined;
     this.#lending = undefined;
@@ -80,9 +79,10 @@ class TabNode implements Node {
       const joined = await this.#join();
       // The switch may have been thrown again while this tab joined.
       if (!this.#lendWanted || this.#lender) return;
-      joined.presence.takeTasks(true);
+      joined.tasks.lend(true);
       await this.#startLending(joined);
     } catch (error) {
+      this.#joined?.tasks.lend(false);
       if (this.#lendWanted && !this.#life.signal.aborted) this.#store.update({ lend: { kind: "failed", problem: toProblem(error) } });
     }
   }
@@ -119,7 +119,10 @@ class TabNode implements Node {
     yield { kind: "waiting", message: this.#joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
     const joined = await this.#joinForPrompt(until);
     const { mesh, directory } = joined;
-    const pick = await this.#choose(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), until);
+    const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {
+      clock: systemClock,
+      signal: until,
+    });
     const offer = joined.offers.find((offered) => offered.id === pick?.model);
     if (pick && offer) yield { kind: "chosen", model: offer, reason: pick.reason };
     const { model, solo } = await joined.models.open(pick?.model, until);
@@ -156,14 +159,20 @@ class TabNode implements Node {
   async #startLending(joined: Joined): Promise<void> {
     const { mesh, presence, desk, startSpan } = joined;
     const wish = this.#lendModel;
-    const pick = await this.#choose(joined, wish, (peers) => pickToLend(joined.offers, peers, wish), this.#life.signal);
-    const { model } = await joined.models.open(pick?.model, this.#life.signal);
+    const { signal } = this.#life;
+    const pick = await chooseModel(joined, wish, (peers) => pickToLend(joined.offers, peers, wish), { clock: systemClock, signal });
+    const opened = pick && (await joined.models.open(pick.model, signal));
     // The switch may have been thrown again, or another model wished for, while this one was opened.
     if (!this.#lendWanted || this.#lender) return;
     if (this.#lendModel !== wish) {
       await this.#startLending(joined);
       return;
     }
+    if (!opened || !fitsHere(opened.model)) {
+      this.#store.update({ lend: { kind: "tasks-only", why: opened ? "no-room" : "no-model" } });
+      return;
+    }
+    const { model } = opened;
     // Lending was agreed to: weights are worth keeping when the browser wants room. It may say no, and nothing depends on it.
     // `storage` is missing in insecure contexts, whatever the type says.
     void (navigator as Partial<Navigator>).storage?.persist?.().catch(() => false);
@@ -178,26 +187,13 @@ class TabNode implements Node {
       startSpan,
       clock: systemClock,
       settings: () => ({ share: this.state.share, backend: this.state.backendChoice }),
-      onState: (lend) => this.#store.update({ lend }),
+      onState: (lend) => {
+        if (lend.kind === "failed") joined.tasks.lend(false);
+        this.#store.update({ lend });
+      },
       onNotice: (sentence) => this.#store.notice(sentence),
     });
     this.#lender.start();
-  }
-
-  /** Chooses a model by what the swarm does; where there is a choice and no wish, the relay gets a moment to tell. */
-  async #choose(
-    { directory, offers }: Joined,
-    wish: ModelId | undefined,
-    pick: (peers: Joined["directory"]["swarm"]["peers"]) => ModelPick | undefined,
-    signal: AbortSignal,
-  ): Promise<ModelPick | undefined> {
-    if (offers.length > 1 && wish === undefined && directory.swarm.revision < 0) {
-      const told = new AbortController();
-      const stop = directory.on("swarm:changed", () => told.abort());
-      await systemClock.sleep(DEFAULTS.swarmMs, AbortSignal.any([signal, told.signal])).catch(() => signal.throwIfAborted());
-      stop();
-    }
-    return pick(directory.swarm.peers);
   }
 
   /** From now on the picture is that of `model`. */
@@ -243,6 +239,8 @@ class TabNode implements Node {
         keepBytes: () => this.state.keepBytes,
         folderOf: (model) => this.#folders.get(model),
         onNotice: (sentence) => this.#store.notice(sentence),
+        share: () => this.state.share,
+        onLentTasks: (lentTasks) => this.#store.update({ lentTasks }, "counts"),
         onCredit: (credit) => this.#store.update({ credit }, "counts"),
       },
       signal,

@@ -41,6 +41,8 @@ export type LendState =
   /** Bytes are here; the runtime builds the span and tests itself. */
   | { readonly kind: "preparing"; readonly span: Span }
   | { readonly kind: "serving"; readonly span: Span; readonly backend: Backend; readonly moving: LoadProgress | undefined }
+  /** No layers are held here, tasks are taken: the relay offers no model, or this device has no room for a layer of it. */
+  | { readonly kind: "tasks-only"; readonly why: "no-model" | "no-room" }
   | { readonly kind: "failed"; readonly problem: Problem };
 
 export interface RelayState {
@@ -73,6 +75,17 @@ export interface ServedCounts {
   readonly refusedFrames: number;
 }
 
+/** What this tab does with tasks of others. */
+export interface LentTasks {
+  /** Whether they are taken now. */
+  readonly isOn: boolean;
+  /** Computed here now, this tab's own among them. */
+  readonly running: number;
+  /** Computed for others since the page was opened, and handed back or failed. */
+  readonly done: number;
+  readonly refused: number;
+}
+
 export interface NodeState {
   readonly self: PeerId | undefined;
   readonly relay: RelayState;
@@ -92,6 +105,7 @@ export interface NodeState {
   /** Layers that nobody serves now, as spans. */
   readonly gaps: readonly Span[];
   readonly served: ServedCounts;
+  readonly lentTasks: LentTasks;
   /** This tab's account at the relay; undefined until joined. */
   readonly credit: CreditState | undefined;
   /** Things a person should know while all goes on: storage blocked, WebGPU refused by its self-test, … */

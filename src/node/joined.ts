@@ -12,13 +12,16 @@ import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { NodeConfig } from "./config.ts";
 import { CreditDesk } from "./credit-desk.ts";
-import type { BackendChoice, CreditState, FolderHandle, ModelOffer } from "./handle.ts";
+import type { BackendChoice, CreditState, FolderHandle, LentTasks, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
 import { Presence } from "./presence.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { startWorkerSpan } from "./span-client.ts";
 import { SpanDesk } from "./span-desk.ts";
 import type { StartSpan } from "./span-host.ts";
+import { tabTaskRunner } from "./tab-task-runner.ts";
+import { TaskLending } from "./task-lending.ts";
+import { TaskTiles } from "./task-tiles.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
@@ -33,6 +36,10 @@ export interface Joined {
   readonly sessionShelf: SessionShelf;
   readonly startSpan: StartSpan;
   readonly credit: CreditDesk;
+  /** Tasks that this tab computes. */
+  readonly tasks: TaskLending;
+  /** Their tiles, and those of its own tasks. */
+  readonly taskTiles: TaskTiles;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -48,11 +55,14 @@ export interface JoinOptions {
   readonly folderOf: (model: ModelId) => FolderHandle | undefined;
   readonly onNotice: (sentence: string) => void;
   readonly onCredit: (credit: CreditState) => void;
+  /** Share of compute that is lent, 0.1 to 1. */
+  readonly share: () => number;
+  readonly onLentTasks: (lent: LentTasks) => void;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { config, bootstrap, log, backend, keepBytes, folderOf, onNotice, onCredit }: JoinOptions,
+  { config, bootstrap, log, backend, keepBytes, folderOf, share, onNotice, onCredit, onLentTasks }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
   const clock = systemClock;
@@ -103,18 +113,33 @@ export async function join(
     log,
     onState: onCredit,
   });
+  const presence = new Presence(directory, config.host);
+  const taskTiles = new TaskTiles({
+    self: mesh.self,
+    directory,
+    models: models.shelf,
+    share: (shelf) => models.share(shelf),
+    random: Math.random,
+  });
+  const sandboxPage = typeof document === "undefined" ? undefined : new URL("/sandbox.html", document.baseURI).href;
+  const runner = tabTaskRunner({ fetchTile: taskTiles.fetch, clock }, sandboxPage);
+  const tasks = new TaskLending({ mesh, presence, desk, runner, clock, share, log, onState: onLentTasks });
   return {
     mesh,
     directory,
-    presence: new Presence(directory, config.host),
+    presence,
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
     desk,
     sessionShelf,
     startSpan,
     credit,
+    tasks,
+    taskTiles,
     vanish: () => rtc.vanish(),
     stop: async () => {
+      tasks.stop();
+      runner.stop();
       await credit.stop();
       await directory.stop();
       await sessionShelf.stop();

@@ -117,7 +117,7 @@ export class ModelDesk {
       model: model.id,
       directory,
       shelf: model.bytes.shelf,
-      exchange: (shelf) => this.#share(shelf),
+      exchange: (shelf) => this.share(shelf),
     });
     model.bytes.usePeers(peers);
     const folder = this.#deps.folderOf(model.id);
@@ -132,8 +132,8 @@ export class ModelDesk {
     for (const solo of this.#solos) await solo.free();
   }
 
-  /** One exchange for all models. It stops with the desk. */
-  async #share(shelf: TileShelf): Promise<TileExchange> {
+  /** One exchange for all models and whatever else has tiles. It stops with the desk. */
+  async share(shelf: TileShelf): Promise<TileExchange> {
     this.#shelves.add(shelf);
     this.#exchange ??= this.#deps.exchange(this.shelf);
     const exchange = await this.#exchange;

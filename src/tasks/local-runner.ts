@@ -2,7 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Task } from "../protocol/task-frames.ts";
 import { bytesEqual, concatBytes } from "../shared/bytes.ts";
-import { ManyhandsError } from "../shared/errors.ts";
+import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { Bytes, RunContext, RunnableKind } from "./task-kind.ts";
 
 /** Port: what a volunteer computes tasks with, here or in a worker. */
@@ -16,7 +16,11 @@ export interface TaskRunner {
 }
 
 /** Bytes of a tile by its SHA-256; undefined where nobody has it. Whoever calls checks them. */
-export type FetchTile = (hash: Uint8Array, sizeBytes: number, signal: AbortSignal) => Promise<Bytes | undefined>;
+export type FetchTile = (
+  hash: Uint8Array,
+  sizeBytes: number,
+  context: Pick<RunContext, "signal" | "requester">,
+) => Promise<Bytes | undefined>;
 
 export class LocalRunner implements TaskRunner {
   readonly kinds: readonly RunnableKind[];
@@ -36,6 +40,7 @@ export class LocalRunner implements TaskRunner {
       output = await kind.run({ params: task.params, input }, { ...context, limits: task.limits });
     } catch (error) {
       context.signal.throwIfAborted();
+      if (errorCode(error) === "INPUT_UNAVAILABLE") throw error; // of tiles that the kind reads itself: another machine may have them
       // The kind's schemas refused it, or its program failed: the same on every machine.
       throw new ManyhandsError("TASK_FAILED", error instanceof Error ? error.message : "the task threw", { cause: error });
     }
@@ -43,15 +48,15 @@ export class LocalRunner implements TaskRunner {
     return output;
   }
 
-  async #read(input: Task["input"], { signal, progress }: RunContext): Promise<Bytes> {
+  async #read(input: Task["input"], context: RunContext): Promise<Bytes> {
     if (input.kind === "inline") return input.bytes;
     const tiles: Bytes[] = [];
     for (const { hash, sizeBytes } of input.tiles) {
-      const bytes = await this.#fetchTile?.(hash, sizeBytes, signal);
+      const bytes = await this.#fetchTile?.(hash, sizeBytes, context);
       if (bytes === undefined || bytes.byteLength !== sizeBytes || !bytesEqual(sha256(bytes), hash))
         throw new ManyhandsError("INPUT_UNAVAILABLE", "a tile of the task is not to be had");
       tiles.push(bytes);
-      progress();
+      context.progress();
     }
     return concatBytes(tiles);
   }

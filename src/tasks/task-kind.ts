@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { TaskLimits } from "../protocol/task-frames.ts";
 import { ManyhandsError } from "../shared/errors.ts";
+import type { PeerId } from "../shared/ids.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -18,6 +19,8 @@ export interface RunContext {
   readonly progress: () => void;
   /** The task's own, for kinds that hand them on. */
   readonly limits?: TaskLimits;
+  /** Whoever lent it: tiles that it names are asked for there first. */
+  readonly requester?: PeerId;
 }
 
 /** Cutting and joining are the requester's, running is the volunteer's; none of them reads a clock or draws a random number. */

@@ -8,7 +8,6 @@ import {
   decodeTask,
   type RefusalReason,
   readToVolunteer,
-  type Task,
   TASK_LIMITS,
   TASK_VERSION,
   type TaskClaim,
@@ -21,6 +20,7 @@ import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { TaskRunner } from "./local-runner.ts";
 import type { Bytes } from "./task-kind.ts";
+import { type Held, reasonOf, type Requester } from "./held-task.ts";
 import { TaskSender } from "./task-sender.ts";
 import { watchTask } from "./watch-task.ts";
 
@@ -57,31 +57,11 @@ export interface VolunteerDeps {
 export interface VolunteerEvents {
   /** `ms` of computing for `requester`. */
   "task:served": { readonly task: TaskId; readonly kind: string; readonly requester: PeerId; readonly ms: number };
+  /** Tasks that are computed here now. */
+  "running:changed": { readonly running: number };
   "task:refused": { readonly requester: PeerId; readonly reason: RefusalReason; readonly message: string };
   /** A requester that broke the protocol; its link was closed. */
   "frame:refused": { readonly requester: PeerId; readonly error: unknown };
-}
-
-interface Held {
-  readonly lease: number;
-  readonly id: TaskId;
-  readonly task: Task;
-  readonly bytes: number;
-  readonly owner: Requester;
-  readonly stop: AbortController;
-  step: number;
-  toldStep: number;
-  isRunning: boolean;
-  done?: { readonly salt: Bytes; readonly output: Bytes; readonly hash: Uint8Array<ArrayBuffer> };
-}
-
-/** One link of one requester. */
-interface Requester {
-  readonly link: Link;
-  readonly sender: TaskSender;
-  readonly held: Map<number, Held>;
-  bytes: number;
-  gatheredAtMs: number;
 }
 
 /** Hand `accept` what `mesh.handle(PROTOCOLS.task, …)` brings. */
@@ -107,9 +87,16 @@ export class Volunteer implements Observable<VolunteerEvents> {
     return this.#running;
   }
 
-  /** Tasks computed at once from now on; 0 starts none, and what runs goes on. Inference that needs the machine sets 0. */
+  /**
+   * Tasks computed at once from now on; 0 starts none, what runs goes on, and what waits is handed back for others to do.
+   * Inference that needs the machine sets 0.
+   */
   setSlots(slots: number): void {
     this.#slots = Math.min(TASK_LIMITS.slots, slots);
+    for (const held of this.#slots === 0 ? this.#line : []) {
+      this.#refuse(held.owner, held.lease, "busy", "inference needs this machine");
+      this.#drop(held);
+    }
     for (const { sender } of this.#requesters) {
       this.#offer(sender);
       sender.flush();
@@ -117,9 +104,9 @@ export class Volunteer implements Observable<VolunteerEvents> {
     this.#startNext();
   }
 
-  /** Ends every link and every task. */
-  stop(): void {
-    for (const { link } of this.#requesters) void link.close();
+  /** Ends every link and every task of those whom `leaves` names. */
+  leave(leaves: (requester: PeerId) => boolean = () => true): void {
+    for (const { link } of this.#requesters) if (leaves(link.remote)) void link.close();
   }
 
   /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
@@ -206,9 +193,14 @@ export class Volunteer implements Observable<VolunteerEvents> {
       const held = this.#line.shift();
       if (held === undefined) return;
       if (held.stop.signal.aborted) continue;
-      this.#running++;
+      this.#runs(1);
       void this.#run(held);
     }
+  }
+
+  #runs(more: number): void {
+    this.#running += more;
+    this.#emitter.emit("running:changed", { running: this.#running });
   }
 
   async #run(held: Held): Promise<void> {
@@ -217,7 +209,12 @@ export class Volunteer implements Observable<VolunteerEvents> {
     const startedMs = clock.now();
     held.isRunning = true;
     try {
-      const output = await watchTask(runner, task, { clock, signal: held.stop.signal, onStep: () => held.step++ });
+      const output = await watchTask(runner, task, {
+        clock,
+        signal: held.stop.signal,
+        onStep: () => held.step++,
+        requester: owner.link.remote,
+      });
       if (!held.stop.signal.aborted) {
         const salt = this.#deps.salt();
         const hash = sha256(output) as Bytes; // noble allocates plain buffers
@@ -233,7 +230,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
       }
     } finally {
       held.isRunning = false;
-      this.#running--;
+      this.#runs(-1);
       const hasMore = this.#line.some((other) => other.owner === owner);
       if (!hasMore || clock.now() - owner.gatheredAtMs >= DEFAULTS.gatherMs) owner.sender.flush();
       this.#startNext();
@@ -276,16 +273,5 @@ export class Volunteer implements Observable<VolunteerEvents> {
       }
       sender.flush();
     }
-  }
-}
-
-function reasonOf(error: unknown): RefusalReason {
-  switch (errorCode(error)) {
-    case "TASK_REFUSED":
-      return "unknown-kind";
-    case "INPUT_UNAVAILABLE":
-      return "unavailable";
-    default:
-      return "fault";
   }
 }

@@ -4,6 +4,7 @@ import type { Task } from "../protocol/task-frames.ts";
 import { abortable } from "../shared/abort.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
+import type { PeerId } from "../shared/ids.ts";
 import type { TaskRunner } from "./local-runner.ts";
 import type { Bytes } from "./task-kind.ts";
 
@@ -14,10 +15,11 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onStep: () => void;
+  readonly requester?: PeerId;
 }
 
 /** Throws as the runner does; TASK_FAILED where a limit of time is broken. */
-export async function watchTask(runner: TaskRunner, task: Task, { clock, signal, onStep }: WatchOptions): Promise<Bytes> {
+export async function watchTask(runner: TaskRunner, task: Task, { clock, signal, onStep, requester }: WatchOptions): Promise<Bytes> {
   const { runMs, silentMs } = task.limits;
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(signal.reason);
@@ -43,7 +45,7 @@ export async function watchTask(runner: TaskRunner, task: Task, { clock, signal,
   };
   const watching = watch().catch(() => {}); // aborted: the task is over
   try {
-    return await abortable(runner.run(task, { signal: stop.signal, progress }), stop.signal);
+    return await abortable(runner.run(task, { signal: stop.signal, progress, ...(requester && { requester }) }), stop.signal);
   } finally {
     signal.removeEventListener("abort", onAbort);
     stop.abort(OVER);

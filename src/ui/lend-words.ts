@@ -18,6 +18,10 @@ export function lendSentence(lend: LendState): string {
       return `Preparing ${formatLayers(lend.span)} and testing them.`;
     case "serving":
       return `Serving ${formatLayers(lend.span)} with ${BACKEND_NAMES[lend.backend]}.${lend.moving === undefined ? "" : " Moving to where the swarm needs it more."}`;
+    case "tasks-only":
+      return lend.why === "no-model"
+        ? "Taking tasks. This relay offers no model, so no layers are held here."
+        : "Taking tasks. No layer of the model fits this device.";
     case "failed":
       return lend.problem.message;
   }

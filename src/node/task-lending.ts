@@ -1,0 +1,128 @@
+// Lending tasks: takes links of requesters, computes what they lend in this tab's worker or sandbox, and makes room for inference.
+import type { SpanServiceEvents } from "../inference/span-service.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import { PROTOCOLS } from "../protocol/version.ts";
+import type { Clock } from "../shared/clock.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import type { Observable } from "../shared/events.ts";
+import type { Log } from "../shared/log.ts";
+import type { TaskRunner } from "../tasks/local-runner.ts";
+import { Volunteer, type VolunteerDeps } from "../tasks/volunteer.ts";
+import type { LentTasks } from "./handle.ts";
+import type { Presence } from "./presence.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Milliseconds without a step of inference after which tasks are computed again: longer than a token takes to come round. */
+  idleMs: 750,
+  /** A pause for the share is never longer, milliseconds: well within a lease. */
+  restMs: 2000,
+});
+
+export interface TaskLendingDeps extends Pick<VolunteerDeps, "claim"> {
+  readonly mesh: Pick<Mesh, "self" | "handle">;
+  readonly presence: Pick<Presence, "takeTasks">;
+  /** Inference in this tab. */
+  readonly desk: Observable<SpanServiceEvents>;
+  readonly runner: TaskRunner;
+  readonly clock: Clock;
+  /** Share of compute that is lent, 0.1 to 1. */
+  readonly share: () => number;
+  readonly log: Log;
+  readonly onState: (state: LentTasks) => void;
+}
+
+/** Runs from construction until `stop`. Strangers are served while lending is on, this tab's own work always. */
+export class TaskLending {
+  readonly #deps: TaskLendingDeps;
+  readonly #volunteer: Volunteer;
+  readonly #stops: (() => void)[];
+  #isOn = false;
+  #sessions = 0;
+  #idle: AbortController | undefined;
+  /** When the share lets the next task begin. */
+  #restUntilMs = 0;
+  #state: LentTasks = { isOn: false, running: 0, done: 0, refused: 0 };
+
+  constructor(deps: TaskLendingDeps) {
+    this.#deps = deps;
+    const { mesh, desk, runner, clock, claim } = deps;
+    this.#volunteer = new Volunteer({
+      self: mesh.self,
+      runner: { kinds: runner.kinds, run: (task, context) => this.#paced(task, context) },
+      clock,
+      salt: () => crypto.getRandomValues(new Uint8Array(16)),
+      ...(claim && { claim }),
+    });
+    this.#stops = [
+      mesh.handle(PROTOCOLS.task, (link) => {
+        if (this.#isOn || link.remote === mesh.self) this.#volunteer.accept(link);
+        else link.abort(new ManyhandsError("TASK_REFUSED", "this tab does not take tasks of others"));
+      }),
+      desk.on("span:served", () => this.#makeRoom()),
+      desk.on("sessions:changed", ({ open }) => {
+        if (open > this.#sessions) this.#makeRoom(); // its prompt is on the way
+        this.#sessions = open;
+      }),
+      this.#volunteer.on("running:changed", ({ running }) => this.#tell({ running })),
+      this.#volunteer.on("task:served", ({ requester }) => {
+        if (requester !== mesh.self) this.#tell({ done: this.#state.done + 1 });
+      }),
+      this.#volunteer.on("task:refused", ({ requester, reason, message }) => {
+        deps.log.debug("refused a task", { requester, reason, message });
+        this.#tell({ refused: this.#state.refused + 1 });
+      }),
+      this.#volunteer.on("frame:refused", ({ requester, error }) => {
+        deps.log.warn("a requester of tasks broke the protocol", { requester, error: String(error) });
+      }),
+    ];
+  }
+
+  /** Whether strangers' tasks are taken; withdrawn, all that is theirs ends at once. */
+  lend(on: boolean): void {
+    if (this.#isOn === on) return;
+    this.#isOn = on;
+    this.#deps.presence.takeTasks(on);
+    if (!on) this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
+    this.#tell({ isOn: on });
+  }
+
+  stop(): void {
+    this.lend(false);
+    for (const stop of this.#stops) stop();
+    this.#idle?.abort();
+    this.#volunteer.leave();
+  }
+
+  /** No task begins before inference has been idle for a moment. */
+  #makeRoom(): void {
+    if (this.#idle === undefined) this.#volunteer.setSlots(0);
+    this.#idle?.abort();
+    const idle = new AbortController();
+    this.#idle = idle;
+    this.#deps.clock.sleep(DEFAULTS.idleMs, idle.signal).then(
+      () => {
+        this.#idle = undefined;
+        this.#volunteer.setSlots(1);
+      },
+      () => {}, // another step came, or the tab stops
+    );
+  }
+
+  async #paced(...[task, context]: Parameters<TaskRunner["run"]>): ReturnType<TaskRunner["run"]> {
+    const { clock, runner, share } = this.#deps;
+    const restMs = this.#restUntilMs - clock.now();
+    if (restMs > 0) await clock.sleep(restMs, context.signal);
+    const startedMs = clock.now();
+    try {
+      return await runner.run(task, context);
+    } finally {
+      const nowMs = clock.now();
+      this.#restUntilMs = nowMs + Math.min(DEFAULTS.restMs, (nowMs - startedMs) * (1 / share() - 1));
+    }
+  }
+
+  #tell(change: Partial<LentTasks>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#deps.onState(this.#state);
+  }
+}

@@ -1,0 +1,43 @@
+// What a volunteer keeps of each requester's link, and of each task that lies here.
+import type { Link } from "../mesh/link.ts";
+import type { RefusalReason, Task } from "../protocol/task-frames.ts";
+import { errorCode } from "../shared/errors.ts";
+import type { TaskId } from "../shared/ids.ts";
+import type { Bytes } from "./task-kind.ts";
+import type { TaskSender } from "./task-sender.ts";
+
+/** One link of one requester. */
+export interface Requester {
+  readonly link: Link;
+  readonly sender: TaskSender;
+  readonly held: Map<number, Held>;
+  bytes: number;
+  gatheredAtMs: number;
+}
+
+export interface Held {
+  readonly lease: number;
+  readonly id: TaskId;
+  readonly task: Task;
+  readonly bytes: number;
+  readonly owner: Requester;
+  readonly stop: AbortController;
+  step: number;
+  toldStep: number;
+  isRunning: boolean;
+  done?: { readonly salt: Bytes; readonly output: Bytes; readonly hash: Uint8Array<ArrayBuffer> };
+}
+
+/** What a requester is told of a task that could not be computed. */
+export function reasonOf(error: unknown): RefusalReason {
+  switch (errorCode(error)) {
+    case "TASK_REFUSED":
+      return "unknown-kind";
+    case "INPUT_UNAVAILABLE":
+      return "unavailable";
+    case "PEER_LOST": // its worker went, for what another task did there
+      return "busy";
+    default:
+      return "fault";
+  }
+}

@@ -1,0 +1,81 @@
+// Real tabs that lend tasks: every kind of worker, tiles over the exchange, room for inference, and an end at once.
+import { createHash } from "node:crypto";
+import { cp } from "node:fs/promises";
+import path from "node:path";
+import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
+import { expect, test } from "../support/relay-fixture.ts";
+import { linearModel } from "../support/tiny-onnx.ts";
+
+const DIST = path.join(import.meta.dirname, "../../dist");
+
+test("two lending tabs compute tasks of each kind of worker for a third", async ({ relay, openTab }) => {
+  const peers = (): string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
+  const [first, second] = [await openTab(), await openTab()];
+  await first.lend();
+  await second.lend();
+  await expect.poll(() => peers().length).toBe(2);
+
+  const asker = await openTab();
+  await makeRequester(asker, relay.url);
+  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), peers());
+
+  const numbers = Array.from({ length: 70_000 }, (_, at) => (at * 7919) % 1001);
+  const total = await asker.page.evaluate((floats) => (globalThis as RequesterGlobal).requester.compute("sum", { floats }), numbers);
+  expect(total).toBe(numbers.reduce((sum, number) => sum + number, 0));
+
+  const words = ["tell", "me", "a", "story"];
+  const hashes = await asker.page.evaluate(async (items) => {
+    const all = await (globalThis as RequesterGlobal).requester.compute("hash", {
+      items: items.map((item) => new TextEncoder().encode(item)),
+    });
+    return all.map((each) => [...each]);
+  }, words);
+  expect(hashes).toEqual(words.map((word) => [...createHash("sha256").update(word).digest()]));
+
+  const squares = await asker.page.evaluate(() =>
+    (globalThis as RequesterGlobal).requester.compute("map", {
+      program: { language: "js", source: "(x) => ({ square: x * x })" },
+      inputs: [1, 2, 3, 12],
+      batch: 2,
+    }),
+  );
+  expect(squares).toEqual([{ square: 1 }, { square: 4 }, { square: 9 }, { square: 144 }]);
+
+  const model = linearModel(
+    [
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ],
+    [0.5, -0.5],
+  );
+  const y = await asker.page.evaluate(
+    async (bytes) => {
+      const { requester } = globalThis as RequesterGlobal;
+      const tiles = await requester.offer(Uint8Array.from(bytes));
+      const x = { type: "float32" as const, dims: [2, 3], data: new Uint8Array(Float32Array.of(1, 0, -1, 0.5, 2, 1).buffer) };
+      const [outputs] = await requester.compute("ml_inference", { model: tiles, sets: [{ x }], multiplyAdds: 12 });
+      const { dims, data } = outputs?.["y"] ?? { dims: [], data: new Uint8Array() };
+      return { dims, values: [...new Float32Array(data.slice().buffer)] };
+    },
+    [...model],
+  );
+  expect(y).toEqual({ dims: [2, 2], values: [-3.5, -4.5, 12, 14.5] });
+
+  const verdicts = await asker.page.evaluate(() => (globalThis as RequesterGlobal).requester.settled.map(({ verdict }) => verdict));
+  expect(new Set(verdicts)).toEqual(new Set(["quorum"])); // both are new to the requester
+});
+
+test("a tab lends tasks where the relay offers no model, and stops at once", async ({ folder, startRelay, openTab }) => {
+  const site = path.join(folder, "site");
+  await cp(DIST, site, { recursive: true, filter: (source) => source !== path.join(DIST, "models") });
+  const relay = await startRelay({ site });
+  const tab = await openTab(relay.url);
+  await tab.page.getByTestId("lend-start").click();
+  await tab.page.locator('[data-testid="lend-state"][data-state="tasks-only"]').waitFor();
+  await expect
+    .poll(() => relay.directory.swarm.peers.map(({ model, tasks }) => ({ model, tasks })))
+    .toEqual([{ model: null, tasks: true }]);
+  await tab.page.getByTestId("lend-switch").click();
+  await expect.poll(() => relay.directory.swarm.peers.length).toBe(0);
+});

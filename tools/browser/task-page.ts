@@ -1,0 +1,104 @@
+// Runs in a page of a test or bench: a requester of tasks over this project's own mesh, without a node on top.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
+import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import type { Mesh } from "../../src/mesh/mesh.ts";
+import { toHex } from "../../src/shared/bytes.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { asPeerId } from "../../src/shared/ids.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { Dispatcher } from "../../src/tasks/dispatcher.ts";
+import { distribute, type DistributeOptions } from "../../src/tasks/distribute.ts";
+import { hash } from "../../src/tasks/kinds/hash.ts";
+import { mapIn } from "../../src/tasks/kinds/map.ts";
+import { mlInferenceBy, type ModelTiles } from "../../src/tasks/kinds/ml-inference.ts";
+import { multiply } from "../../src/tasks/kinds/multiply.ts";
+import { render } from "../../src/tasks/kinds/render.ts";
+import { sort } from "../../src/tasks/kinds/sort.ts";
+import { sum } from "../../src/tasks/kinds/sum.ts";
+import { lendTo } from "../../src/tasks/lend-to.ts";
+import { Standings } from "../../src/tasks/standings.ts";
+import type { Settled } from "../../src/tasks/task-record.ts";
+
+/** Milliseconds to join. */
+const JOIN_MS = 15_000;
+const TILE_BYTES = 1024 * 1024;
+
+const KINDS = { hash, map: mapIn(undefined), ml_inference: mlInferenceBy(undefined), multiply, render, sort, sum };
+type Kinds = typeof KINDS;
+type DataOf<Kind extends keyof Kinds> = Parameters<Kinds[Kind]["split"]>[0];
+type ValueOf<Kind extends keyof Kinds> = ReturnType<Kinds[Kind]["join"]>;
+
+interface Joined {
+  readonly below: Libp2pMesh;
+  readonly mesh: Mesh;
+  readonly dispatcher: Dispatcher;
+  readonly stop: AbortController;
+}
+
+let joined: Joined | undefined;
+const tiles = new Map<string, Uint8Array<ArrayBuffer>>();
+
+/** How each task was settled, in order. */
+export const settled: Pick<Settled, "id" | "verdict" | "agreed" | "wrong">[] = [];
+export const caught: string[] = [];
+
+function here(): Joined {
+  if (joined === undefined) throw new Error("join first");
+  return joined;
+}
+
+/** Calls the relay. Answers this peer's id. */
+export async function join(relay: string): Promise<string> {
+  const below = await Libp2pMesh.start({
+    seed: crypto.getRandomValues(new Uint8Array(32)),
+    relayAddresses: () => Promise.resolve([relay]),
+  });
+  const mesh = new RtcMesh({ below, iceServers: [], clock: systemClock, log: silentLog });
+  const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings: new Standings() });
+  dispatcher.on("task:settled", ({ id, verdict, agreed, wrong }) => settled.push({ id, verdict, agreed, wrong }));
+  dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
+  const stop = new AbortController();
+  void dispatcher.watch(stop.signal);
+  joined = { below, mesh, dispatcher, stop };
+  await new Promise<void>((resolve, reject) => {
+    setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
+    const look = (): void => {
+      if (below.relay.kind === "connected") resolve();
+    };
+    below.on("relay:changed", look);
+    look();
+  });
+  return mesh.self;
+}
+
+/** Lends to these peers from now on. */
+export function lend(peers: readonly string[]): void {
+  const { mesh, dispatcher, stop } = here();
+  for (const peer of peers)
+    void lendTo(asPeerId(peer), { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
+}
+
+/** Bytes as tiles that volunteers can fetch here. */
+export async function offer(bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> {
+  if (tiles.size === 0) await here().below.exchange({ get: (name) => Promise.resolve(tiles.get(name)) });
+  const named: ModelTiles[number][] = [];
+  for (let at = 0; at < bytes.byteLength; at += TILE_BYTES) {
+    const tile = bytes.slice(at, at + TILE_BYTES);
+    const name = sha256(tile) as Uint8Array<ArrayBuffer>; // noble allocates plain buffers
+    tiles.set(toHex(name), tile);
+    named.push({ hash: name, sizeBytes: tile.byteLength });
+  }
+  return named;
+}
+
+/** The value, computed by those who were lent to. */
+export function compute<Kind extends keyof Kinds>(
+  kind: Kind,
+  data: DataOf<Kind>,
+  options: Omit<DistributeOptions, "signal"> = {},
+): Promise<ValueOf<Kind>> {
+  const { dispatcher, stop } = here();
+  // Kind and data are of one key.
+  return distribute(dispatcher, KINDS[kind] as never, data as never, { ...options, signal: stop.signal });
+}
