@@ -74,6 +74,11 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     this.#wake?.();
   }
 
+  /** Asks for the account soon: something moved. */
+  look(): void {
+    this.#wake?.();
+  }
+
   /** Settles, never rejects, when `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++) {

@@ -8,7 +8,8 @@ import type { ReceiptStore } from "../credit/receipt-store.ts";
 import type { TileShelf } from "../mesh/tile-exchange.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import { toHex } from "../shared/bytes.ts";
-import { errorMessage } from "../shared/errors.ts";
+import type { Clock } from "../shared/clock.ts";
+import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 
 export interface CreditDeskOptions extends Pick<AccountKeeperOptions, "relay" | "clock" | "random"> {
@@ -19,18 +20,34 @@ export interface CreditDeskOptions extends Pick<AccountKeeperOptions, "relay" | 
   readonly onState: (state: CreditState) => void;
 }
 
+const DEFAULTS = Object.freeze({
+  /** Milliseconds that receipts get to be posted before what was set aside for them is given back. */
+  postMs: 10_000,
+});
+
+/** Credit that is set aside. */
+export interface Reservation {
+  readonly id: string;
+  /** `low`: a part of it is the allowance of those who have nothing. */
+  readonly priority: "normal" | "low";
+  /** Gives back what is left. Never throws. */
+  release(): Promise<void>;
+}
+
 /** Runs from `start` until `stop`. */
 export class CreditDesk {
   /** Signs claims, verdicts and countersignatures of this peer. */
   readonly signer: Signer;
   readonly #keeper: AccountKeeper;
   readonly #store: ReceiptStore;
+  readonly #clock: Clock;
   readonly #life = new AbortController();
   readonly #done: Promise<void>;
 
   private constructor(options: CreditDeskOptions, store: ReceiptStore) {
     this.signer = signerOf(options.seed);
     this.#store = store;
+    this.#clock = options.clock;
     this.#keeper = new AccountKeeper({
       ...options,
       outbox: new ReceiptOutbox({ store, now: Date.now, log: options.log }),
@@ -51,6 +68,32 @@ export class CreditDesk {
   /** Keeps a complete receipt and sends it to the ledger soon. */
   add(receipt: Receipt): Promise<void> {
     return this.#keeper.add(receipt);
+  }
+
+  /**
+   * Sets microcredits aside for `forMs`. Throws BAD_INPUT where there is not enough, LEDGER_UNAVAILABLE, RELAY_UNREACHABLE, or
+   * the signal's reason.
+   */
+  async reserve(micro: number, forMs: number, signal: AbortSignal): Promise<Reservation> {
+    const { client } = this.#keeper;
+    if (client === undefined) throw new ManyhandsError("LEDGER_UNAVAILABLE", "The ledger is away, so no credit can be set aside now.");
+    const id = toHex(crypto.getRandomValues(new Uint8Array(16)));
+    const priority = await client.reserve(id, micro, forMs, signal);
+    if (priority === "refused") throw new ManyhandsError("BAD_INPUT", "Your account does not hold that much credit: offer less.");
+    return { id, priority, release: () => this.#release(id) };
+  }
+
+  /** After the receipts that it pays, which wait here until the ledger has them. Its time ends it where that fails. */
+  async #release(id: string): Promise<void> {
+    const { signal } = this.#life;
+    if (this.#keeper.state.waiting > 0) {
+      const posted = new AbortController();
+      const stop = this.#keeper.on("credit:changed", ({ waiting }) => waiting === 0 && posted.abort());
+      await this.#clock.sleep(DEFAULTS.postMs, AbortSignal.any([signal, posted.signal])).catch(() => {}); // posted, or the tab leaves
+      stop();
+    }
+    await this.#keeper.client?.release(id, signal).catch(() => {}); // it ends with its time
+    this.#keeper.look();
   }
 
   async stop(): Promise<void> {

@@ -84,6 +84,8 @@ export interface LentTasks {
   /** Computed for others since the page was opened, and handed back or failed. */
   readonly done: number;
   readonly refused: number;
+  /** Microcredits of the receipts for it, by the price list; the account says what the ledger made of them. */
+  readonly earnedMicro: number;
 }
 
 export interface NodeState {

@@ -9,7 +9,9 @@ import { RelayDirectory } from "../mesh/relay-directory.ts";
 import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
+import type { Receipt } from "../protocol/receipt.ts";
 import type { Log } from "../shared/log.ts";
+import { WitnessDesk } from "../tasks/witness-desk.ts";
 import type { NodeConfig } from "./config.ts";
 import { CreditDesk } from "./credit-desk.ts";
 import type { BackendChoice, CreditState, FolderHandle, LentTasks, ModelOffer } from "./handle.ts";
@@ -20,7 +22,9 @@ import { startWorkerSpan } from "./span-client.ts";
 import { SpanDesk } from "./span-desk.ts";
 import type { StartSpan } from "./span-host.ts";
 import { tabTaskRunner } from "./tab-task-runner.ts";
+import { TaskClaims } from "./task-claims.ts";
 import { TaskLending } from "./task-lending.ts";
+import { TaskReceipts } from "./task-receipts.ts";
 import { TaskTiles } from "./task-tiles.ts";
 
 export interface Joined {
@@ -40,6 +44,9 @@ export interface Joined {
   readonly tasks: TaskLending;
   /** Their tiles, and those of its own tasks. */
   readonly taskTiles: TaskTiles;
+  /** Receipts for what others compute for this tab: a dispatcher's `checkClaim`, and what lending asks witnesses with. */
+  readonly taskReceipts: TaskReceipts;
+  readonly witnesses: WitnessDesk;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -123,7 +130,13 @@ export async function join(
   });
   const sandboxPage = typeof document === "undefined" ? undefined : new URL("/sandbox.html", document.baseURI).href;
   const runner = tabTaskRunner({ fetchTile: taskTiles.fetch, clock }, sandboxPage);
-  const tasks = new TaskLending({ mesh, presence, desk, runner, clock, share, log, onState: onLentTasks });
+  const add = (receipt: Receipt): Promise<void> =>
+    credit.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
+  const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => tasks.earned(micro) });
+  const { claim, witness, receipt } = claims;
+  const tasks = new TaskLending({ mesh, presence, desk, runner, clock, share, log, claim, witness, receipt, onState: onLentTasks });
+  const witnesses = new WitnessDesk(clock);
+  const taskReceipts = new TaskReceipts({ signer: credit.signer, witnesses, add, log });
   return {
     mesh,
     directory,
@@ -136,6 +149,8 @@ export async function join(
     credit,
     tasks,
     taskTiles,
+    witnesses,
+    taskReceipts,
     vanish: () => rtc.vanish(),
     stop: async () => {
       tasks.stop();

@@ -22,7 +22,7 @@ const INITIAL = Object.freeze<NodeState>({
   swarm: [],
   gaps: [],
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
-  lentTasks: { isOn: false, running: 0, done: 0, refused: 0 },
+  lentTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
   credit: undefined,
   notices: [],
 });

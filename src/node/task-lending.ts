@@ -18,7 +18,7 @@ export const DEFAULTS = Object.freeze({
   restMs: 2000,
 });
 
-export interface TaskLendingDeps extends Pick<VolunteerDeps, "claim"> {
+export interface TaskLendingDeps extends Pick<VolunteerDeps, "claim" | "witness" | "receipt"> {
   readonly mesh: Pick<Mesh, "self" | "handle">;
   readonly presence: Pick<Presence, "takeTasks">;
   /** Inference in this tab. */
@@ -41,17 +41,19 @@ export class TaskLending {
   #idle: AbortController | undefined;
   /** When the share lets the next task begin. */
   #restUntilMs = 0;
-  #state: LentTasks = { isOn: false, running: 0, done: 0, refused: 0 };
+  #state: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
 
   constructor(deps: TaskLendingDeps) {
     this.#deps = deps;
-    const { mesh, desk, runner, clock, claim } = deps;
+    const { mesh, desk, runner, clock, claim, witness, receipt } = deps;
     this.#volunteer = new Volunteer({
       self: mesh.self,
       runner: { kinds: runner.kinds, run: (task, context) => this.#paced(task, context) },
       clock,
       salt: () => crypto.getRandomValues(new Uint8Array(16)),
       ...(claim && { claim }),
+      ...(witness && { witness }),
+      ...(receipt && { receipt }),
     });
     this.#stops = [
       mesh.handle(PROTOCOLS.task, (link) => {
@@ -84,6 +86,11 @@ export class TaskLending {
     this.#deps.presence.takeTasks(on);
     if (!on) this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
     this.#tell({ isOn: on });
+  }
+
+  /** A receipt of work for others, worth so much. */
+  earned(micro: number): void {
+    this.#tell({ earnedMicro: this.#state.earnedMicro + micro });
   }
 
   stop(): void {

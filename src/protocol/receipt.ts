@@ -1,5 +1,5 @@
 // The receipt: what was done for whom under which verdict, in canonical bytes that the parties sign. Shapes and bytes only.
-import { encode } from "@ipld/dag-cbor";
+import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
@@ -103,6 +103,25 @@ export function readReceipt(value: unknown): Receipt {
   if (result.success) return result.output;
   throw new ManyhandsError("FRAME_MALFORMED", `not a receipt: ${result.issues[0].message}`);
 }
+
+/** Reads a receipt, or what is signed in one, from canonical CBOR of any origin. Throws FRAME_MALFORMED. */
+export const decodeReceipt = (bytes: Uint8Array): Receipt => readReceipt(decoded(bytes));
+export function decodeStatement(bytes: Uint8Array): Statement {
+  const result = v.safeParse(Statement, decoded(bytes));
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not a statement: ${result.issues[0].message}`);
+}
+
+function decoded(bytes: Uint8Array): unknown {
+  try {
+    return decode(bytes);
+  } catch (cause) {
+    throw new ManyhandsError("FRAME_MALFORMED", "a receipt is not CBOR", { cause });
+  }
+}
+
+/** Canonical bytes of a receipt, or of a statement that somebody is asked to sign. */
+export const encodeReceipt = (record: Receipt | Statement): Uint8Array<ArrayBuffer> => new Uint8Array(encode(record));
 
 const text = new TextEncoder();
 /** A signature under one kind of record is none under another. */

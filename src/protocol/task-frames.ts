@@ -8,7 +8,7 @@ import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
 
 /** Raised with every change of a shape in this file; an offer of another version is not lent to. */
-export const TASK_VERSION = 1;
+export const TASK_VERSION = 2;
 
 export const TASK_LIMITS = Object.freeze({
   /** Bytes of input that a task carries itself; larger inputs are tiles. */
@@ -32,6 +32,8 @@ export const TASK_LIMITS = Object.freeze({
   /** Bytes of memory that one task may ask for. */
   memoryBytes: 1024 * 1024 * 1024,
   replicas: 7,
+  /** Bytes of a receipt or of what is signed in it: two keys, two hashes and eight signatures at most. */
+  receiptBytes: 4096,
   /** Microcredits that one task may offer. */
   reward: 1_000_000_000_000,
 });
@@ -190,9 +192,30 @@ const RefuseFrame = v.strictObject({
 /** Requester to volunteer: nobody wants these any more. */
 const CancelFrame = v.strictObject({ kind: v.literal("cancel"), leases: batch(leaseNumber) });
 
-const ToVolunteer = v.variant("kind", [LendFrame, RevealFrame, CancelFrame]);
+/**
+ * Requester to volunteer: sign that you got this result, or another one, where you did. Payload: statements in canonical
+ * CBOR. `ask` counts up with each.
+ */
+const WitnessFrame = v.strictObject({
+  kind: v.literal("witness"),
+  asks: batch(v.strictObject({ ask: leaseNumber, sizeBytes: positive(TASK_LIMITS.receiptBytes) })),
+});
+
+/** Volunteer to requester: its signature under the statement; null where it did not get that. */
+const WitnessedFrame = v.strictObject({
+  kind: v.literal("witnessed"),
+  answers: batch(v.strictObject({ ask: leaseNumber, signature: v.nullable(v.pipe(v.instance(Uint8Array<ArrayBuffer>), v.length(64))) })),
+});
+
+/** Requester to volunteer: the receipts of its work, complete. Payload: receipts in canonical CBOR. */
+const ReceiptFrame = v.strictObject({
+  kind: v.literal("receipt"),
+  sizes: batch(positive(TASK_LIMITS.receiptBytes)),
+});
+
+const ToVolunteer = v.variant("kind", [LendFrame, RevealFrame, CancelFrame, WitnessFrame, ReceiptFrame]);
 export type ToVolunteer = v.InferOutput<typeof ToVolunteer>;
-const ToRequester = v.variant("kind", [OfferFrame, ProgressFrame, CommitFrame, ResultFrame, RefuseFrame]);
+const ToRequester = v.variant("kind", [OfferFrame, ProgressFrame, CommitFrame, ResultFrame, RefuseFrame, WitnessedFrame]);
 export type ToRequester = v.InferOutput<typeof ToRequester>;
 export type TaskClaim = v.InferOutput<typeof ResultFrame>["results"][number]["claim"];
 

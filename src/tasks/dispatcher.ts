@@ -25,7 +25,21 @@ const DEFAULTS = Object.freeze({
   busyMs: 500,
 });
 
-export type DispatcherDeps = LendingDeps;
+/** A result as its maker signed for it. */
+export interface ClaimedWork {
+  readonly task: TaskId;
+  readonly kind: string;
+  readonly units: number;
+  readonly replica: number;
+  readonly worker: PeerId;
+  readonly resultHash: Bytes;
+  readonly claim: NonNullable<TaskClaim>;
+}
+
+export interface DispatcherDeps extends LendingDeps {
+  /** Whether the worker's signature is its own; without it claims are taken as they come. */
+  readonly checkClaim?: (work: ClaimedWork) => boolean;
+}
 
 export interface SubmitOptions {
   /** Higher goes first; 0 is usual. */
@@ -34,6 +48,8 @@ export interface SubmitOptions {
   readonly deadlineMs?: number;
   /** Priced units of the task, by the requester's own measure. */
   readonly units?: number;
+  /** What was set aside for it at the ledger. */
+  readonly reservation?: string | null;
   readonly signal: AbortSignal;
 }
 
@@ -63,7 +79,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
    * first one's signal. Throws BAD_INPUT, TASK_FAILED where it
    * fails on two peers or nobody agrees, TIMEOUT past its deadline, or the signal's reason.
    */
-  submit(task: Task, { priority = 0, deadlineMs = Infinity, units = 1, signal }: SubmitOptions): Promise<Settled> {
+  submit(task: Task, { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, signal }: SubmitOptions): Promise<Settled> {
     if (signal.aborted) return Promise.reject(signal.reason);
     let bytes: Bytes;
     try {
@@ -75,7 +91,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     const known = this.#records.get(id);
     if (known !== undefined) return known.settled.promise;
     const untilMs = this.#deps.clock.now() + deadlineMs;
-    const record = new TaskRecord({ id, task, bytes, units, priority, deadlineMs: untilMs, order: this.#orders++ });
+    const record = new TaskRecord({ id, task, bytes, units, reservation, priority, deadlineMs: untilMs, order: this.#orders++ });
     const onAbort = (): void => this.#fail(record, signal.reason as ManyhandsError);
     signal.addEventListener("abort", onAbort, { once: true });
     record.settled.promise.then(
@@ -143,6 +159,14 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       this.#lending.enqueue(record);
       return;
     }
+    const { id: task, units } = record;
+    const work = { task, kind: record.task.kind, units, replica: lease.replica, worker: peer.peer, resultHash: hash as Bytes }; // noble allocates plain buffers
+    if (claim !== null && this.#deps.checkClaim?.({ ...work, claim }) === false) {
+      this.#emitter.emit("claim:forged", { peer: peer.peer, task });
+      this.#caught(peer.peer, record);
+      this.#lending.enqueue(record);
+      return;
+    }
     const digest = toHex(hash);
     record.outputs.set(digest, output);
     record.deliveries.push({ peer: peer.peer, replica: lease.replica, digest, claim });
@@ -195,7 +219,8 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       record.settled.resolve(settled);
       const wasWrong = record.before !== undefined && !bytesEqual(record.before.output, settled.output);
       if (record.before === undefined) this.#emitter.emit("task:settled", settled);
-      else if (wasWrong) this.#emitter.emit("task:corrected", settled);
+      else if (!wasWrong) this.#emitter.emit("task:confirmed", settled);
+      else this.#emitter.emit("task:corrected", settled);
       this.#account(record, settled);
     }
   }

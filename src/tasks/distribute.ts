@@ -24,6 +24,8 @@ export interface DistributeOptions {
   readonly deadlineMs?: number;
   /** Microcredits for each part. */
   readonly reward?: number;
+  /** What was set aside at the ledger for all of it. */
+  readonly reservation?: string | null;
   readonly limits?: Partial<Task["limits"]>;
   readonly replication?: Task["replication"];
   readonly signal: AbortSignal;
@@ -104,7 +106,7 @@ function submitPart(
   submitter: Submitter,
   kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
   part: TaskPart,
-  { priority, deadlineMs, reward = 0, limits, replication = DEFAULTS.replication, signal }: DistributeOptions,
+  { priority, deadlineMs, reward = 0, limits, replication = DEFAULTS.replication, reservation = null, signal }: DistributeOptions,
 ): Promise<Settled> {
   const task: Task = {
     kind: kind.name,
@@ -117,6 +119,7 @@ function submitPart(
   };
   return submitter.submit(task, {
     units: kind.weigh(part),
+    reservation,
     signal,
     ...(priority === undefined ? {} : { priority }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),

@@ -12,7 +12,8 @@ export interface Requester {
   readonly sender: TaskSender;
   readonly held: Map<number, Held>;
   bytes: number;
-  gatheredAtMs: number;
+  /** A flush of what is finished is on its way. */
+  isGathering: boolean;
 }
 
 export interface Held {

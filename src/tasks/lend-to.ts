@@ -12,6 +12,7 @@ import { RetryPause } from "../shared/retry-pause.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { LentPeer } from "./lent-peer.ts";
 import { TaskSender } from "./task-sender.ts";
+import type { WitnessDesk } from "./witness-desk.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at whether the volunteer still gives signs. */
@@ -24,6 +25,8 @@ export interface LendDeps {
   /** In [0, 1), for the jitter. */
   readonly random: () => number;
   readonly dispatcher: Dispatcher;
+  /** Asks volunteers for their hands under receipts. */
+  readonly witnesses?: WitnessDesk;
   readonly log: Log;
 }
 
@@ -52,7 +55,7 @@ export async function lendTo(peer: PeerId, deps: LendDeps, signal: AbortSignal):
 }
 
 /** Whether the peer made an offer before the link was over. Throws VERSION_MISMATCH, FRAME_MALFORMED and what else it breaks. */
-async function serve(link: Link, { clock, dispatcher }: LendDeps, signal: AbortSignal): Promise<boolean> {
+async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, signal: AbortSignal): Promise<boolean> {
   const peer = new LentPeer(link.remote, new TaskSender(link), clock.now());
   const over = new AbortController();
   const onAbort = (): void => void link.close();
@@ -65,8 +68,10 @@ async function serve(link: Link, { clock, dispatcher }: LendDeps, signal: AbortS
       const frame = readToRequester(header);
       if (frame.kind === "offer" && frame.version !== TASK_VERSION)
         throw new ManyhandsError("VERSION_MISMATCH", `tasks of version ${frame.version} are not lent here`);
+      if (frame.kind === "offer" && !hasOffered) witnesses?.came(peer);
       hasOffered ||= frame.kind === "offer";
-      take(peer, dispatcher, frame, payload);
+      if (frame.kind === "witnessed") witnesses?.answered(peer, frame.answers);
+      else take(peer, dispatcher, frame, payload);
       dispatcher.lend();
     }
   } catch (error) {
@@ -77,13 +82,14 @@ async function serve(link: Link, { clock, dispatcher }: LendDeps, signal: AbortS
   } finally {
     over.abort();
     signal.removeEventListener("abort", onAbort);
+    witnesses?.left(peer);
     dispatcher.lost(peer);
     await link.close();
   }
   return hasOffered;
 }
 
-function take(peer: LentPeer, dispatcher: Dispatcher, frame: ToRequester, payload: Uint8Array): void {
+function take(peer: LentPeer, dispatcher: Dispatcher, frame: Exclude<ToRequester, { kind: "witnessed" }>, payload: Uint8Array): void {
   switch (frame.kind) {
     case "offer":
       peer.offers(frame.kinds, frame.slots);

@@ -16,6 +16,9 @@ export interface Delivery {
 
 export interface Settled {
   readonly id: TaskId;
+  readonly kind: string;
+  /** What was set aside for it at the ledger; null where nothing was. */
+  readonly reservation: string | null;
   readonly output: Bytes;
   readonly verdict: "quorum" | "unchecked";
   readonly units: number;
@@ -48,6 +51,7 @@ export class TaskRecord implements Urgency {
   readonly priority: number;
   readonly deadlineMs: number;
   readonly order: number;
+  readonly reservation: string | null;
   settled = Promise.withResolvers<Settled>();
   readonly leases = new Set<Lease>();
   deliveries: Delivery[] = [];
@@ -69,7 +73,7 @@ export class TaskRecord implements Urgency {
   /** What it was settled with before somebody's lie opened it again. */
   before: Settled | undefined;
 
-  constructor(given: { id: TaskId; task: Task; bytes: Bytes; units: number } & Urgency) {
+  constructor(given: { id: TaskId; task: Task; bytes: Bytes; units: number; reservation: string | null } & Urgency) {
     this.id = given.id;
     this.task = given.task;
     this.bytes = given.bytes;
@@ -77,6 +81,7 @@ export class TaskRecord implements Urgency {
     this.priority = given.priority;
     this.deadlineMs = given.deadlineMs;
     this.order = given.order;
+    this.reservation = given.reservation;
     this.#letFail();
   }
 
@@ -111,6 +116,8 @@ export class TaskRecord implements Urgency {
     if (output === undefined) throw new Error("a judgement names a result that was given"); // a defect of ours
     return {
       id: this.id,
+      kind: this.task.kind,
+      reservation: this.reservation,
       output,
       verdict: judgement.verdict,
       units: this.units,

@@ -78,5 +78,8 @@ function joinLists(a: AnyFrame, b: AnyFrame): AnyFrame | undefined {
   if (a.kind === "progress" && b.kind === "progress") return { kind: "progress", leases: [...a.leases, ...b.leases] };
   if (a.kind === "commit" && b.kind === "commit") return { kind: "commit", commits: [...a.commits, ...b.commits] };
   if (a.kind === "result" && b.kind === "result") return { kind: "result", results: [...a.results, ...b.results] };
+  if (a.kind === "witness" && b.kind === "witness") return { kind: "witness", asks: [...a.asks, ...b.asks] };
+  if (a.kind === "witnessed" && b.kind === "witnessed") return { kind: "witnessed", answers: [...a.answers, ...b.answers] };
+  if (a.kind === "receipt" && b.kind === "receipt") return { kind: "receipt", sizes: [...a.sizes, ...b.sizes] };
   return undefined;
 }

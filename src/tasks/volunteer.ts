@@ -52,6 +52,10 @@ export interface VolunteerDeps {
   readonly salt: () => Bytes;
   /** Claims pay for work; without it nothing is claimed. */
   readonly claim?: (work: DoneWork) => TaskClaim;
+  /** A signature under a statement on work that this peer did as well; undefined where it is not as stated. Throws FRAME_MALFORMED. */
+  readonly witness?: (requester: PeerId, statement: Bytes) => Bytes | undefined;
+  /** A receipt of this peer's own work, complete. Throws FRAME_MALFORMED. */
+  readonly receipt?: (requester: PeerId, receipt: Bytes) => void;
 }
 
 export interface VolunteerEvents {
@@ -111,7 +115,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
   accept(link: Link): void {
-    const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, gatheredAtMs: 0 };
+    const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, isGathering: false };
     this.#requesters.add(requester);
     void this.#serve(requester);
   }
@@ -157,6 +161,20 @@ export class Volunteer implements Observable<VolunteerEvents> {
       }
       case "reveal":
         for (const { lease, replica, units } of frame.reveals) this.#show(requester, lease, replica, units);
+        return;
+      case "witness": {
+        const statements = cutPayload(
+          payload,
+          frame.asks.map(({ sizeBytes }) => sizeBytes),
+        );
+        frame.asks.forEach(({ ask }, at) => {
+          const signature = this.#deps.witness?.(requester.link.remote, statements[at] as Bytes) ?? null; // as many as asks
+          requester.sender.queue({ kind: "witnessed", answers: [{ ask, signature }] });
+        });
+        return;
+      }
+      case "receipt":
+        for (const receipt of cutPayload(payload, frame.sizes)) this.#deps.receipt?.(requester.link.remote, receipt);
         return;
       case "cancel":
         for (const lease of frame.leases) {
@@ -219,7 +237,6 @@ export class Volunteer implements Observable<VolunteerEvents> {
         const salt = this.#deps.salt();
         const hash = sha256(output) as Bytes; // noble allocates plain buffers
         held.done = { salt, output, hash };
-        if (owner.sender.waiting === 0) owner.gatheredAtMs = clock.now();
         owner.sender.queue({ kind: "commit", commits: [{ lease, digest: commitment(salt, self, id, hash) }] });
         this.#emitter.emit("task:served", { task: id, kind: task.kind, requester: owner.link.remote, ms: clock.now() - startedMs });
       }
@@ -232,9 +249,18 @@ export class Volunteer implements Observable<VolunteerEvents> {
       held.isRunning = false;
       this.#runs(-1);
       const hasMore = this.#line.some((other) => other.owner === owner);
-      if (!hasMore || clock.now() - owner.gatheredAtMs >= DEFAULTS.gatherMs) owner.sender.flush();
+      if (!hasMore) owner.sender.flush();
+      else if (!owner.isGathering) void this.#flushSoon(owner);
       this.#startNext();
     }
+  }
+
+  /** What is finished waits a moment for what is finished next. */
+  async #flushSoon(owner: Requester): Promise<void> {
+    owner.isGathering = true;
+    await this.#deps.clock.sleep(DEFAULTS.gatherMs);
+    owner.isGathering = false;
+    owner.sender.flush();
   }
 
   #show(requester: Requester, lease: number, replica: number, units: number): void {

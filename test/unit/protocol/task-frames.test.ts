@@ -104,7 +104,13 @@ describe("frames", () => {
     [readToVolunteer, { kind: "lend", leases: Array.from({ length: 65 }, (_, lease) => ({ lease, sizeBytes: 1 })) }],
     [readToVolunteer, { kind: "lend", leases: [{ lease: 1, sizeBytes: TASK_LIMITS.taskBytes + 1 }] }],
     [readToVolunteer, { kind: "commit", commits: [{ lease: 1, digest: new Uint8Array(32) }] }],
+    [readToVolunteer, { kind: "witness", asks: [{ ask: 1, sizeBytes: TASK_LIMITS.receiptBytes + 1 }] }],
+    [readToVolunteer, { kind: "witness", asks: [] }],
+    [readToVolunteer, { kind: "receipt", sizes: [0] }],
+    [readToVolunteer, { kind: "receipt", sizes: Array.from({ length: 65 }, () => 1) }],
     [readToVolunteer, null],
+    [readToRequester, { kind: "witnessed", answers: [{ ask: 1, signature: new Uint8Array(63) }] }],
+    [readToRequester, { kind: "witnessed", answers: [{ ask: 1 }] }],
     [readToRequester, { kind: "commit", commits: [{ lease: 1, digest: new Uint8Array(31) }] }],
     [
       readToRequester,

@@ -21,7 +21,7 @@ const STATE: NodeState = {
   keepBytes: 1024 ** 3,
   swarm: [],
   gaps: [],
-  lentTasks: { isOn: false, running: 0, done: 0, refused: 0 },
+  lentTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
   credit: undefined,
   notices: [],

@@ -1,0 +1,158 @@
+// The requester's half of credit for tasks: checks claims, states verdicts, gathers witnesses' hands, and posts the receipts.
+import { checkSignature, type CheckSignature, type Signer } from "../credit/ed25519.ts";
+import { type SignedClaim, stateVerdict, withSignatures } from "../credit/make-receipt.ts";
+import { DEFAULTS as RULES, verifyClaim } from "../credit/verify-receipt.ts";
+import { encodeReceipt, type Receipt, RECEIPT_VERSION, statementBytes, type Verdict } from "../protocol/receipt.ts";
+import { fromHex } from "../shared/bytes.ts";
+import type { PeerId } from "../shared/ids.ts";
+import type { Log } from "../shared/log.ts";
+import type { ClaimedWork, Dispatcher } from "../tasks/dispatcher.ts";
+import type { Delivery, Settled } from "../tasks/task-record.ts";
+import type { WitnessDesk } from "../tasks/witness-desk.ts";
+import { taskWork } from "./task-claims.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface TaskReceiptsDeps {
+  readonly signer: Signer;
+  readonly witnesses: Pick<WitnessDesk, "ask" | "tell">;
+  /** Keeps a receipt for the ledger. */
+  readonly add: (receipt: Receipt) => Promise<void>;
+  readonly log: Log;
+  /** By default in plain JavaScript. */
+  readonly check?: CheckSignature;
+}
+
+/** Hand `checkClaim` to a dispatcher, and `follow` its settlements. */
+export class TaskReceipts {
+  readonly #deps: TaskReceiptsDeps;
+  readonly #check: CheckSignature;
+  readonly #making = new Set<Promise<void>>();
+  #forged = 0;
+
+  constructor(deps: TaskReceiptsDeps) {
+    this.#deps = deps;
+    this.#check = deps.check ?? checkSignature;
+  }
+
+  /** Claims that were refused because their signature is not their worker's. */
+  get forged(): number {
+    return this.#forged;
+  }
+
+  readonly checkClaim = (work: ClaimedWork): boolean => {
+    const { claim, resultHash, worker } = work;
+    const isOwn = verifyClaim(this.#signed(work, worker, resultHash, claim), this.#check);
+    if (!isOwn) this.#forged++;
+    return isOwn;
+  };
+
+  /** Makes receipts of what this dispatcher settles from now on. Answers the function that stops it. */
+  follow(dispatcher: Pick<Dispatcher, "on">): () => void {
+    const onSettled = (settled: Settled): void => {
+      for (const delivery of settled.agreed) this.#spawn(this.#pay(settled, delivery));
+      for (const delivery of settled.wrong) this.#spawn(this.#convict(settled, delivery));
+    };
+    const stops = [
+      dispatcher.on("task:settled", onSettled),
+      dispatcher.on("task:confirmed", onSettled),
+      dispatcher.on("task:corrected", onSettled),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  /** Resolves once every receipt of what is settled by now is kept for the ledger. */
+  async made(): Promise<void> {
+    while (this.#making.size > 0) await Promise.all(this.#making);
+  }
+
+  /** One witness is enough: the first of those who agreed that signs. Without one the work is paid as unchecked. */
+  async #pay(settled: Settled, delivery: Delivery): Promise<void> {
+    const claim = this.#claimOf(settled, delivery);
+    if (claim === undefined) return;
+    const others = this.#others(settled, delivery);
+    let receipt = this.#state(claim, "unchecked", [], settled);
+    for (const witness of others) {
+      const checked = await this.#witnessed(this.#state(claim, "quorum", [witness], settled));
+      if (checked === undefined) continue;
+      receipt = checked;
+      break;
+    }
+    await this.#deps.add(receipt);
+    this.#deps.witnesses.tell(delivery.peer, encodeReceipt(receipt));
+  }
+
+  /** The worker's own signature under the wrong result, and the hands of as many as the ledger wants that got the right one. */
+  async #convict(settled: Settled, delivery: Delivery): Promise<void> {
+    const claim = this.#claimOf(settled, delivery);
+    if (claim === undefined) return;
+    const candidates = [...this.#others(settled, delivery)];
+    while (candidates.length >= RULES.convictionWitnesses) {
+      const asked = candidates.slice(0, RULES.convictionWitnesses);
+      const stated = this.#state(claim, "wrong", asked, settled);
+      const signatures = await Promise.all(asked.map((witness) => this.#signature(witness, stated)));
+      const silent = asked.filter((_, at) => signatures[at] === undefined);
+      if (silent.length === 0) {
+        const hands = asked.map((peer, at) => ({ peer, signature: signatures[at] as Bytes })); // none is missing
+        await this.#deps.add(withSignatures(stated, hands));
+        return;
+      }
+      for (const peer of silent) candidates.splice(candidates.indexOf(peer), 1);
+    }
+    this.#deps.log.info("a wrong result is known here, but too few sign for it", { peer: delivery.peer, task: settled.id });
+  }
+
+  /** Those who agreed, beside the worker and this peer itself; in an order that gives everybody another first one. */
+  #others({ agreed }: Settled, { peer }: Delivery): readonly PeerId[] {
+    const at = agreed.findIndex((other) => other.peer === peer);
+    const turned = [...agreed.slice(at + 1), ...agreed.slice(0, at + 1)];
+    return turned.map((other) => other.peer).filter((other) => other !== peer && other !== this.#deps.signer.peer);
+  }
+
+  #claimOf(settled: Settled, { peer, replica, digest, claim }: Delivery): SignedClaim | undefined {
+    if (claim === null || peer === this.#deps.signer.peer) return undefined;
+    return this.#signed({ task: settled.id, kind: settled.kind, units: settled.units, replica }, peer, fromHex(digest), claim);
+  }
+
+  #signed(
+    work: Pick<ClaimedWork, "task" | "kind" | "units" | "replica">,
+    worker: PeerId,
+    result: Bytes,
+    { finishedMs, signature }: ClaimedWork["claim"],
+  ): SignedClaim {
+    const requester = this.#deps.signer.peer;
+    return {
+      claim: { version: RECEIPT_VERSION, work: taskWork(work), worker, requester, result, finishedMs },
+      signature: { peer: worker, signature },
+    };
+  }
+
+  #state(claim: SignedClaim, verdict: Verdict, witnesses: PeerId[], { reservation }: Settled): Receipt {
+    return stateVerdict(this.#deps.signer, claim, { verdict, witnesses, reservation });
+  }
+
+  /** The receipt with its witnesses' signatures; undefined where one is not to be had. */
+  async #witnessed(receipt: Receipt): Promise<Receipt | undefined> {
+    const { witnesses } = receipt.statement;
+    const signatures = await Promise.all(witnesses.map((witness) => this.#signature(witness, receipt)));
+    if (signatures.includes(undefined)) return undefined;
+    return withSignatures(
+      receipt,
+      witnesses.map((peer, at) => ({ peer, signature: signatures[at] as Bytes })),
+    ); // none is missing
+  }
+
+  async #signature(witness: PeerId, { statement }: Receipt): Promise<Bytes | undefined> {
+    const signature = await this.#deps.witnesses.ask(witness, encodeReceipt(statement));
+    return signature !== undefined && this.#check(witness, statementBytes(statement), signature) ? signature : undefined;
+  }
+
+  #spawn(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => this.#deps.log.warn("a receipt could not be made", { error: String(error) }))
+      .finally(() => this.#making.delete(tracked));
+    this.#making.add(tracked);
+  }
+}

@@ -1,0 +1,229 @@
+// Tasks and the ledger together: real volunteers in memory, a real relay's ledger over real streams, claims, witnesses, receipts.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
+import { signerOf } from "../../src/credit/ed25519.ts";
+import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
+import { TASK_PRICES } from "../../src/credit/price.ts";
+import { MemoryNetwork } from "../../src/mesh/memory-mesh.ts";
+import { TaskClaims, taskWork } from "../../src/node/task-claims.ts";
+import { TaskReceipts } from "../../src/node/task-receipts.ts";
+import type { Outcome } from "../../src/protocol/credit-frames.ts";
+import { encodeReceipt, type Receipt } from "../../src/protocol/receipt.ts";
+import { PROTOCOLS } from "../../src/protocol/version.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { asTaskId } from "../../src/shared/ids.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { Dispatcher } from "../../src/tasks/dispatcher.ts";
+import { distribute } from "../../src/tasks/distribute.ts";
+import { sum } from "../../src/tasks/kinds/sum.ts";
+import { lendTo } from "../../src/tasks/lend-to.ts";
+import { LocalRunner } from "../../src/tasks/local-runner.ts";
+import { Standings } from "../../src/tasks/standings.ts";
+import { type DoneWork, Volunteer } from "../../src/tasks/volunteer.ts";
+import { WitnessDesk } from "../../src/tasks/witness-desk.ts";
+import { newReservation, newSigner } from "../../tools/soak/make-receipts.ts";
+import { creditHarness } from "./credit-harness.ts";
+
+const { signal } = new AbortController();
+/** Blocks of the sum: 66 units each. */
+const BLOCK = 65_536;
+const PART_MICRO = 66 * (TASK_PRICES["sum"]?.micro ?? 0);
+
+let harness: Awaited<ReturnType<typeof creditHarness>>;
+beforeAll(async () => {
+  harness = await creditHarness();
+});
+afterAll(() => harness.stop());
+
+type Peer = Awaited<ReturnType<(typeof harness)["join"]>>;
+interface Odd {
+  /** Adds one to every sum. */
+  isLying?: boolean;
+  /** Signs its claims with somebody else's key. */
+  isForging?: boolean;
+}
+
+/** A requester with its dispatcher, and volunteers that are paid for sums. */
+async function swarm() {
+  const network = new MemoryNetwork();
+  const stop = new AbortController();
+  const asker = await harness.join();
+  const outcomes: Outcome[] = [];
+  const copies: Outcome[] = [];
+  const posts = new Map<Peer, Promise<void>>();
+  /** One after the other for each peer, as its outbox does. */
+  const post = (peer: Peer, receipt: Receipt, told: Outcome[]): Promise<void> => {
+    const posted = (posts.get(peer) ?? Promise.resolve()).then(async () => void told.push(...(await peer.client.post([receipt], signal))));
+    posts.set(peer, posted);
+    return posted;
+  };
+  const witnesses = new WitnessDesk(systemClock);
+  const receipts = new TaskReceipts({ signer: asker.signer, witnesses, add: (receipt) => post(asker, receipt, outcomes), log: silentLog });
+  const standings = new Standings();
+  const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings, checkClaim: receipts.checkClaim });
+  receipts.follow(dispatcher);
+  const forged: string[] = [];
+  dispatcher.on("claim:forged", ({ peer }) => forged.push(peer));
+  void dispatcher.watch(stop.signal);
+  const mesh = network.join(asker.signer.peer);
+  return {
+    asker,
+    receipts,
+    outcomes,
+    copies,
+    forged,
+    stop: () => stop.abort(),
+    volunteer: async (odd: Odd = {}) => {
+      const worker = await harness.join();
+      const claims = new TaskClaims({
+        signer: worker.signer,
+        add: (receipt) => post(worker, receipt, copies),
+        now: Date.now,
+        onReceipt: () => {},
+      });
+      const thief = new TaskClaims({ signer: newSigner(), add: () => Promise.resolve(), now: Date.now, onReceipt: () => {} });
+      const honest = new LocalRunner([sum]);
+      const volunteer = new Volunteer({
+        self: worker.signer.peer,
+        runner: {
+          kinds: honest.kinds,
+          run: async (task, context) => {
+            const output = await honest.run(task, context);
+            if (odd.isLying === true) new DataView(output.buffer).setFloat64(0, new DataView(output.buffer).getFloat64(0, true) + 1, true);
+            return output;
+          },
+        },
+        clock: systemClock,
+        salt: () => crypto.getRandomValues(new Uint8Array(16)),
+        claim: (done) => (odd.isForging === true ? thief : claims).claim(done),
+        witness: claims.witness,
+        receipt: claims.receipt,
+      });
+      network.join(worker.signer.peer).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
+      const deps = { mesh, clock: systemClock, random: Math.random, dispatcher, witnesses, log: silentLog };
+      void lendTo(worker.signer.peer, deps, stop.signal);
+      return { ...worker, account: () => harness.ledger.account(worker.signer.peer) };
+    },
+    /** Sums so many blocks of small numbers, different ones each time; and waits until the ledger knows. */
+    sum: async (blocks: number, reservation: string | null = null) => {
+      const floats = Array.from({ length: blocks * BLOCK }, () => Math.floor(Math.random() * 1000));
+      const total = await distribute(dispatcher, sum, { floats }, { reservation, signal });
+      expect(total).toBe(floats.reduce((all, number) => all + number, 0));
+      await receipts.made();
+      await systemClock.sleep(0);
+      await Promise.all(posts.values());
+    },
+  };
+}
+
+test("checked work is paid as priced, once, whoever posts the receipt; half of it waits in escrow", async () => {
+  const here = await swarm();
+  const workers = [await here.volunteer(), await here.volunteer()];
+  await here.sum(3);
+  expect(here.outcomes.length).toBe(6); // newcomers: every part is computed twice
+  const accounts = await Promise.all(workers.map(({ account }) => account()));
+  for (const account of accounts) {
+    expect(account.available + account.escrow).toBe(3 * PART_MICRO);
+    expect(account.escrow).toBe(3 * Math.ceil(PART_MICRO / 2));
+    expect(account.checksToTrust).toBe(RULES.checksToTrust - 3);
+  }
+  expect([...here.outcomes, ...here.copies].filter(({ kind }) => kind === "posted").length).toBe(6);
+  expect([...here.outcomes, ...here.copies].filter(({ kind }) => kind === "refused")).toEqual([]);
+  const { starterLeft } = await harness.ledger.account(here.asker.signer.peer);
+  expect(starterLeft).toBe(RULES.starter - 6 * PART_MICRO);
+  here.stop();
+});
+
+test("what was set aside pays first, and what is left of it comes back", async () => {
+  const here = await swarm();
+  await here.volunteer();
+  await here.volunteer();
+  const reservation = newReservation();
+  await here.asker.client.reserve(reservation, 5 * PART_MICRO, 60_000, signal);
+  await here.sum(2, reservation);
+  const { peer } = here.asker.signer;
+  expect((await harness.ledger.account(peer)).reserved).toBe(PART_MICRO);
+  await here.asker.client.release(reservation, signal);
+  expect(await harness.ledger.account(peer)).toMatchObject({ reserved: 0, starterLeft: RULES.starter - 4 * PART_MICRO });
+  here.stop();
+});
+
+test("a claim that somebody else signed does not count, is counted, and earns nothing; the answer is right all the same", async () => {
+  const here = await swarm();
+  const forger = await here.volunteer({ isForging: true });
+  await here.volunteer();
+  await here.volunteer();
+  await here.sum(4);
+  expect(here.receipts.forged).toBeGreaterThan(0);
+  expect(new Set(here.forged)).toEqual(new Set([forger.signer.peer]));
+  expect(here.forged.length).toBe(here.receipts.forged);
+  expect(await forger.account()).toMatchObject({ available: 0, escrow: 0 });
+  here.stop();
+});
+
+test("a liar is convicted by its own signature and two witnesses, and its escrow is gone; the others are paid", async () => {
+  const here = await swarm();
+  const odd: Odd = {};
+  const liar = await here.volunteer(odd);
+  const honest = [await here.volunteer(), await here.volunteer()];
+  await here.sum(6);
+  const before = await liar.account();
+  expect(before.escrow).toBeGreaterThan(0);
+  odd.isLying = true;
+  await here.sum(6);
+  const taken = here.outcomes.flatMap((outcome) => (outcome.kind === "convicted" ? [outcome.takenBack] : []));
+  expect(Math.max(...taken)).toBeGreaterThanOrEqual(before.escrow);
+  const after = await liar.account();
+  expect(after).toMatchObject({ escrow: 0, checksToTrust: RULES.checksToTrust });
+  expect(after.history.some(({ why, part, amount }) => why === "wrong" && part === "escrow" && amount < 0)).toBe(true);
+  for (const { account } of honest) expect((await account()).history.every(({ why }) => why === "receipt")).toBe(true);
+  expect((await harness.ledger.audit()).sum).toBe(0);
+  here.stop();
+});
+
+describe("a worker vouches for nothing that it did not get itself", () => {
+  const [requester, self, other] = [newSigner(), newSigner(), signerOf(new Uint8Array(32).fill(7))];
+  const done: DoneWork = {
+    task: asTaskId("bafytaskone"),
+    kind: "sum",
+    units: 66,
+    replica: 0,
+    requester: requester.peer,
+    resultHash: new Uint8Array(32).fill(1),
+  };
+  const claims = new TaskClaims({ signer: self, add: () => Promise.resolve(), now: Date.now, onReceipt: () => {} });
+  claims.claim(done);
+  const ask = (
+    change: Partial<DoneWork> = {},
+    verdict: "quorum" | "wrong" | "audited" = "quorum",
+    parties: { readonly witness?: typeof self; readonly requester?: typeof self; readonly worker?: typeof self } = {},
+  ): boolean => {
+    const work = { ...done, replica: 1, ...change };
+    const from = parties.requester ?? requester;
+    const claim = claimWork(parties.worker ?? other, {
+      work: taskWork(work),
+      requester: from.peer,
+      result: work.resultHash,
+      finishedMs: 1,
+    });
+    const { statement } = stateVerdict(from, claim, { verdict, witnesses: [(parties.witness ?? self).peer], reservation: null });
+    return claims.witness(requester.peer, encodeReceipt(statement)) !== undefined;
+  };
+  const lie = new Uint8Array(32).fill(2);
+
+  test.each([
+    ["the same result, agreed", true, () => ask()],
+    ["another result, called wrong", true, () => ask({ resultHash: lie }, "wrong")],
+    ["another result, called agreed", false, () => ask({ resultHash: lie })],
+    ["the same result, called wrong", false, () => ask({}, "wrong")],
+    ["a verdict that is not its to say", false, () => ask({}, "audited")],
+    ["another task", false, () => ask({ task: asTaskId("bafytasktwo") })],
+    ["more units than it was told", false, () => ask({ units: 6600 })],
+    ["another kind", false, () => ask({ kind: "map" })],
+    ["another requester", false, () => ask({}, "quorum", { requester: newSigner() })],
+    ["its own work", false, () => ask({}, "quorum", { worker: self })],
+    ["somebody else as witness", false, () => ask({}, "quorum", { witness: newSigner() })],
+  ])("%s: %s", (_name, signs, asked) => {
+    expect(asked()).toBe(signs);
+  });
+});
