@@ -1,16 +1,19 @@
 // The logits that a session was answered with: reads new ones, and holds those of a replay against the first.
-import { sha256 } from "@noble/hashes/sha2.js";
 import type { TopLogits } from "../engine/contract.ts";
-import type { LogitsFrame } from "../protocol/session-frames.ts";
+import { HASH_BYTES, type LogitsFrame } from "../protocol/session-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
+import { AnswerRows } from "./answer-rows.ts";
 import { decodeLogitRows } from "./logits-payload.ts";
+import { hashBytes } from "./row-hashes.ts";
 
 export class AnsweredLogits {
+  /** What was accepted, by position. */
+  readonly rows = new AnswerRows();
   readonly #topK: number;
   readonly #vocabularySize: number;
-  /** Rows and hash of the logits, by the running hash that they follow. */
-  readonly #known = new Map<string, { readonly rows: number; readonly hash: Uint8Array }>();
+  /** Hashes of a step's rows up to one, by the running hash that this one follows. */
+  readonly #known = new Map<string, readonly Uint8Array[]>();
 
   constructor({ topK, vocabularySize }: { readonly topK: number; readonly vocabularySize: number }) {
     this.#topK = topK;
@@ -18,28 +21,44 @@ export class AnsweredLogits {
   }
 
   /**
-   * The rows of an answer of which `logitRows` were asked for; one, where the model gives no more. Throws SIZE_MISMATCH or
-   * FRAME_MALFORMED.
+   * The rows of an answer of which `logitRows` were asked for; one, where the model gives no more. `chain`: the running
+   * hashes of the step. Throws SIZE_MISMATCH or FRAME_MALFORMED.
    */
-  read(frame: LogitsFrame, payload: Uint8Array, logitRows: number): readonly TopLogits[] {
+  read(frame: LogitsFrame, payload: Uint8Array, logitRows: number, chain: Uint8Array): readonly TopLogits[] {
     if (frame.rows !== logitRows && !(frame.rows === 1 && logitRows > 1))
       throw new ManyhandsError("SIZE_MISMATCH", `${frame.rows} rows of logits were not asked for`);
     if (frame.topK !== (logitRows > 0 ? Math.min(this.#topK, this.#vocabularySize) : 0))
       throw new ManyhandsError("SIZE_MISMATCH", `${frame.topK} candidates were not asked for`);
-    const rows = decodeLogitRows(payload, frame.rows, frame.topK, this.#vocabularySize);
-    this.#known.set(toHex(frame.head), { rows: frame.rows, hash: sha256(payload) });
-    return rows;
+    const decoded = decodeLogitRows(payload, frame.rows, frame.topK, this.#vocabularySize);
+    const rows = rowsOf(frame, payload);
+    const hashes = rows.map(hashBytes);
+    const first = chain.byteLength / HASH_BYTES - rows.length;
+    for (const [index, row] of rows.entries()) {
+      this.rows.note(frame.position - rows.length + index, row);
+      const head = chain.subarray((first + index) * HASH_BYTES, (first + index + 1) * HASH_BYTES);
+      this.#known.set(toHex(head), hashes.slice(0, index + 1));
+    }
+    if (rows.length === 0) this.#known.set(toHex(frame.head), []);
+    return decoded;
   }
 
   /**
-   * An answer of a replay has to be what was answered before; what follows a part of a step has no logits. Throws
-   * POSITION_MISMATCH for one that nobody asked for, REPLAY_MISMATCH.
+   * An answer of a replay has to be what was answered before, as far as that was asked for. Throws POSITION_MISMATCH for one
+   * that nobody asked for, REPLAY_MISMATCH.
    */
   readAgain(frame: LogitsFrame, payload: Uint8Array, acceptedPositions: number): void {
     const known = this.#known.get(toHex(frame.head));
     if (known === undefined && (frame.rows > 0 || frame.position > acceptedPositions))
       throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
-    if (known?.rows === frame.rows && !bytesEqual(known.hash, sha256(payload)))
+    const again = rowsOf(frame, payload).map(hashBytes);
+    const isOther = again.toReversed().some((hash, back) => !bytesEqual(hash, known?.at(-1 - back) ?? hash));
+    if (isOther)
       throw new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
   }
+}
+
+/** The rows of a payload, oldest first. */
+function rowsOf({ rows }: LogitsFrame, payload: Uint8Array): readonly Uint8Array<ArrayBuffer>[] {
+  const size = rows === 0 ? 0 : payload.byteLength / rows;
+  return Array.from({ length: rows }, (_, row) => payload.slice(row * size, (row + 1) * size));
 }

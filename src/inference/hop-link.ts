@@ -8,8 +8,11 @@ import {
   type NextSpan,
   type OpenFrame,
   readSessionHeader,
+  type ReplayFrame,
+  type SampledFrame,
   type SessionHeader,
   type StrandedFrame,
+  type TalliedFrame,
 } from "../protocol/session-frames.ts";
 import { PROTOCOL_VERSION, sessionProtocol } from "../protocol/version.ts";
 import type { Hop } from "../route/plan-route.ts";
@@ -40,7 +43,19 @@ export interface HopLinkDeps {
 }
 
 /** What every span of a session is opened with. */
-export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions">;
+export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions" | "audit">;
+
+/** What answers a question. */
+interface Told {
+  readonly frame: AliveFrame | TalliedFrame | SampledFrame;
+  readonly payload: Uint8Array;
+}
+
+/** Throws FRAME_UNEXPECTED for the answer to another question. */
+function as<Kind extends Told["frame"]["kind"]>(frame: Told["frame"], kind: Kind): Extract<Told["frame"], { readonly kind: Kind }> {
+  if (frame.kind !== kind) throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" answers another question`);
+  return frame as Extract<Told["frame"], { readonly kind: Kind }>; // just compared
+}
 
 export class HopLink {
   readonly hop: Hop;
@@ -60,7 +75,7 @@ export class HopLink {
   complaints = 0;
   readonly #deps: HopLinkDeps;
   readonly #opened = Promise.withResolvers<void>();
-  readonly #asks = new Map<number, PromiseWithResolvers<AliveFrame>>();
+  readonly #asks = new Map<number, PromiseWithResolvers<Told>>();
   #askIds = 0;
   /** The ask whose failure a `stranded` frame about the next span tells. */
   #relinkId: number | undefined;
@@ -122,9 +137,26 @@ export class HopLink {
   }
 
   /** Asks for a sign of life. Throws PEER_LOST, TIMEOUT or the signal's reason. */
-  probe(ms: number, signal: AbortSignal): Promise<AliveFrame> {
-    const id = ++this.#askIds;
-    return this.#ask(id, { kind: "probe", session: this.#deps.session, id }, ms, signal);
+  async probe(ms: number, signal: AbortSignal): Promise<AliveFrame> {
+    const { frame } = await this.#askFor({ kind: "probe" }, ms, signal);
+    return as(frame, "alive");
+  }
+
+  /** What went in and came out at positions `[from, to)`. Throws as `probe` does, and the code that it is declined with. */
+  async tally(from: number, to: number, ms: number, signal: AbortSignal): Promise<TalliedFrame> {
+    const { frame } = await this.#askFor({ kind: "tally", from, to }, ms, signal);
+    return as(frame, "tallied");
+  }
+
+  /** Has the span's log sent to another peer; resolves once it is sent. Throws as `tally` does. */
+  async replay(what: Pick<ReplayFrame, "to" | "as" | "upTo" | "merge">, ms: number, signal: AbortSignal): Promise<void> {
+    await this.#askFor({ kind: "replay", ...what }, ms, signal);
+  }
+
+  /** The outputs at `positions` as they are, one after the other, and hashes of the inputs. Throws as `tally` does. */
+  async sample(positions: readonly number[], ms: number, signal: AbortSignal): Promise<{ readonly inputs: Uint8Array; readonly outputs: Uint8Array }> {
+    const { frame, payload } = await this.#askFor({ kind: "sample", positions }, ms, signal);
+    return { inputs: as(frame, "sampled").inputs, outputs: payload };
   }
 
   /** Gives the hop up, for a reason that is told once. */
@@ -159,11 +191,16 @@ export class HopLink {
     this.#asks.clear();
   }
 
-  async #ask(id: number, header: object, ms: number, signal: AbortSignal): Promise<AliveFrame> {
+  #askFor(question: object, ms: number, signal: AbortSignal): Promise<Told> {
+    const id = ++this.#askIds;
+    return this.#ask(id, { ...question, session: this.#deps.session, id }, ms, signal);
+  }
+
+  async #ask(id: number, header: object, ms: number, signal: AbortSignal): Promise<Told> {
     if (this.#error) throw this.#error;
     const link = this.#link;
     if (link === undefined) throw new ManyhandsError("PEER_LOST", "the peer is not linked yet");
-    const ask = Promise.withResolvers<AliveFrame>();
+    const ask = Promise.withResolvers<Told>();
     ask.promise.catch(() => {}); // the deadline may have been first
     this.#asks.set(id, ask);
     const late = (): Error => new ManyhandsError("TIMEOUT", `a peer of the route gave no sign within ${Math.round(ms)} ms`);
@@ -200,7 +237,7 @@ export class HopLink {
         this.#opened.resolve();
         return;
       case "alive":
-        this.#asks.get(frame.id)?.resolve(frame);
+        this.#asks.get(frame.id)?.resolve({ frame, payload });
         return;
       case "logits":
         listener.onLogits(this, frame, payload);
@@ -221,10 +258,20 @@ export class HopLink {
         this.wasRefused = true;
         this.lose(new ManyhandsError(frame.code, frame.message));
         return;
+      case "tallied":
+      case "sampled":
+        this.#asks.get(frame.id)?.resolve({ frame, payload });
+        return;
+      case "declined":
+        this.#asks.get(frame.id)?.reject(new ManyhandsError(frame.code, frame.message));
+        return;
       case "open":
       case "step":
       case "relink":
       case "probe":
+      case "tally":
+      case "replay":
+      case "sample":
       case "close":
         throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" is not for a requester`);
     }

@@ -21,6 +21,19 @@ export interface StepHead {
   readonly timings: readonly SpanTiming[];
 }
 
+export interface LoggedStep {
+  readonly head: StepHead;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+const HOLE = "the log of this span's outputs is not whole any more";
+
+/** The head of a step's first `count` positions, with the logits that were wanted of these. */
+function cutHead(head: StepHead, count: number): StepHead {
+  const logitRows = Math.max(0, head.logitRows - (head.count - count));
+  return { ...head, count, chain: head.chain.slice(0, count * HASH_BYTES), logitRows };
+}
+
 interface Entry extends BudgetedOutput {
   readonly head: StepHead;
 }
@@ -85,9 +98,7 @@ export class Outbox {
       const count = position - head.position;
       // An output that is stored already is not cut: the log has a hole then, and a replay says so.
       const payload = first.payload && sliceRows(boundary, first.payload, head.count, 0, count);
-      // Its logits were told with the whole: nobody waits for those of a part.
-      const chain = head.chain.slice(0, count * HASH_BYTES);
-      this.#entries.push({ index: this.#indexes++, head: { ...head, count, chain, logitRows: 0 }, payload });
+      this.#entries.push({ index: this.#indexes++, head: cutHead(head, count), payload });
       budget.add(payload?.byteLength ?? 0);
     }
     budget.free(session, dropped, first?.index ?? 0);
@@ -106,6 +117,20 @@ export class Outbox {
     });
     void this.flush();
     return this.positions;
+  }
+
+  /** The steps that hold positions from `from` to `upTo`, oldest first, the last one cut there. Throws ENGINE_FAILED where it is not whole any more. */
+  async *steps(upTo: number, from = 0): AsyncGenerator<LoggedStep, void> {
+    for (const entry of [...this.#entries]) {
+      const { head } = entry;
+      if (head.position + head.count <= from) continue;
+      if (head.position >= upTo) return;
+      const payload = entry.payload ?? (await this.#read(entry));
+      if (payload === undefined) throw new ManyhandsError("ENGINE_FAILED", HOLE);
+      const count = Math.min(head.count, upTo - head.position);
+      if (count === head.count) yield { head, payload };
+      else yield { head: cutHead(head, count), payload: sliceRows(this.#options.boundary, payload, head.count, 0, count) };
+    }
   }
 
   /** Sends nothing until there is another link. */
@@ -140,7 +165,7 @@ export class Outbox {
         const payload = entry.payload ?? (await this.#read(entry));
         if (this.#link !== link || this.#entries[this.#cursor] !== entry) continue; // relinked or truncated meanwhile
         if (payload === undefined) {
-          this.#lose(new ManyhandsError("ENGINE_FAILED", "the log of this span's outputs is not whole any more"));
+          this.#lose(new ManyhandsError("ENGINE_FAILED", HOLE));
           return;
         }
         const isAgain = this.#cursor < this.#replayUntil;

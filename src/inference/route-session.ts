@@ -34,8 +34,8 @@ interface PendingStep {
   /** Positions after the step. */
   readonly position: number;
   readonly count: number;
-  /** Running hash after the step. */
-  readonly head: Uint8Array;
+  /** Running hash after each of its positions. */
+  readonly chain: Uint8Array;
   /** Positions whose logits are wanted. */
   readonly logitRows: number;
   readonly sentMs: number;
@@ -206,6 +206,7 @@ export class RouteSession {
   #truncate(position: number): void {
     this.#prefixes.truncate(position);
     this.#outbox.truncate(position);
+    this.#answered.rows.truncate(position);
   }
 
   #push(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepAnswer | undefined> {
@@ -219,7 +220,7 @@ export class RouteSession {
     const sentMs = this.#deps.clock.now();
     if (this.#pending.length === 0) this.#watch.heard();
     const count = tokens.length;
-    this.#pending = [...this.#pending, { position: position + count, count, head: chain.slice(-HASH_BYTES), logitRows, sentMs, answer }];
+    this.#pending = [...this.#pending, { position: position + count, count, chain, logitRows, sentMs, answer }];
     this.#lease.sent(count);
     const head = { position, count, prefix, chain, truncate, replay: false, logitRows, timings: [] };
     this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
@@ -233,7 +234,7 @@ export class RouteSession {
     const { hops } = this.#repair;
     if (hop !== hops.at(-1)) throw new ManyhandsError("FRAME_UNEXPECTED", "only the last span of a route answers");
     const [step] = this.#pending;
-    if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.head)) {
+    if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.chain.subarray(-HASH_BYTES))) {
       try {
         this.#answered.readAgain(frame, payload, step ? step.position - step.count : this.positions);
       } catch (error) {
@@ -242,7 +243,7 @@ export class RouteSession {
       }
       return;
     }
-    const rows = this.#answered.read(frame, payload, step.logitRows);
+    const rows = this.#answered.read(frame, payload, step.logitRows, step.chain);
     const logits = rows.at(-1);
     this.#pending = this.#pending.slice(1);
     // From the last sign on: what a repair took says nothing about the next step.

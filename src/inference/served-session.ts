@@ -3,16 +3,20 @@ import type { Engine } from "../engine/contract.ts";
 import type { Link } from "../mesh/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { HASH_BYTES, type OpenFrame, type StepFrame } from "../protocol/session-frames.ts";
-import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
+import { abortable } from "../shared/abort.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { AnswerRows } from "./answer-rows.ts";
+import { checkStep } from "./check-step.ts";
 import { InputLog } from "./input-log.ts";
+import { logRoot, logRow } from "./log-replay.ts";
 import { encodeLogitRows } from "./logits-payload.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutputBudget } from "./output-budget.ts";
 import { PrefixLog } from "./prefix-log.ts";
 import { refusal, stranding } from "./refusal.ts";
+import { TOKEN_BOUNDARY } from "./row-hashes.ts";
 import type { StepTurns } from "./step-turns.ts";
 
 const DEFAULTS = Object.freeze({
@@ -44,11 +48,17 @@ export class ServedSession {
   readonly outbox: Outbox | undefined;
   /** When the session was last heard of, milliseconds of the clock. */
   activeMs: number;
+  /** Who gets what this span computes; undefined for the requester, and in an audit. */
+  next: PeerId | undefined;
   /** Counts the next spans that this session was given: only the newest may be linked. */
   relinks = 0;
   readonly #deps: ServedSessionDeps;
   readonly #prefixes: PrefixLog;
   readonly #inputs: InputLog;
+  /** At the last span. */
+  readonly #answers = new AnswerRows();
+  #computed = 0;
+  #onComputed = Promise.withResolvers<void>();
   readonly #ending = new AbortController();
   #previous: PeerId;
   /** The link over which the span before sends its steps; the requester's own at the first span. */
@@ -64,19 +74,30 @@ export class ServedSession {
     this.requester = requester;
     this.activeMs = deps.clock.now();
     this.#prefixes = new PrefixLog(open.root);
-    this.#inputs = new InputLog(plan.boundaryIn);
+    this.#inputs = new InputLog(this.isFirst ? TOKEN_BOUNDARY : plan.boundaryIn);
     this.#previous = open.previous;
+    this.next = open.next?.peer;
     this.#feeder = this.isFirst ? requester : undefined;
     const onLost = (error: unknown): void => {
       if (error instanceof ManyhandsError && error.code === "ENGINE_FAILED") deps.onBroken(error);
       else void this.strand("next", new ManyhandsError("PEER_LOST", "the next peer of the route left"));
     };
-    if (open.next !== null) this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
+    if (plan.logits === undefined) this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
   }
 
   /** Whether steps come over the requester's own link rather than from the span before. */
   get isFirst(): boolean {
     return this.open.start === 0;
+  }
+
+  /** Whether steps of another session are computed again, to be compared. */
+  get isAudit(): boolean {
+    return this.open.audit === true;
+  }
+
+  /** Who sends the steps. */
+  get previous(): PeerId {
+    return this.#previous;
   }
 
   get ended(): boolean {
@@ -173,6 +194,30 @@ export class ServedSession {
     await Promise.allSettled([this.#deps.engine.close(session), this.outbox?.free(), this.#feeder?.close(), this.requester.close()]);
   }
 
+  /** Resolves once `positions` are computed and logged. Throws the signal's reason when the session ends before. */
+  async computed(positions: number): Promise<void> {
+    while (this.#computed < positions) await abortable(this.#onComputed.promise, this.signal);
+  }
+
+  /** SHA-256 over the hashes of what went in and came out at positions `[from, to)`. Throws ENGINE_FAILED where the log has a hole. */
+  async tally(range: { readonly from: number; readonly to: number }): Promise<{
+    readonly input: Uint8Array<ArrayBuffer>;
+    readonly output: Uint8Array<ArrayBuffer>;
+  }> {
+    const { engine, clock } = this.#deps;
+    const input = this.#inputs.root(range.from, range.to);
+    const { outbox } = this;
+    return { input, output: outbox ? await logRoot(outbox, engine.plan.boundaryOut, range, clock) : this.#answers.root(range.from, range.to) };
+  }
+
+  /** What came out at `position`, and the hash of what went in. Throws ENGINE_FAILED where that is not known any more. */
+  async sample(position: number): Promise<{ readonly input: Uint8Array; readonly output: Uint8Array }> {
+    const input = this.#inputs.at(position);
+    const output = this.outbox ? await logRow(this.outbox, this.#deps.engine.plan.boundaryOut, position) : this.#answers.at(position);
+    if (input === undefined || output === undefined) throw new ManyhandsError("ENGINE_FAILED", "this position is not known any more");
+    return { input, output };
+  }
+
   async #run(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
     if (this.ended || this.#feeder !== from) return undefined;
     const isHeld = this.#checked(step, payload);
@@ -185,11 +230,14 @@ export class ServedSession {
     this.#prefixes.truncate(step.position);
     this.#prefixes.append(step.chain);
     this.#inputs.truncate(step.position);
+    this.#answers.truncate(step.position);
+    this.#computed = Math.min(this.#computed, step.position);
     this.outbox?.truncate(step.position);
     const bytes = payload.slice();
     const arrivedMs = clock.now();
     let startedMs = arrivedMs;
-    const output = await turns.take(session, step.count <= DEFAULTS.decodePositions, async () => {
+    const urgency = this.isAudit ? "audit" : step.count <= DEFAULTS.decodePositions ? "decode" : "prompt";
+    const output = await turns.take(session, urgency, async () => {
       startedMs = clock.now();
       if (dropped) await engine.truncate(session, step.position);
       return engine.step({
@@ -213,54 +261,28 @@ export class ServedSession {
       const topK = rows[0]?.ids.length ?? 0;
       const head = step.chain.slice(-HASH_BYTES);
       const header = { kind: "logits", session, position: output.position, head, rows: rows.length, topK, timings };
-      await this.requester.send(encodeFrame(header, encodeLogitRows(rows)));
+      const encoded = encodeLogitRows(rows);
+      if (!this.isAudit) await this.requester.send(encodeFrame(header, encoded));
+      const rowBytes = encoded.byteLength / Math.max(1, rows.length);
+      for (const row of rows.keys())
+        this.#answers.note(output.position - rows.length + row, encoded.slice(row * rowBytes, (row + 1) * rowBytes));
     }
-    // After the result is on its way: nobody waits for this hash unless a replay comes.
+    // After the result is on its way: nobody waits for these hashes.
     this.#inputs.note(step.position, payload, step.count);
+    this.#computed = output.position;
+    this.#onComputed.resolve();
+    this.#onComputed = Promise.withResolvers();
     return { requester: this.requester.remote, positions: step.count, computeMs: output.computeMs };
   }
 
-  /** As `#check`; what else the requester has sent already is not looked at any more once it broke the protocol. */
+  /** As `checkStep`; what else the requester has sent already is not looked at any more once it broke the protocol. */
   #checked(step: StepFrame, payload: Uint8Array): boolean {
     try {
-      return this.#check(step, payload);
+      return checkStep({ plan: this.#deps.engine.plan, open: this.open, prefixes: this.#prefixes, inputs: this.#inputs }, step, payload);
     } catch (error) {
       if (this.isFirst) this.#feeder = undefined;
       throw error;
     }
-  }
-
-  /**
-   * Whether the span holds this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH, PREFIX_MISMATCH, or
-   * REPLAY_MISMATCH for a step that was held with another input.
-   */
-  #check(step: StepFrame, payload: Uint8Array): boolean {
-    const { boundaryIn } = this.#deps.engine.plan;
-    const expected = (this.isFirst ? 4 : boundaryBytesPerPosition(boundaryIn)) * step.count;
-    if (payload.byteLength !== expected)
-      throw new ManyhandsError(
-        "SIZE_MISMATCH",
-        `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`,
-      );
-    if (step.logitRows > step.count)
-      throw new ManyhandsError("SIZE_MISMATCH", `a step of ${step.count} positions has no ${step.logitRows} rows of logits`);
-    if (step.position + step.count > this.open.maxPositions)
-      throw new ManyhandsError("POSITION_MISMATCH", `the session was opened for ${this.open.maxPositions} positions`);
-    const held = this.#prefixes.positions;
-    const mayLookBack = step.truncate || step.replay;
-    if (mayLookBack ? step.position > held : step.position !== held)
-      throw new ManyhandsError(
-        "POSITION_MISMATCH",
-        `this span holds ${held} positions of the session, the step comes after ${step.position}`,
-      );
-    if (!this.#prefixes.matches(step.position, step.prefix))
-      throw new ManyhandsError("PREFIX_MISMATCH", "the step follows another past than the one that this span holds");
-    if (!step.replay) return false;
-    const shared = this.#prefixes.shared(step.position, step.chain);
-    if (shared > 0 && !this.#inputs.matches(step.position, payload, step.count, shared))
-      throw new ManyhandsError("REPLAY_MISMATCH", "what was sent again is not what was sent before");
-    // A step that is held in part, or goes on otherwise, is computed as a whole: with the chunk that the log has.
-    return shared === step.count;
   }
 }
 

@@ -8,6 +8,7 @@ import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { within } from "./deadline.ts";
 import type { ServedSession, ServedStep } from "./served-session.ts";
+import { SpanAnswers, type SpanTally } from "./span-answers.ts";
 import { alive, isBreach, SpanSessions, type SpanSessionsDeps } from "./span-sessions.ts";
 
 const DEFAULTS = Object.freeze({
@@ -24,6 +25,8 @@ export interface SpanServiceEvents {
   "span:served": ServedStep;
   /** A frame that broke the protocol; its link was closed. */
   "frame:refused": { readonly peer: PeerId; readonly code: ErrorCode };
+  /** What went through at some positions of a session, told to its requester. */
+  "session:tallied": SpanTally;
   "sessions:changed": { readonly open: number; readonly reservedPositions: number };
 }
 
@@ -33,6 +36,7 @@ export type SpanServiceDeps = SpanSessionsDeps;
 export class SpanService implements Observable<SpanServiceEvents> {
   readonly #deps: SpanServiceDeps;
   readonly #sessions: SpanSessions;
+  readonly #answers: SpanAnswers;
   readonly #linksByPeer = new Map<PeerId, number>();
   readonly #emitter = new Emitter<SpanServiceEvents>();
 
@@ -41,6 +45,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
     this.#sessions = new SpanSessions(deps, () =>
       this.#emitter.emit("sessions:changed", { open: this.openSessions, reservedPositions: this.reservedPositions }),
     );
+    this.#answers = new SpanAnswers({ ...deps, onTallied: (tally) => this.#emitter.emit("session:tallied", tally) });
     void deps.engine.died.then(() => this.#drop());
   }
 
@@ -156,12 +161,24 @@ export class SpanService implements Observable<SpanServiceEvents> {
       else await step;
       return;
     }
-    if (session.requester !== link || (frame.kind !== "probe" && frame.kind !== "relink"))
-      throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" has no place on this link now`);
+    if (session.requester !== link) throw misplaced(frame);
     session.activeMs = this.#deps.clock.now();
-    if (frame.kind === "probe") void session.tell(alive(session, frame.id));
-    // Not awaited: probes are answered while the next peer is called.
-    else this.#sessions.relink(session, frame).catch((error: unknown) => this.#fail(session, link, error));
+    switch (frame.kind) {
+      case "probe":
+        void session.tell(alive(session, frame.id));
+        return;
+      // Not awaited: probes are answered while the next peer is called, and what else is asked is looked up.
+      case "relink":
+        this.#sessions.relink(session, frame).catch((error: unknown) => this.#fail(session, link, error));
+        return;
+      case "tally":
+      case "replay":
+      case "sample":
+        void this.#answers.give(session, frame);
+        return;
+      default:
+        throw misplaced(frame);
+    }
   }
 
   async #step(session: ServedSession, link: Link, frame: StepFrame, payload: Uint8Array): Promise<void> {
@@ -202,3 +219,5 @@ export class SpanService implements Observable<SpanServiceEvents> {
     link.abort(error instanceof Error ? error : new ManyhandsError(code, "the link broke the protocol"));
   }
 }
+
+const misplaced = ({ kind }: SessionHeader): ManyhandsError => new ManyhandsError("FRAME_UNEXPECTED", `"${kind}" has no place on this link now`);

@@ -3,13 +3,13 @@ import type { Link } from "../mesh/link.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import type { Engine } from "../engine/contract.ts";
 import { encodeFrame } from "../protocol/frame.ts";
-import type { AliveFrame, NextSpan, OpenFrame, RelinkFrame, SessionHeader } from "../protocol/session-frames.ts";
-import { PROTOCOL_VERSION, sessionProtocol } from "../protocol/version.ts";
+import type { AliveFrame, OpenFrame, RelinkFrame, SessionHeader } from "../protocol/session-frames.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { Clock } from "../shared/clock.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
-import { within } from "./deadline.ts";
+import { openNext } from "./open-next.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { MemoryOutputStore, type OutputStore } from "./output-store.ts";
 import { refusal } from "./refusal.ts";
@@ -17,8 +17,6 @@ import { ServedSession } from "./served-session.ts";
 import { StepTurns } from "./step-turns.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds in which the next span must take a link. */
-  nextLinkMs: 10_000,
   /** Milliseconds for which a session is kept that nobody steps, probes or mends: a requester that waits for a peer probes. */
   idleMs: 300_000,
   /** Sessions that ended here lately and whose late frames are dropped in silence. */
@@ -100,11 +98,12 @@ export class SpanSessions {
     if (previous !== null) session.setPrevious(previous);
     if (next !== null) {
       const { outbox, open } = session;
-      if (outbox === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "the last span hands its result to the requester");
+      if (outbox === undefined || session.isAudit) throw new ManyhandsError("FRAME_UNEXPECTED", "the last span hands its result to the requester");
+      session.next = next.peer;
       outbox.unlink(new ManyhandsError("PEER_LOST", "another peer takes this place"));
       const turn = ++session.relinks;
       try {
-        const link = await this.#openNext(next, open, session.signal);
+        const link = await openNext(this.#deps, next, open, session.signal);
         if (session.ended || session.relinks !== turn) link.abort(new ManyhandsError("PEER_LOST", "this link is not needed any more"));
         else outbox.relink(link);
       } catch (error) {
@@ -164,7 +163,7 @@ export class SpanSessions {
       this.#onChanged();
       void link.closed.then(() => this.end(opened));
       void this.#watchIdle(session);
-      if (open.next !== null) session.outbox?.relink(await this.#openNext(open.next, open, session.signal));
+      if (open.next !== null) session.outbox?.relink(await openNext(this.#deps, open.next, open, session.signal));
       await link.send(encodeFrame({ kind: "opened", session: open.session, rowInvariant: engine.report.rowInvariant }));
       return session;
     } catch (error) {
@@ -191,28 +190,11 @@ export class SpanSessions {
     if (this.#retired || plan.model !== open.model || plan.span.start !== open.start || plan.span.end !== open.end)
       throw new ManyhandsError("SESSION_REFUSED", `layers ${open.start} to ${open.end - 1} of this model are not served here`);
     const isLast = plan.logits !== undefined;
-    if (isLast !== (open.next === null) || (open.start === 0 && open.previous !== link.remote))
+    const wantsNext = !isLast && open.audit !== true;
+    if (wantsNext !== (open.next !== null) || (open.start === 0 && open.previous !== link.remote))
       throw new ManyhandsError("FRAME_MALFORMED", "the route does not fit the span");
     if (open.maxPositions > plan.contextLength)
       throw new ManyhandsError("SESSION_REFUSED", `this model reads at most ${plan.contextLength} tokens`);
-  }
-
-  /** Throws PEER_UNREACHABLE. */
-  async #openNext(next: NextSpan, open: OpenFrame, signal: AbortSignal): Promise<Link> {
-    const protocol = sessionProtocol(open.model, { start: open.end, end: next.end });
-    const late = (): ManyhandsError => new ManyhandsError("PEER_UNREACHABLE", "the next peer did not take a link in time");
-    try {
-      return await within(this.#deps.clock, DEFAULTS.nextLinkMs, signal, late, (limit) => {
-        const opening = this.#deps.mesh.open(next.peer, protocol, limit);
-        opening.then(
-          (link) => limit.aborted && link.abort(late()), // arrived after the limit: given back
-          () => {}, // told below
-        );
-        return opening;
-      });
-    } catch (cause) {
-      throw new ManyhandsError("PEER_UNREACHABLE", "the next peer of the route could not be reached", { cause });
-    }
   }
 
   /** Ends a session whose requester has gone without a word. */

@@ -1,4 +1,4 @@
-// Whose step a span computes next: decoding before prompts, and of each the session that was served longest ago.
+// Whose step a span computes next: decoding before prompts before audits, and of each the session that was served longest ago.
 import type { SessionId } from "../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
@@ -6,9 +6,12 @@ const DEFAULTS = Object.freeze({
   decodesInRow: 8,
 });
 
+/** An audit's steps come when nothing else waits. */
+export type Urgency = "decode" | "prompt" | "audit";
+
 interface Waiting {
   readonly session: SessionId;
-  readonly isDecode: boolean;
+  readonly urgency: Urgency;
   readonly start: () => void;
 }
 
@@ -22,11 +25,11 @@ export class StepTurns {
   readonly #servedAt = new Map<SessionId, number>();
 
   /** Settles like `work`, which starts in its turn. */
-  async take<T>(session: SessionId, isDecode: boolean, work: () => Promise<T>): Promise<T> {
-    if (this.#running) await new Promise<void>((start) => this.#waiting.push({ session, isDecode, start }));
+  async take<T>(session: SessionId, urgency: Urgency, work: () => Promise<T>): Promise<T> {
+    if (this.#running) await new Promise<void>((start) => this.#waiting.push({ session, urgency, start }));
     this.#running = true;
     this.#servedAt.set(session, ++this.#turn);
-    this.#decodes = isDecode ? this.#decodes + 1 : 0;
+    this.#decodes = urgency === "decode" ? this.#decodes + 1 : 0;
     try {
       return await work();
     } finally {
@@ -50,11 +53,12 @@ export class StepTurns {
   }
 
   #choose(): Waiting | undefined {
-    const prompts = this.#waiting.filter(({ isDecode }) => !isDecode);
-    const decodes = this.#waiting.filter(({ isDecode }) => isDecode);
+    const of = (urgency: Urgency): readonly Waiting[] => this.#waiting.filter((each) => each.urgency === urgency);
+    const [decodes, prompts] = [of("decode"), of("prompt")];
     const promptsTurn = decodes.length === 0 || (prompts.length > 0 && this.#decodes >= DEFAULTS.decodesInRow);
+    const next = promptsTurn ? prompts : decodes;
     let best: Waiting | undefined;
-    for (const each of promptsTurn ? prompts : decodes) {
+    for (const each of next.length > 0 ? next : of("audit")) {
       if (best === undefined || this.#age(each) < this.#age(best)) best = each;
     }
     return best;

@@ -51,6 +51,8 @@ export const OpenFrame = v.strictObject({
   topK: v.pipe(natural(LIMITS.topLogits), v.minValue(1)),
   /** Positions that the session may come to hold: what the cache is admitted for. */
   maxPositions: v.pipe(position, v.minValue(1)),
+  /** Steps of another session are computed again: what comes out stays here, to be compared, and nobody waits for it. */
+  audit: v.optional(v.literal(true)),
 });
 export type OpenFrame = v.InferOutput<typeof OpenFrame>;
 
@@ -182,6 +184,72 @@ export const AliveFrame = v.strictObject({
 });
 export type AliveFrame = v.InferOutput<typeof AliveFrame>;
 
+/**
+ * Requester to a span: send what you have logged to the peer that `to` names as well, as steps of session `as`, which is
+ * open there. Answered with `alive` once all is sent, or `declined`.
+ */
+export const ReplayFrame = v.strictObject({
+  kind: v.literal("replay"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  to: NextSpan,
+  as: sessionId,
+  /** Positions to send, from the first on. */
+  upTo: v.pipe(position, v.minValue(1)),
+  /** Whether steps may be joined: both spans give a position the same bits in whatever step. */
+  merge: v.boolean(),
+});
+export type ReplayFrame = v.InferOutput<typeof ReplayFrame>;
+
+/** Requester to a span: say what went in and came out at positions `[from, to)`. An audit's span answers once it is that far. */
+export const TallyFrame = v.strictObject({
+  kind: v.literal("tally"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  from: position,
+  to: v.pipe(position, v.minValue(1)),
+});
+export type TallyFrame = v.InferOutput<typeof TallyFrame>;
+
+/** Span to requester: SHA-256 over the hashes of each position's input, and of each one's output. */
+export const TalliedFrame = v.strictObject({
+  kind: v.literal("tallied"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  input: bytes(32),
+  output: bytes(32),
+});
+export type TalliedFrame = v.InferOutput<typeof TalliedFrame>;
+
+/** Requester to a span: give these positions' outputs as they are, for peers whose bits differ by nature. */
+export const SampleFrame = v.strictObject({
+  kind: v.literal("sample"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  positions: v.pipe(v.array(position), v.minLength(1), v.maxLength(LIMITS.sampledPositions)),
+});
+export type SampleFrame = v.InferOutput<typeof SampleFrame>;
+
+/** Span to requester. Payload: the outputs one after the other. */
+export const SampledFrame = v.strictObject({
+  kind: v.literal("sampled"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  /** `HASH_BYTES` of each position's input. */
+  inputs: v.instance(Uint8Array),
+});
+export type SampledFrame = v.InferOutput<typeof SampledFrame>;
+
+/** Span to requester: what was asked under `id` cannot be had here. The session goes on. */
+export const DeclinedFrame = v.strictObject({
+  kind: v.literal("declined"),
+  session: sessionId,
+  id: natural(2 ** 31 - 1),
+  code: RefusalCode,
+  message: v.pipe(v.string(), v.maxLength(400)),
+});
+export type DeclinedFrame = v.InferOutput<typeof DeclinedFrame>;
+
 /** Requester to each span: free the session's cache. */
 export const CloseFrame = v.strictObject({ kind: v.literal("close"), session: sessionId });
 export type CloseFrame = v.InferOutput<typeof CloseFrame>;
@@ -197,6 +265,12 @@ const SessionHeader = v.variant("kind", [
   RelinkFrame,
   ProbeFrame,
   AliveFrame,
+  ReplayFrame,
+  TallyFrame,
+  TalliedFrame,
+  SampleFrame,
+  SampledFrame,
+  DeclinedFrame,
   CloseFrame,
 ]);
 export type SessionHeader = v.InferOutput<typeof SessionHeader>;

@@ -2,7 +2,7 @@
 import type { ModelId, Span } from "../shared/ids.ts";
 
 /** Raised with every change of a shape that crosses a wire; written into CHANGELOG.md. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export const PROTOCOLS = Object.freeze({
   /** Tab to relay: what a peer holds, and who else holds what. */
@@ -34,6 +34,8 @@ export const LIMITS = Object.freeze({
   stepPositions: 512,
   /** Positions of one step after which logits may be wanted: a token and a draft. */
   logitRows: 17,
+  /** Positions whose outputs are asked for at once. */
+  sampledPositions: 8,
   /** Candidates in a frame of logits. */
   topLogits: 1024,
   /** Spans in a route: no supported model has more layers. */

@@ -1,6 +1,6 @@
 // The standing of each peer at each kind of task, and the recent work of each that nobody checked.
 import type { PeerId } from "../shared/ids.ts";
-import { afterAgreed, afterFault, afterWrong, checkChance, type Standing, STRANGER } from "./reputation.ts";
+import { afterAgreed, afterFault, afterWrong, checkChance, type Standing, STRANGER } from "../shared/reputation.ts";
 import type { TaskRecord } from "./task-record.ts";
 
 const DEFAULTS = Object.freeze({

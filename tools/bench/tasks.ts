@@ -9,7 +9,7 @@ import { silentLog } from "../../src/shared/log.ts";
 import { Dispatcher } from "../../src/tasks/dispatcher.ts";
 import { lendTo } from "../../src/tasks/lend-to.ts";
 import { Standings } from "../../src/tasks/standings.ts";
-import { afterAgreed, STRANGER } from "../../src/tasks/reputation.ts";
+import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
 import { Volunteer } from "../../src/tasks/volunteer.ts";
 import { numbered } from "../sim/task-swarm.ts";
 

@@ -11,7 +11,7 @@ describe("turns of steps", () => {
     const order: string[] = [];
     const gate = Promise.withResolvers<void>();
     const step = (name: string, isDecode: boolean): Promise<void> =>
-      turns.take(session(name), isDecode, async () => {
+      turns.take(session(name), isDecode ? "decode" : "prompt", async () => {
         order.push(name);
         await gate.promise;
       });
@@ -25,7 +25,7 @@ describe("turns of steps", () => {
     const turns = new StepTurns();
     const order: string[] = [];
     const step = (name: string, isDecode: boolean): Promise<void> =>
-      turns.take(session(name), isDecode, async () => {
+      turns.take(session(name), isDecode ? "decode" : "prompt", async () => {
         order.push(name);
         await Promise.resolve();
       });
@@ -39,8 +39,8 @@ describe("turns of steps", () => {
 
   it("go on after a step that failed", async () => {
     const turns = new StepTurns();
-    const failed = turns.take(session("a"), true, () => Promise.reject(new Error("no")));
-    const next = turns.take(session("b"), true, () => Promise.resolve("yes"));
+    const failed = turns.take(session("a"), "decode", () => Promise.reject(new Error("no")));
+    const next = turns.take(session("b"), "decode", () => Promise.resolve("yes"));
     await expect(failed).rejects.toThrow("no");
     expect(await next).toBe("yes");
   });

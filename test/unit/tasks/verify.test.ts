@@ -11,7 +11,7 @@ import {
   faded,
   type Standing,
   STRANGER,
-} from "../../../src/tasks/reputation.ts";
+} from "../../../src/shared/reputation.ts";
 import { judge, type Vote } from "../../../src/tasks/verify.ts";
 import { Random } from "../../../tools/sim/random.ts";
 

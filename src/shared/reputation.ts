@@ -1,4 +1,4 @@
-// What a peer's past at one kind of task says: how often its work is checked. Pure; the past fades.
+// What a peer's past at one kind of work says: how often its work is checked. Pure; the past fades.
 
 export const DEFAULTS = Object.freeze({
   /**

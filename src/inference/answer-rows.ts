@@ -1,0 +1,45 @@
+// The logits that a last span answered with, by position: a hash of each, and the newest as they were.
+import { hashBytes, RowHashes } from "./row-hashes.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Rows kept as they were: what a peer of another class can be compared by. Half a KiB to 8 KiB each. */
+  rows: 64,
+});
+
+export class AnswerRows {
+  readonly #hashes = new RowHashes();
+  /** By position, the oldest first. */
+  readonly #rows = new Map<number, Uint8Array<ArrayBuffer>>();
+
+  /** Notes the logits after position `position`, as a frame carries them. */
+  note(position: number, row: Uint8Array<ArrayBuffer>): void {
+    this.#hashes.set(position, hashBytes(row));
+    this.#rows.delete(position);
+    this.#rows.set(position, row);
+    for (const old of this.#rows.keys()) {
+      if (this.#rows.size <= DEFAULTS.rows) return;
+      this.#rows.delete(old);
+    }
+  }
+
+  /** Forgets what comes after `position` positions. */
+  truncate(position: number): void {
+    this.#hashes.truncate(position);
+    for (const kept of [...this.#rows.keys()]) if (kept >= position) this.#rows.delete(kept);
+  }
+
+  /** SHA-256 over the hashes of positions `[from, to)`; those without logits count as zeros. */
+  root(from: number, to: number): Uint8Array<ArrayBuffer> {
+    return this.#hashes.root(from, to);
+  }
+
+  /** The row after `position`; undefined where there is none, or it is long ago. */
+  at(position: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#rows.get(position);
+  }
+
+  /** Positions whose rows are here, ascending. */
+  get positions(): readonly number[] {
+    return [...this.#rows.keys()].toSorted((a, b) => a - b);
+  }
+}

@@ -1,0 +1,115 @@
+// What a span tells of a session that it serves, when its requester asks: hashes of what went in and came out, some of it as it
+// was, or all of it to another peer. `audit-span.ts` is the other side.
+import type { Engine } from "../engine/contract.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import { encodeFrame } from "../protocol/frame.ts";
+import type { ReplayFrame, SampleFrame, TallyFrame } from "../protocol/session-frames.ts";
+import type { Clock } from "../shared/clock.ts";
+import { concatBytes } from "../shared/bytes.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import type { ModelId, PeerId, SessionId, Span } from "../shared/ids.ts";
+import { sendLog } from "./log-replay.ts";
+import { openNext } from "./open-next.ts";
+import { declining } from "./refusal.ts";
+import type { ServedSession } from "./served-session.ts";
+import { alive } from "./span-sessions.ts";
+
+/** What went through a span at some positions of a session, as the span itself saw it. Plain data. */
+export interface SpanTally {
+  readonly session: SessionId;
+  readonly model: ModelId;
+  readonly span: Span;
+  readonly requester: PeerId;
+  /** Who sent the steps, and who got the results: the requester at the ends of a route. */
+  readonly upstream: PeerId;
+  readonly downstream: PeerId;
+  readonly positions: { readonly start: number; readonly end: number };
+  /** SHA-256 over the hashes of each position's input, and of each one's output. */
+  readonly input: Uint8Array<ArrayBuffer>;
+  readonly output: Uint8Array<ArrayBuffer>;
+  readonly determinismClass: string;
+  /** Whether any grouping of the positions into steps gives the same. */
+  readonly rowInvariant: boolean;
+  /** Computed to be compared, not for an answer. */
+  readonly isAudit: boolean;
+}
+
+export interface SpanAnswersDeps {
+  readonly engine: Pick<Engine, "plan" | "report">;
+  readonly mesh: Pick<Mesh, "open">;
+  readonly clock: Clock;
+  readonly onTallied: (tally: SpanTally) => void;
+}
+
+export class SpanAnswers {
+  readonly #deps: SpanAnswersDeps;
+
+  constructor(deps: SpanAnswersDeps) {
+    this.#deps = deps;
+  }
+
+  /** Answers the requester of `session`. Never rejects: what cannot be had is declined. */
+  async give(session: ServedSession, frame: TallyFrame | ReplayFrame | SampleFrame): Promise<void> {
+    try {
+      switch (frame.kind) {
+        case "tally":
+          await this.#tally(session, frame);
+          return;
+        case "replay":
+          await this.#replay(session, frame);
+          return;
+        case "sample":
+          await this.#sample(session, frame);
+          return;
+      }
+    } catch (error) {
+      if (!session.ended) await session.tell(declining(session.open.session, frame.id, error));
+    }
+  }
+
+  async #tally(session: ServedSession, { id, from, to }: TallyFrame): Promise<void> {
+    if (from >= to || to > session.open.maxPositions) throw new ManyhandsError("POSITION_MISMATCH", "the session has no such positions");
+    await session.computed(to);
+    const { input, output } = await session.tally({ from, to });
+    const { engine, onTallied } = this.#deps;
+    const { open, requester } = session;
+    onTallied({
+      session: open.session,
+      model: open.model,
+      span: { start: open.start, end: open.end },
+      requester: requester.remote,
+      upstream: session.previous,
+      downstream: session.next ?? requester.remote,
+      positions: { start: from, end: to },
+      input,
+      output,
+      determinismClass: engine.report.determinismClass,
+      rowInvariant: engine.report.rowInvariant,
+      isAudit: session.isAudit,
+    });
+    await session.tell({ kind: "tallied", session: open.session, id, input, output });
+  }
+
+  async #replay(session: ServedSession, { id, to, as, upTo, merge }: ReplayFrame): Promise<void> {
+    const { outbox, open, signal } = session;
+    if (outbox === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "the last span has nobody to send its results to");
+    await session.computed(upTo);
+    const link = await openNext(this.#deps, to, open, signal);
+    try {
+      const { boundaryOut } = this.#deps.engine.plan;
+      await sendLog(outbox, boundaryOut, link, { session: as, upTo, merge }, signal);
+      await link.close();
+    } catch (error) {
+      link.abort(new ManyhandsError("PEER_LOST", "the replay ended"));
+      throw error;
+    }
+    await session.tell(alive(session, id));
+  }
+
+  async #sample(session: ServedSession, { id, positions }: SampleFrame): Promise<void> {
+    const samples = await Promise.all(positions.map((position) => session.sample(position)));
+    const inputs = concatBytes(samples.map(({ input }) => input));
+    const header = { kind: "sampled", session: session.open.session, id, inputs };
+    await session.requester.send(encodeFrame(header, concatBytes(samples.map(({ output }) => output))));
+  }
+}
