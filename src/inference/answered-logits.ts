@@ -52,8 +52,7 @@ export class AnsweredLogits {
       throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
     const again = rowsOf(frame, payload).map(hashBytes);
     const isOther = again.toReversed().some((hash, back) => !bytesEqual(hash, known?.at(-1 - back) ?? hash));
-    if (isOther)
-      throw new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
+    if (isOther) throw new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
   }
 }
 

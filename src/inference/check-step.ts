@@ -20,7 +20,10 @@ export interface HeldSession {
 export function checkStep({ plan, open, prefixes, inputs }: HeldSession, step: StepFrame, payload: Uint8Array): boolean {
   const expected = (open.start === 0 ? 4 : boundaryBytesPerPosition(plan.boundaryIn)) * step.count;
   if (payload.byteLength !== expected)
-    throw new ManyhandsError("SIZE_MISMATCH", `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`);
+    throw new ManyhandsError(
+      "SIZE_MISMATCH",
+      `a step of ${step.count} positions carries ${expected} bytes here, not ${payload.byteLength}`,
+    );
   if (step.logitRows > step.count)
     throw new ManyhandsError("SIZE_MISMATCH", `a step of ${step.count} positions has no ${step.logitRows} rows of logits`);
   if (step.position + step.count > open.maxPositions)
@@ -28,7 +31,10 @@ export function checkStep({ plan, open, prefixes, inputs }: HeldSession, step: S
   const held = prefixes.positions;
   const mayLookBack = step.truncate || step.replay;
   if (mayLookBack ? step.position > held : step.position !== held)
-    throw new ManyhandsError("POSITION_MISMATCH", `this span holds ${held} positions of the session, the step comes after ${step.position}`);
+    throw new ManyhandsError(
+      "POSITION_MISMATCH",
+      `this span holds ${held} positions of the session, the step comes after ${step.position}`,
+    );
   if (!prefixes.matches(step.position, step.prefix))
     throw new ManyhandsError("PREFIX_MISMATCH", "the step follows another past than the one that this span holds");
   if (!step.replay) return false;

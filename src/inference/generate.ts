@@ -15,6 +15,7 @@ import { completeOptions } from "./generate-options.ts";
 import { RouteSession } from "./route-session.ts";
 import { isRouteFault, type RouteSessionDeps, type StepAnswer } from "./route-session-options.ts";
 import { HEADROOM_POSITIONS, type SessionShelf } from "./session-shelf.ts";
+import type { SessionRecord } from "./session-record.ts";
 import type { ChatTemplate } from "../model/chat-message.ts";
 import type { Sampler, SamplerOptions } from "../model/sampler.ts";
 import { StopStrings } from "../model/stop-strings.ts";
@@ -48,6 +49,11 @@ export interface GenerateDeps extends RouteSessionDeps {
   readonly findRoute: (exclude: ReadonlySet<PeerId>, signal: AbortSignal) => AsyncGenerator<GenerateEvent, Route>;
   /** Keeps sessions for prompts that begin alike. */
   readonly shelf?: SessionShelf;
+  /**
+   * Looks after an answer that is over, or was stopped: every span holds the first `positions`. Never rejects. A session that
+   * is not kept is closed once it resolves.
+   */
+  readonly onAnswered?: (record: SessionRecord, positions: number) => Promise<void>;
 }
 
 /**
@@ -75,6 +81,8 @@ export async function* generate(
   const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK }, events, signal);
   /** What every span holds once the answer is over. */
   let held: readonly number[] | undefined;
+  /** Positions that every span holds so far. */
+  let heldPositions = promptTokens.length;
   try {
     const decoder = model.tokenizer.decoder();
     const stops = new StopStrings(options.stop);
@@ -132,12 +140,15 @@ export async function* generate(
         lap = { draft: { tokens: [], match: 0 }, rows: current.rows, ms: undefined };
       } else lap = { draft, rows: current.rows, ms: isCalm ? clock.now() - sentMs : undefined };
       progress.timed(current.timings);
+      heldPositions = history.length;
     }
   } finally {
-    const { shelf } = deps;
-    if (shelf && held && session.isRowInvariant && session.isUsable)
-      shelf.put({ session, model: model.id, tokens: held, maxPositions: session.maxPositions, topK });
-    else await session.close();
+    const { shelf, onAnswered } = deps;
+    const isKept = shelf !== undefined && held !== undefined && session.isRowInvariant && session.isUsable;
+    if (isKept && held) shelf.put({ session, model: model.id, tokens: held, maxPositions: session.maxPositions, topK });
+    const looked = session.isOpen ? onAnswered?.(session.park(), held?.length ?? heldPositions) : undefined;
+    if (looked !== undefined) void looked.then(() => (isKept ? undefined : session.close()));
+    else if (!isKept) await session.close();
   }
 }
 

@@ -45,6 +45,11 @@ export interface HopLinkDeps {
 /** What every span of a session is opened with. */
 export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions" | "audit">;
 
+/** Outputs of some positions, one after the other, of what they are made, and hashes of the inputs. */
+export interface Sampled extends Pick<SampledFrame, "inputs" | "type"> {
+  readonly outputs: Uint8Array;
+}
+
 /** What answers a question. */
 interface Told {
   readonly frame: AliveFrame | TalliedFrame | SampledFrame;
@@ -153,10 +158,11 @@ export class HopLink {
     await this.#askFor({ kind: "replay", ...what }, ms, signal);
   }
 
-  /** The outputs at `positions` as they are, one after the other, and hashes of the inputs. Throws as `tally` does. */
-  async sample(positions: readonly number[], ms: number, signal: AbortSignal): Promise<{ readonly inputs: Uint8Array; readonly outputs: Uint8Array }> {
+  /** The outputs at `positions` as they are. Throws as `tally` does. */
+  async sample(positions: readonly number[], ms: number, signal: AbortSignal): Promise<Sampled> {
     const { frame, payload } = await this.#askFor({ kind: "sample", positions }, ms, signal);
-    return { inputs: as(frame, "sampled").inputs, outputs: payload };
+    const { inputs, type } = as(frame, "sampled");
+    return { inputs, type, outputs: payload };
   }
 
   /** Gives the hop up, for a reason that is told once. */

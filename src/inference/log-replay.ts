@@ -63,7 +63,11 @@ function isJoinable({ head: a }: LoggedStep, { head: b }: LoggedStep): boolean {
   );
 }
 
-const join = ({ head: a, payload: first }: LoggedStep, { head: b, payload: second }: LoggedStep, boundary: readonly BoundaryTensor[]): LoggedStep => ({
+const join = (
+  { head: a, payload: first }: LoggedStep,
+  { head: b, payload: second }: LoggedStep,
+  boundary: readonly BoundaryTensor[],
+): LoggedStep => ({
   head: { ...a, count: a.count + b.count, chain: concatBytes([a.chain, b.chain]), logitRows: a.logitRows + b.logitRows },
   payload: joinRows(boundary, a.count, first, b.count, second),
 });

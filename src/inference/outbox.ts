@@ -193,10 +193,10 @@ export class Outbox {
     if (!this.#freed) this.#options.onLost(error);
   }
 
-  /** Stores the oldest outputs first: they are sent already, and only a replay reads them. */
+  /** Stores the oldest outputs first: they are sent already, or nobody is there to get them, and only a replay reads them. */
   async #spill(): Promise<void> {
     const { budget, session } = this.#options;
-    for (const entry of this.#entries.slice(0, this.#cursor)) {
+    for (const entry of this.#entries.slice(0, this.#link === undefined ? undefined : this.#cursor)) {
       if (!budget.isOver || this.#freed) return;
       await budget.spill(session, entry);
     }

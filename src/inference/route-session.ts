@@ -19,6 +19,7 @@ import { ProgressWatch } from "./progress-watch.ts";
 import { RerouteTally } from "./reroute-tally.ts";
 import { RouteRepair } from "./route-repair.ts";
 import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer, StepOptions } from "./route-session-options.ts";
+import type { SessionRecord } from "./session-record.ts";
 import { LEASE, StepLease } from "./step-lease.ts";
 
 const DEFAULTS = Object.freeze({
@@ -52,12 +53,13 @@ export class RouteSession {
   readonly #life = new AbortController();
   readonly #onFailure: (failure: RouteFailure) => void;
   readonly #answered: AnsweredLogits;
+  readonly #identity: Pick<SessionRecord, "session" | "room">;
   #pending: readonly PendingStep[] = [];
   #room = Promise.withResolvers<void>();
   readonly #watch: ProgressWatch;
   #isMending = false;
-  /** Nobody waits for an answer: what breaks now is not mended. */
-  #isParked = false;
+  /** While nobody waits for an answer: what breaks then is not mended. Aborts when somebody does again. */
+  #parked: AbortController | undefined;
   #onEvent: (event: GenerateEvent) => void;
   readonly #rerouted = new RerouteTally();
   #failure: ManyhandsError | undefined;
@@ -72,6 +74,8 @@ export class RouteSession {
     const { model, topK, maxPositions } = options;
     const root = random(new Uint8Array(HASH_BYTES));
     const session = asSessionId(toHex(random(new Uint8Array(16))));
+    const room = { root, topK, maxPositions };
+    this.#identity = { session, room };
     this.#prefixes = new PrefixLog(root);
     this.#answered = new AnsweredLogits(options);
     this.#outbox = new Outbox({
@@ -92,7 +96,7 @@ export class RouteSession {
       session,
       model,
       self: mesh.self,
-      room: { root, topK, maxPositions },
+      room,
       outbox: this.#outbox,
       onLogits: (hop, frame, payload) => this.#take(hop, frame, payload),
       onTrouble: () => this.#mend(),
@@ -161,15 +165,24 @@ export class RouteSession {
     return this.#failure === undefined && this.#pending.length === 0 && this.#repair.isWhole;
   }
 
-  /** The answer is over, the session stays open. */
-  park(): void {
-    this.#isParked = true;
+  /** Whether anything can be asked of its spans. */
+  get isOpen(): boolean {
+    return this.#failure === undefined;
+  }
+
+  /** The answer is over, the session stays open. Answers what can be asked of it until another answer begins. */
+  park(): SessionRecord {
     this.#onEvent = () => {};
+    this.#parked ??= new AbortController();
+    const signal = AbortSignal.any([this.#parked.signal, this.#life.signal]);
+    const { hops } = this.#repair;
+    return { ...this.#identity, model: this.#options.model, hops, outbox: this.#outbox, answers: this.#answered.rows, signal };
   }
 
   /** Another answer begins. */
   resume(onEvent: (event: GenerateEvent) => void): void {
-    this.#isParked = false;
+    this.#parked?.abort(new ManyhandsError("SESSION_REFUSED", "another answer goes on with the session"));
+    this.#parked = undefined;
     this.#onEvent = onEvent;
   }
 
@@ -272,7 +285,7 @@ export class RouteSession {
   /** Mends the route, unless that is under way; a route that cannot be mended is the end. */
   #mend(): void {
     if (this.#isMending || this.#failure) return;
-    if (this.#isParked) {
+    if (this.#parked) {
       void this.close();
       return;
     }

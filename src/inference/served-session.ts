@@ -29,6 +29,8 @@ export interface ServedStep {
   readonly requester: PeerId;
   readonly positions: number;
   readonly computeMs: number;
+  /** Computed to be compared, not for an answer. */
+  readonly isAudit: boolean;
 }
 
 export interface ServedSessionDeps {
@@ -82,7 +84,8 @@ export class ServedSession {
       if (error instanceof ManyhandsError && error.code === "ENGINE_FAILED") deps.onBroken(error);
       else void this.strand("next", new ManyhandsError("PEER_LOST", "the next peer of the route left"));
     };
-    if (plan.logits === undefined) this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
+    if (plan.logits === undefined)
+      this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
   }
 
   /** Whether steps come over the requester's own link rather than from the span before. */
@@ -207,7 +210,10 @@ export class ServedSession {
     const { engine, clock } = this.#deps;
     const input = this.#inputs.root(range.from, range.to);
     const { outbox } = this;
-    return { input, output: outbox ? await logRoot(outbox, engine.plan.boundaryOut, range, clock) : this.#answers.root(range.from, range.to) };
+    return {
+      input,
+      output: outbox ? await logRoot(outbox, engine.plan.boundaryOut, range, clock) : this.#answers.root(range.from, range.to),
+    };
   }
 
   /** What came out at `position`, and the hash of what went in. Throws ENGINE_FAILED where that is not known any more. */
@@ -272,7 +278,7 @@ export class ServedSession {
     this.#computed = output.position;
     this.#onComputed.resolve();
     this.#onComputed = Promise.withResolvers();
-    return { requester: this.requester.remote, positions: step.count, computeMs: output.computeMs };
+    return { requester: this.requester.remote, positions: step.count, computeMs: output.computeMs, isAudit: this.isAudit };
   }
 
   /** As `checkStep`; what else the requester has sent already is not looked at any more once it broke the protocol. */

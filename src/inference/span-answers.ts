@@ -109,7 +109,9 @@ export class SpanAnswers {
   async #sample(session: ServedSession, { id, positions }: SampleFrame): Promise<void> {
     const samples = await Promise.all(positions.map((position) => session.sample(position)));
     const inputs = concatBytes(samples.map(({ input }) => input));
-    const header = { kind: "sampled", session: session.open.session, id, inputs };
+    const { boundaryOut } = this.#deps.engine.plan;
+    const type = session.outbox === undefined ? "logits" : boundaryOut.some((tensor) => tensor.type === "float16") ? "float16" : "float32";
+    const header = { kind: "sampled", session: session.open.session, id, inputs, type };
     await session.requester.send(encodeFrame(header, concatBytes(samples.map(({ output }) => output))));
   }
 }

@@ -220,4 +220,5 @@ export class SpanService implements Observable<SpanServiceEvents> {
   }
 }
 
-const misplaced = ({ kind }: SessionHeader): ManyhandsError => new ManyhandsError("FRAME_UNEXPECTED", `"${kind}" has no place on this link now`);
+const misplaced = ({ kind }: SessionHeader): ManyhandsError =>
+  new ManyhandsError("FRAME_UNEXPECTED", `"${kind}" has no place on this link now`);

@@ -98,7 +98,8 @@ export class SpanSessions {
     if (previous !== null) session.setPrevious(previous);
     if (next !== null) {
       const { outbox, open } = session;
-      if (outbox === undefined || session.isAudit) throw new ManyhandsError("FRAME_UNEXPECTED", "the last span hands its result to the requester");
+      if (outbox === undefined || session.isAudit)
+        throw new ManyhandsError("FRAME_UNEXPECTED", "the last span hands its result to the requester");
       session.next = next.peer;
       outbox.unlink(new ManyhandsError("PEER_LOST", "another peer takes this place"));
       const turn = ++session.relinks;

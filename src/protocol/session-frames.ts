@@ -237,6 +237,8 @@ export const SampledFrame = v.strictObject({
   id: natural(2 ** 31 - 1),
   /** `HASH_BYTES` of each position's input. */
   inputs: v.instance(Uint8Array),
+  /** What a position's output is made of: numbers, or candidates as a frame of logits has them. */
+  type: v.picklist(["float32", "float16", "logits"]),
 });
 export type SampledFrame = v.InferOutput<typeof SampledFrame>;
 

@@ -25,20 +25,27 @@ export interface MemorySwarm {
   readonly peers: readonly SwarmPeer[];
   readonly route: Route;
   /** A further peer that serves `[start, end)`. */
-  add(name: string, start: number, end: number): Promise<SwarmPeer>;
+  add(name: string, start: number, end: number, wrap?: WrapEngine): Promise<SwarmPeer>;
   /** A peer without a span. */
   guest(name: string): MemoryMesh;
   stop(): Promise<void>;
 }
 
-/** One peer for each of the spans that `boundaries` cut the eight layers into. */
-export async function startMemorySwarm(boundaries: readonly number[]): Promise<MemorySwarm> {
+/** What a peer runs in an engine's place. */
+export type WrapEngine = (engine: Engine) => Engine | Promise<Engine>;
+
+/** One peer for each of the spans that `boundaries` cut the eight layers into; `wrap` by the place of the span. */
+export async function startMemorySwarm(
+  boundaries: readonly number[],
+  wrap: Readonly<Record<number, WrapEngine>> = {},
+  startEngine: (start: number, end: number) => Promise<Engine> = bundledEngine,
+): Promise<MemorySwarm> {
   const network = new MemoryNetwork();
   const edges = [0, ...boundaries, 8];
   const peers: SwarmPeer[] = [];
-  const add = async (name: string, start: number, end: number): Promise<SwarmPeer> => {
+  const add = async (name: string, start: number, end: number, wrapped: WrapEngine = (engine) => engine): Promise<SwarmPeer> => {
     const mesh = new LoopbackMesh(network.join(asPeerId(name)));
-    const engine = await bundledEngine(start, end);
+    const engine = await wrapped(await startEngine(start, end));
     const service = new SpanService({ engine: tampering(engine, () => peer.tamper), mesh, clock: systemClock, log: silentLog });
     mesh.handle(sessionProtocol(engine.plan.model, { start, end }), (link) => service.accept(link));
     const refused: SwarmPeer["refused"] = [];
@@ -49,7 +56,7 @@ export async function startMemorySwarm(boundaries: readonly number[]): Promise<M
   };
   for (const [index, end] of edges.slice(1).entries()) {
     const start = edges[index] ?? 0;
-    await add(`peer-of-layers-${start}-${end}`, start, end);
+    await add(`peer-of-layers-${start}-${end}`, start, end, wrap[index]);
   }
   return {
     network,

@@ -1,5 +1,6 @@
 // A swarm in virtual time: the real sessions, services, routes and detours over a simulated network and a tiny model.
-import { generate } from "../../src/inference/generate.ts";
+import type { Engine } from "../../src/engine/contract.ts";
+import { generate, type GenerateDeps } from "../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../src/inference/generate-event.ts";
 import type { SessionShelf } from "../../src/inference/session-shelf.ts";
 import { SpanService } from "../../src/inference/span-service.ts";
@@ -47,6 +48,9 @@ export interface SimRequester {
   readonly shelf: SessionShelf | undefined;
 }
 
+/** Looks after answers that are over. */
+export type OnAnswered = NonNullable<GenerateDeps["onAnswered"]>;
+
 export class SimSwarm {
   readonly clock = new VirtualClock();
   readonly random: Random;
@@ -69,7 +73,12 @@ export class SimSwarm {
   /** A peer that serves `span`, listed after `listedMs`; one that lies hands on numbers that are off by `lie`. */
   join(
     span: Span,
-    options: { readonly listedMs?: number; readonly lie?: number; readonly stepMs?: (count: number) => number } = {},
+    options: {
+      readonly listedMs?: number;
+      readonly lie?: number;
+      readonly stepMs?: (count: number) => number;
+      readonly wrap?: (engine: RecurrenceEngine) => Engine;
+    } = {},
   ): SimPeer {
     const peer = asPeerId(`peer-${String(++this.#names).padStart(3, "0")}-${span.start}-${span.end}`);
     const { clock, network, layerCount, random } = this;
@@ -78,7 +87,7 @@ export class SimSwarm {
     const stepMs = options.stepMs ?? ((count: number): number => slowness * (1 + 0.2 * count) * (0.8 + 0.4 * random.next()));
     const engine = new RecurrenceEngine({ model: MODEL, layerCount, span, clock, stepMs, rowInvariant: this.rowInvariant });
     engine.lie = options.lie ?? 0;
-    const service = new SpanService({ engine, mesh, clock, log: silentLog });
+    const service = new SpanService({ engine: options.wrap?.(engine) ?? engine, mesh, clock, log: silentLog });
     mesh.handle(sessionProtocol(MODEL, span), (link) => service.accept(link));
     const joined: SimPeer = { peer, span, engine, service };
     this.peers.set(peer, joined);
@@ -111,6 +120,7 @@ export class SimSwarm {
     { prompt, maxTokens, seed }: AskedFor,
     signal: AbortSignal,
     { self, mesh, directory, shelf }: SimRequester = this.requester(),
+    onAnswered?: OnAnswered,
   ): { readonly self: PeerId; readonly events: AsyncGenerator<GenerateEvent, void> } {
     const { clock, random, layerCount } = this;
     const model = {
@@ -137,6 +147,7 @@ export class SimSwarm {
         clock,
         createSampler,
         ...(shelf && { shelf }),
+        ...(onAnswered && { onAnswered }),
         random: (bytes) => random.bytes(bytes),
         findRoute: (exclude, until) => findRoute(found, exclude, until),
         findDetour: (request, until) => findDetour(found, request, until),

@@ -6,13 +6,13 @@ import { asPeerId } from "../../../src/shared/ids.ts";
 it("sums by requester, and starts anew when taken", () => {
   const [ann, bob] = [asPeerId("ann-of-the-test"), asPeerId("bob-of-the-test")];
   const tally = new ServedTally();
-  expect(tally.add({ requester: ann, positions: 32, computeMs: 5 })).toBe(true);
-  expect(tally.add({ requester: bob, positions: 1, computeMs: 2 })).toBe(false);
-  expect(tally.add({ requester: ann, positions: 1, computeMs: 1 })).toBe(false);
+  expect(tally.add({ requester: ann, positions: 32, computeMs: 5, isAudit: false })).toBe(true);
+  expect(tally.add({ requester: bob, positions: 1, computeMs: 2, isAudit: false })).toBe(false);
+  expect(tally.add({ requester: ann, positions: 1, computeMs: 1, isAudit: false })).toBe(false);
   expect(tally.take()).toEqual([
-    { requester: ann, positions: 33, computeMs: 6 },
-    { requester: bob, positions: 1, computeMs: 2 },
+    { requester: ann, positions: 33, computeMs: 6, isAudit: false },
+    { requester: bob, positions: 1, computeMs: 2, isAudit: false },
   ]);
   expect(tally.take()).toEqual([]);
-  expect(tally.add({ requester: bob, positions: 1, computeMs: 2 })).toBe(true);
+  expect(tally.add({ requester: bob, positions: 1, computeMs: 2, isAudit: false })).toBe(true);
 });
