@@ -16,7 +16,9 @@ const [SPAN, UP, DOWN, A, B, C] = ["the-span", "the-upstream", "the-downstream",
   PeerId,
 ];
 /** Input 1, output 2 are right. */
-const part = (change: Partial<{ input: number; output: number; sent: number; got: number; up: PeerId | undefined; down: PeerId | undefined }> = {}): AuditedPart => ({
+const part = (
+  change: Partial<{ input: number; output: number; sent: number; got: number; up: PeerId | undefined; down: PeerId | undefined }> = {},
+): AuditedPart => ({
   peer: SPAN,
   says: { input: hash(change.input ?? 1), output: hash(change.output ?? 2) },
   upstream: { peer: "up" in change ? change.up : UP, sent: hash(change.sent ?? 1) },
@@ -43,13 +45,31 @@ describe("judgeAudit", () => {
     ["this tab's own differs", part(), [by(A, 1, 3, { isOwn: true })], false, { kind: "wrong", peer: SPAN, witnesses: [A] }],
     ["a log that is another now, as one says", part(), [by(A, 9, 3)], false, { kind: "open" }],
     ["a log that is another now, as two say", part(), [by(A, 9, 3), by(B, 9, 3)], false, { kind: "wrong", peer: UP, witnesses: [A, B] }],
-    ["an auditor that says so of the requester's", part({ up: undefined }), [by(A, 9, 3), by(B, 9, 3)], true, { kind: "unclear", peers: [] }],
+    [
+      "an auditor that says so of the requester's",
+      part({ up: undefined }),
+      [by(A, 9, 3), by(B, 9, 3)],
+      true,
+      { kind: "unclear", peers: [] },
+    ],
     ["an input that the upstream did not send", part({ input: 5 }), [by(A, 1, 2)], false, { kind: "unclear", peers: [SPAN, UP] }],
     ["an output that the downstream did not get", part({ got: 5 }), [by(A, 1, 2)], false, { kind: "unclear", peers: [SPAN, DOWN] }],
-    ["logits that the requester did not get", part({ got: 5, down: undefined }), [by(A, 1, 2)], false, { kind: "wrong", peer: SPAN, witnesses: [] }],
+    [
+      "logits that the requester did not get",
+      part({ got: 5, down: undefined }),
+      [by(A, 1, 2)],
+      false,
+      { kind: "wrong", peer: SPAN, witnesses: [] },
+    ],
     ["another class, close", part(), [by(A, 1, 7, { isClose: true })], false, { kind: "agreed", witnesses: [A], wrong: [] }],
     ["another class, far", part(), [by(A, 1, 7, { isClose: false })], false, { kind: "open" }],
-    ["two of other classes, far", part(), [by(A, 1, 7, { isClose: false }), by(B, 1, 8, { isClose: false })], false, { kind: "wrong", peer: SPAN, witnesses: [A, B] }],
+    [
+      "two of other classes, far",
+      part(),
+      [by(A, 1, 7, { isClose: false }), by(B, 1, 8, { isClose: false })],
+      false,
+      { kind: "wrong", peer: SPAN, witnesses: [A, B] },
+    ],
   ];
   it.each(cases)("%s", (_, audited, recomputed, isLast, expected) => {
     expect(judgeAudit(audited, recomputed, isLast)).toEqual(expected);
@@ -57,7 +77,8 @@ describe("judgeAudit", () => {
 });
 
 describe("whom to audit, and by whom", () => {
-  const proved = (streak: number): Standing => Array.from({ length: streak }).reduce<Standing>((standing) => afterAgreed(standing, 0), STRANGER);
+  const proved = (streak: number): Standing =>
+    Array.from({ length: streak }).reduce<Standing>((standing) => afterAgreed(standing, 0), STRANGER);
 
   it("is newcomers always, then one in n, and never less than three in a hundred", () => {
     expect([0.99, 0.5].map((fraction) => wantsAudit(STRANGER, 0, fraction))).toEqual([true, true]);
@@ -68,7 +89,13 @@ describe("whom to audit, and by whom", () => {
 
   it("is this tab, then those of the class that are free and proved; never itself, nor one that was wrong", () => {
     const span = { start: 2, end: 4 };
-    const peer = (name: string, more: object = {}) => ({ peer: asPeerId(name), serving: [span], sessions: 0, determinismClass: "wasm", ...more });
+    const peer = (name: string, more: object = {}) => ({
+      peer: asPeerId(name),
+      serving: [span],
+      sessions: 0,
+      determinismClass: "wasm",
+      ...more,
+    });
     const peers = [
       peer("audited"),
       peer("busy", { sessions: 3 }),
