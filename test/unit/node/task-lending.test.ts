@@ -8,7 +8,7 @@ import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
 import { encodeTask, readToRequester, type ToRequester } from "../../../src/protocol/task-frames.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
 import { Emitter } from "../../../src/shared/events.ts";
-import { asModelId, asPeerId, asSessionId, type PeerId } from "../../../src/shared/ids.ts";
+import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { numbered } from "../../../tools/sim/task-swarm.ts";
 import { VirtualClock } from "../../../tools/sim/virtual-clock.ts";
@@ -78,13 +78,7 @@ function tab({ share = 1, ms = 100 } = {}) {
   };
 }
 
-const served: SpanServiceEvents["span:served"] = {
-  session: asSessionId("00".repeat(16)),
-  model: asModelId("bafymodel"),
-  requester: asPeerId("asker"),
-  positions: 1,
-  computeMs: 1,
-} as SpanServiceEvents["span:served"]; // whatever else a step tells
+const served: SpanServiceEvents["span:served"] = { requester: asPeerId("asker"), positions: 1, computeMs: 1, isAudit: false };
 const commits = (told: readonly ToRequester[]): number =>
   told.reduce((sum, frame) => sum + (frame.kind === "commit" ? frame.commits.length : 0), 0);
 const refusals = (told: readonly ToRequester[]): string[] => told.flatMap((frame) => (frame.kind === "refuse" ? [frame.reason] : []));
