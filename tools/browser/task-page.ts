@@ -3,6 +3,8 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
 import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
 import type { Mesh } from "../../src/mesh/mesh.ts";
+import { CreditDesk } from "../../src/node/credit-desk.ts";
+import { TaskReceipts } from "../../src/node/task-receipts.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
@@ -19,6 +21,7 @@ import { sum } from "../../src/tasks/kinds/sum.ts";
 import { lendTo } from "../../src/tasks/lend-to.ts";
 import { Standings } from "../../src/tasks/standings.ts";
 import type { Settled } from "../../src/tasks/task-record.ts";
+import { WitnessDesk } from "../../src/tasks/witness-desk.ts";
 
 /** Milliseconds to join. */
 const JOIN_MS = 15_000;
@@ -33,6 +36,8 @@ interface Joined {
   readonly below: Libp2pMesh;
   readonly mesh: Mesh;
   readonly dispatcher: Dispatcher;
+  readonly witnesses: WitnessDesk;
+  readonly receipts: TaskReceipts;
   readonly stop: AbortController;
 }
 
@@ -42,6 +47,7 @@ const tiles = new Map<string, Uint8Array<ArrayBuffer>>();
 /** How each task was settled, in order. */
 export const settled: Pick<Settled, "id" | "verdict" | "agreed" | "wrong">[] = [];
 export const caught: string[] = [];
+let waitingReceipts = 0;
 
 function here(): Joined {
   if (joined === undefined) throw new Error("join first");
@@ -50,17 +56,32 @@ function here(): Joined {
 
 /** Calls the relay. Answers this peer's id. */
 export async function join(relay: string): Promise<string> {
-  const below = await Libp2pMesh.start({
-    seed: crypto.getRandomValues(new Uint8Array(32)),
-    relayAddresses: () => Promise.resolve([relay]),
-  });
+  const seed = crypto.getRandomValues(new Uint8Array(32));
+  const below = await Libp2pMesh.start({ seed, relayAddresses: () => Promise.resolve([relay]) });
   const mesh = new RtcMesh({ below, iceServers: [], clock: systemClock, log: silentLog });
-  const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings: new Standings() });
+  const credit = await CreditDesk.start({
+    seed,
+    relay: below,
+    shelf: { get: () => Promise.resolve(undefined) },
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+    onState: ({ waiting }) => (waitingReceipts = waiting),
+  });
+  const witnesses = new WitnessDesk(systemClock);
+  const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.add(receipt), log: silentLog });
+  const dispatcher = new Dispatcher({
+    clock: systemClock,
+    random: Math.random,
+    standings: new Standings(),
+    checkClaim: receipts.checkClaim,
+  });
+  receipts.follow(dispatcher);
   dispatcher.on("task:settled", ({ id, verdict, agreed, wrong }) => settled.push({ id, verdict, agreed, wrong }));
   dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
   const stop = new AbortController();
   void dispatcher.watch(stop.signal);
-  joined = { below, mesh, dispatcher, stop };
+  joined = { below, mesh, dispatcher, witnesses, receipts, stop };
   await new Promise<void>((resolve, reject) => {
     setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
     const look = (): void => {
@@ -74,9 +95,15 @@ export async function join(relay: string): Promise<string> {
 
 /** Lends to these peers from now on. */
 export function lend(peers: readonly string[]): void {
-  const { mesh, dispatcher, stop } = here();
-  for (const peer of peers)
-    void lendTo(asPeerId(peer), { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
+  const { mesh, dispatcher, witnesses, stop } = here();
+  const deps = { mesh, clock: systemClock, random: Math.random, dispatcher, witnesses, log: silentLog };
+  for (const peer of peers) void lendTo(asPeerId(peer), deps, stop.signal);
+}
+
+/** Resolves once the ledger has every receipt of what is settled by now. */
+export async function posted(): Promise<void> {
+  await here().receipts.made();
+  while (waitingReceipts > 0) await systemClock.sleep(50);
 }
 
 /** Bytes as tiles that volunteers can fetch here. */

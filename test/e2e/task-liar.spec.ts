@@ -1,0 +1,59 @@
+// Real tabs with one that lies: it is caught, its work is done anew, its escrow is taken, the answers are right.
+import { makeLiar } from "../support/liar.ts";
+import { makeRequester, relayAddress, type RequesterGlobal } from "../support/requester.ts";
+import { asPeerId } from "../../src/shared/ids.ts";
+import { expect, test } from "../support/relay-fixture.ts";
+
+/** Numbers of one part of a sum. */
+const BLOCK = 65_536;
+
+test("a volunteer that lies is caught, its work redone, its escrow taken, and the answer is right", async ({ relay, openTab }) => {
+  test.setTimeout(180_000);
+  const takers = (): string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
+  for (let n = 0; n < 2; n++) await (await openTab()).lend();
+  const liar = await makeLiar(await openTab(), await relayAddress(relay.url));
+  await expect.poll(() => takers().length).toBe(3);
+  const asker = await openTab();
+  await makeRequester(asker, relay.url);
+  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takers());
+
+  /** Sums numbers that are drawn in the page; answers what came, what is right, how it was settled, and who was caught. */
+  const sum = (blocks: number, seed: number) =>
+    asker.page.evaluate(
+      async ([count, first]) => {
+        const { requester } = globalThis as RequesterGlobal;
+        const floats = Array.from({ length: count }, (_, at) => (at * 48_271 + first) % 100_003);
+        const before = requester.settled.length;
+        const value = await requester.compute("sum", { floats });
+        await requester.posted();
+        const right = floats.reduce((total, number) => total + number, 0);
+        return { value: Number(value), right, settled: requester.settled.slice(before), caught: [...requester.caught] };
+      },
+      [blocks * BLOCK, seed] as const,
+    );
+
+  // Everybody is new here: each part is computed by two. The liar earns honestly first.
+  const honest = await sum(6, 1);
+  expect(honest.value).toBe(honest.right);
+  expect(honest.caught).toEqual([]);
+  const account = () => relay.ledger.account(asPeerId(liar.peer));
+  const before = await account();
+  expect(before.escrow).toBeGreaterThan(0);
+
+  await liar.lie(true);
+  const lied = await sum(6, 2);
+  expect(lied.value).toBe(lied.right);
+  expect(new Set(lied.caught)).toEqual(new Set([liar.peer]));
+  const redone = lied.settled.filter(({ wrong }) => wrong.length > 0);
+  expect(redone.length).toBeGreaterThan(0);
+  for (const { verdict, agreed, wrong } of redone) {
+    expect(verdict).toBe("quorum");
+    expect(wrong.map(({ peer }) => peer)).toEqual([liar.peer]);
+    expect(agreed.map(({ peer }) => peer)).not.toContain(liar.peer);
+  }
+  const after = await account();
+  expect(after.escrow).toBe(0);
+  const taken = after.history.filter(({ why, part }) => why === "wrong" && part === "escrow");
+  expect(taken.reduce((total, { amount }) => total + amount, 0)).toBeLessThanOrEqual(-before.escrow);
+  expect((await relay.ledger.audit()).sum).toBe(0);
+});

@@ -1,0 +1,61 @@
+// Runs inside a page of a test: a volunteer as the real one is, but for its results, which are wrong when it is told to lie.
+import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
+import { RelayDirectory } from "../../src/mesh/relay-directory.ts";
+import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import { CreditDesk } from "../../src/node/credit-desk.ts";
+import { Presence } from "../../src/node/presence.ts";
+import { SpanDesk } from "../../src/node/span-desk.ts";
+import { TaskClaims } from "../../src/node/task-claims.ts";
+import { kindsWith } from "../../src/node/task-kinds.ts";
+import { TaskLending } from "../../src/node/task-lending.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { silentLog } from "../../src/shared/log.ts";
+import { LocalRunner } from "../../src/tasks/local-runner.ts";
+
+let isLying = false;
+
+/** Calls the relay and lends tasks. Answers this peer's id. */
+export async function join(relay: string): Promise<string> {
+  const seed = crypto.getRandomValues(new Uint8Array(32));
+  const [clock, log] = [systemClock, silentLog];
+  const below = await Libp2pMesh.start({ seed, relayAddresses: () => Promise.resolve([relay]) });
+  const mesh = new LoopbackMesh(new RtcMesh({ below, iceServers: [], clock, log }));
+  const directory = new RelayDirectory({ relay: below, clock, random: Math.random, log });
+  const credit = await CreditDesk.start({
+    seed,
+    relay: below,
+    shelf: { get: () => Promise.resolve(undefined) },
+    clock,
+    random: Math.random,
+    log,
+    onState: () => {},
+  });
+  const honest = new LocalRunner(kindsWith(undefined));
+  const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
+  const lending = new TaskLending({
+    mesh,
+    presence: new Presence(directory, "page"),
+    desk: new SpanDesk(mesh),
+    runner: {
+      kinds: honest.kinds,
+      run: async (task, context) => {
+        const output = await honest.run(task, context);
+        return isLying ? output.map((byte) => byte ^ 1) : output;
+      },
+    },
+    clock,
+    share: () => 1,
+    log,
+    claim: claims.claim,
+    witness: claims.witness,
+    receipt: claims.receipt,
+    onState: () => {},
+  });
+  lending.lend(true);
+  return mesh.self;
+}
+
+export function lie(on: boolean): void {
+  isLying = on;
+}
