@@ -3,7 +3,7 @@ import type { Link } from "../mesh/link.ts";
 import type { Account } from "../protocol/credit-frames.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
-import { isAbort } from "../shared/abort.ts";
+import { abortable, isAbort } from "../shared/abort.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorMessage } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
@@ -61,6 +61,18 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   /** The ledger, for reservations; undefined while there is no stream to it. */
   get client(): CreditClient | undefined {
     return this.#client;
+  }
+
+  /** The account, asked for now; waits for the stream to the ledger. Throws LEDGER_UNAVAILABLE, PEER_LOST, or the signal's reason. */
+  async account(signal: AbortSignal): Promise<Account> {
+    while (this.#client === undefined) {
+      const told = Promise.withResolvers<void>();
+      const stop = this.on("credit:changed", () => told.resolve());
+      await abortable(told.promise, signal).finally(stop);
+    }
+    const account = await this.#client.account(signal);
+    await this.#changed({ account });
+    return account;
   }
 
   on(name: "credit:changed", listener: (state: CreditState) => void): () => void {

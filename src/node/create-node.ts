@@ -7,19 +7,26 @@ import { pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
 import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
-import type { ModelId } from "../shared/ids.ts";
+import type { ModelId, WorkId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { RetryPause } from "../shared/retry-pause.ts";
 import { chooseModel, fitsHere } from "./choose-model.ts";
+import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
+import { openIdbTaskStores } from "../tasks/idb-task-stores.browser.ts";
+import type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
+import type { WorkDesk } from "../tasks/work-desk.ts";
+import type { OnPart } from "../tasks/work-run.ts";
+import type { TaskRequest, WorkIdOf } from "../tasks/work.ts";
 import { readConfig } from "./config.ts";
 import { findDetour, findRoute } from "./find-route.ts";
-import type { AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
+import type { Account, AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
 import { toProblem } from "./problem.ts";
 import { fetchBootstrap, type Bootstrap } from "./relay-api.ts";
 import { StateStore } from "./state-store.ts";
 import { viewSwarm } from "./swarm-view.ts";
+import { TaskDesk } from "./task-desk.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds for which a prompt waits for a relay that does not answer. */
@@ -39,6 +46,7 @@ export function createNode(options: { readonly host: HostKind }): Promise<Node> 
 class TabNode implements Node {
   readonly #config;
   readonly #store = new StateStore();
+  readonly #tasks: TaskDesk;
   readonly #life = new AbortController();
   /** Between two calls to a relay that does not answer. */
   readonly #pause = new RetryPause(systemClock, Math.random);
@@ -54,6 +62,13 @@ class TabNode implements Node {
 
   constructor(host: HostKind) {
     this.#config = readConfig(host);
+    this.#tasks = new TaskDesk({
+      join: () => this.#join(),
+      openStores: () => openIdbTaskStores("manyhands-tasks"),
+      log: consoleLog,
+      onNotice: (sentence) => this.#store.notice(sentence),
+      onWorks: (works, urgency) => this.#store.update({ works }, urgency),
+    });
   }
 
   get state(): NodeState {
@@ -117,7 +132,7 @@ class TabNode implements Node {
       throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
     const until = AbortSignal.any([signal, this.#life.signal]);
     yield { kind: "waiting", message: this.#joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
-    const joined = await this.#joinForPrompt(until);
+    const joined = await this.#soon(this.#join(), until, "Your prompt is kept: check your connection and ask again.");
     const { mesh, directory } = joined;
     const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {
       clock: systemClock,
@@ -144,6 +159,46 @@ class TabNode implements Node {
     );
   }
 
+  async distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>> {
+    return (await this.#desk()).distribute(request);
+  }
+
+  async waitForResult<Kind extends TaskKindName>(id: WorkIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]> {
+    return (await this.#desk()).wait(id, signal);
+  }
+
+  watchParts(id: WorkId, onPart: OnPart): () => void {
+    return this.#tasks.watch(id, onPart);
+  }
+
+  async taskData<Kind extends TaskKindName>(id: WorkIdOf<Kind>): Promise<TaskDataByKind[Kind]> {
+    return (await this.#desk()).data(id);
+  }
+
+  cancelTask(id: WorkId): void {
+    this.#tasks.cancel(id);
+  }
+
+  async forgetTask(id: WorkId): Promise<void> {
+    await (await this.#desk()).forget(id);
+  }
+
+  map(kind: "map", inputs: Iterable<unknown> | AsyncIterable<unknown>, options: ProgramOptions): AsyncIterable<unknown>;
+  map<Kind extends Exclude<TaskKindName, "map">>(
+    kind: Kind,
+    inputs: Iterable<TaskDataByKind[Kind]> | AsyncIterable<TaskDataByKind[Kind]>,
+    options?: MapOptions,
+  ): AsyncIterable<TaskValueByKind[Kind]>;
+  map(kind: TaskKindName, inputs: Iterable<unknown> | AsyncIterable<unknown>, options: MapOptions = {}): AsyncIterable<never> {
+    return this.#tasks.map(kind, inputs, options) as AsyncIterable<never>; // of the kind's own values, as the overloads say
+  }
+
+  async getBalance(signal?: AbortSignal): Promise<Account> {
+    const until = signal === undefined ? this.#life.signal : AbortSignal.any([signal, this.#life.signal]);
+    const joined = await this.#soon(this.#join(), until, "Check your connection and ask again.");
+    return joined.credit.account(until);
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -151,6 +206,7 @@ class TabNode implements Node {
 
   async #stop(): Promise<void> {
     await this.lend(false);
+    await this.#tasks.stop();
     this.#life.abort(new ManyhandsError("PEER_LOST", "This tab has left the swarm."));
     const joined = await this.#joining?.catch(() => undefined); // a join that failed left nothing to stop
     await joined?.stop();
@@ -202,20 +258,24 @@ class TabNode implements Node {
     this.#showSwarm(joined);
   }
 
-  /** A prompt does not wait for ever for a relay that is away; joining itself goes on trying. */
-  async #joinForPrompt(signal: AbortSignal): Promise<Joined> {
+  /** Nobody waits for ever for a relay that is away; joining itself goes on trying. `advice`: what a person is told to do. */
+  async #soon<T>(joining: Promise<T>, signal: AbortSignal, advice: string): Promise<T> {
     const patience = AbortSignal.timeout(DEFAULTS.askPatienceMs);
     try {
-      return await abortable(this.#join(), AbortSignal.any([signal, patience]));
+      return await abortable(joining, AbortSignal.any([signal, patience]));
     } catch (error) {
       signal.throwIfAborted();
       if (!patience.aborted || this.#joined) throw error;
       throw new ManyhandsError(
         "RELAY_UNREACHABLE",
-        `The relay at ${this.#config.relayOrigin} does not answer, so no peers can be found. Your prompt is kept: check your connection and ask again.`,
+        `The relay at ${this.#config.relayOrigin} does not answer, so no peers can be found. ${advice}`,
         { cause: error },
       );
     }
+  }
+
+  #desk(): Promise<WorkDesk> {
+    return this.#soon(this.#tasks.desk(), this.#life.signal, "Check your connection and ask again.");
   }
 
   #join(): Promise<Joined> {

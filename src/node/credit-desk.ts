@@ -6,6 +6,7 @@ import { MemoryReceiptStore } from "../credit/memory-receipt-store.ts";
 import { ReceiptOutbox } from "../credit/receipt-outbox.ts";
 import type { ReceiptStore } from "../credit/receipt-store.ts";
 import type { TileShelf } from "../mesh/tile-exchange.ts";
+import type { Account } from "../protocol/credit-frames.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import { toHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -94,6 +95,11 @@ export class CreditDesk {
     }
     await this.#keeper.client?.release(id, signal).catch(() => {}); // it ends with its time
     this.#keeper.look();
+  }
+
+  /** As the relay tells it now. Throws LEDGER_UNAVAILABLE, PEER_LOST, or the signal's reason. */
+  account(signal: AbortSignal): Promise<Account> {
+    return this.#keeper.account(signal);
   }
 
   async stop(): Promise<void> {

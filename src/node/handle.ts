@@ -6,8 +6,12 @@ import type { GenerateEvent, GenerateOptions } from "../inference/generate-event
 import type { FolderHandle } from "../model/folder-handle.ts";
 import type { ModelOffer } from "../model/model-summary.ts";
 import type { ModelReason, ModelStanding } from "../route/plan-model.ts";
-import type { ModelId, PeerId, Span } from "../shared/ids.ts";
+import type { ModelId, PeerId, Span, WorkId } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
+import type { Account } from "../protocol/credit-frames.ts";
+import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
+import type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
+import type { TaskRequest, WorkIdOf, WorkView } from "../tasks/work.ts";
 
 export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
 export type { Prompt } from "../inference/encode-prompt.ts";
@@ -20,7 +24,32 @@ export { CATALOG, type CatalogEntry, type Device, estimateSizes, layersThatFit }
 export type { FolderHandle } from "../model/folder-handle.ts";
 export type { LoadProgress } from "../shared/progress.ts";
 export type { CreditState } from "../credit/account-keeper.ts";
-export type { HistoryRow } from "../protocol/credit-frames.ts";
+export type { Account, HistoryRow } from "../protocol/credit-frames.ts";
+export type { WorkId } from "../shared/ids.ts";
+/** @public */
+export type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
+/** @public */
+export type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
+/** @public */
+export type { TaskRequest, WorkIdOf, WorkState, WorkView } from "../tasks/work.ts";
+/** @public */
+export type { HashData } from "../tasks/kinds/hash.ts";
+/** @public */
+export type { MapData } from "../tasks/kinds/map.ts";
+/** @public */
+export type { MlInferenceData, ModelTiles, Tensor, Tensors } from "../tasks/kinds/ml-inference.ts";
+/** @public */
+export type { Matrix, MultiplyData, Product } from "../tasks/kinds/multiply.ts";
+/** @public */
+export { drawSquare, type Picture, squaresOf } from "../tasks/squares.ts";
+/** @public */
+export type { SortData, Sorted } from "../tasks/kinds/sort.ts";
+/** @public */
+export type { SumData } from "../tasks/kinds/sum.ts";
+/** @public */
+export type { Material, Scene } from "../tasks/render-scene.ts";
+/** @public */
+export type { Program } from "../tasks/sandbox.ts";
 
 export type Backend = "wasm" | "webgpu";
 export type BackendChoice = "auto" | Backend;
@@ -110,6 +139,8 @@ export interface NodeState {
   readonly lentTasks: LentTasks;
   /** This tab's account at the relay; undefined until joined. */
   readonly credit: CreditState | undefined;
+  /** What this tab asked others to compute, newest first: of this visit and of earlier ones. */
+  readonly works: readonly WorkView[];
   /** Things a person should know while all goes on: storage blocked, WebGPU refused by its self-test, … */
   readonly notices: readonly string[];
 }
@@ -145,6 +176,37 @@ export interface Node {
    * when stopped. What was yielded before stays valid.
    */
   generate(prompt: Prompt, options: Partial<AskOptions>, signal: AbortSignal): AsyncIterable<AskEvent>;
+  /**
+   * Has a work computed by volunteers and this tab. Resolves once it is kept: a reload goes on with it. Throws BAD_INPUT with
+   * what to change, or RELAY_UNREACHABLE.
+   */
+  distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>>;
+  /** The value. Throws BAD_INPUT, TASK_FAILED or TIMEOUT as the work did, or the signal's reason. */
+  waitForResult<Kind extends TaskKindName>(id: WorkIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]>;
+  /**
+   * Tells of each settled part by its place, those of before first; a part that a liar had settled may come again. Answers the
+   * function that stops it. Throws BAD_INPUT where there is no such work.
+   */
+  watchParts(id: WorkId, onPart: (at: number, output: Uint8Array<ArrayBuffer>, count: number) => void): () => void;
+  /** What a work was asked with. Throws BAD_INPUT where it is not kept. */
+  taskData<Kind extends TaskKindName>(id: WorkIdOf<Kind>): Promise<TaskDataByKind[Kind]>;
+  /** Stops a work; what was settled is kept, and answers the same work when it is asked again. */
+  cancelTask(id: WorkId): void;
+  /** Stops it, and forgets its data and results. */
+  forgetTask(id: WorkId): Promise<void>;
+  /**
+   * Values for many inputs as they come, in their order or in that of their arrival, taking new inputs only as the values are
+   * read. For `map` an input is one of the program's, for other kinds the data of one work. Leaving the loop gives up the rest.
+   * Throws what `distributeTask` and `waitForResult` throw, and what the inputs throw.
+   */
+  map(kind: "map", inputs: Iterable<unknown> | AsyncIterable<unknown>, options: ProgramOptions): AsyncIterable<unknown>;
+  map<Kind extends Exclude<TaskKindName, "map">>(
+    kind: Kind,
+    inputs: Iterable<TaskDataByKind[Kind]> | AsyncIterable<TaskDataByKind[Kind]>,
+    options?: MapOptions,
+  ): AsyncIterable<TaskValueByKind[Kind]>;
+  /** This peer's account, as the relay tells it. Throws RELAY_UNREACHABLE or LEDGER_UNAVAILABLE. */
+  getBalance(signal?: AbortSignal): Promise<Account>;
   /** Leaves the swarm and frees everything. Idempotent. */
   stop(): Promise<void>;
 }

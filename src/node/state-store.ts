@@ -24,6 +24,7 @@ const INITIAL = Object.freeze<NodeState>({
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
   lentTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
   credit: undefined,
+  works: [],
   notices: [],
 });
 

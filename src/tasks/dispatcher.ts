@@ -50,6 +50,10 @@ export interface SubmitOptions {
   readonly units?: number;
   /** What was set aside for it at the ledger. */
   readonly reservation?: string | null;
+  /** Who does not get it. */
+  readonly avoid?: readonly PeerId[];
+  /** `encodeTask(task)`, where the caller has it already. */
+  readonly bytes?: Bytes;
   readonly signal: AbortSignal;
 }
 
@@ -75,33 +79,52 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   }
 
   /**
-   * The settlement of a task. The same task again while it is open is the same work, and ends with the
-   * first one's signal. Throws BAD_INPUT, TASK_FAILED where it
-   * fails on two peers or nobody agrees, TIMEOUT past its deadline, or the signal's reason.
+   * The settlement of a task. The same task again while it is open is the same work, of the first one's priority and
+   * deadline. Throws BAD_INPUT, TASK_FAILED where it fails on two peers or nobody agrees, TIMEOUT past its deadline, or the
+   * signal's reason.
    */
-  submit(task: Task, { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, signal }: SubmitOptions): Promise<Settled> {
+  submit(
+    task: Task,
+    { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, avoid = [], signal, ...given }: SubmitOptions,
+  ): Promise<Settled> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    let bytes: Bytes;
+    let { bytes } = given;
     try {
-      bytes = encodeTask(task);
+      bytes ??= encodeTask(task);
     } catch (error) {
       return Promise.reject(error);
     }
     const id = taskId(bytes);
     const known = this.#records.get(id);
-    if (known !== undefined) return known.settled.promise;
+    if (known !== undefined) return this.#want(known, signal);
     const untilMs = this.#deps.clock.now() + deadlineMs;
     const record = new TaskRecord({ id, task, bytes, units, reservation, priority, deadlineMs: untilMs, order: this.#orders++ });
-    const onAbort = (): void => this.#fail(record, signal.reason as ManyhandsError);
-    signal.addEventListener("abort", onAbort, { once: true });
-    record.settled.promise.then(
-      () => signal.removeEventListener("abort", onAbort),
-      () => signal.removeEventListener("abort", onAbort),
-    );
+    for (const peer of avoid) record.tried.add(peer);
     this.#records.set(id, record);
     this.#lending.enqueue(record);
     this.lend();
-    return record.settled.promise;
+    return this.#want(record, signal);
+  }
+
+  /** A task is given up when the last one who waits for it gives it up. */
+  #want(record: TaskRecord, signal: AbortSignal): Promise<Settled> {
+    record.wanters++;
+    const { promise, resolve, reject } = Promise.withResolvers<Settled>();
+    const onAbort = (): void => {
+      reject(signal.reason);
+      if (--record.wanters === 0) this.#fail(record, signal.reason as ManyhandsError);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    const over = (): void => signal.removeEventListener("abort", onAbort);
+    record.settled.promise.then(over, over);
+    record.settled.promise.then(resolve, reject);
+    promise.catch(() => {}); // whoever submitted it hears of it, if it still listens
+    return promise;
+  }
+
+  /** Whether some peer has the task now. */
+  isLent(id: TaskId): boolean {
+    return (this.#records.get(id)?.leases.size ?? 0) > 0;
   }
 
   /** Watches leases and deadlines until the signal aborts. */

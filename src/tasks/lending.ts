@@ -20,6 +20,8 @@ export interface LendingDeps {
   /** In [0, 1): who is checked, and jitter. */
   readonly random: () => number;
   readonly standings: Standings;
+  /** Whoever needs no check: the requester itself. Default: nobody. */
+  readonly trusts?: (peer: PeerId) => boolean;
 }
 
 export class Lending {
@@ -106,7 +108,8 @@ export class Lending {
     for (const record of taken) {
       record.isQueued = false;
       const { kind } = record.task;
-      if (this.#deps.standings.wantsCheck(peer.peer, kind, this.#deps.clock.now(), this.#deps.random())) record.check();
+      const isTrusted = this.#deps.trusts?.(peer.peer) === true;
+      if (!isTrusted && this.#deps.standings.wantsCheck(peer.peer, kind, this.#deps.clock.now(), this.#deps.random())) record.check();
       this.#give(peer, record, nowMs);
       this.enqueue(record);
     }

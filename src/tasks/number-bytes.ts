@@ -20,6 +20,23 @@ export function writeFloats(numbers: ArrayLike<number>): Bytes {
   return new Uint8Array(view.buffer);
 }
 
+/** What a person or program gave as floats. Throws BAD_INPUT where something in it is no number. */
+export function checkFloats(numbers: ArrayLike<number>): Float64Array {
+  if (numbers instanceof Float64Array) return numbers;
+  for (let at = 0; at < numbers.length; at++)
+    if (typeof numbers[at] !== "number") throw badInput(`number ${at + 1} of ${numbers.length} is no number but a ${typeof numbers[at]}`);
+  return Float64Array.from(numbers);
+}
+
+/** What a person or program gave as whole numbers. Throws BAD_INPUT where something in it is no BigInt, or has too many digits. */
+export function checkWholes(numbers: readonly bigint[]): readonly bigint[] {
+  numbers.forEach((number, at) => {
+    if (typeof number !== "bigint") throw badInput(`whole number ${at + 1} of ${numbers.length} is no BigInt but a ${typeof number}`);
+    if (number.toString().length > DEFAULTS.digits) throw badInput(`whole number ${at + 1} has more than ${DEFAULTS.digits} digits`);
+  });
+  return numbers;
+}
+
 /** Throws BAD_INPUT where the bytes are no whole count of numbers. */
 export function readFloats(bytes: Bytes): Float64Array {
   if (bytes.byteLength % 8 !== 0) throw badInput("numbers are 8 bytes each");

@@ -1,20 +1,6 @@
 // A 3D scene as data: spheres, triangles, materials, lights, a camera, a sky, and how finely it is drawn.
 import * as v from "valibot";
-
-export const SCENE_LIMITS = Object.freeze({
-  /** Pixels of a side of the picture. */
-  side: 4096,
-  /** Paths through one pixel. */
-  samples: 4096,
-  /** Segments of one path. */
-  bounces: 16,
-  /** Spheres and triangles: each ray asks all of them. */
-  objects: 1000,
-  materials: 256,
-  lights: 16,
-  /** Of a coordinate: squares of differences stay far from infinity. */
-  coordinate: 1e6,
-});
+import { SCENE_LIMITS } from "./scene-limits.ts";
 
 const coordinate = v.pipe(v.number(), v.finite(), v.minValue(-SCENE_LIMITS.coordinate), v.maxValue(SCENE_LIMITS.coordinate));
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(SCENE_LIMITS.coordinate));

@@ -45,7 +45,9 @@ export type RunnableKind = Pick<TaskKind<never, unknown>, "name" | "version" | "
 export function readParams<const Schema extends v.GenericSchema>(schema: Schema, params: unknown): v.InferOutput<Schema> {
   const result = v.safeParse(schema, params);
   if (result.success) return result.output;
-  throw new ManyhandsError("BAD_INPUT", `parameters of another form: ${result.issues[0].message}`);
+  const [issue] = result.issues;
+  const where = v.getDotPath(issue);
+  throw new ManyhandsError("BAD_INPUT", `${where === null ? "it is" : `"${where}" is`} of another form: ${issue.message}`);
 }
 
 /** For arguments and bytes that make no sense. */

@@ -69,6 +69,8 @@ export class TaskRecord implements Urgency {
   replicas = 0;
   losses = 0;
   isQueued = false;
+  /** Submissions that wait for it. */
+  wanters = 0;
   state: "open" | "over" = "open";
   /** What it was settled with before somebody's lie opened it again. */
   before: Settled | undefined;

@@ -31,6 +31,8 @@ export const hash: TaskKind<HashData, Hashes> = {
   version: 1,
 
   split(data) {
+    const given: readonly unknown[] = "items" in data ? data.items : [data.file];
+    if (given.some((each) => !(each instanceof Uint8Array))) throw badInput("what is hashed is bytes (Uint8Array)");
     if ("items" in data) {
       if (data.items.some((item) => item.byteLength > DEFAULTS.partBytes))
         throw badInput(`an item has at most ${DEFAULTS.partBytes} bytes`);

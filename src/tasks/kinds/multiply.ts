@@ -1,6 +1,6 @@
 // Kind `multiply`: the product of two matrices, cut into blocks of the product; whole numbers exactly, floats in a fixed order.
 import * as v from "valibot";
-import { readFloats, readWholes, writeFloats, writeWholes } from "../number-bytes.ts";
+import { checkFloats, checkWholes, readFloats, readWholes, writeFloats, writeWholes } from "../number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -40,6 +40,8 @@ export const multiply: TaskKind<MultiplyData, Product> = {
 
   split(data) {
     const [left, right] = sides(data);
+    if ("floats" in data) for (const { elements } of data.floats) checkFloats(elements);
+    else for (const { elements } of data.wholes) checkWholes(elements);
     return blocksOf(data).map(({ row, rows, column, columns }): TaskPart => {
       const params = { numbers: "floats" in data ? "floats" : "wholes", rows, inner: left.columns, columns };
       const pick = <T>(a: ArrayLike<T>, b: ArrayLike<T>): T[] => {

@@ -2,31 +2,23 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { tracePixel } from "../path-trace.ts";
-import { Scene, SCENE_LIMITS } from "../render-scene.ts";
+import { Scene } from "../render-scene.ts";
+import { SCENE_LIMITS } from "../scene-limits.ts";
+import { DEFAULTS as SQUARES, drawSquare, type Picture, squaresOf } from "../squares.ts";
 import { badInput, type Bytes, readParams, type TaskKind } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Pixels of a side of a square: the picture fills in by many small steps, and a scene is sent for each. */
-  square: 32,
   /** Segments of a path on average, by which a square is weighed before it is drawn. */
   segments: 2,
 });
-
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  /** Row-major from the top left; alpha 255. */
-  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
-}
 
 const pixel = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(SCENE_LIMITS.side));
 const Square = v.strictObject({
   x: pixel,
   y: pixel,
-  width: v.pipe(pixel, v.minValue(1), v.maxValue(DEFAULTS.square)),
-  height: v.pipe(pixel, v.minValue(1), v.maxValue(DEFAULTS.square)),
+  width: v.pipe(pixel, v.minValue(1), v.maxValue(SQUARES.side)),
+  height: v.pipe(pixel, v.minValue(1), v.maxValue(SQUARES.side)),
 });
-type Square = v.InferOutput<typeof Square>;
 
 export const render: TaskKind<unknown, Picture> = {
   name: "render",
@@ -71,28 +63,6 @@ export const render: TaskKind<unknown, Picture> = {
     return Math.max(1, Math.ceil((segments * (spheres.length + triangles.length)) / 10_000));
   },
 };
-
-/** Where the squares of a scene lie, in the order of the parts: for a picture that fills in as outputs arrive. */
-export function squaresOf({ width, height }: Pick<Scene, "width" | "height">): readonly Square[] {
-  const squares: Square[] = [];
-  for (let y = 0; y < height; y += DEFAULTS.square)
-    for (let x = 0; x < width; x += DEFAULTS.square)
-      squares.push({ x, y, width: Math.min(DEFAULTS.square, width - x), height: Math.min(DEFAULTS.square, height - y) });
-  return squares;
-}
-
-/** Writes one part's output into the picture. Throws BAD_INPUT where it has another size. */
-export function drawSquare({ width, rgba }: Picture, square: Square, output: Bytes): void {
-  if (output.byteLength !== 3 * square.width * square.height) throw badInput("a square of another size");
-  let from = 0;
-  for (let y = square.y; y < square.y + square.height; y++) {
-    for (let x = square.x; x < square.x + square.width; x++) {
-      const to = 4 * (y * width + x);
-      rgba.set(output.subarray(from, from + 3), to);
-      from += 3;
-    }
-  }
-}
 
 function readScene(bytes: Bytes): Scene {
   let value: unknown;

@@ -1,7 +1,7 @@
 // Kind `sort`: a sample sort; splitters cut the items into buckets, peers sort them, runs of one bucket are merged.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
-import { cutByBytes, readFloats, writeFloats } from "../number-bytes.ts";
+import { checkFloats, cutByBytes, readFloats, writeFloats } from "../number-bytes.ts";
 import { badInput, type Bytes, readParams, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -40,11 +40,12 @@ export const sort: TaskKind<SortData, Sorted> = {
   split(data) {
     const parts: TaskPart[] = [];
     if ("numbers" in data) {
-      for (const bucket of runsOf([...Float64Array.from(data.numbers)], compareNumbers, () => 8))
+      for (const bucket of runsOf([...checkFloats(data.numbers)], compareNumbers, () => 8))
         for (const run of bucket) parts.push({ params: { items: "numbers" }, input: writeFloats(run) });
       return parts;
     }
     for (const item of data.strings) {
+      if (typeof item !== "string") throw badInput(`strings are sorted, not a ${typeof item}`);
       if (item.length > DEFAULTS.characters) throw badInput(`a string has at most ${DEFAULTS.characters} characters`);
       if (!item.isWellFormed()) throw badInput("a string has a lone surrogate");
     }

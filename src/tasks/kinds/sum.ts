@@ -1,6 +1,6 @@
 // Kind `sum`: whole numbers exactly; floats block by block in a fixed order, so that the sum is the same bits on every machine.
 import * as v from "valibot";
-import { cutByBytes, readFloats, readWholes, writeFloats, writeWholes } from "../number-bytes.ts";
+import { checkFloats, checkWholes, cutByBytes, readFloats, readWholes, writeFloats, writeWholes } from "../number-bytes.ts";
 import { badInput, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -24,12 +24,12 @@ export const sum: TaskKind<SumData, number | bigint> = {
   split(data) {
     if ("floats" in data) {
       const parts: TaskPart[] = [];
-      const all = Float64Array.from(data.floats);
+      const all = checkFloats(data.floats);
       for (let at = 0; at < all.length; at += DEFAULTS.block)
         parts.push({ params: { numbers: "floats" }, input: writeFloats(all.subarray(at, at + DEFAULTS.block)) });
       return parts;
     }
-    const runs = cutByBytes(data.wholes, DEFAULTS.block, DEFAULTS.partBytes, (number) => number.toString().length + 1);
+    const runs = cutByBytes(checkWholes(data.wholes), DEFAULTS.block, DEFAULTS.partBytes, (number) => number.toString().length + 1);
     return [...runs].map((run) => ({ params: { numbers: "wholes" }, input: writeWholes(run) }));
   },
 

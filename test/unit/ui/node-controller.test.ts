@@ -24,11 +24,24 @@ const STATE: NodeState = {
   lentTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
   credit: undefined,
+  works: [],
   notices: [],
 };
 
+/** This page's tests ask for no tasks. */
+class NoTasks {
+  distributeTask = (): Promise<never> => Promise.reject(new ManyhandsError("BAD_INPUT", "no tasks here"));
+  waitForResult = this.distributeTask;
+  taskData = this.distributeTask;
+  forgetTask = this.distributeTask;
+  getBalance = this.distributeTask;
+  watchParts = () => () => {};
+  cancelTask(): void {}
+  async *map(): AsyncGenerator<never> {}
+}
+
 /** A node that does at once what it is told, and writes it down. */
-class ScriptedNode implements Node {
+class ScriptedNode extends NoTasks implements Node {
   readonly told: string[] = [];
   state = STATE;
   #listener: ((state: NodeState) => void) | undefined;

@@ -1,0 +1,199 @@
+// This tab's tasks: opens what is kept of them, shows it, and joins the swarm when there is something to compute.
+import type { Directory } from "../mesh/directory.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import { systemClock } from "../shared/clock.ts";
+import { errorMessage, ManyhandsError } from "../shared/errors.ts";
+import type { PeerId, WorkId } from "../shared/ids.ts";
+import type { Log } from "../shared/log.ts";
+import type { TaskKindName } from "../tasks/asked-kinds.ts";
+import { type MapOptions, mapStream, type ProgramOptions } from "../tasks/map-stream.ts";
+import { memoryTaskStores } from "../tasks/memory-task-stores.ts";
+import { Standings } from "../tasks/standings.ts";
+import type { TaskStores } from "../tasks/work-book.ts";
+import type { WitnessDesk } from "../tasks/witness-desk.ts";
+import { headView, WorkDesk } from "../tasks/work-desk.ts";
+import type { OnPart } from "../tasks/work-run.ts";
+import type { WorkHead, WorkView } from "../tasks/work.ts";
+import type { CreditDesk } from "./credit-desk.ts";
+import { TaskBoard } from "./task-board.ts";
+import type { TaskReceipts } from "./task-receipts.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two writings of what was learned of peers. */
+  standingsMs: 5_000,
+  /** Milliseconds for which the ledger is waited for. */
+  ledgerMs: 10_000,
+});
+
+/** What of a joined tab tasks need. */
+export interface TaskGround {
+  readonly mesh: Pick<Mesh, "self" | "open">;
+  readonly directory: Pick<Directory, "swarm" | "on">;
+  readonly credit: Pick<CreditDesk, "reserve" | "account">;
+  readonly taskReceipts: TaskReceipts;
+  readonly witnesses: WitnessDesk;
+}
+
+export interface TaskDeskDeps {
+  readonly join: () => Promise<TaskGround>;
+  readonly openStores: () => Promise<TaskStores>;
+  readonly log: Log;
+  readonly onNotice: (sentence: string) => void;
+  readonly onWorks: (works: readonly WorkView[], urgency: "frame" | "counts") => void;
+}
+
+interface Open {
+  readonly desk: WorkDesk;
+  readonly board: TaskBoard;
+}
+
+/** Runs from construction until `stop`. */
+export class TaskDesk {
+  readonly #deps: TaskDeskDeps;
+  readonly #stores: Promise<TaskStores>;
+  readonly #life = new AbortController();
+  #opening: Promise<Open> | undefined;
+  #open: Open | undefined;
+
+  constructor(deps: TaskDeskDeps) {
+    this.#deps = deps;
+    this.#stores = deps.openStores().catch((error: unknown) => {
+      deps.log.warn("works are not kept when this page closes", { message: errorMessage(error) });
+      return memoryTaskStores();
+    });
+    void this.#showKept();
+  }
+
+  /** The desk of works, once this tab has joined. Throws what joining throws. */
+  async desk(): Promise<WorkDesk> {
+    return (await this.#opened()).desk;
+  }
+
+  watch(id: WorkId, onPart: OnPart): () => void {
+    if (this.#open !== undefined) return this.#open.desk.watch(id, onPart);
+    const stop = new AbortController();
+    const onDesk = ({ desk }: Open): void => {
+      if (!stop.signal.aborted) stop.signal.addEventListener("abort", desk.watch(id, onPart), { once: true });
+    };
+    this.#opened()
+      .then(onDesk)
+      .catch((error: unknown) => this.#deps.log.warn("a work is not watched", { message: errorMessage(error) }));
+    return () => stop.abort();
+  }
+
+  cancel(id: WorkId): void {
+    if (this.#open !== undefined) this.#open.desk.cancel(id);
+    else
+      void this.#opened().then(
+        ({ desk }) => desk.cancel(id),
+        () => {},
+      ); // it is not going on either
+  }
+
+  async *map(
+    kind: TaskKindName,
+    inputs: Iterable<unknown> | AsyncIterable<unknown>,
+    options: MapOptions & Partial<ProgramOptions>,
+  ): AsyncGenerator<unknown, void> {
+    const { desk } = await this.#opened();
+    yield* mapStream((request, signal) => desk.compute(request, signal), kind, inputs, options);
+  }
+
+  async stop(): Promise<void> {
+    this.#life.abort(new Error("the tab leaves"));
+    const open = await this.#opening?.catch(() => undefined); // it never opened
+    await open?.desk.stop();
+    open?.board.stop();
+    (await this.#stores).close();
+  }
+
+  /** Works of earlier visits; one that was under way is gone on with at once. */
+  async #showKept(): Promise<void> {
+    const { book } = await this.#stores;
+    let heads: readonly WorkHead[];
+    try {
+      heads = await book.heads();
+    } catch (error) {
+      this.#deps.log.warn("works of an earlier visit could not be read", { message: errorMessage(error) });
+      return;
+    }
+    if (this.#open !== undefined || heads.length === 0) return;
+    this.#deps.onWorks(heads.map(headView).toReversed(), "frame");
+    if (heads.some(({ state }) => state === "open")) await this.#opened().catch(() => undefined); // the relay's state says so
+  }
+
+  #opened(): Promise<Open> {
+    this.#opening ??= this.#openDesk().catch((error: unknown) => {
+      this.#opening = undefined; // the next call tries again
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #openDesk(): Promise<Open> {
+    const { join, log, onWorks } = this.#deps;
+    const [stores, { mesh, directory, credit, taskReceipts: receipts, witnesses }] = await Promise.all([this.#stores, join()]);
+    this.#life.signal.throwIfAborted();
+    const rows = await stores.standings.all().catch((error: unknown) => {
+      log.warn("what was learned of peers could not be read", { message: errorMessage(error) });
+      return [];
+    });
+    const standings = new Standings(rows);
+    const board = new TaskBoard({
+      mesh,
+      directory,
+      receipts,
+      witnesses,
+      standings,
+      clock: systemClock,
+      random: Math.random,
+      log,
+    });
+    const desk = new WorkDesk({
+      self: mesh.self,
+      pool: board,
+      book: stores.book,
+      results: stores.results,
+      clock: systemClock,
+      now: Date.now,
+      random: (bytes) => crypto.getRandomValues(bytes),
+      log,
+      reserve: async (micro, forMs) => {
+        const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.ledgerMs)]);
+        try {
+          await credit.account(signal); // the stream to the ledger comes a moment after joining
+          return await credit.reserve(micro, forMs, signal);
+        } catch (cause) {
+          this.#life.signal.throwIfAborted();
+          if (!signal.aborted) throw cause;
+          throw new ManyhandsError(
+            "LEDGER_UNAVAILABLE",
+            "The ledger does not answer, so no credit can be set aside now. Try again, or offer none.",
+            { cause },
+          );
+        }
+      },
+      onChange: onWorks,
+    });
+    void this.#keepStandings(stores, standings, mesh.self);
+    await desk.resume();
+    this.#open = { desk, board };
+    return this.#open;
+  }
+
+  async #keepStandings({ standings: store }: TaskStores, standings: Standings, self: PeerId): Promise<void> {
+    let before = "";
+    while (!this.#life.signal.aborted) {
+      try {
+        await systemClock.sleep(DEFAULTS.standingsMs, this.#life.signal);
+      } catch {
+        return; // the tab leaves
+      }
+      const rows = standings.rows().filter(([peer]) => peer !== self);
+      const now = JSON.stringify(rows);
+      if (now === before) continue;
+      before = now;
+      await store.put(rows).catch((error: unknown) => this.#deps.log.warn("standings are not kept", { message: errorMessage(error) }));
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// The squares of a picture: where they lie, and how a computed one is drawn into it. Light: a page that shows pictures needs it.
+import { ManyhandsError } from "../shared/errors.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Pixels of a side of a square: the picture fills in by many small steps, and a scene is sent for each. */
+  side: 32,
+});
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** Row-major from the top left; alpha 255. */
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export interface Square {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where the squares of a scene lie, in the order of the parts: for a picture that fills in as outputs arrive. */
+export function squaresOf({ width, height }: { readonly width: number; readonly height: number }): readonly Square[] {
+  const squares: Square[] = [];
+  for (let y = 0; y < height; y += DEFAULTS.side)
+    for (let x = 0; x < width; x += DEFAULTS.side)
+      squares.push({ x, y, width: Math.min(DEFAULTS.side, width - x), height: Math.min(DEFAULTS.side, height - y) });
+  return squares;
+}
+
+/** Writes one part's output into the picture. Throws BAD_INPUT where it has another size. */
+export function drawSquare({ width, rgba }: Picture, square: Square, output: Uint8Array): void {
+  if (output.byteLength !== 3 * square.width * square.height) throw new ManyhandsError("BAD_INPUT", "a square of another size");
+  let from = 0;
+  for (let y = square.y; y < square.y + square.height; y++) {
+    for (let x = square.x; x < square.x + square.width; x++) {
+      const to = 4 * (y * width + x);
+      rgba.set(output.subarray(from, from + 3), to);
+      from += 3;
+    }
+  }
+}

@@ -1,0 +1,348 @@
+// The works of one requester: asked for, shown, stopped, and gone on with after a reload.
+import { abortable } from "../shared/abort.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { asWorkId, type PeerId, type WorkId } from "../shared/ids.ts";
+import { toHex } from "../shared/bytes.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import { type AskedKind, askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "./asked-kinds.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { planWork } from "./plan-work.ts";
+import { ResultKeeper } from "./result-keeper.ts";
+import type { ResultStore, WorkBook } from "./work-book.ts";
+import type { TaskPart } from "./task-kind.ts";
+import { type OnPart, WorkRun, type WorkRunDeps } from "./work-run.ts";
+import type { TaskRequest, WorkHead, WorkIdOf, WorkView } from "./work.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Works that are over and still listed: older ones are forgotten. */
+  history: 50,
+  /** Works that are over and whose outputs stay in memory. */
+  warm: 4,
+  /** Bytes of outputs that are kept between visits. */
+  resultBytes: 256 * 1024 * 1024,
+  /** Milliseconds between two looks at who computes. */
+  lookMs: 500,
+  /** Milliseconds for which credit is set aside: as long as the ledger lets it be. */
+  asideMs: 60 * 60_000,
+});
+
+/** Where tasks are computed; `take` says that there is work until the answered function is called. */
+export interface TaskPool {
+  readonly dispatcher: Dispatcher;
+  take(): () => void;
+}
+
+/** Credit set aside for a work; to be released when the work is over. */
+export interface Aside {
+  readonly id: string;
+  release(): Promise<void>;
+}
+
+export interface WorkDeskDeps {
+  readonly self: PeerId;
+  readonly pool: TaskPool;
+  readonly book: WorkBook;
+  readonly results: ResultStore;
+  readonly clock: Clock;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Fills the array with fresh random bytes. */
+  readonly random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
+  /** Sets microcredits aside. Throws BAD_INPUT where there is not enough, or LEDGER_UNAVAILABLE. Without it no reward is paid. */
+  readonly reserve?: (micro: number, forMs: number) => Promise<Aside>;
+  readonly log: Log;
+  /** The list has changed; newest first. */
+  readonly onChange: (works: readonly WorkView[], urgency: "frame" | "counts") => void;
+}
+
+interface Work {
+  head: WorkHead;
+  run: WorkRun | undefined;
+}
+
+interface Startable {
+  readonly kind: AskedKind;
+  readonly data: unknown;
+  readonly parts: readonly TaskPart[];
+  readonly aside: Aside | undefined;
+}
+
+export class WorkDesk {
+  readonly #deps: WorkDeskDeps;
+  readonly #works = new Map<WorkId, Work>();
+  readonly #results: ResultKeeper;
+  /** Runs of `compute`. */
+  readonly #passing = new Set<WorkRun>();
+  readonly #life = new AbortController();
+  /** Over, with their outputs in memory; the one that was over first comes first. */
+  #warm: Work[] = [];
+  #release: (() => void) | undefined;
+  #looking: AbortController | undefined;
+
+  constructor(deps: WorkDeskDeps) {
+    this.#deps = deps;
+    const spared = (): ReadonlySet<WorkId> => new Set([...this.#works.values()].filter(isOpen).map(({ head }) => head.id));
+    this.#results = new ResultKeeper({ store: deps.results, maxBytes: DEFAULTS.resultBytes, spared, log: deps.log });
+    const { dispatcher } = deps.pool;
+    const stops = [
+      dispatcher.on("task:reopened", ({ id }) => this.#each((run) => run.doubt(id))),
+      dispatcher.on("task:confirmed", (settled) => this.#each((run) => run.cleared(settled, false))),
+      dispatcher.on("task:corrected", (settled) => {
+        this.#each((run) => run.cleared(settled, true));
+        void this.#results.correct(settled);
+      }),
+      dispatcher.on("task:failed", ({ id }) => this.#each((run) => run.undecided(id))),
+    ];
+    this.#life.signal.addEventListener("abort", () => stops.forEach((stop) => stop()), { once: true });
+  }
+
+  /** Newest first. */
+  get views(): readonly WorkView[] {
+    return [...this.#works.values()].map((work) => viewOf(work)).toReversed();
+  }
+
+  /** Takes up what an earlier page left. Never rejects: where nothing can be read there is nothing to take up. */
+  async resume(): Promise<void> {
+    try {
+      for (const head of await this.#deps.book.heads()) if (!this.#works.has(head.id)) this.#works.set(head.id, { head, run: undefined });
+      for (const work of [...this.#works.values()]) if (isOpen(work) && work.head.owner === this.#deps.self) await this.#revive(work);
+    } catch (error) {
+      this.#deps.log.warn("works of an earlier visit could not be read", { message: errorMessage(error) });
+    }
+    this.#changed("frame");
+  }
+
+  /** Resolves once the work is kept. Throws BAD_INPUT. */
+  async distribute<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>> {
+    const id = this.#freshId();
+    const { kind, parts, head } = planWork(request, { id, owner: this.#deps.self, nowMs: this.#deps.now() });
+    const aside = await this.#reserve(head);
+    try {
+      await this.#deps.book.begin(head, request.data);
+    } catch (error) {
+      if (error instanceof Error && error.name === "DataCloneError") {
+        void aside?.release();
+        throw new ManyhandsError("BAD_INPUT", `The data cannot be kept: ${error.message}`, { cause: error });
+      }
+      this.#deps.log.warn("a work is not kept when this page closes", { message: errorMessage(error) });
+    }
+    const work: Work = { head, run: undefined };
+    this.#works.set(id, work);
+    this.#start(work, { kind, data: request.data, parts, aside });
+    this.#changed("frame");
+    return id;
+  }
+
+  /** The value of a work that is kept nowhere and not listed. Throws BAD_INPUT, TASK_FAILED, TIMEOUT, or the signal's reason. */
+  async compute(request: TaskRequest, signal: AbortSignal): Promise<unknown> {
+    const { kind, parts, head } = planWork(request, { id: this.#freshId(), owner: this.#deps.self, nowMs: this.#deps.now() });
+    const aside = await this.#reserve(head);
+    const release = this.#deps.pool.take();
+    const run = new WorkRun(
+      this.#runDeps(aside, () => {}),
+      head,
+      kind,
+      request.data,
+      parts,
+    );
+    this.#passing.add(run);
+    try {
+      return await abortable(run.value, AbortSignal.any([signal, this.#life.signal]));
+    } finally {
+      this.#passing.delete(run);
+      run.stop(new ManyhandsError("TASK_FAILED", STOPPED));
+      release();
+      void aside?.release();
+    }
+  }
+
+  /** The value. Throws what the work failed with, BAD_INPUT where there is no such work here, or the signal's reason. */
+  async wait<Kind extends TaskKindName>(id: WorkIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]> {
+    const work = this.#find(id);
+    const run = work.run ?? (await abortable(this.#revive(work), signal));
+    return (await abortable(run.value, signal)) as TaskValueByKind[Kind]; // what its kind joins
+  }
+
+  /** Tells of each settled part, those of before first. Answers the function that stops it. Throws BAD_INPUT. */
+  watch(id: WorkId, onPart: OnPart): () => void {
+    const work = this.#find(id);
+    if (work.run !== undefined) return work.run.watch(onPart);
+    const stop = new AbortController();
+    const onRun = (run: WorkRun): void => {
+      if (!stop.signal.aborted) stop.signal.addEventListener("abort", run.watch(onPart), { once: true });
+    };
+    this.#revive(work).then(onRun, () => {}); // it failed, and its view says so
+    return () => stop.abort();
+  }
+
+  /** What it was asked with. Throws BAD_INPUT where it is not here. */
+  async data<Kind extends TaskKindName>(id: WorkIdOf<Kind>): Promise<TaskDataByKind[Kind]> {
+    return (await this.#dataOf(this.#find(id))) as TaskDataByKind[Kind]; // as it was begun
+  }
+
+  /** What was settled stays kept: the same work asked again goes on from there. Unknown ones are ignored. */
+  cancel(id: WorkId): void {
+    const work = this.#works.get(id);
+    if (work === undefined || !isOpen(work)) return;
+    if (work.run === undefined) this.#end(work, "stopped", undefined);
+    else work.run.stop(new ManyhandsError("TASK_FAILED", STOPPED));
+  }
+
+  /** Also its data and its results. Unknown ones are ignored. */
+  async forget(id: WorkId): Promise<void> {
+    const work = this.#works.get(id);
+    if (work === undefined) return;
+    this.cancel(id);
+    this.#works.delete(id);
+    this.#warm = this.#warm.filter((other) => other !== work);
+    this.#changed("frame");
+    await this.#deps.book.forget(id);
+    await this.#results.forget(id);
+  }
+
+  /** Gives up what is out; it is gone on with by `resume`, later. */
+  async stop(): Promise<void> {
+    this.#life.abort(new ManyhandsError("PEER_LOST", "This tab has left the swarm."));
+    for (const { run } of this.#works.values()) run?.stop(this.#life.signal.reason as Error);
+    this.#rest();
+    await this.#results.flushed();
+  }
+
+  #freshId(): WorkId {
+    return asWorkId(toHex(this.#deps.random(new Uint8Array(16))));
+  }
+
+  #runDeps(aside: Aside | undefined, onChange: () => void): WorkRunDeps {
+    const { pool, self, now } = this.#deps;
+    return { dispatcher: pool.dispatcher, results: this.#results, self, reservation: aside?.id ?? null, now, onChange };
+  }
+
+  async #reserve({ rewardMicro, parts }: WorkHead): Promise<Aside | undefined> {
+    const micro = rewardMicro * parts;
+    return micro > 0 ? this.#deps.reserve?.(micro, DEFAULTS.asideMs) : undefined;
+  }
+
+  #find(id: WorkId): Work {
+    const work = this.#works.get(id);
+    if (work === undefined)
+      throw new ManyhandsError("BAD_INPUT", "There is no such work here: it was forgotten, or asked for in another browser.");
+    return work;
+  }
+
+  #each(act: (run: WorkRun) => void): void {
+    for (const { run } of this.#works.values()) if (run !== undefined) act(run);
+    for (const run of this.#passing) act(run);
+  }
+
+  async #dataOf({ head }: Work): Promise<unknown> {
+    const data = await this.#deps.book.data(head.id);
+    if (data === undefined) throw new ManyhandsError("BAD_INPUT", "The data of this work is not kept any more. Ask for it again.");
+    return data;
+  }
+
+  /** Goes on with a work of before: everything that was settled is at hand. Throws what it failed with. */
+  async #revive(work: Work): Promise<WorkRun> {
+    const { head } = work;
+    if (head.problem !== undefined) throw new ManyhandsError(head.problem.code, head.problem.message);
+    if (head.state === "stopped") throw new ManyhandsError("TASK_FAILED", STOPPED);
+    if (isOpen(work) && head.owner !== this.#deps.self)
+      throw new ManyhandsError("BAD_INPUT", "Another tab of this browser has this work under way.");
+    const kind = askedKind(head.kind);
+    const data = await this.#dataOf(work);
+    if (kind === undefined) throw new ManyhandsError("BAD_INPUT", `There is no kind of work called ${head.kind} any more.`);
+    const aside = isOpen(work) ? await this.#reserve(head) : undefined;
+    if (work.run === undefined) return this.#start(work, { kind, data, parts: kind.split(data), aside });
+    void aside?.release(); // somebody else took it up meanwhile
+    return work.run;
+  }
+
+  #start(work: Work, { kind, data, parts, aside }: Startable): WorkRun {
+    const wasOpen = isOpen(work);
+    const run = new WorkRun(
+      this.#runDeps(aside, () => this.#changed("counts")),
+      work.head,
+      kind,
+      data,
+      parts,
+    );
+    work.run = run;
+    this.#release ??= this.#deps.pool.take();
+    if (this.#looking === undefined) void this.#look((this.#looking = new AbortController()).signal);
+    run.value.catch(() => {}).then(() => void aside?.release()); // told below
+    run.value.then(
+      () => (wasOpen ? this.#end(work, "done", undefined) : this.#keepWarm(work)),
+      (error: unknown) => {
+        if (this.#life.signal.aborted) return; // to be gone on with
+        if (!wasOpen) work.run = undefined;
+        else if (errorMessage(error) === STOPPED) this.#end(work, "stopped", undefined);
+        else this.#end(work, "failed", { code: errorCode(error) ?? "TASK_FAILED", message: errorMessage(error) });
+      },
+    );
+    return run;
+  }
+
+  #end(work: Work, state: "done" | "failed" | "stopped", problem: WorkHead["problem"]): void {
+    work.head = { ...work.head, ...work.run?.counts, state, problem, endedMs: this.#deps.now() };
+    if (state === "done") this.#keepWarm(work);
+    else work.run = undefined;
+    const onError = (error: unknown): void =>
+      this.#deps.log.warn("the list of works is not kept up to date", { message: errorMessage(error) });
+    // The results first: a work that is told to be done is not computed again.
+    void this.#results
+      .flushed()
+      .then(() => (this.#works.has(work.head.id) ? this.#deps.book.update(work.head) : undefined))
+      .catch(onError);
+    const over = [...this.#works.values()].filter((each) => !isOpen(each));
+    for (const { head } of over.slice(0, -DEFAULTS.history)) this.forget(head.id).catch(onError);
+    if (![...this.#works.values()].some(isOpen)) this.#rest();
+    this.#changed("frame");
+  }
+
+  /** The outputs of a few works that are over stay in memory; those of others come from the store. */
+  #keepWarm(work: Work): void {
+    this.#warm = [...this.#warm.filter((other) => other !== work), work];
+    for (const cold of this.#warm.splice(0, Math.max(0, this.#warm.length - DEFAULTS.warm))) cold.run = undefined;
+    if (![...this.#works.values()].some(isOpen)) this.#rest();
+  }
+
+  /** There is no work. */
+  #rest(): void {
+    this.#looking?.abort();
+    this.#looking = undefined;
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  /** Who computes changes without anything being settled. */
+  async #look(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#deps.clock.sleep(DEFAULTS.lookMs, signal);
+      } catch {
+        return; // there is no work any more
+      }
+      this.#changed("counts");
+    }
+  }
+
+  #changed(urgency: "frame" | "counts"): void {
+    this.#deps.onChange(this.views, urgency);
+  }
+}
+
+const STOPPED = "This work was stopped.";
+
+const isOpen = ({ head }: Work): boolean => head.state === "open";
+
+function viewOf({ head, run }: Work): WorkView {
+  const counts = run?.counts ?? head;
+  return headView({ ...head, ...counts }, head.state === "open" ? run?.computing : undefined);
+}
+
+/** A work as a page shows it; `computing`: parts that somebody has now. */
+export function headView(head: WorkHead, computing = 0): WorkView {
+  const { id, kind, label, startedMs, endedMs, parts, done, cached, checked, peers, problem, wrong } = head;
+  const state = head.state !== "open" ? head.state : computing > 0 ? "running" : "waiting";
+  return { id, kind, label, startedMs, endedMs, parts, done, cached, checked, computing, peers, state, problem, wrong };
+}
