@@ -269,7 +269,8 @@ export class WorkDesk {
     work.run = run;
     this.#release ??= this.#deps.pool.take();
     if (this.#looking === undefined) void this.#look((this.#looking = new AbortController()).signal);
-    run.value.catch(() => {}).then(() => void aside?.release()); // told below
+    const pay = (): void => void aside?.release();
+    run.value.then(pay, pay);
     run.value.then(
       () => (wasOpen ? this.#end(work, "done", undefined) : this.#keepWarm(work)),
       (error: unknown) => {
