@@ -11,6 +11,7 @@ import { lendTo } from "../../src/tasks/lend-to.ts";
 import { Standings } from "../../src/tasks/standings.ts";
 import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
 import { Volunteer } from "../../src/tasks/volunteer.ts";
+import { benchTabs } from "./tasks-tabs.ts";
 import { numbered } from "../sim/task-swarm.ts";
 
 const DEFAULTS = Object.freeze({
@@ -78,12 +79,16 @@ async function flood(dispatcher: Dispatcher, from: number, tasks: number, ahead:
   return lineOf(tookMs, seconds);
 }
 
-const HELP = `npm run bench -- tasks [--tasks ${DEFAULTS.tasks}]`;
+const HELP = `npm run bench -- tasks [--tasks ${DEFAULTS.tasks}] [--no-tabs]`;
 
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { tasks: { type: "string", default: String(DEFAULTS.tasks) }, help: { type: "boolean", default: false } },
+    options: {
+      tasks: { type: "string", default: String(DEFAULTS.tasks) },
+      "no-tabs": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
   });
   if (values.help) {
     console.log(HELP);
@@ -124,4 +129,5 @@ export async function run(args: readonly string[]): Promise<void> {
   const one = await flood(dispatcher, next(oneByOne), oneByOne, 1, 2);
   print("dispatcher, one by one", one, { goal: { perSecond: 300, p50Ms: 20 } });
   stop.abort();
+  if (!values["no-tabs"]) await benchTabs((name, line) => console.log(JSON.stringify({ bench: "tasks", case: name, ...line })));
 }

@@ -42,12 +42,14 @@ interface Joined {
 }
 
 let joined: Joined | undefined;
+let lending = new AbortController();
 const tiles = new Map<string, Uint8Array<ArrayBuffer>>();
 
 /** How each task was settled, in order. */
 export const settled: Pick<Settled, "id" | "verdict" | "agreed" | "wrong">[] = [];
 export const caught: string[] = [];
-let waitingReceipts = 0;
+/** Receipts that the ledger does not have yet. */
+const receiptsOut = { waiting: 0 };
 
 function here(): Joined {
   if (joined === undefined) throw new Error("join first");
@@ -66,22 +68,22 @@ export async function join(relay: string): Promise<string> {
     clock: systemClock,
     random: Math.random,
     log: silentLog,
-    onState: ({ waiting }) => (waitingReceipts = waiting),
+    onState: ({ waiting }) => (receiptsOut.waiting = waiting),
   });
   const witnesses = new WitnessDesk(systemClock);
   const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.add(receipt), log: silentLog });
-  const dispatcher = new Dispatcher({
+  const fresh = new Dispatcher({
     clock: systemClock,
     random: Math.random,
     standings: new Standings(),
     checkClaim: receipts.checkClaim,
   });
-  receipts.follow(dispatcher);
-  dispatcher.on("task:settled", ({ id, verdict, agreed, wrong }) => settled.push({ id, verdict, agreed, wrong }));
-  dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
+  receipts.follow(fresh);
+  fresh.on("task:settled", ({ id, verdict, agreed, wrong }) => settled.push({ id, verdict, agreed, wrong }));
+  fresh.on("peer:wrong", ({ peer }) => caught.push(peer));
   const stop = new AbortController();
-  void dispatcher.watch(stop.signal);
-  joined = { below, mesh, dispatcher, witnesses, receipts, stop };
+  void fresh.watch(stop.signal);
+  joined = { below, mesh, dispatcher: fresh, witnesses, receipts, stop };
   await new Promise<void>((resolve, reject) => {
     setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
     const look = (): void => {
@@ -93,17 +95,23 @@ export async function join(relay: string): Promise<string> {
   return mesh.self;
 }
 
-/** Lends to these peers from now on. */
+/** What lends, checks and settles here. */
+export const dispatcher = (): Dispatcher => here().dispatcher;
+
+/** Lends to these peers from now on, and to no others. */
 export function lend(peers: readonly string[]): void {
-  const { mesh, dispatcher, witnesses, stop } = here();
-  const deps = { mesh, clock: systemClock, random: Math.random, dispatcher, witnesses, log: silentLog };
-  for (const peer of peers) void lendTo(asPeerId(peer), deps, stop.signal);
+  lending.abort();
+  lending = new AbortController();
+  const { witnesses, mesh, stop } = here();
+  const signal = AbortSignal.any([stop.signal, lending.signal]);
+  const deps = { mesh, dispatcher: dispatcher(), clock: systemClock, random: Math.random, witnesses, log: silentLog };
+  for (const peer of peers) void lendTo(asPeerId(peer), deps, signal);
 }
 
 /** Resolves once the ledger has every receipt of what is settled by now. */
 export async function posted(): Promise<void> {
   await here().receipts.made();
-  while (waitingReceipts > 0) await systemClock.sleep(50);
+  while (receiptsOut.waiting > 0) await systemClock.sleep(50);
 }
 
 /** Bytes as tiles that volunteers can fetch here. */
@@ -125,7 +133,6 @@ export function compute<Kind extends keyof Kinds>(
   data: DataOf<Kind>,
   options: Omit<DistributeOptions, "signal"> = {},
 ): Promise<ValueOf<Kind>> {
-  const { dispatcher, stop } = here();
   // Kind and data are of one key.
-  return distribute(dispatcher, KINDS[kind] as never, data as never, { ...options, signal: stop.signal });
+  return distribute(dispatcher(), KINDS[kind] as never, data as never, { ...options, signal: here().stop.signal });
 }

@@ -1,0 +1,81 @@
+// Runs in a page of the bench of tasks: small ones by the thousand, and some that take a tenth of a second of computing.
+import { render } from "../../src/tasks/kinds/render.ts";
+import { sum } from "../../src/tasks/kinds/sum.ts";
+import { DEFAULTS as USUAL, distribute } from "../../src/tasks/distribute.ts";
+import type { Scene } from "../../src/tasks/render-scene.ts";
+import type { TaskKind, TaskPart } from "../../src/tasks/task-kind.ts";
+import { dispatcher } from "../browser/task-page.ts";
+
+export { join, lend } from "../browser/task-page.ts";
+
+const { signal } = new AbortController();
+
+/** How long each of some tasks took, and all of them together; milliseconds. */
+export interface Times {
+  readonly wallMs: number;
+  readonly eachMs: readonly number[];
+}
+
+let numbers = 0;
+
+const submit = async (
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
+  part: TaskPart,
+  quorum: number,
+): Promise<void> => {
+  const { limits } = USUAL;
+  const { name, version } = kind;
+  const task = { kind: name, version, params: part.params, input: { kind: "inline", bytes: part.input }, limits, reward: 0 } as const;
+  await dispatcher().submit(
+    { ...task, replication: { quorum, most: Math.max(quorum, USUAL.replication.most) } },
+    { units: kind.weigh(part), signal },
+  );
+};
+
+/** Sums of eight numbers, each a task of its own, `ahead` out at once. */
+export async function small(count: number, ahead: number): Promise<Times> {
+  const eachMs: number[] = [];
+  let left = count;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) {
+      const [part] = sum.split({ floats: Array.from({ length: 8 }, () => numbers++) });
+      if (part === undefined) throw new Error("eight numbers are one part");
+      const beganMs = performance.now();
+      await submit(sum, part, USUAL.replication.quorum);
+      eachMs.push(performance.now() - beganMs);
+    }
+  };
+  const beganMs = performance.now();
+  await Promise.all(Array.from({ length: ahead }, lane));
+  return { wallMs: performance.now() - beganMs, eachMs };
+}
+
+/** Glass and mirrors, as many squares as asked for. */
+const sceneOf = (squares: number, samples: number, seed: number): Scene => ({
+  width: 32 * squares,
+  height: 32,
+  samples,
+  bounces: 6,
+  seed,
+  camera: { position: [0, 1, 6], target: [0, 0.5, 0], viewHeight: 3 },
+  sky: { horizon: [1, 1, 1], zenith: [0.4, 0.6, 1] },
+  materials: [{ kind: "matt", colour: [0.8, 0.5, 0.3] }],
+  spheres: Array.from({ length: 12 }, (_, at) => ({ centre: [at - 6, (at % 3) / 2, -(at % 4)], radius: 0.7, material: 0 })),
+  triangles: [],
+  lights: [],
+});
+
+/** Computes the parts in this thread, as a worker does; the mean milliseconds of one. */
+export async function alone(count: number, samples: number): Promise<number> {
+  const parts = render.split(sceneOf(count, samples, 1));
+  const beganMs = performance.now();
+  for (const part of parts) await render.run(part, { signal, progress: () => {} });
+  return (performance.now() - beganMs) / parts.length;
+}
+
+/** The same by whoever is lent to, unchecked; milliseconds of all together. */
+export async function lent(count: number, samples: number, seed: number): Promise<number> {
+  const beganMs = performance.now();
+  await distribute(dispatcher(), render, sceneOf(count, samples, seed), { replication: { quorum: 1, most: 1 }, signal });
+  return performance.now() - beganMs;
+}

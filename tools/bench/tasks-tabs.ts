@@ -1,0 +1,99 @@
+// The cases of the bench of tasks that run in real tabs: four that lend, one that asks, a relay between them.
+import { cp } from "node:fs/promises";
+import path from "node:path";
+import type { Page } from "playwright-core";
+import { startRelay } from "../../relay/relay.ts";
+import { bundleForPage } from "../browser/bundle-page.ts";
+import { Tab } from "../browser/tabs.ts";
+import { onBed, rounded } from "./bench-bed.ts";
+import type * as TasksPage from "./tasks-page.ts";
+
+export const DEFAULTS = Object.freeze({
+  tabs: 4,
+  /** Small tasks out at once in batches. */
+  ahead: 256,
+  batched: 10_000,
+  oneByOne: 1000,
+  /** Small tasks before anything is measured: as many as make every tab's work trusted. */
+  warmup: 1000,
+  /** Tasks of `taskMs` of computing. */
+  long: 60,
+  taskMs: 100,
+});
+
+const DIST = path.join(import.meta.dirname, "../../dist");
+type Global = typeof globalThis & { readonly bench: typeof TasksPage };
+
+export type Print = (name: string, line: object) => void;
+
+/** Prints a line for each case. Needs the built page. */
+export async function benchTabs(print: Print): Promise<void> {
+  await onBed([], async ({ browser, folder }) => {
+    const site = folder("site");
+    // Without a model: nothing but tasks is lent.
+    await cp(DIST, site, { recursive: true, filter: (source) => source !== path.join(DIST, "models") });
+    const relay = await startRelay({ port: 0, data: folder("relay"), site });
+    try {
+      for (let n = 0; n < DEFAULTS.tabs; n++) {
+        const { page } = await Tab.open(browser, relay.url);
+        await page.getByTestId("lend-start").click();
+        await page.locator('[data-testid="lend-state"][data-state="tasks-only"]').waitFor();
+      }
+      const peers = (): readonly string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
+      while (peers().length < DEFAULTS.tabs) await new Promise((resolve) => setTimeout(resolve, 50));
+      const { page } = await Tab.open(browser, relay.url);
+      await page.evaluate(await bundleForPage(new URL("tasks-page.ts", import.meta.url), "bench"));
+      const bootstrap = (await (await fetch(`${relay.url}api/bootstrap`)).json()) as { readonly addrs: readonly [string] };
+      await page.evaluate((address) => (globalThis as Global).bench.join(address), bootstrap.addrs[0]);
+      await small(page, peers(), print);
+      await long(page, peers(), print);
+    } finally {
+      await relay.stop();
+    }
+  });
+}
+
+const lendTo = (page: Page, peers: readonly string[]): Promise<void> =>
+  page.evaluate((all) => (globalThis as Global).bench.lend(all), peers);
+
+async function small(page: Page, peers: readonly string[], print: Print): Promise<void> {
+  const run = (count: number, ahead: number): Promise<TasksPage.Times> =>
+    page.evaluate(([tasks, out]) => (globalThis as Global).bench.small(tasks, out), [count, ahead] as const);
+  await lendTo(page, peers);
+  await run(DEFAULTS.warmup, DEFAULTS.ahead);
+  for (const [name, count, ahead, goal] of [
+    [`${peers.length} tabs, ${DEFAULTS.ahead} always out`, DEFAULTS.batched, DEFAULTS.ahead, { perSecond: 1000 }],
+    [`${peers.length} tabs, one by one`, DEFAULTS.oneByOne, 1, { perSecond: 300, p50Ms: 20 }],
+  ] as const) {
+    const { wallMs, eachMs } = await run(count, ahead);
+    const sorted = eachMs.toSorted((a, b) => a - b);
+    const at = (part: number): number => rounded(sorted[Math.floor(part * sorted.length)] ?? 0, 2);
+    print(name, { perSecond: Math.round((1000 * count) / wallMs), p50Ms: at(0.5), p99Ms: at(0.99), goal });
+  }
+}
+
+async function long(page: Page, peers: readonly string[], print: Print): Promise<void> {
+  const alone = (count: number, samples: number): Promise<number> =>
+    page.evaluate(([parts, each]) => (globalThis as Global).bench.alone(parts, each), [count, samples] as const);
+  let seed = 0;
+  const lent = async (tabs: number, count: number, samples: number): Promise<number> => {
+    await lendTo(page, peers.slice(0, tabs));
+    const args = [count, samples, ++seed] as const;
+    return page.evaluate(([parts, each, from]) => (globalThis as Global).bench.lent(parts, each, from), args);
+  };
+  // The same picture each time, but for its noise: squares of one picture differ in what they take.
+  await alone(DEFAULTS.long, 2); // the compiler's time
+  const samples = Math.max(1, Math.round((4 * DEFAULTS.taskMs) / (await alone(DEFAULTS.long, 4))));
+  await lent(2, DEFAULTS.long, 2); // workers started, their code compiled
+  const taskMs = await alone(DEFAULTS.long, samples);
+  const one = await lent(1, DEFAULTS.long, samples);
+  const two = await lent(2, DEFAULTS.long, samples);
+  print(`tasks of ${DEFAULTS.taskMs} ms of computing, 2 tabs against 1`, {
+    perSecond: rounded((1000 * DEFAULTS.long) / two, 2),
+    taskMs: rounded(taskMs, 1),
+    timesOneTab: rounded(one / two, 3),
+    /** Of one tab's time, what was not computing. */
+    overhead: rounded(one / (DEFAULTS.long * taskMs) - 1, 3),
+    goal: { timesOneTab: 1.85, overhead: 0.05 },
+  });
+}
