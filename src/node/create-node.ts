@@ -13,6 +13,7 @@ import { RetryPause } from "../shared/retry-pause.ts";
 import { chooseModel, fitsHere } from "./choose-model.ts";
 import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
 import { openIdbTaskStores } from "../tasks/idb-task-stores.browser.ts";
+import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
 import type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
 import type { WorkDesk } from "../tasks/work-desk.ts";
 import type { OnPart } from "../tasks/work-run.ts";
@@ -161,6 +162,11 @@ class TabNode implements Node {
 
   async distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>> {
     return (await this.#desk()).distribute(request);
+  }
+
+  async keepModel(bytes: Uint8Array): Promise<ModelTiles> {
+    const joined = await this.#soon(this.#join(), this.#life.signal, "Check your connection and ask again.");
+    return joined.taskTiles.keep(bytes);
   }
 
   async waitForResult<Kind extends TaskKindName>(id: WorkIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]> {

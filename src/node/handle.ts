@@ -11,6 +11,7 @@ import type { LoadProgress } from "../shared/progress.ts";
 import type { Account } from "../protocol/credit-frames.ts";
 import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
 import type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
+import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
 import type { TaskRequest, WorkIdOf, WorkView } from "../tasks/work.ts";
 
 export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
@@ -181,6 +182,11 @@ export interface Node {
    * what to change, or RELAY_UNREACHABLE.
    */
   distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>>;
+  /**
+   * Keeps an ONNX model in this browser as tiles that works of kind `ml_inference` can name; whoever computes them fetches them
+   * here, and from each other. Throws BAD_INPUT or RELAY_UNREACHABLE.
+   */
+  keepModel(bytes: Uint8Array): Promise<ModelTiles>;
   /** The value. Throws BAD_INPUT, TASK_FAILED or TIMEOUT as the work did, or the signal's reason. */
   waitForResult<Kind extends TaskKindName>(id: WorkIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]>;
   /**

@@ -25,7 +25,7 @@ import { tabTaskRunner } from "./tab-task-runner.ts";
 import { TaskClaims } from "./task-claims.ts";
 import { TaskLending } from "./task-lending.ts";
 import { TaskReceipts } from "./task-receipts.ts";
-import { TaskTiles } from "./task-tiles.ts";
+import { openTaskTileStore, TaskTiles } from "./task-tiles.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
@@ -125,6 +125,7 @@ export async function join(
     self: mesh.self,
     directory,
     models: models.shelf,
+    store: await openTaskTileStore(log),
     share: (shelf) => models.share(shelf),
     random: Math.random,
   });

@@ -17,6 +17,7 @@ import type { WorkHead, WorkView } from "../tasks/work.ts";
 import type { CreditDesk } from "./credit-desk.ts";
 import { TaskBoard } from "./task-board.ts";
 import type { TaskReceipts } from "./task-receipts.ts";
+import type { TaskTiles } from "./task-tiles.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two writings of what was learned of peers. */
@@ -31,6 +32,7 @@ export interface TaskGround {
   readonly directory: Pick<Directory, "swarm" | "on">;
   readonly credit: Pick<CreditDesk, "reserve" | "account">;
   readonly taskReceipts: TaskReceipts;
+  readonly taskTiles: Pick<TaskTiles, "serve">;
   readonly witnesses: WitnessDesk;
 }
 
@@ -132,7 +134,7 @@ export class TaskDesk {
 
   async #openDesk(): Promise<Open> {
     const { join, log, onWorks } = this.#deps;
-    const [stores, { mesh, directory, credit, taskReceipts: receipts, witnesses }] = await Promise.all([this.#stores, join()]);
+    const [stores, { mesh, directory, credit, taskReceipts: receipts, taskTiles, witnesses }] = await Promise.all([this.#stores, join()]);
     this.#life.signal.throwIfAborted();
     const rows = await stores.standings.all().catch((error: unknown) => {
       log.warn("what was learned of peers could not be read", { message: errorMessage(error) });
@@ -162,7 +164,8 @@ export class TaskDesk {
         const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.ledgerMs)]);
         try {
           await credit.account(signal); // the stream to the ledger comes a moment after joining
-          return await credit.reserve(micro, forMs, signal);
+          const aside = await credit.reserve(micro, forMs, signal);
+          return { ...aside, release: async () => receipts.made().then(aside.release) };
         } catch (cause) {
           this.#life.signal.throwIfAborted();
           if (!signal.aborted) throw cause;
@@ -175,6 +178,8 @@ export class TaskDesk {
       },
       onChange: onWorks,
     });
+    // Works that are gone on with may name tiles that this browser keeps.
+    taskTiles.serve().catch((error: unknown) => log.warn("tiles of tasks are not given away", { message: errorMessage(error) }));
     void this.#keepStandings(stores, standings, mesh.self);
     await desk.resume();
     this.#open = { desk, board };

@@ -2,12 +2,20 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Directory } from "../mesh/directory.ts";
 import type { TileExchange, TileShelf } from "../mesh/tile-exchange.ts";
+import { IdbTileStore } from "../model/idb-tile-store.browser.ts";
 import { MemoryTileStore } from "../model/memory-tile-store.ts";
+import type { TileStore } from "../model/tile-store.ts";
+import { TASK_LIMITS } from "../protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
+import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
+import type { Log } from "../shared/log.ts";
+import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
 import type { FetchTile } from "../tasks/local-runner.ts";
 
 export const DEFAULTS = Object.freeze({
+  /** Bytes of this tab's own tiles that are kept between visits; those used longest ago go first. */
+  ownBytes: 1024 * 1024 * 1024,
   /** Bytes of fetched tiles that are kept for the next part of the same work, and for others who compute it. */
   keptBytes: 256 * 1024 * 1024,
   /** Peers that are asked for a tile which its requester does not give: others who take tasks, and may have fetched it. */
@@ -19,6 +27,8 @@ export interface TaskTilesDeps {
   readonly directory: Pick<Directory, "swarm">;
   /** Tiles of models that are open here. */
   readonly models: TileShelf;
+  /** Keeps this tab's own tiles. */
+  readonly store: TileStore;
   /** Starts to give away what is on `shelf`, and to fetch. */
   readonly share: (shelf: TileShelf) => Promise<TileExchange>;
   /** In [0, 1): who of many is asked. */
@@ -28,18 +38,30 @@ export interface TaskTilesDeps {
 export class TaskTiles {
   readonly #deps: TaskTilesDeps;
   readonly #fetched = new MemoryTileStore({ budgetBytes: DEFAULTS.keptBytes });
-  readonly #offered = new Set<TileShelf>();
   #exchange: Promise<TileExchange> | undefined;
 
   constructor(deps: TaskTilesDeps) {
     this.#deps = deps;
   }
 
-  /** Gives away the tiles of `shelf` from now on, for tasks that name them. Answers the function that stops it. */
-  async offer(shelf: TileShelf): Promise<() => void> {
-    this.#offered.add(shelf);
+  /** Keeps bytes as tiles, in order, which tasks of this tab can name, and gives them to whoever asks. Throws BAD_INPUT where they are too many. */
+  async keep(bytes: Uint8Array): Promise<ModelTiles> {
+    if (bytes.byteLength === 0 || bytes.byteLength > TASK_LIMITS.tiles * TASK_LIMITS.inlineBytes)
+      throw new ManyhandsError("BAD_INPUT", `A model has at most ${TASK_LIMITS.tiles} MiB, and something in it.`);
+    const named: ModelTiles[number][] = [];
+    for (let at = 0; at < bytes.byteLength; at += TASK_LIMITS.inlineBytes) {
+      const tile = Uint8Array.from(bytes.subarray(at, at + TASK_LIMITS.inlineBytes));
+      const hash = sha256(tile) as Uint8Array<ArrayBuffer>; // noble allocates plain buffers
+      await this.#deps.store.put(toHex(hash), tile);
+      named.push({ hash, sizeBytes: tile.byteLength });
+    }
+    await this.serve();
+    return named;
+  }
+
+  /** Gives this tab's tiles to whoever asks: for works that name them. */
+  async serve(): Promise<void> {
     await this.#start();
-    return () => this.#offered.delete(shelf);
   }
 
   /** From this tab, else from whoever lent the task, else from others who take tasks; checked against its hash. */
@@ -68,11 +90,7 @@ export class TaskTiles {
   }
 
   async #get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    for (const shelf of this.#offered) {
-      const bytes = await shelf.get(hash);
-      if (bytes !== undefined) return bytes;
-    }
-    return this.#fetched.get(hash);
+    return (await this.#deps.store.get(hash)) ?? this.#fetched.get(hash);
   }
 
   #holders(requester: PeerId | undefined): readonly PeerId[] {
@@ -85,6 +103,15 @@ export class TaskTiles {
       .map(({ peer }) => peer);
     return requester === undefined || requester === self ? others : [requester, ...others];
   }
+}
+
+/** A store in this browser; in memory where its storage is blocked. */
+export async function openTaskTileStore(log: Log): Promise<TileStore> {
+  const options = { name: "manyhands-task-tiles", budgetBytes: DEFAULTS.ownBytes, now: Date.now };
+  return IdbTileStore.open(options).catch((error: unknown) => {
+    log.warn("tiles of tasks are not kept when this page closes", { message: errorMessage(error) });
+    return new MemoryTileStore(options);
+  });
 }
 
 const isTile = (bytes: Uint8Array, hash: Uint8Array, sizeBytes: number): boolean =>

@@ -1,11 +1,10 @@
 // Runs in a page of a test or bench: a requester of tasks over this project's own mesh, without a node on top.
-import { sha256 } from "@noble/hashes/sha2.js";
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
 import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
 import type { Mesh } from "../../src/mesh/mesh.ts";
 import { CreditDesk } from "../../src/node/credit-desk.ts";
+import { openTaskTileStore, TaskTiles } from "../../src/node/task-tiles.ts";
 import { TaskReceipts } from "../../src/node/task-receipts.ts";
-import { toHex } from "../../src/shared/bytes.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
@@ -25,7 +24,6 @@ import { WitnessDesk } from "../../src/tasks/witness-desk.ts";
 
 /** Milliseconds to join. */
 const JOIN_MS = 15_000;
-const TILE_BYTES = 1024 * 1024;
 
 const KINDS = { hash, map: mapIn(undefined), ml_inference: mlInferenceBy(undefined), multiply, render, sort, sum };
 type Kinds = typeof KINDS;
@@ -33,9 +31,9 @@ type DataOf<Kind extends keyof Kinds> = Parameters<Kinds[Kind]["split"]>[0];
 type ValueOf<Kind extends keyof Kinds> = ReturnType<Kinds[Kind]["join"]>;
 
 interface Joined {
-  readonly below: Libp2pMesh;
   readonly mesh: Mesh;
   readonly dispatcher: Dispatcher;
+  readonly tiles: TaskTiles;
   readonly witnesses: WitnessDesk;
   readonly receipts: TaskReceipts;
   readonly stop: AbortController;
@@ -43,7 +41,6 @@ interface Joined {
 
 let joined: Joined | undefined;
 let lending = new AbortController();
-const tiles = new Map<string, Uint8Array<ArrayBuffer>>();
 
 /** How each task was settled, in order. */
 export const settled: Pick<Settled, "id" | "verdict" | "agreed" | "wrong">[] = [];
@@ -83,7 +80,15 @@ export async function join(relay: string): Promise<string> {
   fresh.on("peer:wrong", ({ peer }) => caught.push(peer));
   const stop = new AbortController();
   void fresh.watch(stop.signal);
-  joined = { below, mesh, dispatcher: fresh, witnesses, receipts, stop };
+  const tiles = new TaskTiles({
+    self: mesh.self,
+    directory: { swarm: { revision: 0, peers: [] } },
+    models: { get: () => Promise.resolve(undefined) },
+    store: await openTaskTileStore(silentLog),
+    share: (shelf) => below.exchange(shelf),
+    random: Math.random,
+  });
+  joined = { mesh, tiles, dispatcher: fresh, witnesses, receipts, stop };
   await new Promise<void>((resolve, reject) => {
     setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
     const look = (): void => {
@@ -115,17 +120,7 @@ export async function posted(): Promise<void> {
 }
 
 /** Bytes as tiles that volunteers can fetch here. */
-export async function offer(bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> {
-  if (tiles.size === 0) await here().below.exchange({ get: (name) => Promise.resolve(tiles.get(name)) });
-  const named: ModelTiles[number][] = [];
-  for (let at = 0; at < bytes.byteLength; at += TILE_BYTES) {
-    const tile = bytes.slice(at, at + TILE_BYTES);
-    const name = sha256(tile) as Uint8Array<ArrayBuffer>; // noble allocates plain buffers
-    tiles.set(toHex(name), tile);
-    named.push({ hash: name, sizeBytes: tile.byteLength });
-  }
-  return named;
-}
+export const offer = (bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> => here().tiles.keep(bytes);
 
 /** The value, computed by those who were lent to. */
 export function compute<Kind extends keyof Kinds>(

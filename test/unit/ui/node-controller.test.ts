@@ -32,6 +32,7 @@ const STATE: NodeState = {
 class NoTasks {
   distributeTask = (): Promise<never> => Promise.reject(new ManyhandsError("BAD_INPUT", "no tasks here"));
   waitForResult = this.distributeTask;
+  keepModel = this.distributeTask;
   taskData = this.distributeTask;
   forgetTask = this.distributeTask;
   getBalance = this.distributeTask;
