@@ -165,7 +165,11 @@ export class TaskDesk {
         try {
           await credit.account(signal); // the stream to the ledger comes a moment after joining
           const aside = await credit.reserve(micro, forMs, signal);
-          return { ...aside, release: async () => receipts.made().then(aside.release) };
+          const release = async (): Promise<void> => {
+            await receipts.made(); // what it pays is asked for until then
+            await aside.release();
+          };
+          return { ...aside, release };
         } catch (cause) {
           this.#life.signal.throwIfAborted();
           if (!signal.aborted) throw cause;
