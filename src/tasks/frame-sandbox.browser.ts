@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { TaskLimits } from "../protocol/task-frames.ts";
 import type { Program, ProgramValue, Sandbox } from "./sandbox.ts";
+import { capBuffers } from "./cap-buffers.browser.ts";
 import { ALLOWED_GLOBALS, type SandboxJob, sandboxMain } from "./sandbox-program.browser.ts";
 import type { RunContext } from "./task-kind.ts";
 import { wasmMemoryBytes } from "./wasm-limits.ts";
@@ -64,7 +65,7 @@ export class FrameSandbox implements Sandbox {
       frame.src = this.#page;
       frame.addEventListener("load", () => {
         const job: SandboxJob = { program, inputs, ...pick(limits), allowed: ALLOWED_GLOBALS };
-        frame.contentWindow?.postMessage({ source: `(${sandboxMain.toString()})()`, job }, "*", [port2]); // its origin has no name
+        frame.contentWindow?.postMessage({ source: `(${sandboxMain.toString()})(${capBuffers.toString()})`, job }, "*", [port2]); // its origin has no name
       });
       frame.addEventListener("error", () => over.reject(failed("the sandbox could not be loaded")));
       this.#document.body.append(frame);

@@ -1,4 +1,5 @@
 // What runs inside the sandbox's worker. Its source text is sent there, so it stands alone: nothing outside the function is used.
+import type { BufferAccount } from "./cap-buffers.browser.ts";
 
 /** What the worker is told, once. */
 export interface SandboxJob {
@@ -27,8 +28,8 @@ export const ALLOWED_GLOBALS: readonly string[] = Object.freeze(
   ).split(" "),
 );
 
-/** To be called in a fresh worker, by its source text. */
-export function sandboxMain(): void {
+/** To be called in a fresh worker, by its source text and that of `cap-buffers.browser.ts`. */
+export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => BufferAccount): void {
   const PROGRESS_MS = 50;
   const scope = globalThis as unknown as Record<string, unknown> & { onmessage: ((event: MessageEvent<SandboxJob>) => void) | null };
   const { WebAssembly, JSON, Object, Reflect, Uint8Array, Math, performance } = globalThis;
@@ -37,6 +38,14 @@ export function sandboxMain(): void {
   // oxlint-disable-next-line no-eval -- a stranger's program is text, and this is the place made for it
   const evaluate = globalThis.eval;
   const now = performance.now.bind(performance);
+
+  /** A turn of the worker's own loop, which lets it forget what is weakly held. */
+  const { port1, port2 } = new MessageChannel();
+  const turn = (): Promise<void> =>
+    new Promise((resolve) => {
+      port1.onmessage = () => resolve();
+      port2.postMessage(0);
+    });
 
   /** Takes away every global that is not allowed; answers what would not go. */
   const strip = (allowed: readonly string[]): string[] => {
@@ -53,16 +62,19 @@ export function sandboxMain(): void {
 
   const runFunction = async (
     source: string,
+    account: BufferAccount | undefined,
     inputs: readonly unknown[],
     tell: (text: string) => void,
-    progress: () => void,
+    progress: () => unknown,
   ): Promise<void> => {
+    await turn();
     const program: unknown = evaluate(`"use strict";(${source}\n)`);
     if (typeof program !== "function") throw new TypeError("the program is not a function");
     for (const input of inputs) {
       const text: unknown = stringify(await program(parse(input as string), progress));
       if (typeof text !== "string") throw new TypeError("the output is not JSON");
       tell(text);
+      if (account?.turn() === true) await turn();
     }
   };
 
@@ -100,11 +112,13 @@ export function sandboxMain(): void {
       if (told > job.outputBytes) throw new RangeError("the output is over its limit");
       post({ kind: "output", value });
     };
-    const progress = (): void => {
+    /** A program that waits for it lets the worker forget the buffers that it has dropped. */
+    const progress = (): Promise<void> | undefined => {
       const ms = now();
-      if (ms - progressMs < PROGRESS_MS) return; // a program that calls it in a loop would flood the page
+      if (ms - progressMs < PROGRESS_MS) return undefined; // a program that calls it in a loop would flood the page
       progressMs = ms;
       post({ kind: "progress" });
+      return account?.turn() === true ? turn() : undefined;
     };
     const fail = (error: unknown): void => {
       let message = "the program threw";
@@ -116,13 +130,16 @@ export function sandboxMain(): void {
       post({ kind: "failed", message });
     };
     const { program, inputs } = job;
+    const account = program.language === "js" ? capBuffers(scope, job.memoryBytes) : undefined;
     const left = strip(job.allowed);
     if (left.length > 0) {
       post({ kind: "failed", message: `this browser keeps ${left.join(" ")}` });
       return;
     }
     const work =
-      program.language === "js" ? runFunction(program.source, inputs, tell, progress) : runModule(program.module, job, inputs, tell);
+      program.language === "js"
+        ? runFunction(program.source, account, inputs, tell, progress)
+        : runModule(program.module, job, inputs, tell);
     work.then(undefined, fail);
   };
 }
