@@ -1,4 +1,4 @@
-// Builds the site into dist/: the page, the widget's frame, and widget.js under a name that embedding sites can rely on.
+// Builds the site into dist/: the page, the widget's frame, and widget.js and manyhands.js under names that other sites can rely on.
 import { createReadStream, createWriteStream } from "node:fs";
 import { readdir, stat, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -9,6 +9,8 @@ import { defineConfig, type Plugin } from "vite";
 const COMPRESSED = /\.(?:js|mjs|css|html|svg|wasm|json|webmanifest|txt)$/;
 /** Smaller files gain nothing from a second copy. */
 const COMPRESS_FROM_BYTES = 512;
+/** Entries under names that other sites and programs can rely on. */
+const STABLE = new Set(["widget", "manyhands"]);
 /** A copy that saves less than a twentieth is not worth its place. */
 const COMPRESS_RATIO = 0.95;
 
@@ -61,8 +63,10 @@ export default defineConfig({
     // Minifying drops the libraries' notices from the code; this file carries them.
     license: { fileName: "licences.txt" },
     rolldownOptions: {
-      input: { page: "index.html", frame: "widget.html", widget: "src/widget.ts" },
-      output: { entryFileNames: (chunk) => (chunk.name === "widget" ? "widget.js" : "assets/[name]-[hash].js") },
+      input: { page: "index.html", frame: "widget.html", widget: "src/widget.ts", manyhands: "src/manyhands.ts" },
+      // What the entry for programs exports is what they import.
+      preserveEntrySignatures: "exports-only",
+      output: { entryFileNames: ({ name }) => (STABLE.has(name) ? `${name}.js` : "assets/[name]-[hash].js") },
     },
   },
   worker: { format: "es" },

@@ -20,10 +20,12 @@ export const DEFAULTS = Object.freeze({
   maxReservations: LIMITS.directoryPeers + 1024,
   /** Milliseconds that a reservation holds: tabs renew 5 minutes before its end; those that crashed are freed at once below. */
   reservationTtlMs: 15 * 60_000,
-  /** Milliseconds that a relayed connection may live: signalling takes one second, slow links ten. */
-  relayedMs: 60_000,
-  /** Bytes that a relayed connection may carry: an SDP exchange with many candidates is below 20 KiB. */
-  relayedBytes: 128n * 1024n,
+  /**
+   * Milliseconds and bytes of one relayed connection: tabs only signal over it, but programs without WebRTC have their tasks
+   * and prompts carried. Whoever is cut off opens another one; what was under way is lent again.
+   */
+  relayedMs: 12 * 3600_000,
+  relayedBytes: 1024n * 1024n * 1024n,
   /** Connections a second and half-open ones: all come from this process (see upgrade-pipe.ts), which counts real addresses. */
   localInbound: 1000,
   /** Signalling calls that one tab may have under way. */

@@ -13,8 +13,8 @@ const WIDGET_PAGE = "/widget.html";
 const SANDBOX_PAGE = "/sandbox.html";
 const SANDBOX_POLICY =
   "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
-/** What other origins may fetch: the embedding script, models, the API, and the assets that the script loads. */
-const SHARED = /^\/(models\/|api\/|assets\/|widget\.js$|healthz$)/;
+/** What other origins may fetch: the embedding script, the entry for programs, models, the API, and the assets that the script loads. */
+const SHARED = /^\/(models\/|api\/|assets\/|(widget|manyhands)\.js$|healthz$)/;
 const HASHED_ASSET = /^\/assets\/.+[-.][\w-]{8,}\.\w+(\.map)?$/;
 
 /** A public model hub and the hosts that it sends clients on to: where models that people bring lie. */

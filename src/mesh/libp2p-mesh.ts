@@ -1,4 +1,4 @@
-// The mesh of real tabs: libp2p over WebRTC, called through a relay; links are direct, never relayed unless allowed.
+// The mesh of real tabs: libp2p over WebRTC, called through a relay; a peer that cannot do WebRTC has its links run through the relay.
 import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { abortable } from "../shared/abort.ts";
@@ -34,8 +34,11 @@ export interface Libp2pMeshOptions {
   readonly relayAddresses: (signal: AbortSignal) => Promise<readonly string[]>;
   /** `stun:` and `turn:` URLs, for tabs behind different routers. Default: none. */
   readonly iceServers?: readonly string[];
-  /** Let links run through the relay where no direct connection can be made. Slow, and cut after 128 KiB. Default: no. */
-  readonly allowRelayed?: boolean;
+  /**
+   * `direct`: WebRTC, and nothing where that fails. `relayed`: through the relay, for threads without WebRTC (Node, workers of a
+   * page). Either takes the links that a peer of the other sort opens. Default: `direct`.
+   */
+  readonly links?: "direct" | "relayed";
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly log?: Log;
@@ -48,12 +51,12 @@ const isRelayed = (connection: Connection): boolean => {
   return connection.limits !== undefined || (address.includes("/p2p-circuit") && !address.includes("/webrtc"));
 };
 
-/** A peer in a browser tab (or in Node). Works on without the relay for as long as its WebRTC links live. */
+/** A peer in a browser tab, a worker, or Node. Works on without the relay for as long as its WebRTC links live. */
 export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   readonly self: PeerId;
   readonly #node: TabNode;
   readonly #relayConnection: RelayConnection;
-  readonly #allowRelayed: boolean;
+  readonly #isRelayed: boolean;
   readonly #log: Log;
   readonly #links = new Set<Link>();
   readonly #handled = new Set<string>();
@@ -67,7 +70,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   private constructor(node: TabNode, options: Libp2pMeshOptions) {
     this.#node = node;
     this.self = asPeerId(node.peerId.toString());
-    this.#allowRelayed = options.allowRelayed ?? false;
+    this.#isRelayed = options.links === "relayed";
     this.#log = options.log ?? silentLog;
     this.#doubts = new ConnectionDoubts((...args) => this.#newStream(...args), DEFAULTS.staleMs, this.#log);
     this.#relayConnection = new RelayConnection({
@@ -118,7 +121,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   }
 
   handle(protocol: string, onLink: (link: Link) => void): () => void {
-    return this.#handle(protocol, onLink, this.#allowRelayed);
+    return this.#handle(protocol, onLink);
   }
 
   /** Like `open`, over whatever connection there is, relayed or not: for a few kilobytes. */
@@ -138,12 +141,12 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     }
   }
 
-  /** Like `handle`, for links that may be relayed. */
+  /** Like `handle`. */
   handleControl(protocol: string, onLink: (link: Link) => void): () => void {
-    return this.#handle(protocol, onLink, true);
+    return this.#handle(protocol, onLink);
   }
 
-  #handle(protocol: string, onLink: (link: Link) => void, allowRelayed: boolean): () => void {
+  #handle(protocol: string, onLink: (link: Link) => void): () => void {
     if (this.#handled.has(protocol)) throw new ManyhandsError("BAD_INPUT", `${protocol} has a handler already`);
     this.#handled.add(protocol);
     let active = true;
@@ -156,7 +159,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
       .handle(protocol, onStream, {
         maxInboundStreams: DEFAULTS.linksPerPeer,
         maxOutboundStreams: DEFAULTS.linksPerPeer,
-        runOnLimitedConnection: allowRelayed,
+        runOnLimitedConnection: true,
         force: true, // the removal of a handler before this one may not have come through yet
       })
       .catch(warn);
@@ -240,7 +243,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   /** A connection that is open and not in doubt; dials where there is none. */
   async #connectionTo(peer: PeerId, signal: AbortSignal): Promise<Connection> {
     const usable = (connection: Connection): boolean =>
-      connection.remotePeer.toString() === peer && connection.status === "open" && (this.#allowRelayed || !isRelayed(connection));
+      connection.remotePeer.toString() === peer && connection.status === "open" && (this.#isRelayed || !isRelayed(connection));
     for (;;) {
       const connection = this.#node.getConnections().findLast(usable);
       if (connection === undefined) return abortable(this.#dial(peer), signal);
@@ -251,7 +254,7 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   }
 
   #newStream(connection: Connection, protocol: string, signal: AbortSignal): Promise<Stream> {
-    return connection.newStream(protocol, { signal, runOnLimitedConnection: this.#allowRelayed });
+    return connection.newStream(protocol, { signal, runOnLimitedConnection: this.#isRelayed });
   }
 
   /** One dial at a time for each peer; it goes on when one of those who asked gives up. */
@@ -282,15 +285,8 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
   }
 
   async #dialOnce(peer: PeerId): Promise<Connection> {
-    const relay = this.#relayFor(peer);
     const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
-    const direct = multiaddr(`${relay}/p2p-circuit/webrtc/p2p/${peer}`);
-    try {
-      return await this.#node.dial(direct, { signal, force: true });
-    } catch (error) {
-      if (!this.#allowRelayed) throw error;
-      this.#log.info("no direct connection, going through the relay", { peer, message: errorMessage(error) });
-      return this.#dialRelayed(peer, signal);
-    }
+    if (this.#isRelayed) return this.#dialRelayed(peer, signal);
+    return this.#node.dial(multiaddr(`${this.#relayFor(peer)}/p2p-circuit/webrtc/p2p/${peer}`), { signal, force: true });
   }
 }

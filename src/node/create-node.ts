@@ -7,12 +7,10 @@ import { pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
 import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
-import type { ModelId, WorkId } from "../shared/ids.ts";
-import type { Log } from "../shared/log.ts";
+import type { ModelId, PeerId, WorkId } from "../shared/ids.ts";
 import { RetryPause } from "../shared/retry-pause.ts";
 import { chooseModel, fitsHere } from "./choose-model.ts";
 import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
-import { openIdbTaskStores } from "../tasks/idb-task-stores.browser.ts";
 import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
 import type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
 import type { WorkDesk } from "../tasks/work-desk.ts";
@@ -23,6 +21,8 @@ import { findDetour, findRoute } from "./find-route.ts";
 import type { Account, AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
+import type { Platform } from "./platform.ts";
+import { tabPlatform } from "./tab-platform.ts";
 import { toProblem } from "./problem.ts";
 import { fetchBootstrap, type Bootstrap } from "./relay-api.ts";
 import { StateStore } from "./state-store.ts";
@@ -34,18 +34,13 @@ const DEFAULTS = Object.freeze({
   askPatienceMs: 12_000,
 });
 
-const consoleLog: Log = {
-  debug: (message, fields) => console.debug(message, fields),
-  info: (message, fields) => console.info(message, fields),
-  warn: (message, fields) => console.warn(message, fields),
-};
-
-export function createNode(options: { readonly host: HostKind }): Promise<Node> {
-  return Promise.resolve(new TabNode(options.host));
+/** `platform`: a tab of the relay that served this page, unless another is given. */
+export function createNode({ host, platform }: { readonly host: HostKind; readonly platform?: Platform }): Promise<Node> {
+  return Promise.resolve(new TabNode(platform ?? tabPlatform(readConfig(host))));
 }
 
 class TabNode implements Node {
-  readonly #config;
+  readonly #platform: Platform;
   readonly #store = new StateStore();
   readonly #tasks: TaskDesk;
   readonly #life = new AbortController();
@@ -61,12 +56,12 @@ class TabNode implements Node {
   #lending: ModelId | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(host: HostKind) {
-    this.#config = readConfig(host);
+  constructor(platform: Platform) {
+    this.#platform = platform;
     this.#tasks = new TaskDesk({
       join: () => this.#join(),
-      openStores: () => openIdbTaskStores("manyhands-tasks"),
-      log: consoleLog,
+      openStores: () => platform.openTaskStores(),
+      log: platform.log,
       onNotice: (sentence) => this.#store.notice(sentence),
       onWorks: (works, urgency) => this.#store.update({ works }, urgency),
     });
@@ -92,6 +87,8 @@ class TabNode implements Node {
     }
     this.#store.update({ lend: { kind: "joining", step: "Asking the relay where to join" } });
     try {
+      if (this.#platform.links === "relayed")
+        throw new ManyhandsError("BROWSER_UNSUPPORTED", "Only a browser tab can lend: others reach it by WebRTC, which is missing here.");
       const joined = await this.#join();
       // The switch may have been thrown again while this tab joined.
       if (!this.#lendWanted || this.#lender) return;
@@ -128,7 +125,11 @@ class TabNode implements Node {
     if (this.#lender && this.#lending !== undefined && model !== undefined && model !== this.#lending) void this.lend(true);
   }
 
-  async *generate(prompt: Prompt, { model: wish, ...options }: Partial<AskOptions>, signal: AbortSignal): AsyncGenerator<AskEvent, void> {
+  async *generate(
+    prompt: Prompt,
+    { model: wish, ...options }: Partial<AskOptions> = {},
+    signal: AbortSignal = this.#life.signal,
+  ): AsyncGenerator<AskEvent, void> {
     if (typeof prompt === "string" && prompt.trim() === "")
       throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
     const until = AbortSignal.any([signal, this.#life.signal]);
@@ -158,6 +159,11 @@ class TabNode implements Node {
       options,
       until,
     );
+  }
+
+  async join(): Promise<PeerId> {
+    const { mesh } = await this.#soon(this.#join(), this.#life.signal, "Check its address and your connection, and try again.");
+    return mesh.self;
   }
 
   async distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>> {
@@ -242,7 +248,7 @@ class TabNode implements Node {
     this.#focus(joined, model.id);
     this.#lender = new Lender({
       self: mesh.self,
-      host: this.#config.host,
+      host: this.#platform.config.host,
       model,
       directory: presence,
       desk,
@@ -274,7 +280,7 @@ class TabNode implements Node {
       if (!patience.aborted || this.#joined) throw error;
       throw new ManyhandsError(
         "RELAY_UNREACHABLE",
-        `The relay at ${this.#config.relayOrigin} does not answer, so no peers can be found. ${advice}`,
+        `The relay at ${this.#platform.config.relayOrigin} does not answer, so no peers can be found. ${advice}`,
         { cause: error },
       );
     }
@@ -298,9 +304,8 @@ class TabNode implements Node {
     const bootstrap = await this.#bootstrap(signal);
     const joined = await join(
       {
-        config: this.#config,
+        platform: this.#platform,
         bootstrap,
-        log: consoleLog,
         backend: () => this.state.backendChoice,
         keepBytes: () => this.state.keepBytes,
         folderOf: (model) => this.#folders.get(model),
@@ -321,9 +326,7 @@ class TabNode implements Node {
     joined.desk.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
     joined.desk.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
     joined.desk.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }, "counts"));
-    // The event that a closing tab still gets; a page kept for the back button comes to life again as a new one.
-    addEventListener("pagehide", () => joined.vanish(), { signal });
-    addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });
+    this.#platform.onHide(() => joined.vanish(), signal);
     return joined;
   }
 
@@ -331,7 +334,7 @@ class TabNode implements Node {
   async #bootstrap(signal: AbortSignal): Promise<Bootstrap> {
     for (;;) {
       try {
-        const bootstrap = await fetchBootstrap(this.#config.relayOrigin, signal);
+        const bootstrap = await fetchBootstrap(this.#platform.config.relayOrigin, signal);
         this.#store.update({ relay: { kind: "connecting", name: bootstrap.name, retryInMs: undefined } });
         return bootstrap;
       } catch (error) {

@@ -176,7 +176,9 @@ export interface Node {
    * RELAY_UNREACHABLE or ENGINE_FAILED as a ManyhandsError whose message is fit for a person; the signal's reason
    * when stopped. What was yielded before stays valid.
    */
-  generate(prompt: Prompt, options: Partial<AskOptions>, signal: AbortSignal): AsyncIterable<AskEvent>;
+  generate(prompt: Prompt, options?: Partial<AskOptions>, signal?: AbortSignal): AsyncIterable<AskEvent>;
+  /** Joins now; everything else here does so by itself. Answers this peer's id. Throws RELAY_UNREACHABLE after a while. */
+  join(): Promise<PeerId>;
   /**
    * Has a work computed by volunteers and this tab. Resolves once it is kept: a reload goes on with it. Throws BAD_INPUT with
    * what to change, or RELAY_UNREACHABLE.

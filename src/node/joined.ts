@@ -1,7 +1,6 @@
 // A tab that has joined: its mesh, directory, models and services, built once and torn down together.
 import { SessionShelf } from "../inference/session-shelf.ts";
 import type { Directory } from "../mesh/directory.ts";
-import { takeIdentity } from "../mesh/identity.browser.ts";
 import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
 import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
 import type { Mesh } from "../mesh/mesh.ts";
@@ -10,18 +9,15 @@ import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Receipt } from "../protocol/receipt.ts";
-import type { Log } from "../shared/log.ts";
 import { WitnessDesk } from "../tasks/witness-desk.ts";
-import type { NodeConfig } from "./config.ts";
 import { CreditDesk } from "./credit-desk.ts";
 import type { BackendChoice, CreditState, FolderHandle, LentTasks, ModelOffer } from "./handle.ts";
 import { ModelDesk } from "./model-desk.ts";
+import type { Platform } from "./platform.ts";
 import { Presence } from "./presence.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
-import { startWorkerSpan } from "./span-client.ts";
 import { SpanDesk } from "./span-desk.ts";
 import type { StartSpan } from "./span-host.ts";
-import { tabTaskRunner } from "./tab-task-runner.ts";
 import { TaskClaims } from "./task-claims.ts";
 import { TaskLending } from "./task-lending.ts";
 import { TaskReceipts } from "./task-receipts.ts";
@@ -53,9 +49,8 @@ export interface Joined {
 }
 
 export interface JoinOptions {
-  readonly config: NodeConfig;
+  readonly platform: Platform;
   readonly bootstrap: Bootstrap;
-  readonly log: Log;
   readonly backend: () => BackendChoice;
   readonly keepBytes: () => number;
   /** The folder that a person opened for a model. */
@@ -69,31 +64,32 @@ export interface JoinOptions {
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { config, bootstrap, log, backend, keepBytes, folderOf, share, onNotice, onCredit, onLentTasks }: JoinOptions,
+  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onLentTasks }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
   const clock = systemClock;
-  // `locks` is missing in insecure contexts, whatever the type says.
-  const identity = await takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal);
+  const { config, log, links } = platform;
+  const identity = await platform.takeIdentity(signal);
   if (identity.notice !== undefined) onNotice(identity.notice);
   const libp2p = await Libp2pMesh.start({
     seed: identity.seed,
     iceServers: bootstrap.iceServers,
+    links,
     relayAddresses: async (dialSignal) => (await fetchBootstrap(config.relayOrigin, dialSignal)).addrs,
     clock,
     log,
   });
-  const rtc = new RtcMesh({ below: libp2p, iceServers: bootstrap.iceServers, clock, log });
-  const mesh = new LoopbackMesh(rtc);
+  const reach = links === "relayed" ? libp2p : new RtcMesh({ below: libp2p, iceServers: bootstrap.iceServers, clock, log });
+  const mesh = new LoopbackMesh(reach);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
   const desk = new SpanDesk(mesh);
   const sessionShelf = new SessionShelf(clock);
-  const startSpan = startWorkerSpan({ mesh, log });
+  const startSpan = platform.startSpan({ mesh, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
     // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
     const now = peers.map(({ peer }) => peer);
-    for (const peer of present) if (!now.includes(peer)) rtc.suspect(peer);
+    for (const peer of present) if (!now.includes(peer)) reach.suspect(peer);
     present = now;
   });
   const models = new ModelDesk({
@@ -129,8 +125,7 @@ export async function join(
     share: (shelf) => models.share(shelf),
     random: Math.random,
   });
-  const sandboxPage = typeof document === "undefined" ? undefined : new URL("/sandbox.html", document.baseURI).href;
-  const runner = tabTaskRunner({ fetchTile: taskTiles.fetch, clock }, sandboxPage);
+  const runner = platform.taskRunner({ fetchTile: taskTiles.fetch, clock });
   const add = (receipt: Receipt): Promise<void> =>
     credit.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
   const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => tasks.earned(micro) });
@@ -152,7 +147,7 @@ export async function join(
     taskTiles,
     witnesses,
     taskReceipts,
-    vanish: () => rtc.vanish(),
+    vanish: () => reach.vanish(),
     stop: async () => {
       tasks.stop();
       runner.stop();

@@ -5,7 +5,7 @@ import { constants } from "node:os";
 /** @typedef {{ code: number, output: string }} Finished `output` is standard output and error together, in order of arrival. */
 
 /** Kept of a program's output at most. */
-const OUTPUT_CHARACTERS = 2_000_000;
+const OUTPUT_CHARACTERS = 20_000_000;
 const PARENT_POLL_MS = 500;
 
 /**

@@ -89,7 +89,7 @@ describe("Asker", () => {
         yield token(1, typeof prompt === "string" ? prompt : "");
         if (prompt === "first") {
           first.resolve();
-          await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+          await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal?.reason as Error)));
         }
         yield done;
       }),

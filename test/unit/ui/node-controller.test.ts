@@ -31,6 +31,7 @@ const STATE: NodeState = {
 /** This page's tests ask for no tasks. */
 class NoTasks {
   distributeTask = (): Promise<never> => Promise.reject(new ManyhandsError("BAD_INPUT", "no tasks here"));
+  join = this.distributeTask;
   waitForResult = this.distributeTask;
   keepModel = this.distributeTask;
   taskData = this.distributeTask;

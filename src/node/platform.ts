@@ -1,0 +1,24 @@
+// Port: what differs between a tab, a worker of a page, and Node: who this peer is, how it links, what it computes with, what it keeps.
+import type { Identity } from "../mesh/identity.browser.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import type { Log } from "../shared/log.ts";
+import type { TaskStores } from "../tasks/work-book.ts";
+import type { NodeConfig } from "./config.ts";
+import type { StartSpan } from "./span-host.ts";
+import type { TabTaskRunner } from "./tab-task-runner.ts";
+import type { WorkerTaskRunnerDeps } from "./worker-task-runner.ts";
+
+export interface Platform {
+  readonly config: NodeConfig;
+  readonly log: Log;
+  /** `direct`: data channels from tab to tab, and lending. `relayed`: everything through the relay; such a peer asks and lends nothing. */
+  readonly links: "direct" | "relayed";
+  /** Throws the signal's reason. */
+  takeIdentity(signal: AbortSignal): Promise<Identity>;
+  /** Rejects where storage is blocked: then works are kept in memory. */
+  openTaskStores(): Promise<TaskStores>;
+  taskRunner(deps: WorkerTaskRunnerDeps): TabTaskRunner;
+  startSpan(deps: { readonly mesh: Pick<Mesh, "open">; readonly log: Log }): StartSpan;
+  /** Calls `vanish` in the moment in which whatever shows this peer goes away, until the signal aborts. */
+  onHide(vanish: () => void, signal: AbortSignal): void;
+}
