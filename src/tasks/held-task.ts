@@ -1,10 +1,16 @@
 // What a volunteer keeps of each requester's link, and of each task that lies here.
 import type { Link } from "../mesh/link.ts";
 import type { RefusalReason, Task } from "../protocol/task-frames.ts";
+import type { Clock } from "../shared/clock.ts";
 import { errorCode } from "../shared/errors.ts";
 import type { TaskId } from "../shared/ids.ts";
 import type { Bytes } from "./task-kind.ts";
 import type { TaskSender } from "./task-sender.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two signs of progress: a fifth of the shortest lease. */
+  progressMs: 1000,
+});
 
 /** One link of one requester. */
 export interface Requester {
@@ -20,7 +26,8 @@ export interface Held {
   readonly lease: number;
   readonly id: TaskId;
   readonly task: Task;
-  readonly bytes: number;
+  /** That lie here for it: the task, and its output once there is one. */
+  bytes: number;
   readonly owner: Requester;
   readonly stop: AbortController;
   step: number;
@@ -40,5 +47,22 @@ export function reasonOf(error: unknown): RefusalReason {
       return "busy";
     default:
       return "fault";
+  }
+}
+
+/** Tells a requester of what moves here, until the signal aborts: that keeps its leases. */
+export async function tellProgress({ held, sender }: Requester, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await clock.sleep(DEFAULTS.progressMs, signal);
+    } catch {
+      return; // the link is over
+    }
+    for (const one of held.values()) {
+      if (!one.isRunning || one.step === one.toldStep) continue;
+      one.toldStep = one.step;
+      sender.queue({ kind: "progress", leases: [{ lease: one.lease, step: one.step }] });
+    }
+    sender.flush();
   }
 }

@@ -20,18 +20,22 @@ import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { TaskRunner } from "./local-runner.ts";
 import type { Bytes } from "./task-kind.ts";
-import { type Held, reasonOf, type Requester } from "./held-task.ts";
+import { type Held, reasonOf, type Requester, tellProgress } from "./held-task.ts";
+import { TaskLine } from "./task-line.ts";
 import { TaskSender } from "./task-sender.ts";
 import { watchTask } from "./watch-task.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two signs of progress: a fifth of the shortest lease. */
-  progressMs: 1000,
   /** Milliseconds for which finished small tasks wait for each other. */
   gatherMs: 5,
   /** Tasks and bytes that one requester may have lying here: lent, or computed and not yet asked for. */
   heldTasks: 1024,
   heldBytes: 64 * 1024 * 1024,
+  /** Links of one requester, which may come back before its old one is seen to be gone; and of all. */
+  linksEach: 4,
+  links: 64,
+  /** Bytes of all requesters together. */
+  allBytes: 256 * 1024 * 1024,
 });
 
 /** What a worker signs its result for. `finishedMs`: milliseconds since 1970. */
@@ -73,8 +77,8 @@ export class Volunteer implements Observable<VolunteerEvents> {
   readonly #deps: VolunteerDeps;
   readonly #emitter = new Emitter<VolunteerEvents>();
   readonly #requesters = new Set<Requester>();
-  /** Tasks to run, oldest first. */
-  #line: Held[] = [];
+  readonly #line = new TaskLine();
+  #bytes = 0;
   #running = 0;
   #slots: number;
 
@@ -97,7 +101,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
    */
   setSlots(slots: number): void {
     this.#slots = Math.min(TASK_LIMITS.slots, slots);
-    for (const held of this.#slots === 0 ? this.#line : []) {
+    for (const held of this.#slots === 0 ? this.#line.all() : []) {
       this.#refuse(held.owner, held.lease, "busy", "inference needs this machine");
       this.#drop(held);
     }
@@ -115,6 +119,11 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
   accept(link: Link): void {
+    const others = [...this.#requesters].filter((other) => other.link.remote === link.remote).length;
+    if (others >= DEFAULTS.linksEach || this.#requesters.size >= DEFAULTS.links) {
+      link.abort(new ManyhandsError("TASK_REFUSED", "too many lend tasks here"));
+      return;
+    }
     const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, isGathering: false };
     this.#requesters.add(requester);
     void this.#serve(requester);
@@ -123,7 +132,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
   async #serve(requester: Requester): Promise<void> {
     const { link, sender } = requester;
     const over = new AbortController();
-    void this.#tellProgress(requester, over.signal);
+    void tellProgress(requester, this.#deps.clock, over.signal);
     this.#offer(sender);
     sender.flush();
     try {
@@ -186,15 +195,15 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   #borrow(owner: Requester, lease: number, bytes: Bytes): void {
     if (owner.held.has(lease)) throw new ManyhandsError("FRAME_UNEXPECTED", "a lease is given once");
-    if (owner.held.size >= DEFAULTS.heldTasks || owner.bytes + bytes.byteLength > DEFAULTS.heldBytes) {
-      this.#refuse(owner, lease, "busy", "too much of yours lies here");
+    if (owner.held.size >= DEFAULTS.heldTasks || !this.#hasRoom(owner, bytes.byteLength)) {
+      this.#refuse(owner, lease, "busy", "too much lies here");
       return;
     }
     const held: Held = {
       lease,
       id: taskId(bytes),
       task: decodeTask(bytes),
-      bytes: bytes.byteLength,
+      bytes: 0,
       owner,
       stop: new AbortController(),
       step: 0,
@@ -202,15 +211,32 @@ export class Volunteer implements Observable<VolunteerEvents> {
       isRunning: false,
     };
     owner.held.set(lease, held);
-    owner.bytes += held.bytes;
-    this.#line.push(held);
+    this.#weigh(held, bytes.byteLength);
+    this.#line.add(held);
+  }
+
+  #hasRoom(owner: Requester, more: number): boolean {
+    return owner.bytes + more <= DEFAULTS.heldBytes && this.#bytes + more <= DEFAULTS.allBytes;
+  }
+
+  /** Counts bytes that lie here for a task. */
+  #weigh(held: Held, more: number): void {
+    held.bytes += more;
+    held.owner.bytes += more;
+    this.#bytes += more;
   }
 
   #startNext(): void {
     while (this.#running < this.#slots) {
-      const held = this.#line.shift();
+      const held = this.#line.take();
       if (held === undefined) return;
-      if (held.stop.signal.aborted) continue;
+      // What may come out has to lie somewhere until it is asked for.
+      if (!this.#hasRoom(held.owner, held.task.limits.outputBytes)) {
+        this.#refuse(held.owner, held.lease, "busy", "too many results lie here");
+        this.#drop(held);
+        held.owner.sender.flush();
+        continue;
+      }
       this.#runs(1);
       void this.#run(held);
     }
@@ -237,6 +263,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
         const salt = this.#deps.salt();
         const hash = sha256(output) as Bytes; // noble allocates plain buffers
         held.done = { salt, output, hash };
+        this.#weigh(held, output.byteLength);
         owner.sender.queue({ kind: "commit", commits: [{ lease, digest: commitment(salt, self, id, hash) }] });
         this.#emitter.emit("task:served", { task: id, kind: task.kind, requester: owner.link.remote, ms: clock.now() - startedMs });
       }
@@ -248,7 +275,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
     } finally {
       held.isRunning = false;
       this.#runs(-1);
-      const hasMore = this.#line.some((other) => other.owner === owner);
+      const hasMore = this.#line.has(owner);
       if (!hasMore) owner.sender.flush();
       else if (!owner.isGathering) void this.#flushSoon(owner);
       this.#startNext();
@@ -281,23 +308,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   #drop(held: Held): void {
     if (held.done === undefined) held.stop.abort(new ManyhandsError("PEER_LOST", "nobody wants this task any more"));
-    if (held.owner.held.delete(held.lease)) held.owner.bytes -= held.bytes;
-    if (!held.isRunning) this.#line = this.#line.filter((other) => other !== held);
-  }
-
-  async #tellProgress({ held, sender }: Requester, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#deps.clock.sleep(DEFAULTS.progressMs, signal);
-      } catch {
-        return; // the link is over
-      }
-      for (const one of held.values()) {
-        if (!one.isRunning || one.step === one.toldStep) continue;
-        one.toldStep = one.step;
-        sender.queue({ kind: "progress", leases: [{ lease: one.lease, step: one.step }] });
-      }
-      sender.flush();
-    }
+    if (held.owner.held.delete(held.lease)) this.#weigh(held, -held.bytes);
+    if (!held.isRunning && held.done === undefined) this.#line.remove(held);
   }
 }

@@ -1,7 +1,7 @@
 // A tab that lends tasks: whom it serves, how it makes room for inference, how it keeps to its share, how it ends.
 import { describe, expect, it } from "vitest";
 import type { SpanServiceEvents } from "../../../src/inference/span-service.ts";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import { type MemoryMesh, MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
 import type { LentTasks } from "../../../src/node/handle.ts";
 import { TaskLending } from "../../../src/node/task-lending.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
@@ -18,6 +18,7 @@ const { signal } = new AbortController();
 
 function tab({ share = 1, ms = 100 } = {}) {
   const network = new MemoryNetwork();
+  const meshes = new Map<PeerId, MemoryMesh>();
   const clock = new VirtualClock();
   const desk = new Emitter<SpanServiceEvents>();
   const states: LentTasks[] = [];
@@ -55,7 +56,9 @@ function tab({ share = 1, ms = 100 } = {}) {
     pass: (more: number) => clock.run(() => false, clock.now() + more),
     /** A link of `peer`, with what has come over it. */
     link: async (peer: PeerId) => {
-      const link = await network.join(peer).open(self, PROTOCOLS.task, signal);
+      const mesh = meshes.get(peer) ?? network.join(peer);
+      meshes.set(peer, mesh);
+      const link = await mesh.open(self, PROTOCOLS.task, signal);
       const told: ToRequester[] = [];
       const closed = (async () => {
         try {
@@ -147,6 +150,30 @@ describe("a tab that lends tasks", () => {
     await pass(1);
     expect(ended.length).toBe(1);
     expect(state()).toMatchObject({ isOn: false, running: 0, done: 0 });
+  });
+
+  it("gives requesters their turns, however much one of them has sent, over however many links", async () => {
+    const { lending, link, pass } = tab();
+    lending.lend(true);
+    const greedy = [await link(asPeerId("greedy")), await link(asPeerId("greedy"))];
+    for (const { lend } of greedy) await lend(50);
+    const modest = await link(asPeerId("modest"));
+    await modest.lend(3);
+    await pass(750);
+    expect(commits(modest.told)).toBe(3);
+    lending.stop();
+  });
+
+  it("takes a bounded number of links, of one requester and of all", async () => {
+    const { lending, link, pass } = tab();
+    lending.lend(true);
+    const offers = async (links: readonly Awaited<ReturnType<typeof link>>[]): Promise<number> => {
+      await pass(1);
+      return links.filter(({ told }) => told.length > 0).length;
+    };
+    expect(await offers(await Promise.all(Array.from({ length: 6 }, () => link(asPeerId("many")))))).toBe(4);
+    expect(await offers(await Promise.all(Array.from({ length: 80 }, (_, at) => link(asPeerId(`one-of-many-${at}`)))))).toBe(60);
+    lending.stop();
   });
 
   it("keeps to its share: a quarter of the time is computed", async () => {
