@@ -2,7 +2,8 @@
 import type { Transaction } from "kysely";
 import type { HistoryRow } from "../../src/protocol/credit-frames.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
-import { available, escrow, type Posting } from "./plan-posting.ts";
+import type { Verdict } from "../../src/protocol/receipt.ts";
+import { available, escrow, type Posting, type Unchecked } from "./plan-posting.ts";
 import { readHistory } from "./read-history.ts";
 import type { LedgerTables } from "./schema.ts";
 
@@ -158,8 +159,47 @@ export class Book {
       .execute();
   }
 
-  async receipt(workId: string): Promise<{ readonly digest: string; readonly price: number } | undefined> {
-    return this.#tx.selectFrom("receipts").select(["digest", "price"]).where("work_id", "=", workId).executeTakeFirst();
+  async receipt(workId: string): Promise<{ readonly digest: string; readonly price: number; readonly isReopened: boolean } | undefined> {
+    const row = await this.#tx
+      .selectFrom("receipts")
+      .select(["digest", "price", "reopened"])
+      .where("work_id", "=", workId)
+      .executeTakeFirst();
+    return row && { digest: row.digest, price: row.price, isReopened: row.reopened === 1 };
+  }
+
+  /** Receipts of `worker` that nobody checked, since `sinceMs`, without `except`: at most `limit`, the latest first. */
+  async recentUnchecked(worker: PeerId, except: string, sinceMs: number, limit: number): Promise<readonly Unchecked[]> {
+    const rows = await this.#tx
+      .selectFrom("receipts")
+      .select(["work_id", "price", "escrowed"])
+      .where("worker", "=", worker)
+      .where("verdict", "=", "unchecked" satisfies Verdict)
+      .where("at_ms", ">=", sinceMs)
+      .where("reopened", "=", 0)
+      .where("work_id", "<>", except)
+      .orderBy("at_ms", "desc")
+      .orderBy("work_id")
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ workId: row.work_id, paid: row.price - row.escrowed }));
+  }
+
+  async reopen(receipts: readonly Unchecked[]): Promise<void> {
+    for (const { workId, paid } of receipts)
+      await this.#tx.updateTable("receipts").set({ reopened: 1, waiting: paid }).where("work_id", "=", workId).execute();
+  }
+
+  /** Nothing waits for the checks of this worker's receipts any more. */
+  async forgetWaiting(worker: PeerId): Promise<void> {
+    await this.#tx.updateTable("receipts").set({ waiting: 0 }).where("worker", "=", worker).where("reopened", "=", 1).execute();
+  }
+
+  /** The receipt has its verdict; answers what waited for it. */
+  async closeAgain(workId: string, verdict: Verdict): Promise<number> {
+    const row = await this.#tx.selectFrom("receipts").select("waiting").where("work_id", "=", workId).executeTakeFirstOrThrow();
+    await this.#tx.updateTable("receipts").set({ reopened: 0, waiting: 0, verdict }).where("work_id", "=", workId).execute();
+    return row.waiting;
   }
 
   /** The newest first. */
@@ -167,10 +207,10 @@ export class Book {
     return readHistory(this.#tx, peer, limit);
   }
 
-  async addReceipt(row: Omit<LedgerTables["receipts"], "at_ms">): Promise<void> {
+  async addReceipt(row: Omit<LedgerTables["receipts"], "at_ms" | "reopened" | "waiting">): Promise<void> {
     await this.#tx
       .insertInto("receipts")
-      .values({ ...row, at_ms: this.nowMs })
+      .values({ ...row, reopened: 0, waiting: 0, at_ms: this.nowMs })
       .execute();
   }
 }

@@ -12,18 +12,14 @@ import {
   entriesOf,
   escrow,
   escrowOf,
-  isTrustDue,
-  planConviction,
-  planPayment,
   planPool,
   planRelease,
   planReservation,
-  planTrust,
   POOL,
   reserved,
   storagePay,
-  takeFunds,
 } from "./plan-posting.ts";
+import { settle, starterLeft } from "./settle-receipt.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Reservations that one transaction gives back: the rest goes with the next. */
@@ -78,9 +74,7 @@ export class Ledger {
   async post(receipts: readonly Appraised[]): Promise<readonly Outcome[]> {
     return this.#write(async (book) => {
       const outcomes: Outcome[] = [];
-      for (const receipt of receipts) {
-        outcomes.push(receipt.receipt.statement.verdict === "wrong" ? await convict(book, receipt) : await pay(book, receipt));
-      }
+      for (const receipt of receipts) outcomes.push(await settle(book, receipt));
       return outcomes;
     });
   }
@@ -172,68 +166,10 @@ export class Ledger {
   }
 }
 
-const starterLeft = async (book: Book, used: number): Promise<number> =>
-  Math.min(Math.max(0, RULES.starter - used), await book.balance(POOL));
-
 async function giveBack(book: Book, made: Parameters<Book["setReservation"]>[0], kind: "release" | "expire"): Promise<void> {
   await book.post(planRelease(made.peer, made.id, made, kind));
   await book.setReservation({ ...made, own: 0, starter: 0 }, false);
   if (made.starter === 0) return;
   const standing = await book.standing(made.peer);
   await book.setStanding(made.peer, { ...standing, starterUsed: standing.starterUsed - made.starter });
-}
-
-async function pay(book: Book, { receipt, workId, digest, price, about }: Appraised): Promise<Outcome> {
-  const { claim, verdict, reservation } = receipt.statement;
-  const { worker, requester } = claim;
-  const before = await book.receipt(workId);
-  if (before !== undefined) return before.digest === digest ? { kind: "already" } : { kind: "refused", reason: "conflict" };
-  if (await book.knows(`wrong/${digest}`)) return { kind: "refused", reason: "conflict" };
-
-  const payer = await book.standing(requester);
-  const aside = reservation === null ? undefined : await book.reservation(requester, reservation);
-  const from = takeFunds(price, {
-    reservedOwn: aside?.own ?? 0,
-    reservedStarter: aside?.starter ?? 0,
-    own: await book.balance(available(requester)),
-    starter: await starterLeft(book, payer.starterUsed),
-  });
-  if (from === undefined) return { kind: "refused", reason: "unfunded" };
-
-  const earner = await book.standing(worker);
-  const posting = planPayment({ workId, about, requester, worker }, from, earner.trusted);
-  await book.post(posting);
-  await book.addReceipt({ work_id: workId, worker, requester, verdict, digest, price });
-  if (aside !== undefined) {
-    const left = { ...aside, own: aside.own - from.reservedOwn, starter: aside.starter - from.reservedStarter };
-    await book.setReservation(left, left.own + left.starter > 0);
-  }
-  if (from.starter > 0) await book.setStanding(requester, { ...payer, starterUsed: payer.starterUsed + from.starter });
-  if (verdict === "quorum" || verdict === "audited") await count(book, worker, requester);
-  return { kind: "posted", amount: price, escrowed: posting.escrowed };
-}
-
-/** One more checked receipt: with enough of them, from enough requesters, a newcomer is trusted and its escrow released. */
-async function count(book: Book, worker: PeerId, requester: PeerId): Promise<void> {
-  const standing = await book.standing(worker);
-  const checked = standing.checked + 1;
-  await book.vouch(worker, requester);
-  const isDue = !standing.trusted && isTrustDue({ checked, requesters: await book.vouchers(worker) });
-  await book.setStanding(worker, { ...standing, checked, trusted: standing.trusted || isDue });
-  if (isDue) await book.post(planTrust(worker, standing.convictions, await book.balance(escrow(worker))));
-}
-
-async function convict(book: Book, { receipt, workId, digest, about }: Appraised): Promise<Outcome> {
-  const { worker } = receipt.statement.claim;
-  if (await book.knows(`wrong/${digest}`)) return { kind: "already" };
-  const paid = await book.receipt(workId);
-  const standing = await book.standing(worker);
-  const posting = planConviction(
-    { digest, about, worker },
-    { ...(await book.held(worker)), paid: paid?.digest === digest ? paid.price : 0 },
-  );
-  await book.post(posting);
-  await book.forgetVouchers(worker);
-  await book.setStanding(worker, { ...standing, checked: 0, trusted: false, convictions: standing.convictions + 1 });
-  return { kind: "convicted", takenBack: posting.takenBack };
 }

@@ -9,7 +9,7 @@ export type Engine = "sqlite" | "postgres";
 const APPEND_ONLY = ["events", "entries"] as const;
 
 export const migrationsOf = (engine: Engine): MigrationProvider => ({
-  getMigrations: async () => ({ "0001-ledger": first(engine) }),
+  getMigrations: async () => ({ "0001-ledger": first(engine), "0002-reopened": second }),
 });
 
 const first = (engine: Engine): Migration => ({
@@ -79,6 +79,22 @@ const first = (engine: Engine): Migration => ({
     await forbidChanges(db, engine);
   },
 });
+
+const second: Migration = {
+  async up(db: Kysely<LedgerTables>): Promise<void> {
+    // Of what was paid before, nobody wrote down how much went into escrow: it counts as if all of it had.
+    for (const column of ["escrowed", "reopened", "waiting"] as const)
+      await db.schema
+        .alterTable("receipts")
+        .addColumn(column, "bigint", (definition) => definition.notNull().defaultTo(0))
+        .execute();
+    await db
+      .updateTable("receipts")
+      .set((row) => ({ escrowed: row.ref("price") }))
+      .execute();
+    await db.schema.createIndex("receipts_by_worker").on("receipts").columns(["worker", "verdict", "at_ms"]).execute();
+  },
+};
 
 async function forbidChanges(db: Kysely<LedgerTables>, engine: Engine): Promise<void> {
   if (engine === "postgres") {

@@ -13,6 +13,9 @@ export const DEFAULTS = Object.freeze({
   checksToTrust: 20,
   /** Different requesters that these receipts must come from. */
   requestersToTrust: 3,
+  /** Unchecked receipts of a peer that a conviction opens again, and the milliseconds for which they count as recent. */
+  reopen: 256,
+  reopenMs: 7 * 24 * 3600_000,
   /** Microcredits for a storage proof that one holder alone could give; holders share it. */
   storage: 10 * MICRO,
   /** Holders from which on a tile is not rare and its storage earns nothing. */
@@ -127,6 +130,51 @@ export function planConviction(
     ]),
   };
 }
+
+/** A receipt of which nobody checked the work. */
+export interface Unchecked {
+  readonly workId: string;
+  /** What the worker got at once. */
+  readonly paid: number;
+}
+
+/** Puts the pay of recent unchecked work back into escrow, the latest first, as far as the account has it. */
+export function planReopening(
+  wrong: { readonly digest: string; readonly about: string; readonly worker: PeerId },
+  unchecked: readonly Unchecked[],
+  own: number,
+): Posting & { readonly waiting: readonly Unchecked[] } {
+  let left = own;
+  const waiting = unchecked.map(({ workId, paid }) => {
+    const part = Math.min(paid, left);
+    left -= part;
+    return { workId, paid: part };
+  });
+  return {
+    businessId: `reopened/${wrong.digest}`,
+    kind: "reopened",
+    about: wrong.about,
+    waiting,
+    entries: entriesOf([
+      [available(wrong.worker), left - own],
+      [escrow(wrong.worker), own - left],
+    ]),
+  };
+}
+
+/** A check agreed with work that was opened again. */
+export const planConfirmation = (
+  work: { readonly workId: string; readonly about: string; readonly worker: PeerId },
+  waiting: number,
+): Posting => ({
+  businessId: `confirmed/${work.workId}`,
+  kind: "confirmed",
+  about: work.about,
+  entries: entriesOf([
+    [escrow(work.worker), -waiting],
+    [available(work.worker), waiting],
+  ]),
+});
 
 /** A worker that is trusted now gets what waited. `term` counts its convictions: each term of trust begins once. */
 export const planTrust = (worker: PeerId, term: number, held: number): Posting => ({

@@ -59,6 +59,11 @@ interface ReceiptTable {
   /** Hex SHA-256 of the claim: another claim for the same work is a conflict. */
   digest: string;
   price: number;
+  /** Of the price, what went into escrow. */
+  escrowed: number;
+  /** 1 where a conviction opened it again, and what waits in escrow for its check since. */
+  reopened: number;
+  waiting: number;
   at_ms: number;
 }
 

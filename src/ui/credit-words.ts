@@ -26,6 +26,10 @@ export function moveWords({ why, part, amount, about }: HistoryRow): string {
       return part === "escrow" ? "Out of escrow: your work is trusted" : "Escrow released: your work is trusted";
     case "wrong":
       return `Taken back, a result was wrong: ${about}`;
+    case "reopened":
+      return part === "escrow" ? `Waits for a check, since a result was wrong: ${about}` : `Back into escrow, a result was wrong: ${about}`;
+    case "confirmed":
+      return part === "escrow" ? `Out of escrow, a check agreed: ${about}` : `Released, a check agreed: ${about}`;
     case "reserve":
       return part === "reserved" ? "Set aside for work that was asked for" : "Set aside";
     case "release":

@@ -131,6 +131,60 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       expect(await post(ledger, next)).toEqual([{ kind: "convicted", takenBack: 2 * UNIT }]);
     });
 
+    test("a conviction opens recent unchecked work again: its pay waits, a check gives it back, another wrong takes it", async () => {
+      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
+      await earn(ledger, worker, 1000);
+      const old = taskReceipt({ worker, requester, units: 7, finishedMs: T0 });
+      await post(ledger, old);
+      clock.nowMs += RULES.reopenMs + 1;
+      const good = { worker, requester, task: "bafygood", units: 10, finishedMs: clock.nowMs };
+      const bad = { worker, requester, task: "bafybad", units: 20, finishedMs: clock.nowMs };
+      const checked = taskReceipt({ worker, requester, units: 3, witnesses: [newSigner()], verdict: "quorum", finishedMs: clock.nowMs });
+      await post(ledger, taskReceipt(good), taskReceipt(bad), checked);
+      const before = await ledger.account(worker.peer);
+      expect(before).toMatchObject({ escrow: 0, isTrusted: true });
+
+      // Caught at something else, that it was never paid for: of what it has, only the recent unchecked work waits.
+      const witnesses = [newSigner(), newSigner()];
+      expect(await post(ledger, task({ worker, requester, witnesses, verdict: "wrong" }))).toEqual([{ kind: "convicted", takenBack: 0 }]);
+      const waiting = await ledger.account(worker.peer);
+      expect(waiting).toMatchObject({ escrow: 30 * UNIT, available: before.available - 30 * UNIT, isTrusted: false });
+      expect(waiting.history[0]).toMatchObject({ why: "reopened" });
+
+      const again = taskReceipt({ ...good, witnesses: [newSigner()], verdict: "quorum" });
+      expect(await post(ledger, again, again)).toEqual([{ kind: "posted", amount: 10 * UNIT, escrowed: 0 }, { kind: "already" }]);
+      expect(await ledger.account(worker.peer)).toMatchObject({ escrow: 20 * UNIT, available: before.available - 20 * UNIT });
+
+      const wrong = taskReceipt({ ...bad, witnesses, verdict: "wrong" });
+      expect(await post(ledger, wrong)).toEqual([{ kind: "convicted", takenBack: 20 * UNIT }]);
+      expect(await ledger.account(worker.peer)).toMatchObject({ escrow: 0, available: before.available - 20 * UNIT });
+    });
+
+    test("an unchecked receipt that nobody opened again is not paid or counted twice", async () => {
+      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
+      const same = { worker, requester, task: "bafyonce", finishedMs: T0 };
+      await post(ledger, taskReceipt(same));
+      expect(await post(ledger, taskReceipt({ ...same, witnesses: [newSigner()], verdict: "quorum" }))).toEqual([{ kind: "already" }]);
+      expect((await ledger.account(worker.peer)).checksToTrust).toBe(RULES.checksToTrust);
+    });
+
+    test("what waits for a check never comes twice: a new term of trust gives it back once", async () => {
+      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
+      await earn(ledger, worker, 1000);
+      const same = { worker, requester, task: "bafywait", units: 10, finishedMs: T0 };
+      await post(ledger, taskReceipt(same));
+      const before = await ledger.account(worker.peer);
+      await post(ledger, task({ worker, requester, witnesses: [newSigner(), newSigner()], verdict: "wrong" }));
+      await earn(ledger, worker, 1000);
+      const trusted = await ledger.account(worker.peer);
+      expect(trusted).toMatchObject({ isTrusted: true, escrow: 0 });
+      expect(trusted.available).toBeGreaterThan(before.available);
+      expect(await post(ledger, taskReceipt({ ...same, witnesses: [newSigner()], verdict: "quorum" }))).toEqual([
+        { kind: "posted", amount: 0, escrowed: 0 },
+      ]);
+      expect((await ledger.account(worker.peer)).available).toBe(trusted.available);
+    });
+
     test("work that was called wrong is never paid afterwards", async () => {
       const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
       const same = { worker, requester, task: "bafylate", finishedMs: T0 };

@@ -201,6 +201,10 @@ describe("a dispatcher", () => {
     await swarm.all(many(swarm, 400)); // trust is earned
     isLying = true;
     const handed = new Map<string, string>();
+    const opened = new Set<string>();
+    const confirmed: Settled[] = [];
+    swarm.dispatcher.on("task:reopened", ({ id }) => opened.add(id));
+    swarm.dispatcher.on("task:confirmed", (settled) => confirmed.push(settled));
     swarm.dispatcher.on("task:corrected", ({ id, output }) => handed.set(id, toHex(output)));
     const results = await swarm.all(Array.from({ length: 600 }, (_, at) => swarm.submit(numbered(1000 + at))));
     await swarm.pass(60_000);
@@ -210,6 +214,9 @@ describe("a dispatcher", () => {
       expect(final).toBe(toHex(rightOutput(numbered(1000 + at))));
     });
     expect(handed.size).toBeGreaterThan(0);
+    expect(confirmed.length + handed.size).toBe(opened.size); // what it did before it lied was right
+    expect(confirmed.length).toBeGreaterThan(0);
+    for (const { agreed, verdict } of confirmed) expect([verdict, agreed.some(({ peer }) => peer === liar)]).toEqual(["quorum", true]);
     expect(swarm.standings.of(liar, "timed").wrong).toBeGreaterThan(0);
   });
 
