@@ -125,7 +125,7 @@ export async function join(
     share: (shelf) => models.share(shelf),
     random: Math.random,
   });
-  const runner = platform.taskRunner({ fetchTile: taskTiles.fetch, clock });
+  const runner = platform.taskRunner({ fetchTile: taskTiles.fetch, clock, wantsCard: () => backend() !== "wasm" });
   const add = (receipt: Receipt): Promise<void> =>
     credit.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
   const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => tasks.earned(micro) });

@@ -5,8 +5,7 @@ import type { Log } from "../shared/log.ts";
 import type { TaskStores } from "../tasks/work-book.ts";
 import type { NodeConfig } from "./config.ts";
 import type { StartSpan } from "./span-host.ts";
-import type { TabTaskRunner } from "./tab-task-runner.ts";
-import type { WorkerTaskRunnerDeps } from "./worker-task-runner.ts";
+import type { TabTaskRunner, TabTaskRunnerDeps } from "./tab-task-runner.ts";
 
 export interface Platform {
   readonly config: NodeConfig;
@@ -17,7 +16,7 @@ export interface Platform {
   takeIdentity(signal: AbortSignal): Promise<Identity>;
   /** Rejects where storage is blocked: then works are kept in memory. */
   openTaskStores(): Promise<TaskStores>;
-  taskRunner(deps: WorkerTaskRunnerDeps): TabTaskRunner;
+  taskRunner(deps: TabTaskRunnerDeps): TabTaskRunner;
   startSpan(deps: { readonly mesh: Pick<Mesh, "open">; readonly log: Log }): StartSpan;
   /** Calls `vanish` in the moment in which whatever shows this peer goes away, until the signal aborts. */
   onHide(vanish: () => void, signal: AbortSignal): void;

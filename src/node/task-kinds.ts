@@ -5,19 +5,22 @@ import { ManyhandsError } from "../shared/errors.ts";
 import { hash } from "../tasks/kinds/hash.ts";
 import { mlInferenceBy, type OnnxRunner } from "../tasks/kinds/ml-inference.ts";
 import { multiply } from "../tasks/kinds/multiply.ts";
+import { renderGpuBy, type SquareTracer } from "../tasks/kinds/render-gpu.ts";
 import { render } from "../tasks/kinds/render.ts";
 import { sort } from "../tasks/kinds/sort.ts";
 import { sum } from "../tasks/kinds/sum.ts";
 import type { FetchTile } from "../tasks/local-runner.ts";
 import type { RunnableKind } from "../tasks/task-kind.ts";
 
-export const kindsWith = (models: OnnxRunner | undefined): readonly RunnableKind[] => [
+/** `card`: what draws on a graphics card, where there is one. */
+export const kindsWith = (models: OnnxRunner | undefined, card?: SquareTracer): readonly RunnableKind[] => [
   sum,
   multiply,
   sort,
   hash,
   render,
   mlInferenceBy(models),
+  ...(card ? [renderGpuBy(card)] : []),
 ];
 
 /** Models by ONNX Runtime; `models` is asked for with the first one. */

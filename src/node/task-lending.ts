@@ -10,6 +10,7 @@ import type { TaskRunner } from "../tasks/local-runner.ts";
 import { Volunteer, type VolunteerDeps } from "../tasks/volunteer.ts";
 import type { LentTasks } from "./handle.ts";
 import type { Presence } from "./presence.ts";
+import type { TabTaskRunner } from "./tab-task-runner.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds without a step of inference after which tasks are computed again: longer than a token takes to come round. */
@@ -23,7 +24,7 @@ export interface TaskLendingDeps extends Pick<VolunteerDeps, "claim" | "witness"
   readonly presence: Pick<Presence, "takeTasks">;
   /** Inference in this tab. */
   readonly desk: Observable<SpanServiceEvents>;
-  readonly runner: TaskRunner;
+  readonly runner: TaskRunner & Pick<TabTaskRunner, "findCard">;
   readonly clock: Clock;
   /** Share of compute that is lent, 0.1 to 1. */
   readonly share: () => number;
@@ -84,7 +85,8 @@ export class TaskLending {
     if (this.#isOn === on) return;
     this.#isOn = on;
     this.#deps.presence.takeTasks(on);
-    if (!on) this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
+    if (on) void this.#findCard();
+    else this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
     this.#tell({ isOn: on });
   }
 
@@ -98,6 +100,11 @@ export class TaskLending {
     for (const stop of this.#stops) stop();
     this.#idle?.abort();
     this.#volunteer.leave();
+  }
+
+  /** A graphics card is woken by whoever lends, and offered to those who asked before it was found. */
+  async #findCard(): Promise<void> {
+    if (await this.#deps.runner.findCard?.()) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
   }
 
   /** No task begins before inference has been idle for a moment. */

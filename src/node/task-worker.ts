@@ -1,6 +1,7 @@
 // The worker in which a tab computes tasks for others: every kind but strangers' programs, which have a frame of their own.
 import type { OnnxModels } from "../engine/onnx-models.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { GpuTracer } from "../tasks/gpu-tracer.browser.ts";
 import { type FetchTile, LocalRunner } from "../tasks/local-runner.ts";
 import { startOnnxModels } from "../engine/start-onnx-models.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
@@ -35,7 +36,8 @@ const fetchTile: FetchTile = (hash, sizeBytes, { signal, requester }) => {
   });
 };
 
-const runner = new LocalRunner(kindsWith(onnxRunner(() => (models ??= startOnnxModels()), fetchTile)), fetchTile);
+const onnx = onnxRunner(() => (models ??= startOnnxModels()), fetchTile);
+const runner = new LocalRunner(kindsWith(onnx, new GpuTracer(navigator.gpu)), fetchTile);
 
 async function run({ id, task, requester }: Extract<ToTaskWorker, { kind: "run" }>): Promise<void> {
   const stop = new AbortController();

@@ -3,6 +3,7 @@ import { hash, type HashData, type Hashes } from "./kinds/hash.ts";
 import { type MapData, mapIn } from "./kinds/map.ts";
 import { type MlInferenceData, mlInferenceBy, type Tensors } from "./kinds/ml-inference.ts";
 import { multiply, type MultiplyData, type Product } from "./kinds/multiply.ts";
+import { renderGpuBy } from "./kinds/render-gpu.ts";
 import { render } from "./kinds/render.ts";
 import { sort, type SortData, type Sorted } from "./kinds/sort.ts";
 import { sum, type SumData } from "./kinds/sum.ts";
@@ -18,6 +19,8 @@ export interface TaskDataByKind {
   readonly sort: SortData;
   readonly hash: HashData;
   readonly render: Scene;
+  /** On graphics cards: faster, and nearly the same picture. */
+  readonly render_gpu: Scene;
   readonly ml_inference: MlInferenceData;
   readonly map: MapData;
 }
@@ -30,6 +33,7 @@ export interface TaskValueByKind {
   /** 32 bytes each: one for each item, or the root of a file's tree. */
   readonly hash: Hashes;
   readonly render: Picture;
+  readonly render_gpu: Picture;
   /** Outputs of the model for each set of inputs, by name. */
   readonly ml_inference: readonly Tensors[];
   /** An output for each input, in their order. */
@@ -47,6 +51,7 @@ const KINDS: { readonly [Kind in TaskKindName]: TaskKind<TaskDataByKind[Kind], T
   sort,
   hash,
   render,
+  render_gpu: renderGpuBy(undefined),
   ml_inference: mlInferenceBy(undefined), // cuts and joins; models and programs run where they are lent
   map: mapIn(undefined),
 });

@@ -54,6 +54,8 @@ export interface SubmitOptions {
   readonly avoid?: readonly PeerId[];
   /** `encodeTask(task)`, where the caller has it already. */
   readonly bytes?: Bytes;
+  /** The requester's own look at an output, for kinds that have one (`TaskKind.accepts`). */
+  readonly accepts?: (output: Bytes, random: () => number) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -85,7 +87,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
    */
   submit(
     task: Task,
-    { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, avoid = [], signal, ...given }: SubmitOptions,
+    { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, avoid = [], accepts, signal, ...given }: SubmitOptions,
   ): Promise<Settled> {
     if (signal.aborted) return Promise.reject(signal.reason);
     let { bytes } = given;
@@ -100,6 +102,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     const untilMs = this.#deps.clock.now() + deadlineMs;
     const record = new TaskRecord({ id, task, bytes, units, reservation, priority, deadlineMs: untilMs, order: this.#orders++ });
     for (const peer of avoid) record.tried.add(peer);
+    if (accepts) record.accepts = accepts;
     this.#records.set(id, record);
     this.#lending.enqueue(record);
     this.lend();
@@ -177,7 +180,8 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     peer.movedMs = nowMs;
     const hash = sha256(output);
     this.#lending.end(peer, lease);
-    if (!bytesEqual(commitment(salt, peer.peer, record.id, hash), lease.commit) || output.byteLength > record.task.limits.outputBytes) {
+    const isMeant = bytesEqual(commitment(salt, peer.peer, record.id, hash), lease.commit);
+    if (!isMeant || output.byteLength > record.task.limits.outputBytes || !record.accepts(output, this.#deps.random)) {
       this.#caught(peer.peer, record);
       this.#lending.enqueue(record);
       return;

@@ -1,6 +1,6 @@
 // From data to value: cuts a whole by its kind, has the parts computed by the swarm, and joins them; or streams outputs in order.
 import { TASK_LIMITS, type Task } from "../protocol/task-frames.ts";
-import type { Dispatcher } from "./dispatcher.ts";
+import type { Dispatcher, SubmitOptions } from "./dispatcher.ts";
 import type { Settled } from "./task-record.ts";
 import type { TaskKind, TaskPart } from "./task-kind.ts";
 
@@ -14,6 +14,8 @@ export const DEFAULTS = Object.freeze({
     outputBytes: TASK_LIMITS.outputBytes,
   }),
   replication: Object.freeze({ quorum: 2, most: 5 }),
+  /** Where the requester looks at each output itself, which need not equal another one. */
+  replicationOfLooked: Object.freeze({ quorum: 1, most: 1 }),
   /** Parts of a stream that are out before its reader has taken what came. */
   ahead: 256,
 });
@@ -70,7 +72,7 @@ export async function distribute<Data, Value>(
  */
 export async function* streamParts(
   submitter: Submitter,
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts">,
   parts: Iterable<TaskPart>,
   { ordered = true, ahead = DEFAULTS.ahead, ...options }: DistributeOptions & { readonly ordered?: boolean; readonly ahead?: number },
 ): AsyncGenerator<{ readonly at: number; readonly settled: Settled }> {
@@ -102,11 +104,19 @@ export async function* streamParts(
   }
 }
 
+/** How often a part is computed, and how many must agree, where nobody says otherwise. */
+export const replicationOf = (kind: Pick<TaskKind<never, unknown>, "accepts">): Task["replication"] =>
+  kind.accepts === undefined ? DEFAULTS.replication : DEFAULTS.replicationOfLooked;
+
+/** The requester's own look at the output of `part`, where the kind has one. */
+export const looking = (kind: Pick<TaskKind<never, unknown>, "accepts">, part: TaskPart): Pick<SubmitOptions, "accepts"> =>
+  kind.accepts === undefined ? {} : { accepts: (output, random) => kind.accepts?.(part, output, random) === true };
+
 function submitPart(
   submitter: Submitter,
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts">,
   part: TaskPart,
-  { priority, deadlineMs, reward = 0, limits, replication = DEFAULTS.replication, reservation = null, signal }: DistributeOptions,
+  { priority, deadlineMs, reward = 0, limits, replication = replicationOf(kind), reservation = null, signal }: DistributeOptions,
 ): Promise<Settled> {
   const task: Task = {
     kind: kind.name,
@@ -120,6 +130,7 @@ function submitPart(
   return submitter.submit(task, {
     units: kind.weigh(part),
     reservation,
+    ...looking(kind, part),
     signal,
     ...(priority === undefined ? {} : { priority }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),

@@ -3,7 +3,7 @@ import { TASK_LIMITS, type TaskLimits } from "../protocol/task-frames.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId, WorkId } from "../shared/ids.ts";
 import { type AskedKind, askedKind, KIND_NAMES } from "./asked-kinds.ts";
-import { DEFAULTS as TASK_DEFAULTS } from "./distribute.ts";
+import { replicationOf } from "./distribute.ts";
 import { badInput, type TaskPart } from "./task-kind.ts";
 import type { TaskRequest, WorkHead } from "./work.ts";
 
@@ -31,7 +31,7 @@ export function planWork(
   { id, owner, nowMs }: { readonly id: WorkId; readonly owner: PeerId; readonly nowMs: number },
 ): PlannedWork {
   if (typeof request !== "object" || request === null) throw badInput("A request is an object with a kind and data.");
-  const { kind: name, data, label = name, limits = {}, replication = TASK_DEFAULTS.replication, own = true } = request;
+  const { kind: name, data, label = name, limits = {}, own = true } = request;
   const kind = askedKind(name);
   if (kind === undefined) throw badInput(`There is no kind of work called "${name}". There are: ${KIND_NAMES.join(", ")}.`);
   if (typeof label !== "string") throw badInput("A label is a text.");
@@ -39,7 +39,7 @@ export function planWork(
   const priority = numberIn("priority", request.priority ?? 0, -DEFAULTS.priority, DEFAULTS.priority);
   const deadlineMs = request.deadlineMs === undefined ? Infinity : numberIn("deadlineMs", request.deadlineMs, 1, DEFAULTS.deadlineMs);
   checkLimits(limits);
-  const { quorum, most } = replication;
+  const { quorum, most } = request.replication ?? replicationOf(kind);
   for (const [word, count] of Object.entries({ quorum, most }))
     if (!Number.isSafeInteger(count)) throw badInput(`replication.${word} has to be a whole number.`);
   if (quorum < 1 || most < quorum || most > TASK_LIMITS.replicas)

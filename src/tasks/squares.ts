@@ -4,6 +4,8 @@ import { ManyhandsError } from "../shared/errors.ts";
 export const DEFAULTS = Object.freeze({
   /** Pixels of a side of a square: the picture fills in by many small steps, and a scene is sent for each. */
   side: 32,
+  /** Of one that a graphics card draws: sending it a scene and reading a picture back costs more than drawing a small one. */
+  cardSide: 128,
 });
 
 export interface Picture {
@@ -20,12 +22,17 @@ export interface Square {
   readonly height: number;
 }
 
-/** Where the squares of a scene lie, in the order of the parts: for a picture that fills in as outputs arrive. */
-export function squaresOf({ width, height }: { readonly width: number; readonly height: number }): readonly Square[] {
+/**
+ * Where the squares of a scene lie, in the order of the parts, of sides up to `most`: for a picture that fills in as outputs
+ * arrive.
+ */
+export function squaresOf(
+  { width, height }: { readonly width: number; readonly height: number },
+  most: number = DEFAULTS.side,
+): readonly Square[] {
   const squares: Square[] = [];
-  for (let y = 0; y < height; y += DEFAULTS.side)
-    for (let x = 0; x < width; x += DEFAULTS.side)
-      squares.push({ x, y, width: Math.min(DEFAULTS.side, width - x), height: Math.min(DEFAULTS.side, height - y) });
+  for (let y = 0; y < height; y += most)
+    for (let x = 0; x < width; x += most) squares.push({ x, y, width: Math.min(most, width - x), height: Math.min(most, height - y) });
   return squares;
 }
 

@@ -34,6 +34,11 @@ export interface TaskKind<Data, Value> {
   run(part: TaskPart, context: RunContext): Promise<Bytes>;
   /** Outputs in the order of the parts. Throws BAD_INPUT where they cannot be outputs of these parts. */
   join(data: Data, outputs: readonly Bytes[]): Value;
+  /**
+   * The requester's own look at one output, for kinds whose outputs are not the same bytes everywhere: what it refuses is wrong.
+   * Two outputs are not compared then. `random` is drawn in [0, 1), and nobody who computes can know it.
+   */
+  accepts?(part: TaskPart, output: Bytes, random: () => number): boolean;
   /** Units of the price list (`credit/price.ts`) in one part; at least 1. */
   weigh(part: TaskPart): number;
 }

@@ -62,6 +62,8 @@ export class TaskRecord implements Urgency {
   /** Who was lost while it computed it. */
   readonly lostWith = new Set<PeerId>();
   readonly faults: { readonly peer: PeerId; readonly message: string }[] = [];
+  /** The requester's own look at an output: what it refuses is wrong. */
+  accepts: (output: Bytes, random: () => number) => boolean = () => true;
   /** Whether one result is not enough; decided by the standing of whoever gets it. */
   isChecked = false;
   /** Replicas that have to be out or in. */

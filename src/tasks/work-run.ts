@@ -5,7 +5,7 @@ import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { AskedKind } from "./asked-kinds.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { DEFAULTS as TASK_DEFAULTS } from "./distribute.ts";
+import { DEFAULTS as TASK_DEFAULTS, looking } from "./distribute.ts";
 import type { ResultKeeper } from "./result-keeper.ts";
 import type { Bytes, TaskPart } from "./task-kind.ts";
 import type { Settled } from "./task-record.ts";
@@ -194,7 +194,8 @@ export class WorkRun {
       const deadlineMs = Math.max(0, untilMs - now());
       try {
         const avoid = own ? [] : [self];
-        const settled = await dispatcher.submit(task, { bytes, units, reservation, priority, deadlineMs, signal, avoid });
+        const look = looking(this.#kind, this.#parts[prepared.at] as TaskPart); // inside the list
+        const settled = await dispatcher.submit(task, { bytes, units, reservation, priority, deadlineMs, signal, avoid, ...look });
         if (signal.aborted) return;
         if (this.#out.delete(prepared.at)) this.#outBytes -= bytes.byteLength;
         this.#wrong += settled.wrong.length;

@@ -6,7 +6,7 @@ import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { Dispatcher } from "../../src/tasks/dispatcher.ts";
+import { Dispatcher, type SubmitOptions } from "../../src/tasks/dispatcher.ts";
 import { lendTo } from "../../src/tasks/lend-to.ts";
 import type { TaskRunner } from "../../src/tasks/local-runner.ts";
 import { Standings } from "../../src/tasks/standings.ts";
@@ -102,7 +102,7 @@ export class TaskSwarm {
     this.network.kill(peer, () => noticeMs);
   }
 
-  submit(task: Task, options: { priority?: number; deadlineMs?: number; signal?: AbortSignal } = {}): Promise<Settled> {
+  submit(task: Task, options: Partial<SubmitOptions> = {}): Promise<Settled> {
     return this.dispatcher.submit(task, { ...options, signal: options.signal ?? this.over.signal });
   }
 

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { tracePixel } from "../path-trace.ts";
 import { Scene } from "../render-scene.ts";
 import { SCENE_LIMITS } from "../scene-limits.ts";
-import { DEFAULTS as SQUARES, drawSquare, type Picture, squaresOf } from "../squares.ts";
+import { DEFAULTS as SQUARES, drawSquare, type Picture, type Square, squaresOf } from "../squares.ts";
 import { badInput, type Bytes, readParams, type TaskKind } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -13,12 +13,8 @@ export const DEFAULTS = Object.freeze({
 });
 
 const pixel = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(SCENE_LIMITS.side));
-const Square = v.strictObject({
-  x: pixel,
-  y: pixel,
-  width: v.pipe(pixel, v.minValue(1), v.maxValue(SQUARES.side)),
-  height: v.pipe(pixel, v.minValue(1), v.maxValue(SQUARES.side)),
-});
+const side = v.pipe(pixel, v.minValue(1));
+const Part = v.strictObject({ x: pixel, y: pixel, width: side, height: side });
 
 export const render: TaskKind<unknown, Picture> = {
   name: "render",
@@ -32,8 +28,7 @@ export const render: TaskKind<unknown, Picture> = {
 
   async run({ params, input }, { signal, progress }) {
     const scene = readScene(input);
-    const square = readParams(Square, params);
-    if (square.x + square.width > scene.width || square.y + square.height > scene.height) throw badInput("a square outside the picture");
+    const square = readSquare(params, scene);
     const out = new Uint8Array(3 * square.width * square.height);
     let at = 0;
     for (let y = square.y; y < square.y + square.height; y++) {
@@ -46,25 +41,39 @@ export const render: TaskKind<unknown, Picture> = {
     return out;
   },
 
-  join(data, outputs) {
-    const scene = readParams(Scene, data);
-    const { width, height } = scene;
-    const squares = squaresOf(scene);
-    if (squares.length !== outputs.length) throw badInput("a square is missing");
-    const rgba = new Uint8ClampedArray(4 * width * height).fill(255);
-    squares.forEach((square, at) => drawSquare({ width, height, rgba }, square, outputs[at] as Bytes)); // as many as squares
-    return { width, height, rgba };
-  },
+  join: (data, outputs) => joinSquares(readParams(Scene, data), outputs),
 
   weigh({ params, input }) {
-    const { samples, spheres, triangles } = readScene(input);
-    const { width, height } = readParams(Square, params);
-    const segments = width * height * samples * DEFAULTS.segments;
-    return Math.max(1, Math.ceil((segments * (spheres.length + triangles.length)) / 10_000));
+    const scene = readScene(input);
+    return weighSquare(scene, readSquare(params, scene));
   },
 };
 
-function readScene(bytes: Bytes): Scene {
+/** Units of the price list. */
+export function weighSquare({ samples, spheres, triangles }: Scene, { width, height }: Square): number {
+  const segments = width * height * samples * DEFAULTS.segments;
+  return Math.max(1, Math.ceil((segments * (spheres.length + triangles.length)) / 10_000));
+}
+
+/** The picture of all squares, of sides up to `most`. Throws BAD_INPUT. */
+export function joinSquares({ width, height }: Scene, outputs: readonly Bytes[], most?: number): Picture {
+  const squares = squaresOf({ width, height }, most);
+  if (squares.length !== outputs.length) throw badInput("a square is missing");
+  const rgba = new Uint8ClampedArray(4 * width * height).fill(255);
+  squares.forEach((square, at) => drawSquare({ width, height, rgba }, square, outputs[at] as Bytes)); // as many as squares
+  return { width, height, rgba };
+}
+
+/** A square inside the picture, of sides up to `most`. Throws BAD_INPUT. */
+export function readSquare(params: unknown, { width, height }: Scene, most: number = SQUARES.side): Square {
+  const square = readParams(Part, params);
+  if (square.width > most || square.height > most) throw badInput("a square that is too large");
+  if (square.x + square.width > width || square.y + square.height > height) throw badInput("a square outside the picture");
+  return square;
+}
+
+/** Throws BAD_INPUT. */
+export function readScene(bytes: Bytes): Scene {
   let value: unknown;
   try {
     value = decode(bytes);
@@ -75,4 +84,4 @@ function readScene(bytes: Bytes): Scene {
 }
 
 /** Gamma 2: a square root, which every machine rounds alike. */
-const toByte = (light: number): number => Math.min(255, Math.floor(256 * Math.sqrt(Math.max(0, light))));
+export const toByte = (light: number): number => Math.min(255, Math.floor(256 * Math.sqrt(Math.max(0, light))));

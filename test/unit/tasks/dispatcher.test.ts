@@ -1,5 +1,6 @@
 // The dispatcher over volunteers that come, go, fall silent, fail, lie and answer late, in virtual time.
 import { afterEach, describe, expect, it } from "vitest";
+import type { Task } from "../../../src/protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../../../src/shared/bytes.ts";
 import { errorCode } from "../../../src/shared/errors.ts";
 import type { Settled } from "../../../src/tasks/task-record.ts";
@@ -218,6 +219,23 @@ describe("a dispatcher", () => {
     expect(confirmed.length).toBeGreaterThan(0);
     for (const { agreed, verdict } of confirmed) expect([verdict, agreed.some(({ peer }) => peer === liar)]).toEqual(["quorum", true]);
     expect(swarm.standings.of(liar, "timed").wrong).toBeGreaterThan(0);
+  });
+
+  it("has a task computed again whose output the requester refuses, and does not compare outputs that it takes", async () => {
+    const swarm = swarmOf(23);
+    const rounded = (task: Task, output: Uint8Array<ArrayBuffer>) => Uint8Array.from([...output.slice(0, 31), numberOf(task)]);
+    swarm.join({ twist: rounded });
+    swarm.join({ twist: (_, output) => output });
+    const liar = swarm.join({ twist: () => new Uint8Array(32) });
+    const caught: string[] = [];
+    swarm.dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
+    const looked = { replication: { quorum: 1, most: 1 } };
+    const like = (task: Task) => (output: Uint8Array) => bytesEqual(output.slice(0, 31), rightOutput(task).slice(0, 31));
+    const tasks = Array.from({ length: 40 }, (_, at) => numbered(at, looked));
+    const results = await swarm.all(tasks.map((task) => swarm.submit(task, { accepts: like(task) })));
+    results.forEach((result, at) => expect(result.status === "fulfilled" && like(tasks[at] as Task)(result.value.output)).toBe(true));
+    expect(new Set(caught)).toEqual(new Set([liar]));
+    expect([...swarm.computed.values()].reduce((sum, times) => sum + times, 0)).toBe(40 + caught.length);
   });
 
   it("fails a task on which nobody agrees", async () => {
