@@ -47,7 +47,7 @@ export default {
       "ui-sees-the-handle",
       "src/ui sees the node's public handle and plain data, nothing behind it",
       { path: "^src/ui/" },
-      { path: "^(src|relay|tools|test)/", pathNot: "^src/(ui/|shared/|node/handle\\.ts$)" },
+      { path: "^(src|relay|tools|test)/", pathNot: "^src/(ui/|shared/|node/handle(-tasks)?\\.ts$)" },
     ),
     forbid(
       "ports-not-adapters",

@@ -27,6 +27,7 @@ import { SwarmMap } from "./ui/swarm-map.ts";
 import { SwarmPanel } from "./ui/swarm-panel.ts";
 import { TalkList } from "./ui/talk-list.ts";
 import { TalkView } from "./ui/talk-view.ts";
+import { TasksPanel } from "./ui/tasks-panel.ts";
 import { Talks } from "./ui/talks.ts";
 import { ThemeToggle, applyTheme, rememberedTheme } from "./ui/theme-toggle.ts";
 
@@ -48,6 +49,7 @@ const ELEMENTS = {
   "mh-swarm": SwarmPanel,
   "mh-credit": CreditPanel,
   "mh-models": ModelsPanel,
+  "mh-tasks": TasksPanel,
   "mh-missing": MissingPanel,
   "mh-footer": PageFooter,
   "mh-app": App,
@@ -96,6 +98,12 @@ addEventListener("pagehide", () => {
 
 for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
 const app = new App();
-Object.assign(app, { controller, asker, talks, memory, site: new URL(".", document.baseURI).href });
+/** The tasks' part of the page comes when somebody opens it. */
+const loadTasks = async (): Promise<void> => {
+  const { TASK_ELEMENTS } = await import("./ui/tasks/elements.ts");
+  for (const [name, element] of Object.entries(TASK_ELEMENTS)) if (!customElements.get(name)) customElements.define(name, element);
+};
+Object.assign(app, {
+  loadTasks, controller, asker, talks, memory, site: new URL(".", document.baseURI).href });
 document.body.append(app);
 app.capability = await findCapability(browserFeatures(globalThis));

@@ -52,6 +52,8 @@ export type { Material, Scene } from "../tasks/render-scene.ts";
 /** @public */
 export type { Program } from "../tasks/sandbox.ts";
 
+export { DEFAULTS as REPUTATION } from "../tasks/reputation.ts";
+
 export type Backend = "wasm" | "webgpu";
 export type BackendChoice = "auto" | Backend;
 export type HostKind = "page" | "widget" | "volunteer";

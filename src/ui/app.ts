@@ -134,6 +134,7 @@ export class App extends LitElement {
     talks: { attribute: false },
     memory: { attribute: false },
     capability: { attribute: false },
+    loadTasks: { attribute: false },
     site: {},
   };
 
@@ -143,6 +144,7 @@ export class App extends LitElement {
   declare memory: Memory;
   /** Undefined until the browser has been looked at. */
   declare capability: Capability | undefined;
+  declare loadTasks: () => Promise<void>;
   declare site: string;
 
   constructor() {
@@ -182,7 +184,8 @@ export class App extends LitElement {
           ${
             blocked
               ? nothing
-              : html`<mh-credit .controller=${this.controller}></mh-credit> <mh-models .controller=${this.controller}></mh-models>`
+              : html`<mh-tasks .controller=${this.controller} .memory=${this.memory} .load=${this.loadTasks}></mh-tasks>
+                  <mh-credit .controller=${this.controller}></mh-credit> <mh-models .controller=${this.controller}></mh-models>`
           }
         </main>
         <mh-footer .site=${this.site}></mh-footer>

@@ -16,8 +16,28 @@ export function formatCredits(micro: number): string {
 /** With a sign, for the history. */
 export const formatMove = (micro: number): string => (micro > 0 ? `+${formatCredits(micro)}` : `−${formatCredits(-micro)}`);
 
+/** A part of each kind of task. */
+const PARTS: Readonly<Record<string, string>> = Object.freeze({
+  sum: "part of a sum",
+  multiply: "part of a product of matrices",
+  sort: "part of a list to sort",
+  hash: "some hashes",
+  render: "a square of a picture",
+  render_gpu: "a square of a picture, on the graphics card",
+  ml_inference: "runs of a model",
+  map: "inputs of a program",
+});
+
+/** `a square of a picture (task …x7k2qa)`, from the ledger's `render bafyrei…x7k2qa`; what is no task is told as it is. */
+export function workWords(about: string): string {
+  const [, kind = "", id = ""] = /^([a-z_]+) (baf[a-z2-7]+)$/.exec(about) ?? [];
+  const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : undefined;
+  return part === undefined ? about : `${part} (task …${id.slice(-6)})`;
+}
+
 /** Why an account moved, in one line. An unknown reason of a newer relay is told as it is. */
-export function moveWords({ why, part, amount, about }: HistoryRow): string {
+export function moveWords({ why, part, amount, about: named }: HistoryRow): string {
+  const about = workWords(named);
   switch (why) {
     case "receipt":
       if (part === "escrow") return `Earned, in escrow: ${about}`;

@@ -4,10 +4,10 @@ import type { BackendChoice, ModelOffer } from "../node/handle.ts";
 import { formatCount, formatLayers, plural, spanKey } from "./format.ts";
 import { SIGNS } from "./icons.ts";
 import { layerStrip, stripStyles } from "./layer-strip.ts";
-import { heldSpan, isOn, lendSentence } from "./lend-words.ts";
+import { heldSpan, isOn, lendSentence, lentTasksSentence, TRUST_WORDS } from "./lend-words.ts";
 import type { NodeController, View } from "./node-controller.ts";
 import { progressBar, progressStyles } from "./progress-bar.ts";
-import { base, buttons, notices, panel } from "./shared-styles.ts";
+import { base, buttons, fields, notices, panel } from "./shared-styles.ts";
 import { Watch } from "./watch.ts";
 
 export class LendPanel extends LitElement {
@@ -15,6 +15,7 @@ export class LendPanel extends LitElement {
     base,
     panel,
     buttons,
+    fields,
     notices,
     stripStyles,
     progressStyles,
@@ -86,9 +87,9 @@ export class LendPanel extends LitElement {
       }
       .counts {
         display: grid;
-        grid-template-columns: repeat(3, auto);
+        grid-template-columns: repeat(auto-fit, minmax(92px, auto));
         justify-content: start;
-        gap: 4px 32px;
+        gap: 4px 24px;
       }
       .counts div {
         display: flex;
@@ -162,7 +163,7 @@ export class LendPanel extends LitElement {
   }
 
   #lending(view: View): TemplateResult {
-    const { lend, served } = view;
+    const { lend, served, lentTasks } = view;
     const span = heldSpan(lend);
     const failed = lend.kind === "failed";
     return html`<div class=${failed ? "notice alert" : `now ${lend.kind}`}>
@@ -202,10 +203,15 @@ export class LendPanel extends LitElement {
           <dd>${formatCount(served.sessions)}</dd>
         </div>
         <div>
+          <dt>${lentTasks.done === 1 ? "task" : "tasks"} computed</dt>
+          <dd data-testid="lent-tasks" data-running=${lentTasks.running} data-refused=${lentTasks.refused}>${formatCount(lentTasks.done)}</dd>
+        </div>
+        <div>
           <dt>frames refused</dt>
           <dd data-testid="refused-frames">${formatCount(served.refusedFrames)}</dd>
         </div>
       </dl>
+      <p class="small soft" data-testid="lent-tasks-words">${lentTasksSentence(lentTasks)}</p>
       ${
         served.refusedFrames > 0
           ? html`<p class="small soft">
@@ -235,6 +241,10 @@ export class LendPanel extends LitElement {
         @share-changed=${(event: CustomEvent<number>) => this.controller.setShare(event.detail)}
         @backend-changed=${(event: CustomEvent<BackendChoice>) => this.controller.setBackend(event.detail)}
       ></mh-lend-controls>
+      <details>
+        <summary>How your work comes to be trusted</summary>
+        <p class="small soft">${TRUST_WORDS}</p>
+      </details>
       <div class="foot">
         <button type="button" class="plain small" data-testid="lend-withdraw" @click=${() => void this.controller.withdrawConsent()}>
           Stop and withdraw consent

@@ -4,6 +4,7 @@ import type {
   CreditState,
   FolderHandle,
   LendState,
+  LentTasks,
   ModelOffer,
   Node,
   NodeState,
@@ -11,6 +12,7 @@ import type {
   RelayState,
   ServedCounts,
   SwarmPeer,
+  WorkView,
 } from "../node/handle.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -33,8 +35,11 @@ export interface View extends ModelsView, Choices {
   readonly swarm: readonly SwarmPeer[] | undefined;
   readonly gaps: readonly Span[];
   readonly served: ServedCounts;
+  readonly lentTasks: LentTasks;
   /** Undefined until the node has joined. */
   readonly credit: CreditState | undefined;
+  /** Newest first. */
+  readonly works: readonly WorkView[];
   readonly notices: readonly string[];
   /** Folders that the person opened, by model. */
   readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
@@ -49,6 +54,7 @@ export interface NodeControllerOptions {
 }
 
 const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
+const NOTHING_LENT: LentTasks = { isOn: false, running: 0, done: 0, refused: 0 };
 
 /** Milliseconds for which a prompt waits for a relay that is away: as long as the node itself lets it wait later. */
 const PROMPT_PATIENCE_MS = 12_000;
@@ -110,7 +116,9 @@ export class NodeController {
       swarm,
       gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
       served: state?.served ?? NOTHING_SERVED,
+      lentTasks: state?.lentTasks ?? NOTHING_LENT,
       credit: state?.credit,
+      works: state?.works ?? [],
       notices: state?.notices ?? [],
       folders: this.#folders,
     };

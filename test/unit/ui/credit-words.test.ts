@@ -1,7 +1,7 @@
 // Credit in words: amounts at every size, why each thing moved, what an escrow waits for.
 import { describe, expect, test } from "vitest";
 import type { CreditState, HistoryRow } from "../../../src/node/handle.ts";
-import { escrowWords, formatCredits, formatMove, moveWords, pendingWords } from "../../../src/ui/credit-words.ts";
+import { escrowWords, formatCredits, formatMove, moveWords, pendingWords, workWords } from "../../../src/ui/credit-words.ts";
 
 test.each([
   [0, "0"],
@@ -26,20 +26,30 @@ const row = (why: string, part: HistoryRow["part"], amount: number): HistoryRow 
   why,
   part,
   amount,
-  about: "map bafy",
+  about: "map bafyreib4x7k2qa",
 });
 test.each([
-  [row("receipt", "available", 5), /^Earned: map/],
-  [row("receipt", "available", -5), /^Paid: map/],
+  [row("receipt", "available", 5), /^Earned: inputs of a program \(task …x7k2qa\)/],
+  [row("receipt", "available", -5), /^Paid: inputs of a program/],
   [row("receipt", "escrow", 5), /in escrow/],
   [row("trusted", "available", 5), /released/],
   [row("wrong", "escrow", -5), /wrong/],
   [row("reserve", "reserved", 5), /Set aside/],
   [row("expire", "available", 5), /its time was over/],
   [row("storage", "available", 5), /rare layers/],
-  [row("something new", "available", 5), /^something new: map/],
+  [row("something new", "available", 5), /^something new: inputs/],
 ])("%j is told", (move, words) => {
   expect(moveWords(move)).toMatch(words);
+});
+
+test.each([
+  ["render bafyreib4x7k2qa", "a square of a picture (task …x7k2qa)"],
+  ["12 tokens through layers 0 to 3", "12 tokens through layers 0 to 3"],
+  ["tile abab12", "tile abab12"],
+  ["constructor bafyreib4x7k2qa", "constructor bafyreib4x7k2qa"],
+  ["", ""],
+])("%s is told as %s", (about, words) => {
+  expect(workWords(about)).toBe(words);
 });
 
 describe("what waits", () => {

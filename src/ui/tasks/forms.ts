@@ -1,0 +1,15 @@
+// The kinds of work that a person can hand over, in the order in which they are offered.
+import type { KindForm } from "./form.ts";
+import { hashForm } from "./hash-form.ts";
+import { mapForm } from "./map-form.ts";
+import { multiplyForm, sortForm, sumForm } from "./number-forms.ts";
+import { renderForm } from "./render-form.ts";
+
+export const FORMS: readonly KindForm[] = Object.freeze([
+  renderForm,
+  mapForm,
+  sumForm,
+  sortForm,
+  multiplyForm,
+  hashForm,
+] as readonly KindForm[]);

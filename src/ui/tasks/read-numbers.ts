@@ -1,0 +1,80 @@
+// Reads numbers and matrices that a person pasted: whole numbers exactly, others as 64-bit floats. Pure.
+import type { Wrong } from "./form.ts";
+import { wrong } from "./form.ts";
+
+/** Whole numbers of more digits take seconds to read. */
+const DIGITS_MAX = 10_000;
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const WHOLE = /^[+-]?\d+$/;
+
+/** `wholes` where every number is one, else `floats`. */
+export type Numbers = { readonly wholes: readonly bigint[] } | { readonly floats: readonly number[] };
+
+const gap = /[\s,;]+/;
+
+/** Numbers between white space, commas or semicolons, on any number of lines. */
+export function readNumbers(text: string, field: string): Numbers | { readonly wrong: Wrong } {
+  const words: string[] = [];
+  for (const [at, line] of text.split("\n").entries()) {
+    for (const word of line.split(gap)) {
+      if (word === "") continue;
+      const trouble = troubleWith(word);
+      if (trouble !== undefined) return wrong(field, `Line ${at + 1}: ${trouble}`);
+      words.push(word);
+    }
+  }
+  if (words.length === 0) return wrong(field, "Paste some numbers first, or take an example.");
+  return words.every((word) => WHOLE.test(word)) ? { wholes: words.map(toWhole) } : { floats: words.map(Number) };
+}
+
+export interface PastedMatrix<T> {
+  readonly rows: number;
+  readonly columns: number;
+  /** Row-major. */
+  readonly elements: readonly T[];
+}
+
+/** A row on each line, its numbers between white space, commas or semicolons; every row is as long as the first. */
+export function readMatrix(text: string, field: string): PastedMatrix<string> | { readonly wrong: Wrong } {
+  const elements: string[] = [];
+  let [rows, columns] = [0, 0];
+  for (const [at, line] of text.split("\n").entries()) {
+    const words = line.split(gap).filter((word) => word !== "");
+    if (words.length === 0) continue;
+    const trouble = words.map(troubleWith).find((found) => found !== undefined);
+    if (trouble !== undefined) return wrong(field, `Line ${at + 1}: ${trouble}`);
+    if (rows > 0 && words.length !== columns)
+      return wrong(field, `Line ${at + 1} has ${words.length} numbers, the first row has ${columns}: every row needs as many.`);
+    columns = words.length;
+    rows += 1;
+    for (const word of words) elements.push(word);
+  }
+  return rows === 0 ? wrong(field, "Paste a matrix first: a row on each line.") : { rows, columns, elements };
+}
+
+/** Both whole, and the product is exact; else both as floats. */
+export function asNumbers(
+  left: PastedMatrix<string>,
+  right: PastedMatrix<string>,
+):
+  | { readonly wholes: readonly [PastedMatrix<bigint>, PastedMatrix<bigint>] }
+  | { readonly floats: readonly [PastedMatrix<number>, PastedMatrix<number>] } {
+  const are = (pattern: RegExp): boolean => [left, right].every(({ elements }) => elements.every((word) => pattern.test(word)));
+  const both = <T>(read: (word: string) => T): readonly [PastedMatrix<T>, PastedMatrix<T>] => [
+    { ...left, elements: left.elements.map(read) },
+    { ...right, elements: right.elements.map(read) },
+  ];
+  return are(WHOLE) ? { wholes: both(toWhole) } : { floats: both(Number) };
+}
+
+/** `BigInt` refuses a plus. */
+const toWhole = (word: string): bigint => BigInt(word.replace(/^\+/, ""));
+
+function troubleWith(word: string): string | undefined {
+  const shown = word.length > 24 ? `${word.slice(0, 23)}…` : word;
+  if (!DECIMAL.test(word)) return `“${shown}” is not a number.`;
+  if (word.length > DIGITS_MAX) return `“${shown}” has more than ${DIGITS_MAX.toLocaleString("en")} digits.`;
+  if (!WHOLE.test(word) && !Number.isFinite(Number(word))) return `“${shown}” is too large for a 64-bit number.`;
+  return undefined;
+}

@@ -1,0 +1,13 @@
+// Hands a file to the browser's downloads.
+
+/** Milliseconds after which the address of a saved file is given back: downloads begin at once. */
+const HELD_MS = 60_000;
+
+export function saveFile(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), HELD_MS);
+}

@@ -1,0 +1,211 @@
+// The desk for tasks: choose a kind, fill its form, hand it over, and follow what was handed over.
+import { LitElement, html, nothing, type TemplateResult } from "lit";
+import * as v from "valibot";
+import type { TaskRequest, WorkId } from "../../node/handle.ts";
+import type { Memory } from "../memory.ts";
+import { type NodeController, problemOf } from "../node-controller.ts";
+import { base, buttons, fields, notices } from "../shared-styles.ts";
+import { Watch } from "../watch.ts";
+import { CHECKING } from "./check-words.ts";
+import type { KindForm, KindName, Reading } from "./form.ts";
+import { FORMS } from "./forms.ts";
+import { taskDeskStyles } from "./task-desk-styles.ts";
+import type { Works } from "./work-item.ts";
+import { isOver } from "./work-words.ts";
+
+/** Works that are shown before somebody asks for all. */
+const SHOWN_FIRST = 8;
+/** Pictures whose sizes are remembered. */
+const SIZES_KEPT = 200;
+/** Credits of the ledger's allowance and far beyond. */
+const REWARD_MAX = 1_000_000;
+
+const Sizes = v.record(v.string(), v.tuple([v.number(), v.number()]));
+const Kind = v.string();
+
+export class TaskDesk extends LitElement {
+  static override styles = [base, buttons, fields, notices, taskDeskStyles];
+  static override properties = {
+    controller: { attribute: false },
+    memory: { attribute: false },
+    form: { state: true },
+    busy: { state: true },
+    trouble: { state: true },
+    all: { state: true },
+    node: { state: true },
+    reward: { state: true },
+    own: { state: true },
+  };
+
+  declare controller: NodeController;
+  declare memory: Memory;
+  declare form: KindForm;
+  declare busy: boolean;
+  declare trouble: string;
+  declare all: boolean;
+  declare node: Works | undefined;
+  /** Credits, as typed. */
+  declare reward: string;
+  declare own: boolean;
+
+  constructor() {
+    super();
+    this.form = FORMS[0] as KindForm; // there are some
+    this.busy = false;
+    this.trouble = "";
+    this.all = false;
+    this.reward = "0";
+    this.own = true;
+    new Watch(this, () => [this.controller]);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const kind = this.memory.read("tasks.kind", Kind, "");
+    this.form = FORMS.find((form) => form.kind === kind) ?? this.form;
+    // Somebody who handed work over before wants to see it again, and have it gone on with.
+    if (this.memory.read("tasks.asked", v.boolean(), false)) void this.#open();
+  }
+
+  async #open(): Promise<void> {
+    try {
+      this.node = await this.controller.node();
+    } catch (error) {
+      this.trouble = problemOf(error).message;
+    }
+  }
+
+  async #ask({ detail }: CustomEvent<{ readonly kind: KindName } & Extract<Reading<KindName>, { data: unknown }>>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    this.trouble = "";
+    try {
+      const node = await this.controller.nodeForPrompt();
+      this.node = node;
+      this.memory.write("tasks.asked", true);
+      const { kind, data, label } = detail;
+      const reward = Math.min(REWARD_MAX, Math.max(0, Number(this.reward) || 0));
+      const request = { kind, data, label, own: this.own, ...(reward > 0 ? { reward } : {}) } as TaskRequest; // a form reads its own kind
+      const id = await node.distributeTask(request);
+      if ("width" in data && "height" in data) this.#remember(id, [data.width, data.height]);
+    } catch (error) {
+      this.trouble = problemOf(error).message;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  #remember(id: WorkId, size: readonly [number, number]): void {
+    const kept = Object.entries({ ...this.#sizes, [id]: size }).slice(-SIZES_KEPT);
+    this.memory.write("tasks.sizes", Object.fromEntries(kept));
+  }
+
+  get #sizes(): v.InferOutput<typeof Sizes> {
+    return this.memory.read("tasks.sizes", Sizes, {});
+  }
+
+  #choose(form: KindForm): void {
+    this.form = form;
+    this.trouble = "";
+    this.memory.write("tasks.kind", form.kind);
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="desk">
+      <div class="new">
+        <h3 id="new">Hand over some work</h3>
+        <fieldset class="kinds">
+          <legend class="unseen">Kind of work</legend>
+          ${FORMS.map(
+            (form) =>
+              html`<label>
+                <input
+                  type="radio"
+                  name="kind"
+                  value=${form.kind}
+                  data-testid="task-kind-${form.kind}"
+                  .checked=${form === this.form}
+                  @change=${() => this.#choose(form)}
+                />${form.title}
+              </label>`,
+          )}
+        </fieldset>
+        <p class="soft">${this.form.about}</p>
+        <mh-task-form
+          .form=${this.form}
+          ?busy=${this.busy}
+          .trouble=${this.trouble}
+          @task-changed=${() => (this.trouble = "")}
+          @task-asked=${(event: CustomEvent) => void this.#ask(event)}
+        >
+          <p class="hint small soft">The tabs that compute see what you hand over, and your IP address.</p>
+        </mh-task-form>
+        ${this.#settings()}
+        <details>
+          <summary>How results are checked</summary>
+          <ul class="words small soft">
+            ${CHECKING.map((sentence) => html`<li>${sentence}</li>`)}
+          </ul>
+        </details>
+      </div>
+      ${this.#works()}
+    </div>`;
+  }
+
+  #settings(): TemplateResult {
+    return html`<details>
+      <summary data-testid="task-settings">Reward and who computes</summary>
+      <div class="settings">
+        <div>
+          <label for="reward">Reward in credits, for all parts together</label>
+          <input
+            id="reward"
+            type="number"
+            inputmode="decimal"
+            min="0"
+            max=${REWARD_MAX}
+            step="any"
+            data-testid="task-reward"
+            aria-describedby="reward-hint"
+            .value=${this.reward}
+            @change=${(event: Event) => (this.reward = (event.target as HTMLInputElement).value)}
+          />
+          <p class="small soft" id="reward-hint">0: whoever has time does it for nothing. What is not paid comes back.</p>
+        </div>
+        <label class="check">
+          <input
+            type="checkbox"
+            data-testid="task-own"
+            .checked=${this.own}
+            @change=${(event: Event) => (this.own = (event.target as HTMLInputElement).checked)}
+          />
+          This tab computes too
+        </label>
+      </div>
+    </details>`;
+  }
+
+  #works(): TemplateResult {
+    const { works } = this.controller.view;
+    const sizes = this.#sizes;
+    const shown = this.all ? works : works.slice(0, SHOWN_FIRST);
+    const open = works.filter((work) => !isOver(work)).length;
+    return html`<section class="works" aria-labelledby="works" data-testid="works" data-open=${open}>
+      <h3 id="works">What you handed over</h3>
+      ${
+        works.length === 0
+          ? html`<p class="soft" data-testid="works-empty">
+              Nothing yet. It stays listed here with its result, and goes on after a reload, until you forget it.
+            </p>`
+          : html`<ul>
+              ${shown.map((work) => html`<li><mh-work .work=${work} .node=${this.node} .size=${sizes[work.id]}></mh-work></li>`)}
+            </ul>`
+      }
+      ${
+        shown.length < works.length
+          ? html`<button type="button" class="button slim" @click=${() => (this.all = true)}>Show all ${works.length}</button>`
+          : nothing
+      }
+    </section>`;
+  }
+}

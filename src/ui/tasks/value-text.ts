@@ -1,0 +1,70 @@
+// What a result is as text: to be read, copied and saved. Pure.
+import type { TaskValueByKind } from "../../node/handle.ts";
+import type { KindName } from "./form.ts";
+
+export interface ValueText {
+  readonly text: string;
+  readonly lineCount: number;
+  readonly fileName: string;
+  readonly type: "text/plain" | "application/json";
+}
+
+type Value<Kind extends KindName> = TaskValueByKind[Kind];
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Undefined for a picture, which is no text. */
+export function valueText(kind: KindName, value: unknown): ValueText | undefined {
+  // The node gives each kind its own value: `kind` tells which.
+  switch (kind) {
+    case "sum":
+      return plain([String(value)], "sum");
+    case "sort":
+      return plain(Array.from(value as ArrayLike<number | string>, writeItem), "sorted");
+    case "multiply":
+      return plain(rowsOf(value as Value<"multiply">), "product");
+    case "hash":
+      return plain((value as Value<"hash">).map(hex), "hashes");
+    case "map":
+      return json((value as readonly unknown[]).map(readable), "outputs");
+    case "ml_inference":
+      return json((value as readonly unknown[]).map(readable), "tensors");
+    case "render":
+      return undefined;
+  }
+}
+
+const plain = (lines: readonly string[], name: string): ValueText => ({
+  text: lines.join("\n"),
+  lineCount: lines.length,
+  fileName: `${name}.txt`,
+  type: "text/plain",
+});
+
+/** A list whose items stand a line each. */
+function json(items: readonly unknown[], name: string): ValueText {
+  const lines = items.map((item, at) => `  ${JSON.stringify(item)}${at === items.length - 1 ? "" : ","}`);
+  return { text: ["[", ...lines, "]"].join("\n"), lineCount: lines.length + 2, fileName: `${name}.json`, type: "application/json" };
+}
+
+/** `String` forgets the sign of zero. */
+const writeItem = (item: number | string): string => (Object.is(item, -0) ? "-0" : String(item));
+
+function rowsOf({ rows, columns, elements }: Value<"multiply">): readonly string[] {
+  const all: ArrayLike<number | bigint> = elements;
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: columns }, (_, column) => String(all[row * columns + column])).join(" "),
+  );
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Bytes that a module gave: as text where they are UTF-8, else as hex. */
+function readable(value: unknown): unknown {
+  if (!(value instanceof Uint8Array)) return value;
+  try {
+    return utf8.decode(value);
+  } catch {
+    return hex(value); // bytes that are no text
+  }
+}

@@ -1,0 +1,196 @@
+// One work in the list: how far it is, the picture or the result that it gives, and the verbs that it takes.
+import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import type { Node, WorkView } from "../../node/handle.ts";
+import { problemOf } from "../node-controller.ts";
+import { SIGNS } from "../icons.ts";
+import { progressStyles } from "../progress-bar.ts";
+import { base, buttons, notices } from "../shared-styles.ts";
+import { saveFile } from "./save-file.ts";
+import { type ValueText, valueText } from "./value-text.ts";
+import { workItemStyles } from "./work-item-styles.ts";
+import type { WorkPicture } from "./work-picture.ts";
+import { isOver, progressWords, stateWords, whenWords, wrongWords } from "./work-words.ts";
+
+/** Lines and characters of a result that are shown; all of it is copied and saved. */
+const LINES_SHOWN = 12;
+const CHARACTERS_SHOWN = 4000;
+
+/** What a work is asked for and of. */
+export type Works = Pick<Node, "waitForResult" | "watchParts" | "cancelTask" | "forgetTask">;
+
+export class WorkItem extends LitElement {
+  static override styles = [base, buttons, notices, progressStyles, workItemStyles];
+  static override properties = {
+    work: { attribute: false },
+    node: { attribute: false },
+    size: { attribute: false },
+    result: { state: true },
+    trouble: { state: true },
+  };
+
+  declare work: WorkView;
+  declare node: Works | undefined;
+  /** Of a picture, in pixels, where it is known before the picture is done. */
+  declare size: readonly [width: number, height: number] | undefined;
+  /** Undefined while it is not here; a picture has none. */
+  declare result: ValueText | undefined;
+  declare trouble: string;
+  #over = new AbortController();
+  #stopWatching: (() => void) | undefined;
+  #isAsked = false;
+
+  constructor() {
+    super();
+    this.trouble = "";
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#over = new AbortController();
+    this.#isAsked = false;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#over.abort();
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
+  }
+
+  protected override updated(_changed: PropertyValues<this>): void {
+    const { work, node } = this;
+    if (node === undefined || this.#over.signal.aborted) return;
+    if (work.kind === "render" && this.#stopWatching === undefined && this.size !== undefined)
+      this.#stopWatching = node.watchParts(work.id, (at, output) => this.#picture?.draw(at, output));
+    if (work.state !== "done" || this.#isAsked) return;
+    this.#isAsked = true;
+    void this.#fetch(node);
+  }
+
+  get #picture(): WorkPicture | null {
+    return this.renderRoot.querySelector("mh-work-picture");
+  }
+
+  async #fetch(node: Works): Promise<void> {
+    try {
+      if (this.work.kind === "render" && this.size !== undefined) return; // it comes square by square
+      const value = await node.waitForResult(this.work.id, this.#over.signal);
+      if (this.work.kind === "render") await this.#showWhole(value as Parameters<WorkPicture["show"]>[0]); // a render's value
+      else this.result = valueText(this.work.kind, value);
+    } catch (error) {
+      if (!this.#over.signal.aborted) this.trouble = problemOf(error).message;
+    }
+  }
+
+  /** A picture of which only the result is known. */
+  async #showWhole(picture: Parameters<WorkPicture["show"]>[0]): Promise<void> {
+    this.size = [picture.width, picture.height];
+    await this.updateComplete;
+    await this.#picture?.updateComplete;
+    this.#picture?.show(picture);
+  }
+
+  async #savePicture(): Promise<void> {
+    const png = await this.#picture?.toPng();
+    if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. It is still here: try again.";
+    else saveFile(png, `${slug(this.work.label)}.png`);
+  }
+
+  #saveText({ text, fileName, type }: ValueText): void {
+    saveFile(new Blob([text, "\n"], { type }), fileName);
+  }
+
+  async #forget(): Promise<void> {
+    try {
+      await this.node?.forgetTask(this.work.id);
+    } catch (error) {
+      this.trouble = problemOf(error).message;
+    }
+  }
+
+  protected override render(): TemplateResult {
+    const { work } = this;
+    const caught = wrongWords(work);
+    return html`<article
+      aria-labelledby="label"
+      data-testid="work"
+      data-kind=${work.kind}
+      data-state=${work.state}
+      data-done=${work.done}
+      data-parts=${work.parts}
+      data-checked=${work.checked}
+      data-peers=${work.peers}
+      data-wrong=${work.wrong}
+    >
+      <div class="head">
+        <h4 id="label">${work.label}</h4>
+        <p class="small soft">${whenWords(work.startedMs, Date.now())}</p>
+      </div>
+      <p class="state ${work.state}" role=${work.state === "failed" ? "alert" : "status"} data-testid="work-state">${stateWords(work)}</p>
+      ${
+        work.state === "done"
+          ? nothing
+          : html`<div class="progress">
+              <progress aria-label="Parts done of ${work.label}" max=${Math.max(1, work.parts)} .value=${work.done}></progress>
+            </div>`
+      }
+      <p class="small soft figure" data-testid="work-progress">${progressWords(work)}</p>
+      ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="work-wrong">${caught}</p>`}
+      ${this.size === undefined ? nothing : html`<mh-work-picture width=${this.size[0]} height=${this.size[1]} label="Picture: ${work.label}"></mh-work-picture>`}
+      ${this.#shown()} ${this.trouble === "" ? nothing : html`<p class="notice alert small" role="alert">${this.trouble}</p>`}
+      <div class="verbs">${this.#verbs()}</div>
+    </article>`;
+  }
+
+  #shown(): TemplateResult | typeof nothing {
+    if (this.result === undefined) return nothing;
+    const { text, lineCount } = this.result;
+    const shown = text.slice(0, CHARACTERS_SHOWN).split("\n", LINES_SHOWN).join("\n");
+    const more = lineCount - LINES_SHOWN;
+    const isCut = shown.length < text.length;
+    return html`<pre tabindex="0" role="region" aria-label="Result" data-testid="work-result">${isCut ? `${shown}…` : shown}</pre>
+      ${
+        isCut
+          ? html`<p class="small soft">
+              ${more > 0 ? `${more.toLocaleString("en")} more lines` : "There is more"}; copying and saving take all of it.
+            </p>`
+          : nothing
+      }`;
+  }
+
+  #verbs(): TemplateResult {
+    const { work, result } = this;
+    if (!isOver(work))
+      return html`<button type="button" class="button slim" data-testid="work-stop" @click=${() => this.node?.cancelTask(work.id)}>
+        ${SIGNS.stop}<span>Stop</span>
+      </button>`;
+    return html`${
+        work.kind === "render" && work.state === "done" && this.size !== undefined
+          ? html`<button type="button" class="button slim" data-testid="work-save" @click=${() => void this.#savePicture()}>
+              Save as PNG
+            </button>`
+          : nothing
+      }
+      ${
+        result === undefined
+          ? nothing
+          : html`<mh-copy label="Copy" .text=${result.text}></mh-copy>
+              <button type="button" class="button slim" data-testid="work-save" @click=${() => this.#saveText(result)}>Save</button>`
+      }
+      <button
+        type="button"
+        class="plain small"
+        data-testid="work-forget"
+        aria-label="Forget ${work.label}"
+        @click=${() => void this.#forget()}
+      >
+        Forget
+      </button>`;
+  }
+}
+
+const slug = (label: string): string =>
+  label
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "") || "picture";

@@ -1,0 +1,103 @@
+// A picture that fills in square by square, and can be saved as PNG.
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { drawSquare, type Picture, squaresOf } from "../../node/handle-tasks.ts";
+import { base } from "../shared-styles.ts";
+
+export class WorkPicture extends LitElement {
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: block;
+        max-width: 640px;
+      }
+      canvas {
+        display: block;
+        width: 100%;
+        height: auto;
+        border-radius: var(--radius-small);
+        border: 1px solid var(--edge);
+        background: repeating-conic-gradient(color-mix(in srgb, var(--field-edge) 16%, transparent) 0 25%, transparent 0 50%) 0 0 / 20px
+          20px;
+        image-rendering: auto;
+      }
+    `,
+  ];
+  static override properties = { width: { type: Number }, height: { type: Number }, label: {}, drawn: { state: true } };
+
+  /** Pixels. */
+  declare width: number;
+  declare height: number;
+  declare label: string;
+  /** Squares that are there. */
+  declare drawn: number;
+  #picture: Picture | undefined;
+  readonly #waiting: [at: number, output: Uint8Array<ArrayBuffer>][] = [];
+
+  constructor() {
+    super();
+    this.label = "";
+    this.drawn = 0;
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (!changed.has("width") && !changed.has("height")) return;
+    this.#picture = { width: this.width, height: this.height, rgba: new Uint8ClampedArray(4 * this.width * this.height).fill(255) };
+    for (const [at, output] of this.#waiting.splice(0)) this.draw(at, output);
+  }
+
+  get #context(): CanvasRenderingContext2D | null {
+    return this.renderRoot.querySelector("canvas")?.getContext("2d") ?? null;
+  }
+
+  /** The square of one part, as its output has it. */
+  draw(at: number, output: Uint8Array<ArrayBuffer>): void {
+    if (this.#picture === undefined) {
+      this.#waiting.push([at, output]);
+      return;
+    }
+    const square = squaresOf(this.#picture)[at];
+    if (square === undefined) return; // a part of another picture
+    drawSquare(this.#picture, square, output);
+    this.#context?.putImageData(
+      new ImageData(this.#picture.rgba, this.width, this.height),
+      0,
+      0,
+      square.x,
+      square.y,
+      square.width,
+      square.height,
+    );
+    this.drawn += 1;
+  }
+
+  /** All of it at once. */
+  show(picture: Picture): void {
+    this.#picture = picture;
+    this.#context?.putImageData(new ImageData(picture.rgba, picture.width, picture.height), 0, 0);
+    this.drawn = squaresOf(picture).length;
+  }
+
+  /** The picture as a PNG file, in the size in which it was drawn. */
+  async toPng(): Promise<Blob | undefined> {
+    const canvas = this.renderRoot.querySelector("canvas");
+    return new Promise((resolve) =>
+      canvas === null ? resolve(undefined) : canvas.toBlob((blob) => resolve(blob ?? undefined), "image/png"),
+    );
+  }
+
+  protected override render(): TemplateResult | typeof nothing {
+    if (!(this.width > 0 && this.height > 0)) return nothing;
+    const all = squaresOf(this).length;
+    const told = this.drawn >= all ? this.label : `${this.label}, ${this.drawn} of ${all} squares so far`;
+    return html`<canvas
+      role="img"
+      aria-label=${told}
+      data-testid="work-picture"
+      data-drawn=${this.drawn}
+      data-squares=${all}
+      width=${this.width}
+      height=${this.height}
+    ></canvas>`;
+  }
+}

@@ -1,0 +1,75 @@
+// The path tracer on a graphics card, the browser's software one where there is no other, against the one that is exact everywhere.
+import type { Page } from "@playwright/test";
+import { bundleForPage } from "../../tools/browser/bundle-page.ts";
+import { launchBrowser, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
+import { DEFAULTS, renderGpuBy } from "../../src/tasks/kinds/render-gpu.ts";
+import { render } from "../../src/tasks/kinds/render.ts";
+import type { Scene } from "../../src/tasks/render-scene.ts";
+import { SCENES } from "../../src/ui/tasks/scenes.ts";
+import { expect, test } from "../support/relay-fixture.ts";
+import { runWhole } from "../unit/tasks/run-whole.ts";
+import type * as Gpu from "../support/gpu-page.ts";
+
+type GpuGlobal = typeof globalThis & { readonly Gpu: typeof Gpu };
+
+const SITE = "http://localhost/gpu";
+
+/** Outputs of the squares of a scene, or the code with which a stopped one ended; undefined where there is no adapter. */
+const drawOn = (page: Page, scene: Scene, stopped = false): Promise<(readonly number[] | string)[] | undefined> =>
+  page.evaluate(
+    async ([given, isStopped]) => {
+      const { Gpu: gpu } = globalThis as GpuGlobal;
+      if (!(await gpu.hasGpuAdapter(navigator.gpu))) return undefined;
+      const kind = gpu.renderGpuBy(new gpu.GpuTracer(navigator.gpu));
+      const stop = new AbortController();
+      const progress = (): void => {
+        if (isStopped) stop.abort(new Error("stopped"));
+      };
+      const outputs: (readonly number[] | string)[] = [];
+      for (const part of kind.split(given)) {
+        try {
+          outputs.push([...(await kind.run(part, { signal: stop.signal, progress }))]);
+        } catch (error) {
+          outputs.push(error instanceof Error ? error.message : "");
+        }
+      }
+      return outputs;
+    },
+    [scene, stopped] as const,
+  );
+
+test("squares drawn on WebGPU differ from the exact ones by less than the stated tolerance", async () => {
+  test.setTimeout(240_000);
+  const browser = await launchBrowser(WEBGPU_FLAGS);
+  try {
+    const page = await browser.newPage();
+    await page.route(SITE, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>gpu</title>" }));
+    await page.goto(SITE);
+    await page.evaluate(await bundleForPage(new URL("../support/gpu-page.ts", import.meta.url), "Gpu"));
+    const kind = renderGpuBy(undefined);
+    for (const { make } of Object.values(SCENES)) {
+      const scene = make({ width: 150, height: 70, samples: 4 }); // two squares, the second a narrow one
+      const outputs = await drawOn(page, scene);
+      test.skip(outputs === undefined, "no WebGPU adapter in this browser, not even the software one");
+      const bytes = (outputs ?? []).map((output) => Uint8Array.from(typeof output === "string" ? [] : output));
+      const [drawn, exact] = [kind.join(scene, bytes), await runWhole(render, scene)];
+      let [far, sum] = [0, 0];
+      for (let at = 0; at < exact.rgba.length; at += 4) {
+        const differences = [0, 1, 2].map((channel) => Math.abs((drawn.rgba[at + channel] ?? 0) - (exact.rgba[at + channel] ?? 0)));
+        far += Math.max(...differences) > DEFAULTS.near ? 1 : 0;
+        sum += differences[0] ?? 0;
+      }
+      const pixels = exact.rgba.length / 4;
+      expect(far / pixels).toBeLessThan(0.02);
+      expect(sum / pixels).toBeLessThan(0.5);
+      const verdicts = kind
+        .split(scene)
+        .flatMap((part, at) => Array.from({ length: 20 }, () => kind.accepts?.(part, bytes[at] ?? new Uint8Array(0), Math.random)));
+      expect(new Set(verdicts)).toEqual(new Set([true]));
+    }
+    const long = SCENES.room.make({ width: 128, height: 128, samples: 4096 });
+    expect(await drawOn(page, long, true)).toEqual(["stopped"]);
+  } finally {
+    await browser.close();
+  }
+});

@@ -1,0 +1,160 @@
+// Tasks in the page: handed over, followed, stopped, gone on with after a reload, and saved; what is wrong is told at its field.
+import type { Relay } from "../../relay/relay.ts";
+import { render } from "../../src/tasks/kinds/render.ts";
+import { sceneOf } from "../../src/ui/tasks/render-form.ts";
+import { axeFindings } from "../support/axe.ts";
+import { expect, test } from "../support/relay-fixture.ts";
+import { decodePng, TaskPage } from "../support/task-page.ts";
+import { runWhole } from "../unit/tasks/run-whole.ts";
+
+const volunteers = (relay: Relay): number => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).length;
+
+test("two lending tabs render a scene that a third asked for; its PNG has the pixels of one computer", async ({ relay, openTab }) => {
+  test.setTimeout(240_000);
+  const lending = [await openTab(), await openTab()];
+  for (const tab of lending) await tab.lend();
+  await expect.poll(() => volunteers(relay)).toBe(2);
+
+  const asking = new TaskPage(await openTab());
+  await asking.open();
+  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+  const work = await asking.render("hand", "small", "quick", false);
+  await asking.over(work, "done");
+  await expect(work).toHaveAttribute("data-peers", "2");
+  await expect(work).toHaveAttribute("data-checked", await work.getAttribute("data-parts").then(String)); // both are new to it
+  const picture = work.getByTestId("work-picture");
+  await expect(picture).toHaveAttribute("data-drawn", "20"); // squares of 32 pixels in 160 by 120
+
+  const { width, height, rgba } = await runWhole(render, sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
+  const saved = await decodePng(asking.page, await asking.save(work));
+  expect([saved.width, saved.height]).toEqual([width, height]);
+  expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
+
+  for (const tab of lending) {
+    await expect.poll(async () => Number(await tab.page.getByTestId("lent-tasks").textContent())).toBeGreaterThanOrEqual(20);
+    await expect(tab.page.getByTestId("lent-tasks-words")).toContainText("between prompts");
+  }
+});
+
+test("a reload goes on with a picture and keeps what was done; stopping ends it, forgetting leaves nothing", async ({ openTab }) => {
+  test.setTimeout(240_000);
+  const tab = await openTab();
+  const asking = new TaskPage(tab);
+  await asking.open();
+  const first = await asking.render("hand", "small", "fine");
+  await expect.poll(async () => Number(await first.getAttribute("data-done"))).toBeGreaterThan(3);
+  await asking.page.reload();
+  await asking.over(asking.works.first(), "done");
+  await expect(asking.works).toHaveCount(1);
+  const cached = await asking.page.getByTestId("work-progress").textContent();
+  expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last may not have been written
+  await expect(asking.page.getByTestId("work-picture")).toHaveAttribute("data-drawn", "20");
+
+  const second = await asking.render("room", "large", "finest");
+  await expect(second).toHaveAttribute("data-state", "running");
+  await second.getByTestId("work-stop").click();
+  await asking.over(second, "stopped");
+  await expect(second.getByTestId("work-stop")).toHaveCount(0);
+  for (const left of [1, 0]) {
+    await asking.works.first().getByTestId("work-forget").click();
+    await expect(asking.works).toHaveCount(left);
+  }
+  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+  await asking.page.reload();
+  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+});
+
+test("each kind gives what it should to a person who is alone", async ({ openTab }) => {
+  test.setTimeout(240_000);
+  const asking = new TaskPage(await openTab());
+  const { page } = asking;
+  await asking.open();
+  const result = async (kind: string, fill: () => Promise<unknown>): Promise<string> => {
+    await asking.choose(kind);
+    await fill();
+    const work = await asking.submit();
+    await asking.over(work, "done");
+    return (await work.getByTestId("work-result").textContent()) ?? "";
+  };
+  expect(await result("sum", () => page.getByTestId("task-numbers").fill("1 2\n90071992547409930"))).toBe("90071992547409933");
+  expect(await result("sort", () => page.getByTestId("task-numbers").fill("3, -1 2.5"))).toBe("-1\n2.5\n3");
+  expect(await result("multiply", () => page.getByTestId("task-example").first().click())).toBe("4 5\n10 11");
+  expect(await result("hash", () => page.getByTestId("task-lines").fill("abc"))).toBe(
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+  );
+});
+
+test("programs run in the sandbox of another tab, a function and a module; one that throws is told", async ({ relay, openTab }) => {
+  test.setTimeout(240_000);
+  for (let count = 1; count <= 2; count++) await (await openTab()).lend();
+  await expect.poll(() => volunteers(relay)).toBe(2);
+  const asking = new TaskPage(await openTab());
+  const { page } = asking;
+  await asking.open();
+  await asking.choose("map");
+  await page.getByTestId("task-source").fill("(x) => x * x");
+  await page.getByTestId("task-inputs").fill("[3, 4]");
+  const squares = await asking.submit();
+  await asking.over(squares, "done");
+  await expect(squares.getByTestId("work-result")).toHaveText(/9,\s+16/);
+  await page.getByTestId("task-example").last().click();
+  const module = await asking.submit();
+  await asking.over(module, "done");
+  await expect(module.getByTestId("work-result")).toContainText("MAKE LIGHT WORK");
+  await page.getByTestId("task-language-js").check();
+  await page.getByTestId("task-source").fill('() => { throw new Error("no such thing"); }');
+  const throwing = await asking.submit();
+  await asking.over(throwing, "failed");
+  await expect(throwing.getByTestId("work-state")).toContainText("no such thing");
+});
+
+test("what is wrong is told at its field, which has the keyboard", async ({ openTab }) => {
+  const asking = new TaskPage(await openTab());
+  const { page } = asking;
+  await asking.open();
+  const cases: readonly (readonly [kind: string, fill: () => Promise<unknown>, field: string, words: RegExp])[] = [
+    ["sum", () => page.getByTestId("task-numbers").fill("1 two"), "numbers", /Line 1: “two”/],
+    ["multiply", () => page.getByTestId("task-left").fill("1 2"), "right", /Paste a matrix/],
+    ["hash", () => page.getByTestId("task-of-file").check(), "file", /Choose a file/],
+    ["map", () => page.getByTestId("task-inputs").fill("[1,"), "inputs", /not JSON/],
+    ["render", () => page.getByTestId("task-scene-own").check().then(() => page.getByTestId("task-json").fill('{"width": 1}')), "json", /^At /],
+  ];
+  for (const [kind, fill, field, words] of cases) {
+    await asking.choose(kind);
+    await fill();
+    await page.getByTestId("task-submit").click();
+    await expect(page.getByTestId("task-wrong")).toHaveText(words);
+    const input = page.getByTestId(`task-${field}`);
+    await expect(input).toBeFocused();
+    await expect(input).toHaveAttribute("aria-invalid", "true");
+    await expect(input).toHaveAccessibleDescription(words);
+  }
+  expect(await asking.works.count()).toBe(0);
+});
+
+test("the page works by keyboard, on a phone, in both colours, and axe finds nothing", async ({ openTab }) => {
+  test.setTimeout(120_000);
+  const asking = new TaskPage(await openTab());
+  const { page } = asking;
+  await page.setViewportSize({ width: 360, height: 740 });
+  const top = async (): Promise<number> => (await page.getByTestId("ask-prompt").boundingBox())?.y ?? -1;
+  const before = await top();
+  await page.getByTestId("tasks-open").focus();
+  await page.keyboard.press("Enter");
+  await page.getByTestId("task-form").waitFor();
+  await page.evaluate(() => scrollTo(0, 0));
+  expect(await top()).toBe(before); // the prompt stays where it was
+  await asking.choose("sum");
+  await page.getByTestId("task-numbers").fill("1 2 3");
+  await page.getByTestId("task-submit").focus();
+  await page.keyboard.press("Enter");
+  await asking.over(asking.works.first(), "done");
+  for (const kind of ["render", "map", "sum", "sort", "multiply", "hash"]) {
+    await asking.choose(kind);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await axeFindings(page, "mh-tasks")).toEqual([]);
+    }
+  }
+});

@@ -1,0 +1,17 @@
+// What axe finds wrong with a page for people who do not see it or use no mouse.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import type { Page } from "@playwright/test";
+import type axe from "axe-core";
+
+const SOURCE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** One line for each rule that is broken inside `selector`: its name, and where. */
+export async function axeFindings(page: Page, selector: string): Promise<readonly string[]> {
+  await page.evaluate(await readFile(SOURCE, "utf8"));
+  return page.evaluate(async (inside) => {
+    const { axe: checker } = globalThis as typeof globalThis & { readonly axe: typeof axe };
+    const { violations } = await checker.run(inside, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")} ${failureSummary ?? ""}`).join("; ")}`);
+  }, selector);
+}

@@ -1,0 +1,74 @@
+// The tasks' part of the page, driven as a person drives it.
+import { readFile } from "node:fs/promises";
+import { expect, type Locator, type Page } from "@playwright/test";
+import type { Tab } from "../../tools/browser/tabs.ts";
+
+/** Milliseconds for a work of a test on a busy machine. */
+const WORK_MS = 120_000;
+
+export class TaskPage {
+  readonly page: Page;
+
+  constructor({ page }: Tab) {
+    this.page = page;
+  }
+
+  async open(): Promise<void> {
+    await this.page.getByTestId("tasks-open").click();
+    await this.page.getByTestId("task-form").waitFor();
+  }
+
+  async choose(kind: string): Promise<void> {
+    await this.page.getByTestId(`task-kind-${kind}`).check();
+    await this.page.locator(`[data-testid="task-form"][data-kind="${kind}"]`).waitFor();
+  }
+
+  /** A scene of the page; `own`: whether the asking tab computes too. */
+  async render(scene: string, size: string, fineness: string, own = true): Promise<Locator> {
+    await this.choose("render");
+    for (const [name, value] of Object.entries({ scene, size, fineness })) await this.page.getByTestId(`task-${name}-${value}`).check();
+    await this.alone(own);
+    return this.submit();
+  }
+
+  /** Whether this tab computes parts of what it asks for. */
+  async alone(own: boolean): Promise<void> {
+    const box = this.page.getByTestId("task-own");
+    if (!(await box.isVisible())) await this.page.getByTestId("task-settings").click();
+    await box.setChecked(own);
+  }
+
+  /** Hands the form over; answers the newest work. */
+  async submit(): Promise<Locator> {
+    const before = await this.works.count();
+    await this.page.getByTestId("task-submit").click();
+    await expect(this.works).toHaveCount(before + 1);
+    return this.works.first();
+  }
+
+  get works(): Locator {
+    return this.page.getByTestId("work");
+  }
+
+  async over(work: Locator, state: "done" | "failed" | "stopped"): Promise<void> {
+    await expect(work).toHaveAttribute("data-state", state, { timeout: WORK_MS });
+  }
+
+  /** What the button saves. */
+  async save(work: Locator): Promise<Buffer> {
+    const [download] = await Promise.all([this.page.waitForEvent("download"), work.getByTestId("work-save").click()]);
+    return readFile(await download.path());
+  }
+}
+
+/** Pixels of a PNG file, as a browser decodes it. */
+export async function decodePng(page: Page, file: Buffer): Promise<{ readonly width: number; readonly height: number; readonly rgba: readonly number[] }> {
+  return page.evaluate(async (bytes) => {
+    const blob = new Blob([Uint8Array.from(bytes)], { type: "image/png" });
+    const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    context?.drawImage(bitmap, 0, 0);
+    const { width, height } = bitmap;
+    return { width, height, rgba: [...(context?.getImageData(0, 0, width, height).data ?? [])] };
+  }, [...file]);
+}
