@@ -1,3 +1,2 @@
-// The part of the node's public face that only the tasks' part of a page needs: apart, so that others do not load its schemas.
-export { drawSquare, type Picture, squaresOf } from "../tasks/kinds/render.ts";
+// The part of the node's public face that only a form for scenes needs: apart, so that other pages do not load its schema.
 export { Scene as SceneSchema } from "../tasks/render-scene.ts";

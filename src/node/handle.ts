@@ -42,7 +42,7 @@ export type { MlInferenceData, ModelTiles, Tensor, Tensors } from "../tasks/kind
 /** @public */
 export type { Matrix, MultiplyData, Product } from "../tasks/kinds/multiply.ts";
 /** @public */
-export { drawSquare, type Picture, squaresOf } from "../tasks/squares.ts";
+export { DEFAULTS as SQUARES, drawSquare, type Picture, squaresOf } from "../tasks/squares.ts";
 /** @public */
 export type { SortData, Sorted } from "../tasks/kinds/sort.ts";
 /** @public */
@@ -52,7 +52,6 @@ export type { Material, Scene } from "../tasks/render-scene.ts";
 /** @public */
 export type { Program } from "../tasks/sandbox.ts";
 
-export { DEFAULTS as REPUTATION } from "../tasks/reputation.ts";
 
 export type Backend = "wasm" | "webgpu";
 export type BackendChoice = "auto" | Backend;

@@ -67,8 +67,8 @@ export class LendConsent extends LitElement {
           <dt>What happens</dt>
           <dd>
             This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for whoever asks,
-            at most as much as you allow. ${memorySentence(this.model)} Between prompts it computes tasks of others: pictures, sums, sorting,
-            models, and programs of strangers, which run in a sandbox without network, storage or any sight of this page.
+            at most as much as you allow. ${memorySentence(this.model)} Between prompts it computes tasks of others: pictures, sums,
+            sorting, models, and programs of strangers, which run in a sandbox without network, storage or any sight of this page.
           </dd>
         </div>
         <div>

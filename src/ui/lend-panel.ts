@@ -4,7 +4,8 @@ import type { BackendChoice, ModelOffer } from "../node/handle.ts";
 import { formatCount, formatLayers, plural, spanKey } from "./format.ts";
 import { SIGNS } from "./icons.ts";
 import { layerStrip, stripStyles } from "./layer-strip.ts";
-import { heldSpan, isOn, lendSentence, lentTasksSentence, TRUST_WORDS } from "./lend-words.ts";
+import { heldSpan, isOn, lendSentence } from "./lend-words.ts";
+import { lentTasksSentence, TRUST_WORDS } from "./lent-task-words.ts";
 import type { NodeController, View } from "./node-controller.ts";
 import { progressBar, progressStyles } from "./progress-bar.ts";
 import { base, buttons, fields, notices, panel } from "./shared-styles.ts";
@@ -87,7 +88,7 @@ export class LendPanel extends LitElement {
       }
       .counts {
         display: grid;
-        grid-template-columns: repeat(auto-fit, minmax(92px, auto));
+        grid-template-columns: repeat(auto-fit, minmax(120px, auto));
         justify-content: start;
         gap: 4px 24px;
       }
@@ -204,7 +205,9 @@ export class LendPanel extends LitElement {
         </div>
         <div>
           <dt>${lentTasks.done === 1 ? "task" : "tasks"} computed</dt>
-          <dd data-testid="lent-tasks" data-running=${lentTasks.running} data-refused=${lentTasks.refused}>${formatCount(lentTasks.done)}</dd>
+          <dd data-testid="lent-tasks" data-running=${lentTasks.running} data-refused=${lentTasks.refused}>
+            ${formatCount(lentTasks.done)}
+          </dd>
         </div>
         <div>
           <dt>frames refused</dt>

@@ -1,7 +1,7 @@
 // The states of lending as sentences, shared by the page and the widget. Pure.
-import { type LendState, type LentTasks, REPUTATION } from "../node/handle.ts";
+import type { LendState } from "../node/handle.ts";
 import type { Span } from "../shared/ids.ts";
-import { formatLayers, plural } from "./format.ts";
+import { formatLayers } from "./format.ts";
 
 const BACKEND_NAMES = { wasm: "WebAssembly", webgpu: "WebGPU" } as const;
 
@@ -26,16 +26,6 @@ export function lendSentence(lend: LendState): string {
       return lend.problem.message;
   }
 }
-
-/** What this tab does with tasks of others, in one sentence. */
-export function lentTasksSentence({ isOn, running, refused }: LentTasks): string {
-  if (!isOn) return "No tasks are taken now.";
-  const now = running > 0 ? `Computing ${plural(running, "task")} now` : "Tasks are computed between prompts; none now";
-  return refused > 0 ? `${now}. ${plural(refused, "task was", "tasks were")} handed back.` : `${now}.`;
-}
-
-/** Why somebody who lends is checked, and how that changes. */
-export const TRUST_WORDS = `Newcomers are always checked: everybody who asks for work has it done by a second tab too until ${REPUTATION.always} of your results in a row were right there, then now and then, never less than ${Math.round(100 * REPUTATION.floor)} of 100 times. One wrong result, and it starts anew for every kind of task; what was earned and waits in escrow is lost.`;
 
 /** The span that is held or fetched, if any. */
 export function heldSpan(lend: LendState): Span | undefined {

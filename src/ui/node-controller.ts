@@ -54,7 +54,7 @@ export interface NodeControllerOptions {
 }
 
 const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
-const NOTHING_LENT: LentTasks = { isOn: false, running: 0, done: 0, refused: 0 };
+const NOTHING_LENT: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
 
 /** Milliseconds for which a prompt waits for a relay that is away: as long as the node itself lets it wait later. */
 const PROMPT_PATIENCE_MS = 12_000;

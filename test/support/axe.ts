@@ -6,12 +6,17 @@ import type axe from "axe-core";
 
 const SOURCE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** One line for each rule that is broken inside `selector`: its name, and where. */
-export async function axeFindings(page: Page, selector: string): Promise<readonly string[]> {
+/** One line for each rule that is broken inside an element, named with those whose shadow it is in: the rule, and where. */
+export async function axeFindings(page: Page, fromShadowDom: [string, string, ...string[]]): Promise<readonly string[]> {
   await page.evaluate(await readFile(SOURCE, "utf8"));
   return page.evaluate(async (inside) => {
     const { axe: checker } = globalThis as typeof globalThis & { readonly axe: typeof axe };
-    const { violations } = await checker.run(inside, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")} ${failureSummary ?? ""}`).join("; ")}`);
-  }, selector);
+    const { violations } = await checker.run(
+      { fromShadowDom: inside },
+      { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] },
+    );
+    return violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")} ${failureSummary ?? ""}`).join("; ")}`,
+    );
+  }, fromShadowDom);
 }

@@ -62,13 +62,19 @@ export class TaskPage {
 }
 
 /** Pixels of a PNG file, as a browser decodes it. */
-export async function decodePng(page: Page, file: Buffer): Promise<{ readonly width: number; readonly height: number; readonly rgba: readonly number[] }> {
-  return page.evaluate(async (bytes) => {
-    const blob = new Blob([Uint8Array.from(bytes)], { type: "image/png" });
-    const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-    context?.drawImage(bitmap, 0, 0);
-    const { width, height } = bitmap;
-    return { width, height, rgba: [...(context?.getImageData(0, 0, width, height).data ?? [])] };
-  }, [...file]);
+export async function decodePng(
+  page: Page,
+  file: Buffer,
+): Promise<{ readonly width: number; readonly height: number; readonly rgba: readonly number[] }> {
+  return page.evaluate(
+    async (bytes) => {
+      const blob = new Blob([Uint8Array.from(bytes)], { type: "image/png" });
+      const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      context?.drawImage(bitmap, 0, 0);
+      const { width, height } = bitmap;
+      return { width, height, rgba: [...(context?.getImageData(0, 0, width, height).data ?? [])] };
+    },
+    [...file],
+  );
 }

@@ -82,5 +82,6 @@ function readScene(value: unknown, field: string): { readonly scene: Scene } | {
   if (read.success) return { scene: read.output };
   const [issue] = read.issues;
   const path = v.getDotPath(issue);
+  if (issue.received === "undefined" && path !== null) return wrong(field, `${path} is missing.`);
   return wrong(field, path === null ? `${issue.message}.` : `At ${path}: ${issue.message}.`);
 }

@@ -1,7 +1,8 @@
 // The desk for tasks: choose a kind, fill its form, hand it over, and follow what was handed over.
 import { LitElement, html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import * as v from "valibot";
-import type { TaskRequest, WorkId } from "../../node/handle.ts";
+import type { TaskRequest } from "../../node/handle.ts";
 import type { Memory } from "../memory.ts";
 import { type NodeController, problemOf } from "../node-controller.ts";
 import { base, buttons, fields, notices } from "../shared-styles.ts";
@@ -15,12 +16,9 @@ import { isOver } from "./work-words.ts";
 
 /** Works that are shown before somebody asks for all. */
 const SHOWN_FIRST = 8;
-/** Pictures whose sizes are remembered. */
-const SIZES_KEPT = 200;
 /** Credits of the ledger's allowance and far beyond. */
 const REWARD_MAX = 1_000_000;
 
-const Sizes = v.record(v.string(), v.tuple([v.number(), v.number()]));
 const Kind = v.string();
 
 export class TaskDesk extends LitElement {
@@ -86,22 +84,14 @@ export class TaskDesk extends LitElement {
       const { kind, data, label } = detail;
       const reward = Math.min(REWARD_MAX, Math.max(0, Number(this.reward) || 0));
       const request = { kind, data, label, own: this.own, ...(reward > 0 ? { reward } : {}) } as TaskRequest; // a form reads its own kind
-      const id = await node.distributeTask(request);
-      if ("width" in data && "height" in data) this.#remember(id, [data.width, data.height]);
+      await node.distributeTask(request);
+      await this.updateComplete;
+      this.renderRoot.querySelector("mh-work")?.scrollIntoView({ block: "nearest" }); // on a phone it is far below the form
     } catch (error) {
       this.trouble = problemOf(error).message;
     } finally {
       this.busy = false;
     }
-  }
-
-  #remember(id: WorkId, size: readonly [number, number]): void {
-    const kept = Object.entries({ ...this.#sizes, [id]: size }).slice(-SIZES_KEPT);
-    this.memory.write("tasks.sizes", Object.fromEntries(kept));
-  }
-
-  get #sizes(): v.InferOutput<typeof Sizes> {
-    return this.memory.read("tasks.sizes", Sizes, {});
   }
 
   #choose(form: KindForm): void {
@@ -187,7 +177,6 @@ export class TaskDesk extends LitElement {
 
   #works(): TemplateResult {
     const { works } = this.controller.view;
-    const sizes = this.#sizes;
     const shown = this.all ? works : works.slice(0, SHOWN_FIRST);
     const open = works.filter((work) => !isOver(work)).length;
     return html`<section class="works" aria-labelledby="works" data-testid="works" data-open=${open}>
@@ -198,7 +187,11 @@ export class TaskDesk extends LitElement {
               Nothing yet. It stays listed here with its result, and goes on after a reload, until you forget it.
             </p>`
           : html`<ul>
-              ${shown.map((work) => html`<li><mh-work .work=${work} .node=${this.node} .size=${sizes[work.id]}></mh-work></li>`)}
+              ${repeat(
+                shown,
+                ({ id }) => id,
+                (work) => html`<li><mh-work .work=${work} .node=${this.node}></mh-work></li>`,
+              )}
             </ul>`
       }
       ${

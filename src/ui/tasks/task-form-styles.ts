@@ -18,6 +18,9 @@ export const taskFormStyles = css`
     border: 0;
     min-width: 0;
   }
+  fieldset p {
+    margin-top: 6px;
+  }
   legend {
     padding: 0;
   }

@@ -30,6 +30,7 @@ export function valueText(kind: KindName, value: unknown): ValueText | undefined
     case "ml_inference":
       return json((value as readonly unknown[]).map(readable), "tensors");
     case "render":
+    case "render_gpu":
       return undefined;
   }
 }

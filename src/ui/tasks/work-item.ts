@@ -1,5 +1,5 @@
 // One work in the list: how far it is, the picture or the result that it gives, and the verbs that it takes.
-import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { LitElement, html, nothing, type TemplateResult } from "lit";
 import type { Node, WorkView } from "../../node/handle.ts";
 import { problemOf } from "../node-controller.ts";
 import { SIGNS } from "../icons.ts";
@@ -16,28 +16,28 @@ const LINES_SHOWN = 12;
 const CHARACTERS_SHOWN = 4000;
 
 /** What a work is asked for and of. */
-export type Works = Pick<Node, "waitForResult" | "watchParts" | "cancelTask" | "forgetTask">;
+export type Works = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
 
 export class WorkItem extends LitElement {
   static override styles = [base, buttons, notices, progressStyles, workItemStyles];
   static override properties = {
     work: { attribute: false },
     node: { attribute: false },
-    size: { attribute: false },
+    size: { state: true },
     result: { state: true },
     trouble: { state: true },
   };
 
   declare work: WorkView;
   declare node: Works | undefined;
-  /** Of a picture, in pixels, where it is known before the picture is done. */
+  /** Of a picture, in pixels; undefined until it is known. */
   declare size: readonly [width: number, height: number] | undefined;
   /** Undefined while it is not here; a picture has none. */
   declare result: ValueText | undefined;
   declare trouble: string;
   #over = new AbortController();
-  #stopWatching: (() => void) | undefined;
   #isAsked = false;
+  #isWatched = false;
 
   constructor() {
     super();
@@ -48,46 +48,54 @@ export class WorkItem extends LitElement {
     super.connectedCallback();
     this.#over = new AbortController();
     this.#isAsked = false;
+    this.#isWatched = false;
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#over.abort();
-    this.#stopWatching?.();
-    this.#stopWatching = undefined;
   }
 
-  protected override updated(_changed: PropertyValues<this>): void {
+  protected override updated(): void {
     const { work, node } = this;
-    if (node === undefined || this.#over.signal.aborted) return;
-    if (work.kind === "render" && this.#stopWatching === undefined && this.size !== undefined)
-      this.#stopWatching = node.watchParts(work.id, (at, output) => this.#picture?.draw(at, output));
-    if (work.state !== "done" || this.#isAsked) return;
+    if (node === undefined) return;
+    if (isPicture(work) && !this.#isWatched) {
+      this.#isWatched = true;
+      void this.#watch(node, this.#over.signal);
+    }
+    if (isPicture(work) || work.state !== "done" || this.#isAsked) return;
     this.#isAsked = true;
-    void this.#fetch(node);
+    void this.#fetch(node, this.#over.signal);
   }
 
   get #picture(): WorkPicture | null {
     return this.renderRoot.querySelector("mh-work-picture");
   }
 
-  async #fetch(node: Works): Promise<void> {
+  /** Each square as it comes, those of before first. */
+  async #watch(node: Works, signal: AbortSignal): Promise<void> {
+    const { work } = this;
     try {
-      if (this.work.kind === "render" && this.size !== undefined) return; // it comes square by square
-      const value = await node.waitForResult(this.work.id, this.#over.signal);
-      if (this.work.kind === "render") await this.#showWhole(value as Parameters<WorkPicture["show"]>[0]); // a render's value
-      else this.result = valueText(this.work.kind, value);
+      const { width, height } = await node.taskData<"render" | "render_gpu">(work.id);
+      if (signal.aborted) return;
+      this.size = [width, height];
+      await this.updateComplete;
+      signal.addEventListener(
+        "abort",
+        node.watchParts(work.id, (at, output) => this.#picture?.draw(at, output)),
+        { once: true },
+      );
     } catch (error) {
-      if (!this.#over.signal.aborted) this.trouble = problemOf(error).message;
+      if (!signal.aborted) this.trouble = problemOf(error).message;
     }
   }
 
-  /** A picture of which only the result is known. */
-  async #showWhole(picture: Parameters<WorkPicture["show"]>[0]): Promise<void> {
-    this.size = [picture.width, picture.height];
-    await this.updateComplete;
-    await this.#picture?.updateComplete;
-    this.#picture?.show(picture);
+  async #fetch(node: Works, signal: AbortSignal): Promise<void> {
+    try {
+      this.result = valueText(this.work.kind, await node.waitForResult(this.work.id, signal));
+    } catch (error) {
+      if (!signal.aborted) this.trouble = problemOf(error).message;
+    }
   }
 
   async #savePicture(): Promise<void> {
@@ -136,7 +144,7 @@ export class WorkItem extends LitElement {
       }
       <p class="small soft figure" data-testid="work-progress">${progressWords(work)}</p>
       ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="work-wrong">${caught}</p>`}
-      ${this.size === undefined ? nothing : html`<mh-work-picture width=${this.size[0]} height=${this.size[1]} label="Picture: ${work.label}"></mh-work-picture>`}
+      ${this.size === undefined ? nothing : html`<mh-work-picture width=${this.size[0]} height=${this.size[1]} ?card=${work.kind === "render_gpu"} label="Picture: ${work.label}"></mh-work-picture>`}
       ${this.#shown()} ${this.trouble === "" ? nothing : html`<p class="notice alert small" role="alert">${this.trouble}</p>`}
       <div class="verbs">${this.#verbs()}</div>
     </article>`;
@@ -165,7 +173,7 @@ export class WorkItem extends LitElement {
         ${SIGNS.stop}<span>Stop</span>
       </button>`;
     return html`${
-        work.kind === "render" && work.state === "done" && this.size !== undefined
+        isPicture(work) && work.state === "done" && this.size !== undefined
           ? html`<button type="button" class="button slim" data-testid="work-save" @click=${() => void this.#savePicture()}>
               Save as PNG
             </button>`
@@ -188,6 +196,8 @@ export class WorkItem extends LitElement {
       </button>`;
   }
 }
+
+const isPicture = ({ kind }: WorkView): boolean => kind === "render" || kind === "render_gpu";
 
 const slug = (label: string): string =>
   label

@@ -1,6 +1,6 @@
 // A picture that fills in square by square, and can be saved as PNG.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { drawSquare, type Picture, squaresOf } from "../../node/handle-tasks.ts";
+import { drawSquare, type Picture, SQUARES, squaresOf } from "../../node/handle.ts";
 import { base } from "../shared-styles.ts";
 
 export class WorkPicture extends LitElement {
@@ -23,20 +23,30 @@ export class WorkPicture extends LitElement {
       }
     `,
   ];
-  static override properties = { width: { type: Number }, height: { type: Number }, label: {}, drawn: { state: true } };
+  static override properties = {
+    width: { type: Number },
+    height: { type: Number },
+    label: {},
+    card: { type: Boolean },
+    drawn: { state: true },
+  };
 
   /** Pixels. */
   declare width: number;
   declare height: number;
   declare label: string;
+  /** Drawn by graphics cards, in larger squares. */
+  declare card: boolean;
   /** Squares that are there. */
   declare drawn: number;
   #picture: Picture | undefined;
+  readonly #there = new Set<number>();
   readonly #waiting: [at: number, output: Uint8Array<ArrayBuffer>][] = [];
 
   constructor() {
     super();
     this.label = "";
+    this.card = false;
     this.drawn = 0;
   }
 
@@ -44,6 +54,10 @@ export class WorkPicture extends LitElement {
     if (!changed.has("width") && !changed.has("height")) return;
     this.#picture = { width: this.width, height: this.height, rgba: new Uint8ClampedArray(4 * this.width * this.height).fill(255) };
     for (const [at, output] of this.#waiting.splice(0)) this.draw(at, output);
+  }
+
+  get #squares(): ReturnType<typeof squaresOf> {
+    return squaresOf(this, this.card ? SQUARES.cardSide : SQUARES.side);
   }
 
   get #context(): CanvasRenderingContext2D | null {
@@ -56,7 +70,7 @@ export class WorkPicture extends LitElement {
       this.#waiting.push([at, output]);
       return;
     }
-    const square = squaresOf(this.#picture)[at];
+    const square = this.#squares[at];
     if (square === undefined) return; // a part of another picture
     drawSquare(this.#picture, square, output);
     this.#context?.putImageData(
@@ -68,14 +82,8 @@ export class WorkPicture extends LitElement {
       square.width,
       square.height,
     );
-    this.drawn += 1;
-  }
-
-  /** All of it at once. */
-  show(picture: Picture): void {
-    this.#picture = picture;
-    this.#context?.putImageData(new ImageData(picture.rgba, picture.width, picture.height), 0, 0);
-    this.drawn = squaresOf(picture).length;
+    this.#there.add(at); // a square that a liar gave may come again
+    this.drawn = this.#there.size;
   }
 
   /** The picture as a PNG file, in the size in which it was drawn. */
@@ -88,7 +96,7 @@ export class WorkPicture extends LitElement {
 
   protected override render(): TemplateResult | typeof nothing {
     if (!(this.width > 0 && this.height > 0)) return nothing;
-    const all = squaresOf(this).length;
+    const all = this.#squares.length;
     const told = this.drawn >= all ? this.label : `${this.label}, ${this.drawn} of ${all} squares so far`;
     return html`<canvas
       role="img"
