@@ -104,6 +104,12 @@ const loadTasks = async (): Promise<void> => {
   for (const [name, element] of Object.entries(TASK_ELEMENTS)) if (!customElements.get(name)) customElements.define(name, element);
 };
 Object.assign(app, {
-  loadTasks, controller, asker, talks, memory, site: new URL(".", document.baseURI).href });
+  loadTasks,
+  controller,
+  asker,
+  talks,
+  memory,
+  site: new URL(".", document.baseURI).href,
+});
 document.body.append(app);
 app.capability = await findCapability(browserFeatures(globalThis));

@@ -52,7 +52,6 @@ export type { Material, Scene } from "../tasks/render-scene.ts";
 /** @public */
 export type { Program } from "../tasks/sandbox.ts";
 
-
 export type Backend = "wasm" | "webgpu";
 export type BackendChoice = "auto" | Backend;
 export type HostKind = "page" | "widget" | "volunteer";
