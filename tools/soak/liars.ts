@@ -1,9 +1,11 @@
 // Volunteers that lie, in virtual time: are the honest left alone, how soon is a newcomer caught, what gets through, what does checking cost?
+import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { encodeTask, taskId } from "../../src/protocol/task-frames.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { numbered, numberOf, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
+import { type ColluderPoint, colluderPicture } from "./colluder-picture.ts";
 
 const DEFAULTS = Object.freeze({
   seed: 1,
@@ -158,7 +160,7 @@ async function newcomers(seed: number, count: number): Promise<object> {
 }
 
 /** Colluders give one wrong result for the same task, so two of them are a quorum. */
-async function colluders(seed: number, part: number, tasks: number): Promise<object> {
+async function colluders(seed: number, part: number, tasks: number): Promise<ColluderPoint> {
   const swarm = new TaskSwarm(seed);
   const count = Math.round(part * DEFAULTS.volunteers);
   for (let n = 0; n < DEFAULTS.volunteers; n++) {
@@ -167,12 +169,15 @@ async function colluders(seed: number, part: number, tasks: number): Promise<obj
     else swarm.join({ ms: () => DEFAULTS.taskMs, twist: (task, right) => (lies(numberOf(task)) ? Uint8Array.of(13) : right) });
   }
   const { wrong, failed } = await settleMany(swarm, tasks);
-  return { soak: "liars", case: "colluders", seed, part, tasks, settledWrong: wrong / tasks, failed };
+  const settledWrong = wrong / tasks;
+  console.log(JSON.stringify({ soak: "liars", case: "colluders", seed, part, tasks, settledWrong, failed }));
+  return { part, settledWrong };
 }
 
 const round = (number: number): number => Number(number.toFixed(4));
 
-const HELP = `npm run soak -- liars [--seed ${DEFAULTS.seed}] [--scale 1]   (--scale 0.1: a tenth of the tasks)`;
+const HELP = `npm run soak -- liars [--seed ${DEFAULTS.seed}] [--scale 1] [--only colluders] [--picture FILE.svg]
+  --scale 0.1: a tenth of the tasks; --picture docs/images/colluders.svg: the curve for colluders, as the documentation shows it`;
 
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -180,6 +185,8 @@ export async function run(args: readonly string[]): Promise<void> {
     options: {
       seed: { type: "string", default: String(DEFAULTS.seed) },
       scale: { type: "string", default: "1" },
+      only: { type: "string" },
+      picture: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -189,8 +196,15 @@ export async function run(args: readonly string[]): Promise<void> {
   }
   const seed = Number(values.seed);
   const scaled = (count: number): number => Math.max(20, Math.round(count * Number(values.scale)));
-  console.log(JSON.stringify(await honest(seed, scaled(DEFAULTS.honestTasks))));
-  console.log(JSON.stringify(await liars(seed, scaled(DEFAULTS.tasks))));
-  console.log(JSON.stringify(await newcomers(seed, scaled(DEFAULTS.newcomers))));
-  for (const part of DEFAULTS.colluders) console.log(JSON.stringify(await colluders(seed, part, scaled(DEFAULTS.colluderTasks))));
+  if (values.only !== "colluders") {
+    console.log(JSON.stringify(await honest(seed, scaled(DEFAULTS.honestTasks))));
+    console.log(JSON.stringify(await liars(seed, scaled(DEFAULTS.tasks))));
+    console.log(JSON.stringify(await newcomers(seed, scaled(DEFAULTS.newcomers))));
+  }
+  const points: ColluderPoint[] = [];
+  const tasks = scaled(DEFAULTS.colluderTasks);
+  for (const part of DEFAULTS.colluders) points.push(await colluders(seed, part, tasks));
+  if (values.picture === undefined) return;
+  const about = `${DEFAULTS.volunteers} volunteers; liars on ${100 * DEFAULTS.cheats} % of their tasks, all with the same result; ${tasks} tasks, seed ${seed}`;
+  await writeFile(values.picture, colluderPicture(points, DEFAULTS.cheats, about));
 }

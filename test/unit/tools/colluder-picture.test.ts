@@ -1,0 +1,17 @@
+// The curve for colluders: what it draws is what was measured.
+import { expect, it } from "vitest";
+import { colluderPicture } from "../../../tools/soak/colluder-picture.ts";
+
+it("draws each figure where it belongs, higher for more, and says it", () => {
+  const points = [
+    { part: 0, settledWrong: 0 },
+    { part: 0.25, settledWrong: 0.01 },
+    { part: 0.5, settledWrong: 0.08 },
+  ];
+  const picture = colluderPicture(points, 0.2, "measured so");
+  const dots = [...picture.matchAll(/<circle [^>]*cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }));
+  expect(dots.length).toBe(3);
+  expect(dots[1]!.x - dots[0]!.x).toBeCloseTo(dots[2]!.x - dots[1]!.x);
+  expect((dots[0]!.y - dots[2]!.y) / (dots[0]!.y - dots[1]!.y)).toBeCloseTo(8, 1);
+  for (const words of ["measured so", "1 %", "8 %", "50 %", "prefers-color-scheme: dark"]) expect(picture).toContain(words);
+});
