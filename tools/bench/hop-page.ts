@@ -4,9 +4,9 @@ import type { Link } from "../../src/mesh/link.ts";
 import { RtcLink } from "../../src/mesh/rtc-link.ts";
 import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
 import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
-import { HASH_BYTES, readSessionHeader } from "../../src/protocol/session-frames.ts";
+import { HASH_BYTES, readSessionHeader, type StepFrame } from "../../src/protocol/session-frames.ts";
 import { systemClock } from "../../src/shared/clock.ts";
-import { asPeerId } from "../../src/shared/ids.ts";
+import { asPeerId, asSessionId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 
 /** Milliseconds to join. */
@@ -47,7 +47,10 @@ export async function join(relay: string): Promise<string> {
     relayAddresses: () => Promise.resolve([relay]),
   });
   joined = { below: mesh, direct: new RtcMesh({ below: mesh, iceServers: [], clock: systemClock, log: silentLog }) };
-  joined.direct.handle(PROTOCOL, (incoming) => void echo(incoming));
+  joined.direct.handle(PROTOCOL, (incoming) => {
+    // What cannot be read ends the link, so that whoever pings hears of it.
+    echo(incoming).catch((error: unknown) => incoming.abort(error instanceof Error ? error : new Error("the echo failed")));
+  });
   await new Promise<void>((resolve, reject) => {
     setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
     const look = (): void => {
@@ -106,14 +109,16 @@ async function pingOnce({ link, frames }: Called, bytes: number, position: numbe
 }
 
 /** A header as a decode step carries it. */
-const stepHeader = (position: number): object => ({
+const stepHeader = (position: number): StepFrame => ({
   kind: "step",
-  session: "0123456789abcdef0123456789abcdef",
+  session: asSessionId("0123456789abcdef0123456789abcdef"),
   position,
   count: 1,
   prefix: new Uint8Array(HASH_BYTES),
   chain: new Uint8Array(HASH_BYTES),
   truncate: false,
+  replay: false,
+  logitRows: 1,
   timings: [],
 });
 

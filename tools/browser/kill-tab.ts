@@ -16,28 +16,36 @@ const tracing = new WeakMap<Browser, Promise<unknown>>();
 /**
  * Ends the peer in `tab`, and no other: tabs of different contexts never share a process. Resolves once the browser has
  * done it; what other peers notice comes later. The tab's context stays open: `tab.close()` frees it.
- * `pid` is that of the tab's renderer, for `sigkill`, where it was looked up before.
+ * `pid` is that of the tab's renderer, for `sigkill`, where it was looked up before. Answers when the browser was told to
+ * end it, milliseconds since 1970; for `navigate`, which a page outlives until the next one is there, when that one came.
  */
-export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<void> {
+export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<number> {
+  const toldMs = performance.timeOrigin + performance.now();
   switch (way) {
     case "close":
       // As a person closes it: `pagehide` is fired.
-      return tab.page.close({ runBeforeUnload: true });
-    case "navigate":
+      await tab.page.close({ runBeforeUnload: true });
+      return toldMs;
+    case "navigate": {
+      const came = new Promise<number>((resolve) =>
+        tab.page.once("framenavigated", () => resolve(performance.timeOrigin + performance.now())),
+      );
       await tab.page.goto("about:blank", { waitUntil: "commit" });
-      return;
+      return came;
+    }
     case "crash": {
       const session = await tab.context.newCDPSession(tab.page);
       const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
       session.send("Page.crash").catch(() => {}); // it never answers
       await crashed;
-      return;
+      return toldMs;
     }
     case "sigkill": {
       const renderer = pid ?? (await rendererPid(tab));
       const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
       process.kill(renderer, "SIGKILL");
       await crashed;
+      return toldMs;
     }
   }
 }

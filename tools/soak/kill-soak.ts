@@ -87,8 +87,7 @@ export class KillSoak {
     let why: string | undefined;
     try {
       await answer.until(`token ${plan.atToken}`, DEFAULTS.answerMs, ({ tokens }) => tokens.length >= plan.atToken);
-      blowMs = performance.timeOrigin + performance.now();
-      await this.#strike(answer, plan);
+      blowMs = await this.#strike(answer, plan);
       if (answer.ended && answer.problem === "") why = `the answer was over before the blow at token ${plan.atToken} had landed`;
       if (harm === "nobody") await this.#waitsAndGoesOn(answer, blowMs);
       await answer.end(DEFAULTS.goOnMs);
@@ -109,16 +108,22 @@ export class KillSoak {
     await this.#swarm.close();
   }
 
-  async #strike(answer: TappedAnswer, plan: KillPlan): Promise<void> {
-    if (this.#options.harm === "relay") return this.#swarm.stopRelay();
+  /** Answers when the blow fell: the first of several. */
+  async #strike(answer: TappedAnswer, plan: KillPlan): Promise<number> {
+    const beganMs = performance.timeOrigin + performance.now();
+    if (this.#options.harm === "relay") {
+      await this.#swarm.stopRelay();
+      return beganMs;
+    }
     const route = answer.hops.flatMap(({ peer }) => this.#swarm.lenders.find((lender) => lender.peer === peer) ?? []);
     const victims: readonly { readonly victim: Lender; readonly way: KillWay }[] =
       this.#options.harm === "nobody"
         ? this.#swarm.lenders.map((victim, index) => ({ victim, way: plan.blows[index % plan.blows.length]?.way ?? "close" }))
         : pickVictims(route, plan);
     if (victims.length < plan.blows.length) throw new Error(`the route has ${route.length} tabs, too few to kill ${plan.blows.length}`);
-    await Promise.all(victims.map(({ victim, way }) => killTab(victim.tab, way, victim.pid)));
+    const blows = await Promise.all(victims.map(({ victim, way }) => killTab(victim.tab, way, victim.pid)));
     await this.#swarm.bury(victims.map(({ victim }) => victim));
+    return Math.min(...blows);
   }
 
   /** Nobody is left: the page says so, the answer does not end, and goes on when a tab joins. */
