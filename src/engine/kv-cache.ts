@@ -1,9 +1,8 @@
 // Key/value caches of the open sessions: tensors as the runtime left them, under one byte budget.
-import type { Tensor } from "onnxruntime-web";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { cacheBytesPerPosition, type CacheTensor, type SpanPlan } from "../protocol/span-plan.ts";
-import { makeTensor, type Ort, tensorBytes } from "./ort.ts";
+import { type CacheValue, makeCache, type Ort, readCache } from "./ort.ts";
 
 /** One session's cache in one span. */
 export interface SessionCache {
@@ -11,7 +10,7 @@ export interface SessionCache {
   length: number;
   readonly maxPositions: number;
   /** By the graph's name of the past input; empty while `length` is 0. */
-  tensors: Map<string, Tensor>;
+  tensors: Map<string, CacheValue>;
 }
 
 /** The caches of all open sessions. */
@@ -60,7 +59,7 @@ export class KvCache {
   }
 
   /** Takes over the present tensors of a run, frees the ones before. */
-  replace(cache: SessionCache, tensors: Map<string, Tensor>, length: number): void {
+  replace(cache: SessionCache, tensors: Map<string, CacheValue>, length: number): void {
     for (const tensor of cache.tensors.values()) tensor.dispose();
     cache.tensors = tensors;
     cache.length = length;
@@ -72,7 +71,7 @@ export class KvCache {
     if (position > cache.length)
       throw new ManyhandsError("PREFIX_MISMATCH", `the cache holds ${cache.length} positions, ${position} were to be kept`);
     if (position === cache.length) return;
-    const kept = new Map<string, Tensor>();
+    const kept = new Map<string, CacheValue>();
     if (position > 0) {
       for (const entry of this.#plan.caches) {
         const full = cache.tensors.get(entry.past);
@@ -86,16 +85,15 @@ export class KvCache {
     for (const session of [...this.#sessions.keys()]) this.close(session);
   }
 
-  /** `[1, heads, length, headSize]` to `[1, heads, position, headSize]`; reads back from the device where it lies there. */
-  async #keep(full: Tensor, cache: CacheTensor, position: number): Promise<Tensor> {
-    if (full.location !== "cpu") await full.getData();
-    const source = tensorBytes(full);
-    const length = full.dims[2] ?? 0;
+  /** `[1, heads, length, headSize]` to `[1, heads, position, headSize]`. */
+  async #keep(full: CacheValue, cache: CacheTensor, position: number): Promise<CacheValue> {
+    const { dims, bytes: source } = await readCache(full);
+    const length = dims[2] ?? 0;
     const row = cache.headSize * (cache.type === "float16" ? 2 : 4);
     const bytes = new Uint8Array(cache.heads * position * row);
     for (let head = 0; head < cache.heads; head++) {
       bytes.set(source.subarray(head * length * row, (head * length + position) * row), head * position * row);
     }
-    return makeTensor(this.#ort, cache.type, bytes, [1, cache.heads, position, cache.headSize]);
+    return makeCache(this.#ort, cache.type, bytes, [1, cache.heads, position, cache.headSize]);
   }
 }

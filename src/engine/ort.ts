@@ -1,11 +1,29 @@
 // The slice of ONNX Runtime Web that spans need: passed in as an argument, so that page, worker and Node choose a build.
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-web";
+import { HeapTensor, type RuntimeHeap } from "./runtime-heap.ts";
 
 /** Any entry of onnxruntime-web: `/wasm`, `/jspi`, `/webgpu`, or Node's default. */
 export interface Ort {
   readonly InferenceSession: { create(graph: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession> };
   readonly Tensor: TensorConstructor;
   readonly env: { readonly versions: { readonly web?: string; readonly common: string }; readonly wasm: { numThreads?: number } };
+  /** The runtime's memory where it can be reached; undefined before the first session. */
+  readonly heap?: RuntimeHeap | undefined;
+}
+
+/** A cache as a run leaves it: copied out, in a GPU buffer, or in the runtime's memory. */
+export type CacheValue = Tensor | HeapTensor;
+
+/** A cache over `bytes`, where runs find it without a copy. */
+export function makeCache(ort: Ort, type: "float32" | "float16", bytes: Uint8Array<ArrayBuffer>, dims: readonly number[]): CacheValue {
+  return ort.heap?.create(type, bytes, dims) ?? makeTensor(ort, type, bytes, dims);
+}
+
+/** Dimensions and raw bytes of a cache; reads it back from the device where it lies there. A view, until the runtime's next call. */
+export async function readCache(cache: CacheValue): Promise<{ readonly dims: readonly number[]; readonly bytes: Uint8Array }> {
+  if (cache instanceof HeapTensor) return cache.read();
+  if (cache.location !== "cpu") await cache.getData();
+  return { dims: cache.dims, bytes: tensorBytes(cache) };
 }
 
 /** A CPU tensor over `bytes` (not copied where aligned). float16 travels as its bits. */

@@ -7,7 +7,8 @@ import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { DrainingBytes, DrainingQueue } from "./draining-bytes.ts";
 import type { SessionCache } from "./kv-cache.ts";
-import { makeTensor, type Ort, tensorBytes } from "./ort.ts";
+import { type CacheValue, makeTensor, type Ort, tensorBytes } from "./ort.ts";
+import { HeapTensor, type RuntimeHeap } from "./runtime-heap.ts";
 
 export interface SpanRunnerOptions {
   readonly executionProviders: InferenceSession.SessionOptions["executionProviders"];
@@ -21,10 +22,15 @@ export interface SpanRunnerOptions {
 
 /** What a run gives: the cache's new tensors, and either the boundary's bytes or the logits of every new position. */
 export interface RunResult {
-  readonly caches: Map<string, Tensor>;
+  readonly caches: Map<string, CacheValue>;
   readonly hidden: Uint8Array<ArrayBuffer> | undefined;
   /** Tensor `[1, count, vocabulary]` on the CPU. */
   readonly logits: Tensor | undefined;
+}
+
+interface CachedRun {
+  readonly outputs: InferenceSession.OnnxValueMapType;
+  readonly caches: Map<string, CacheValue>;
 }
 
 /** One span in one runtime session. Not re-entrant: the caller runs one step at a time. */
@@ -32,17 +38,19 @@ export class SpanRunner {
   readonly plan: SpanPlan;
   readonly #ort: Ort;
   readonly #session: InferenceSession;
-  readonly #fetches: readonly string[];
+  /** Names of what a run gives beside the caches. */
+  readonly #outputs: readonly string[];
+  readonly #cacheOnDevice: boolean;
   readonly #stepBreaks: readonly number[];
   #ones = new BigInt64Array(0);
 
-  private constructor(ort: Ort, plan: SpanPlan, session: InferenceSession, stepBreaks: readonly number[]) {
+  private constructor(ort: Ort, plan: SpanPlan, session: InferenceSession, options: SpanRunnerOptions) {
     this.#ort = ort;
-    this.#stepBreaks = stepBreaks;
+    this.#stepBreaks = options.stepBreaks ?? [];
+    this.#cacheOnDevice = options.cacheOnDevice;
     this.plan = plan;
     this.#session = session;
-    const outputs = plan.logits ? [plan.logits.name] : plan.boundaryOut.map((tensor) => tensor.name);
-    this.#fetches = [...outputs, ...plan.caches.map((cache) => cache.present)];
+    this.#outputs = plan.logits ? [plan.logits.name] : plan.boundaryOut.map((tensor) => tensor.name);
   }
 
   /** Builds the runtime session; one at a time in each runtime, which mounts external data globally (see Turns). Throws ENGINE_FAILED with the runtime's own words. */
@@ -65,7 +73,7 @@ export class SpanRunner {
         ...device,
       });
       queue.drain();
-      return new SpanRunner(ort, plan, session, options.stepBreaks ?? []);
+      return new SpanRunner(ort, plan, session, options);
     } catch (cause) {
       throw new ManyhandsError(
         "ENGINE_FAILED",
@@ -109,9 +117,12 @@ export class SpanRunner {
     hidden: Uint8Array<ArrayBuffer> | undefined,
   ): Promise<RunResult> {
     const feeds = this.#feeds(cache, count, tokens, hidden);
+    const { heap } = this.#ort;
     let outputs: InferenceSession.OnnxValueMapType;
+    let caches: Map<string, CacheValue>;
     try {
-      outputs = await this.#session.run(feeds, [...this.#fetches]);
+      ({ outputs, caches } =
+        heap && !this.#cacheOnDevice ? await this.#runInHeap(heap, cache, feeds) : await this.#runCopied(cache, feeds));
     } catch (cause) {
       throw new ManyhandsError("ENGINE_FAILED", `the runtime failed in a step of ${count} positions: ${errorMessage(cause)}`, { cause });
     }
@@ -121,7 +132,7 @@ export class SpanRunner {
       return value;
     };
     return {
-      caches: new Map(this.plan.caches.map((entry) => [entry.past, output(entry.present)])),
+      caches,
       hidden: this.plan.logits ? undefined : joinBoundary(this.plan.boundaryOut.map((tensor) => tensorBytes(output(tensor.name)))),
       logits: this.plan.logits ? output(this.plan.logits.name) : undefined,
     };
@@ -131,8 +142,30 @@ export class SpanRunner {
     await this.#session.release();
   }
 
+  /** Caches go in and come out as tensors of the runtime's JavaScript. */
+  async #runCopied(cache: Pick<SessionCache, "tensors">, feeds: Record<string, Tensor>): Promise<CachedRun> {
+    for (const { past } of this.plan.caches) {
+      const tensor = cache.tensors.get(past);
+      if (tensor !== undefined && !(tensor instanceof HeapTensor)) feeds[past] = tensor;
+    }
+    const outputs = await this.#session.run(feeds, [...this.#outputs, ...this.plan.caches.map(({ present }) => present)]);
+    return { outputs, caches: new Map(this.plan.caches.map(({ past, present }) => [past, outputs[present] as Tensor])) }; // as fetched
+  }
+
+  /** Caches stay in the runtime's memory. */
+  async #runInHeap(heap: RuntimeHeap, cache: Pick<SessionCache, "tensors">, feeds: Record<string, Tensor>): Promise<CachedRun> {
+    const { caches } = this.plan;
+    const inputs = new Map<string, HeapTensor>();
+    for (const [past, tensor] of cache.tensors) if (tensor instanceof HeapTensor) inputs.set(past, tensor);
+    const fetches: Record<string, Tensor | null> = Object.fromEntries(this.#outputs.map((name) => [name, null]));
+    for (const { present, type } of caches) fetches[present] = makeTensor(this.#ort, type, new Uint8Array(0), [0]);
+    const types = new Map(caches.map(({ present, type }) => [present, type]));
+    const { value: outputs, kept } = await heap.keep(inputs, types, () => this.#session.run(feeds, fetches));
+    return { outputs, caches: new Map(caches.map(({ past, present }) => [past, kept.get(present) as HeapTensor])) }; // all that were asked for
+  }
+
   #feeds(
-    cache: Pick<SessionCache, "length" | "tensors">,
+    cache: Pick<SessionCache, "length">,
     count: number,
     tokens: Int32Array | undefined,
     hidden: Uint8Array<ArrayBuffer> | undefined,
@@ -161,10 +194,9 @@ export class SpanRunner {
         offset += bytes;
       }
     }
-    for (const entry of plan.caches) {
-      feeds[entry.past] =
-        cache.tensors.get(entry.past) ?? makeTensor(this.#ort, entry.type, new Uint8Array(0), [1, entry.heads, 0, entry.headSize]);
-    }
+    // Empty until a run has left something in them.
+    for (const { past, type, heads, headSize } of plan.caches)
+      feeds[past] = makeTensor(this.#ort, type, new Uint8Array(0), [1, heads, 0, headSize]);
     return feeds;
   }
 

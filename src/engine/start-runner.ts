@@ -9,6 +9,7 @@ import type { Ort } from "./ort.ts";
 import { type SelfTest, selfTest, selfTestAgrees, timeStep } from "./self-test.ts";
 import { chainRunners, type Runner } from "./runner-chain.ts";
 import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
+import { wasmRuntime } from "./wasm-runtime.ts";
 
 /** Backend, and with a plus what was done to weights and graph: all of it is part of the determinism class. */
 type Form = "webgpu" | `wasm${"" | "+f32-weights"}${"" | "+rows"}`;
@@ -35,7 +36,7 @@ export async function startRunner(source: SplitSpan, { backend: choice, rowInvar
   const device = choice === "wasm" ? undefined : await requestDevice(notices);
   if (!device) {
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
-    const ort: Ort = await import("onnxruntime-web/wasm");
+    const ort = await wasmRuntime();
     const cpu = wasmForm(source, rowInvariant, notices);
     const runner = await build(ort, source, cpu, { drain: true });
     return started(ort, runner, await timeStep(runner, () => performance.now()), cpu.name, { conversionMs: cpu.conversionMs, notices });

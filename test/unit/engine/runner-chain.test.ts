@@ -2,7 +2,7 @@
 import * as ort from "onnxruntime-web";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chainRunners, type Runner } from "../../../src/engine/runner-chain.ts";
-import { tensorBytes } from "../../../src/engine/ort.ts";
+import { type CacheValue, readCache, tensorBytes } from "../../../src/engine/ort.ts";
 import { SpanRunner } from "../../../src/engine/span-runner.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
 import { bundledSpan } from "../../support/bundled-model.ts";
@@ -28,7 +28,7 @@ async function outputs(runner: Runner): Promise<readonly string[]> {
   }
   for (const { past } of runner.plan.caches) {
     const tensor = cache.tensors.get(past);
-    seen.push(tensor ? Buffer.from(tensorBytes(tensor)).toString("base64") : "missing");
+    seen.push(tensor ? Buffer.from((await readCache(tensor)).bytes).toString("base64") : "missing");
   }
   return seen;
 }
@@ -66,7 +66,7 @@ describe("chainRunners", () => {
 
   test("frees what the parts before a failing one made", async () => {
     const first = runners[1] as Runner;
-    const made: ort.Tensor[] = [];
+    const made: CacheValue[] = [];
     const noting: Runner = {
       plan: first.plan,
       run: async (...step) => {
@@ -82,6 +82,6 @@ describe("chainRunners", () => {
       code: "FRAME_MALFORMED",
     });
     expect(made).toHaveLength(8);
-    for (const tensor of made) expect(() => tensor.data).toThrow();
+    for (const tensor of made) await expect(readCache(tensor)).rejects.toThrow();
   });
 });
