@@ -20,6 +20,8 @@ const DEFAULTS = Object.freeze({
   tabs: "2",
   rounds: "5",
   tokens: "32",
+  /** Tokens of an answer with drafts and without: it takes some until it repeats anything. */
+  draftTokens: "64",
   model: "wide",
   /** Bytes of the hop that is timed: a hidden state of 4,096 floats. */
   hopBytes: 16_384,
@@ -39,7 +41,7 @@ const OTHER = "other";
 
 interface PromptList {
   readonly repeating: readonly { readonly kind: string; readonly prompt: string }[];
-  readonly other: readonly { readonly prompt: string }[];
+  readonly other: readonly string[];
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -52,6 +54,7 @@ export async function run(args: readonly string[]): Promise<void> {
       tabs: { type: "string", default: DEFAULTS.tabs },
       rounds: { type: "string", default: DEFAULTS.rounds },
       tokens: { type: "string", default: DEFAULTS.tokens },
+      "draft-tokens": { type: "string", default: DEFAULTS.draftTokens },
       model: { type: "string", default: DEFAULTS.model },
     },
   });
@@ -76,11 +79,12 @@ export async function run(args: readonly string[]): Promise<void> {
     const tap = await AnswerTap.attach(asking, { live: false });
     const pair = await HopPair.open(browser, swarm.relay, (context, name) => proxy.attach(context, name));
     const bench = new DistanceBench({ tap, pair, tabs, tokens, rttMs, model: await asking.modelName() });
+    const draftTokens = wholeNumber("draft-tokens", values["draft-tokens"], 8);
     await bench.warm(); // connections are made while the tabs are near
     current = far;
     for (let round = 0; round <= rounds; round++) await bench.round(round);
     bench.report();
-    if (existsSync(PROMPTS_FILE)) await bench.drafts(JSON.parse(await readFile(PROMPTS_FILE, "utf8")) as PromptList); // a file of our own
+    if (existsSync(PROMPTS_FILE)) await bench.drafts(JSON.parse(await readFile(PROMPTS_FILE, "utf8")) as PromptList, draftTokens); // a file of our own
     else console.error(`no ${path.basename(PROMPTS_FILE)}: drafts are not measured`);
     await pair.close();
     await swarm.close();
@@ -167,11 +171,14 @@ class DistanceBench {
   }
 
   /** The same prompts with drafts and without: the text must be the same, and the pace is compared by kind. */
-  async drafts({ repeating, other }: PromptList): Promise<void> {
+  async drafts({ repeating, other }: PromptList, maxTokens: number): Promise<void> {
     const ratios = new Map<string, number[]>();
     let same = 0;
-    for (const { kind, prompt } of [...repeating, ...other.map((each) => ({ ...each, kind: OTHER }))]) {
-      const [plain, drafted] = [await this.#ask(prompt, { drafts: false }), await this.#ask(prompt, { drafts: true })];
+    for (const { kind, prompt } of [...repeating, ...other.map((prompt) => ({ prompt, kind: OTHER }))]) {
+      const [plain, drafted] = [
+        await this.#ask(prompt, { drafts: false, maxTokens }),
+        await this.#ask(prompt, { drafts: true, maxTokens }),
+      ];
       if (JSON.stringify(plain.tokens) === JSON.stringify(drafted.tokens)) same++;
       const ratio = paceOf(drafted) / paceOf(plain);
       ratios.set(kind, [...(ratios.get(kind) ?? []), ratio]);
