@@ -78,9 +78,14 @@ export class RtcConnection {
     void this.#life.suspect().catch(() => {}); // ended while it waited: dropped already
   }
 
+  /** Says goodbye, and leaves the rest to `leave`. */
+  bye(): void {
+    this.#life.bye();
+  }
+
   /** Says goodbye and cuts everything at once. Idempotent. */
   leave(): void {
-    this.#life.bye();
+    this.bye();
     this.drop("we left");
   }
 

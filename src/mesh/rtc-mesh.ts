@@ -17,6 +17,8 @@ const DEFAULTS = Object.freeze({
   negotiateMs: 8_000,
   /** Milliseconds for which a peer that could not be reached directly is not tried again. */
   avoidMs: 60_000,
+  /** Milliseconds that a page which is being closed is held for its goodbyes: nobody sees them pass. */
+  goodbyeMs: 8,
 });
 
 /** What the mesh below does beside links: two peers negotiate over any stream on which both have proved their keys. */
@@ -111,6 +113,10 @@ export class RtcMesh implements Mesh {
   /** Cuts every connection in this very moment, for a page that is being closed. */
   vanish(): void {
     this.#life.abort(new Error("the page is being closed"));
+    for (const connection of this.#connections) connection.bye();
+    // What was sent leaves by another thread, which ends with the page or with the connection: it gets its moment.
+    const { clock } = this.#options;
+    if (this.#connections.size > 0) for (const until = clock.now() + DEFAULTS.goodbyeMs; clock.now() < until; );
     for (const connection of [...this.#connections]) connection.leave();
     this.#options.below.vanish();
   }
