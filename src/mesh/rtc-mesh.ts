@@ -18,7 +18,7 @@ const DEFAULTS = Object.freeze({
   /** Milliseconds for which a peer that could not be reached directly is not tried again. */
   avoidMs: 60_000,
   /** Milliseconds that a page which is being closed is held for its goodbyes: nobody sees them pass. */
-  goodbyeMs: 8,
+  goodbyeMs: 25,
 });
 
 /** What the mesh below does beside links: two peers negotiate over any stream on which both have proved their keys. */
