@@ -1,12 +1,9 @@
 // Decode speed of one model over 1, 2, 3, … real tabs, side by side in one run: what each further tab costs.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
-import { launchBrowser, type Tab } from "../browser/tabs.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import type { Tab } from "../browser/tabs.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
 import { gaps, percentile, spread, type Spread } from "./spread.ts";
 
 const DEFAULTS = Object.freeze({ tabs: "1,2,3,8", rounds: "5", tokens: "128", model: "all" });
@@ -39,24 +36,18 @@ export async function run(args: readonly string[]): Promise<void> {
       model: { type: "string", default: DEFAULTS.model },
     },
   });
-  const counts = [...new Set([1, ...values.tabs.split(",").map(Number)])].toSorted((a, b) => a - b);
-  const [rounds, tokens] = [Number(values.rounds), Number(values.tokens)];
-  if (![...counts, rounds, tokens].every((value) => Number.isInteger(value) && value >= 1))
-    throw new Error("--tabs wants numbers such as 1,2,3,8; --rounds and --tokens a whole number from 1");
-  if (!["all", "bundled", "wide"].includes(values.model)) throw new Error("--model is bundled, wide or all");
-  if (values.model !== "wide") await benchModel(undefined, counts, rounds, tokens);
-  if (values.model !== "bundled") await benchModel(await ensureWideModel(), counts, rounds, tokens);
+  const counts = [...new Set([1, ...values.tabs.split(",").map((text) => wholeNumber("tabs", text))])].toSorted((a, b) => a - b);
+  const [rounds, tokens] = [wholeNumber("rounds", values.rounds), wholeNumber("tokens", values.tokens, 16)];
+  for (const model of values.model === "all" ? ["bundled", "wide"] : [values.model])
+    await benchModel(await modelFolders(model), counts, rounds, tokens);
 }
 
-async function benchModel(folder: string | undefined, counts: readonly number[], rounds: number, tokens: number): Promise<void> {
-  const scratch = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
-  const browser = await launchBrowser();
-  const beds = new Map<number, Bed>();
-  try {
+async function benchModel(models: readonly string[], counts: readonly number[], rounds: number, tokens: number): Promise<void> {
+  await onBed([], async ({ browser, folder }) => {
+    const beds = new Map<number, Bed>();
     for (const count of counts) {
       console.error(`opening ${count} tab${count === 1 ? "" : "s"}`);
-      const options = { browser, data: path.join(scratch, String(count)), models: folder === undefined ? [] : [folder] };
-      const swarm = await Swarm.open(options, count);
+      const swarm = await Swarm.open({ browser, data: folder(String(count)), models }, count);
       const asking = swarm.lenders[0]?.tab;
       if (!asking) throw new Error("no tab to ask");
       beds.set(count, { swarm, asking, tap: await AnswerTap.attach(asking, { live: false }), samples: [] });
@@ -73,11 +64,8 @@ async function benchModel(folder: string | undefined, counts: readonly number[],
       }
     }
     report(beds, (await beds.get(1)?.asking.modelName()) ?? "unknown");
-  } finally {
-    await browser.close();
-    await Promise.all([...beds.values()].map(({ swarm }) => swarm.relay.stop()));
-    await rm(scratch, { recursive: true, force: true });
-  }
+    for (const { swarm } of beds.values()) await swarm.close();
+  });
 }
 
 async function measure({ swarm, asking, tap }: Bed, tokens: number): Promise<Sample> {
@@ -99,7 +87,7 @@ function report(beds: ReadonlyMap<number, Bed>, model: string): void {
       share,
     );
   for (const [tabs, { samples }] of beds) {
-    const hopMs = (share: number): number => (tabs === 1 ? 0 : round((tokenMs(tabs, share) - tokenMs(1, share)) / (tabs - 1), 2));
+    const hopMs = (share: number): number => (tabs === 1 ? 0 : rounded((tokenMs(tabs, share) - tokenMs(1, share)) / (tabs - 1), 2));
     const tokensPerSecond: Spread = spread(samples.map((sample) => sample.tokensPerSecond));
     const stepMs = 1000 / tokensPerSecond.median;
     const computeMs = spread(samples.map((sample) => sample.computeMs)).median;
@@ -109,15 +97,13 @@ function report(beds: ReadonlyMap<number, Bed>, model: string): void {
         model,
         tabs,
         tokensPerSecond,
-        ratioToSolo: round(tokensPerSecond.median / solo, 3),
-        msPerExtraTab: tabs === 1 ? 0 : round((stepMs - 1000 / solo) / (tabs - 1), 2),
+        ratioToSolo: rounded(tokensPerSecond.median / solo, 3),
+        msPerExtraTab: tabs === 1 ? 0 : rounded((stepMs - 1000 / solo) / (tabs - 1), 2),
         // Every wait between two tokens of all rounds, and what each tab beyond the first adds to it.
-        tokenMs: { p50: round(tokenMs(tabs, 0.5), 2), p95: round(tokenMs(tabs, 0.95), 2) },
+        tokenMs: { p50: rounded(tokenMs(tabs, 0.5), 2), p95: rounded(tokenMs(tabs, 0.95), 2) },
         extraHopMs: { p50: hopMs(0.5), p95: hopMs(0.95) },
-        msPerToken: { all: round(stepMs, 2), compute: round(computeMs, 2), betweenSpans: round(stepMs - computeMs, 2) },
+        msPerToken: { all: rounded(stepMs, 2), compute: rounded(computeMs, 2), betweenSpans: rounded(stepMs - computeMs, 2) },
       }),
     );
   }
 }
-
-const round = (value: number, digits: number): number => Number(value.toFixed(digits));
