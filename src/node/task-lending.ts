@@ -58,6 +58,7 @@ export class TaskLending {
     });
     this.#stops = [
       mesh.handle(PROTOCOLS.task, (link) => {
+        if (link.remote === mesh.self) void this.#findCard(); // whoever has work of their own may want it drawn
         if (this.#isOn || link.remote === mesh.self) this.#volunteer.accept(link);
         else link.abort(new ManyhandsError("TASK_REFUSED", "this tab does not take tasks of others"));
       }),

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import type { Memory } from "./memory.ts";
 import type { NodeController } from "./node-controller.ts";
 import { base, buttons, notices, panel, stacked } from "./shared-styles.ts";
+import { Watch } from "./watch.ts";
 
 export class TasksPanel extends LitElement {
   static override styles = [
@@ -40,15 +41,20 @@ export class TasksPanel extends LitElement {
   /** Fetches and defines the elements of the desk. */
   declare load: () => Promise<void>;
   declare state: "closed" | "loading" | "open" | "failed";
+  #hadFocus = false;
+  #isPending: boolean | undefined;
 
   constructor() {
     super();
     this.state = "closed";
+    new Watch(this, () => [this.controller]);
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     if (this.memory.read("tasks.open", v.boolean(), false)) void this.#open();
+    // What somebody handed over goes on, whether they look at it or not. What hinders it is told by the relay's state.
+    if (this.memory.read("tasks.pending", v.boolean(), false)) this.controller.node().catch(() => {});
   }
 
   async #open(): Promise<void> {
@@ -62,6 +68,15 @@ export class TasksPanel extends LitElement {
     }
   }
 
+  /** For the next visit. An empty list of a node that has not looked yet says nothing. */
+  #notePending(): void {
+    const { works, joined } = this.controller.view;
+    const isPending = works.some(({ endedMs }) => endedMs === undefined);
+    if (isPending === this.#isPending || (works.length === 0 && !joined)) return;
+    this.#isPending = isPending;
+    this.memory.write("tasks.pending", isPending);
+  }
+
   #close(): void {
     this.state = "closed";
     this.memory.write("tasks.open", false);
@@ -71,9 +86,9 @@ export class TasksPanel extends LitElement {
   protected override updated(): void {
     if (this.#hadFocus && !this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("h2")?.focus();
   }
-  #hadFocus = false;
 
   protected override willUpdate(): void {
+    this.#notePending();
     this.#hadFocus = Boolean(this.shadowRoot?.activeElement);
   }
 

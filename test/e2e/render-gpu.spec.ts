@@ -1,12 +1,14 @@
 // The path tracer on a graphics card, the browser's software one where there is no other, against the one that is exact everywhere.
 import type { Page } from "@playwright/test";
 import { bundleForPage } from "../../tools/browser/bundle-page.ts";
-import { launchBrowser, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
+import { launchBrowser, Tab, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
 import { DEFAULTS, renderGpuBy } from "../../src/tasks/kinds/render-gpu.ts";
 import { render } from "../../src/tasks/kinds/render.ts";
 import type { Scene } from "../../src/tasks/render-scene.ts";
+import { sceneOf } from "../../src/ui/tasks/render-form.ts";
 import { SCENES } from "../../src/ui/tasks/scenes.ts";
 import { expect, test } from "../support/relay-fixture.ts";
+import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 import type * as Gpu from "../support/gpu-page.ts";
 
@@ -37,6 +39,34 @@ const drawOn = (page: Page, scene: Scene, stopped = false): Promise<(readonly nu
     },
     [scene, stopped] as const,
   );
+
+test("a picture that a person wants drawn by cards is drawn by a lending tab's, and looked at here", async ({ relay }) => {
+  test.setTimeout(240_000);
+  const browser = await launchBrowser(WEBGPU_FLAGS);
+  try {
+    const lending = await Tab.open(browser, relay.url);
+    const adapter = await lending.page.evaluate(async () => (await (navigator as Partial<Navigator>).gpu?.requestAdapter())?.info.vendor);
+    test.skip(adapter === undefined, "no WebGPU adapter in this browser, not even the software one");
+    await lending.lend();
+    const asking = new TaskPage(await Tab.open(browser, relay.url));
+    await asking.open();
+    await asking.page.getByTestId("task-by-card").check();
+    const work = await asking.render("ring", "small", "quick", false);
+    await asking.over(work, "done");
+    await expect(work).toHaveAttribute("data-kind", "render_gpu");
+    await expect(work).toHaveAttribute("data-peers", "1"); // one card is enough: this tab looks itself
+    await expect(work).toHaveAttribute("data-wrong", "0");
+    await expect(work.getByTestId("work-picture")).toHaveAttribute("data-drawn", "2");
+    const { rgba } = await runWhole(render, sceneOf({ scene: "ring", size: "small", fineness: "quick" }));
+    const saved = await decodePng(asking.page, await asking.save(work));
+    const far = saved.rgba.filter((byte, at) => Math.abs(byte - (rgba[at] ?? 0)) > DEFAULTS.near).length;
+    expect(saved.rgba.length).toBe(rgba.length);
+    expect(far / rgba.length).toBeLessThan(0.02);
+    expect(saved.rgba.some((byte, at) => byte !== rgba[at])).toBe(true); // it is not the exact path that drew it
+  } finally {
+    await browser.close();
+  }
+});
 
 test("squares drawn on WebGPU differ from the exact ones by less than the stated tolerance", async () => {
   test.setTimeout(240_000);

@@ -82,6 +82,11 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
   expect(await result("hash", () => page.getByTestId("task-lines").fill("abc"))).toBe(
     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
   );
+  const outputs = JSON.parse(await result("ml_inference", () => page.getByTestId("task-example").click())) as { y: { data: number[][] } }[];
+  const [[first, second] = []] = outputs[0]?.y.data ?? [];
+  expect(first).toBeCloseTo(0.6 * 5.1 + 0.6 * 3.5 - 0.2 * 1.4, 5);
+  expect(second).toBeCloseTo(-0.4 * 5.1 - 0.4 * 3.5 + 0.9 * 1.4 + 0.1, 5);
+  expect(outputs[1]?.y.data).toHaveLength(2);
 });
 
 test("programs run in the sandbox of another tab, a function and a module; one that throws is told", async ({ relay, openTab }) => {
@@ -158,7 +163,7 @@ test("the page works by keyboard, on a phone, in both colours, and axe finds not
   await page.getByTestId("task-submit").focus();
   await page.keyboard.press("Enter");
   await asking.over(asking.works.first(), "done");
-  for (const kind of ["render", "map", "sum", "sort", "multiply", "hash"]) {
+  for (const kind of ["render", "map", "sum", "sort", "multiply", "hash", "ml_inference"]) {
     await asking.choose(kind);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     for (const colorScheme of ["light", "dark"] as const) {

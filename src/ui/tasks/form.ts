@@ -1,5 +1,5 @@
 // What a form for one kind of task is, as data: fields with their words, values to start from, and how they are read.
-import type { TaskDataByKind } from "../../node/handle.ts";
+import type { Node, TaskDataByKind } from "../../node/handle.ts";
 
 export type KindName = keyof TaskDataByKind;
 
@@ -28,8 +28,19 @@ export interface Wrong {
   readonly message: string;
 }
 
-/** What a form was read as: the task's data and a name for the list, or what is wrong. */
-export type Reading<Kind extends KindName> = { readonly data: TaskDataByKind[Kind]; readonly label: string } | { readonly wrong: Wrong };
+/** Data that are made of something that the node keeps first. */
+export type DataMaker<Kind extends KindName> = (node: Pick<Node, "keepModel">) => Promise<TaskDataByKind[Kind]>;
+
+export interface Handed<Kind extends KindName> {
+  readonly data: TaskDataByKind[Kind] | DataMaker<Kind>;
+  /** For the list. */
+  readonly label: string;
+  /** Where the form's choices make it another kind. */
+  readonly kind?: KindName;
+}
+
+/** What a form was read as, or what is wrong. */
+export type Reading<Kind extends KindName> = Handed<Kind> | { readonly wrong: Wrong };
 
 export interface Example {
   readonly label: string;

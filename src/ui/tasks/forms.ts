@@ -2,6 +2,7 @@
 import type { KindForm } from "./form.ts";
 import { hashForm } from "./hash-form.ts";
 import { mapForm } from "./map-form.ts";
+import { modelForm } from "./model-form.ts";
 import { multiplyForm, sortForm, sumForm } from "./number-forms.ts";
 import { renderForm } from "./render-form.ts";
 
@@ -12,4 +13,5 @@ export const FORMS: readonly KindForm[] = Object.freeze([
   sortForm,
   multiplyForm,
   hashForm,
+  modelForm,
 ] as readonly KindForm[]);

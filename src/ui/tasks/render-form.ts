@@ -36,6 +36,16 @@ export const renderForm: KindForm<"render"> = {
       when: isGiven,
     },
     {
+      kind: "choice",
+      name: "by",
+      label: "Drawn by",
+      hint: "Any tab: the same picture to the last bit, and squares are compared. Graphics cards: faster, and a little different; this tab looks at some pixels of each square, and tabs without a card do not help.",
+      options: [
+        ["any", "Any tab"],
+        ["card", "Graphics cards"],
+      ],
+    },
+    {
       kind: "text",
       name: "json",
       label: "Scene as JSON",
@@ -45,21 +55,22 @@ export const renderForm: KindForm<"render"> = {
       when: isOwn,
     },
   ],
-  start: { scene: "ring", size: "middle", fineness: "quick", json: "" },
+  start: { scene: "ring", size: "middle", fineness: "quick", by: "any", json: "" },
   examples: [],
   /** One's own scene begins with the one that was chosen before. */
   follow: (changed, values) => (isOwn(values) || changed === "json" ? values : { ...values, json: asJson(sceneOf(values)) }),
   read({ values }) {
+    const kind = values["by"] === "card" ? "render_gpu" : "render";
     if (isGiven(values)) {
       const scene = sceneOf(values);
-      return Promise.resolve({ data: scene, label: `${SCENES[nameOf(values)].label}, ${scene.width} × ${scene.height}` });
+      return Promise.resolve({ kind, data: scene, label: `${SCENES[nameOf(values)].label}, ${scene.width} × ${scene.height}` });
     }
     const text = values["json"]?.trim() ?? "";
     const json = readJson(text === "" ? asJson(sceneOf(values)) : text, "json");
     if ("wrong" in json) return Promise.resolve(json);
     const read = readScene(json.value, "json");
     if ("wrong" in read) return Promise.resolve(read);
-    return Promise.resolve({ data: read.scene, label: `My scene, ${read.scene.width} × ${read.scene.height}` });
+    return Promise.resolve({ kind, data: read.scene, label: `My scene, ${read.scene.width} × ${read.scene.height}` });
   },
 };
 

@@ -8,7 +8,7 @@ import { type NodeController, problemOf } from "../node-controller.ts";
 import { base, buttons, fields, notices } from "../shared-styles.ts";
 import { Watch } from "../watch.ts";
 import { CHECKING } from "./check-words.ts";
-import type { KindForm, KindName, Reading } from "./form.ts";
+import type { Handed, KindForm, KindName } from "./form.ts";
 import { FORMS } from "./forms.ts";
 import { taskDeskStyles } from "./task-desk-styles.ts";
 import type { Works } from "./work-item.ts";
@@ -73,7 +73,7 @@ export class TaskDesk extends LitElement {
     }
   }
 
-  async #ask({ detail }: CustomEvent<{ readonly kind: KindName } & Extract<Reading<KindName>, { data: unknown }>>): Promise<void> {
+  async #ask({ detail }: CustomEvent<Handed<KindName> & { readonly kind: KindName }>): Promise<void> {
     if (this.busy) return;
     this.busy = true;
     this.trouble = "";
@@ -81,7 +81,8 @@ export class TaskDesk extends LitElement {
       const node = await this.controller.nodeForPrompt();
       this.node = node;
       this.memory.write("tasks.asked", true);
-      const { kind, data, label } = detail;
+      const { kind, label } = detail;
+      const data = typeof detail.data === "function" ? await detail.data(node) : detail.data;
       const reward = Math.min(REWARD_MAX, Math.max(0, Number(this.reward) || 0));
       const request = { kind, data, label, own: this.own, ...(reward > 0 ? { reward } : {}) } as TaskRequest; // a form reads its own kind
       await node.distributeTask(request);

@@ -1,5 +1,6 @@
 // What a result is as text: to be read, copied and saved. Pure.
 import type { TaskValueByKind } from "../../node/handle.ts";
+import { showTensors } from "./tensors.ts";
 import type { KindName } from "./form.ts";
 
 export interface ValueText {
@@ -28,7 +29,7 @@ export function valueText(kind: KindName, value: unknown): ValueText | undefined
     case "map":
       return json((value as readonly unknown[]).map(readable), "outputs");
     case "ml_inference":
-      return json((value as readonly unknown[]).map(readable), "tensors");
+      return json((value as Value<"ml_inference">).map(showTensors), "tensors");
     case "render":
     case "render_gpu":
       return undefined;

@@ -171,7 +171,8 @@ describe("programs", () => {
     const [example] = mapForm.examples.slice(-1);
     const filled = example?.fill() ?? {};
     const reading = await mapForm.read({ values: { ...mapForm.start, ...filled.values }, files: { ...filled.files } });
-    if ("wrong" in reading || reading.data.program.language !== "wasm") throw new Error("the example is a module");
+    if ("wrong" in reading || typeof reading.data === "function" || reading.data.program.language !== "wasm")
+      throw new Error("the example is a module");
     expect(reading.data.inputs).toEqual(["many hands", "make light work"].map((text) => new TextEncoder().encode(text)));
     const { instance } = await WebAssembly.instantiate(new Uint8Array(reading.data.program.module));
     const { memory, alloc, run } = instance.exports as {
