@@ -78,7 +78,8 @@ export class PageFooter extends LitElement {
           <ul>
             <li>Tabs on the route see numbers from which your text can be guessed. Write nothing secret.</li>
             <li>Tabs that talk to each other see each other's IP addresses.</li>
-            <li>Nobody checks yet that a tab computed what it should.</li>
+            <li>Tasks are checked by second tabs; two that agree on the same lie can pass one.</li>
+            <li>Nobody checks yet that a tab computed its layers as it should.</li>
             <li>The model makes things up.</li>
           </ul>
         </section>
