@@ -59,8 +59,8 @@ class IdbWorkBook implements WorkBook {
   async begin(head: WorkHead, data: unknown): Promise<void> {
     const transaction = this.#db.transaction(["heads", "data"], "readwrite");
     try {
-      await Promise.all([transaction.objectStore("heads").put(head), transaction.objectStore("data").put(data, head.id)]);
-      await transaction.done;
+      const keeping = transaction.objectStore("data").put(data, head.id); // throws at once where the data cannot be kept
+      await Promise.all([keeping, transaction.objectStore("heads").put(head), transaction.done]);
     } catch (error) {
       transaction.done.catch(() => {}); // the first error says why
       abort(transaction);
