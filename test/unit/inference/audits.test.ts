@@ -142,6 +142,12 @@ describe("an audit", () => {
       expect(wrong(again)).toEqual([made.peers[index]?.hop.peer]);
     });
 
+  it("finds two that collude, one after the other in a chain: each is held to what it was sent and what it sent on", async () => {
+    const made = await start({ 0: roundsToInt8, 1: roundsToInt8 });
+    const findings = await answerAndAudit(made);
+    expect(new Set(wrong(findings))).toEqual(new Set(made.peers.slice(0, 2).map(({ hop }) => hop.peer)));
+  });
+
   it("finds out an auditor that lies: a third peer decides", async () => {
     const made = await start({}, 0);
     const liar = await made.add("a-liar-of-layers-3-5", 3, 5, roundsToInt8);

@@ -9,9 +9,12 @@ it("draws each figure where it belongs, higher for more, and says it", () => {
     { part: 0.5, settledWrong: 0.08 },
   ];
   const picture = colluderPicture(points, 0.2, "measured so");
-  const dots = [...picture.matchAll(/<circle [^>]*cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }));
-  expect(dots.length).toBe(3);
-  expect(dots[1]!.x - dots[0]!.x).toBeCloseTo(dots[2]!.x - dots[1]!.x);
-  expect((dots[0]!.y - dots[2]!.y) / (dots[0]!.y - dots[1]!.y)).toBeCloseTo(8, 1);
+  const [first, second, third] = [...picture.matchAll(/<circle [^>]*cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => ({
+    x: Number(x),
+    y: Number(y),
+  }));
+  if (first === undefined || second === undefined || third === undefined) throw new Error("a dot for each figure");
+  expect(second.x - first.x).toBeCloseTo(third.x - second.x);
+  expect((first.y - third.y) / (first.y - second.y)).toBeCloseTo(8, 1);
   for (const words of ["measured so", "1 %", "8 %", "50 %", "prefers-color-scheme: dark"]) expect(picture).toContain(words);
 });

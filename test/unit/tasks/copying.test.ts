@@ -1,0 +1,88 @@
+// A volunteer that computes nothing and copies: nobody shows a result before it has committed to one, and what it shows then
+// is not what it committed to.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { afterEach, expect, it } from "vitest";
+import type { Link } from "../../../src/mesh/link.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import type { Mesh } from "../../../src/mesh/mesh.ts";
+import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
+import { commitment, cutPayload, decodeTask, readToVolunteer, TASK_VERSION, taskId } from "../../../src/protocol/task-frames.ts";
+import { PROTOCOLS } from "../../../src/protocol/version.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { Dispatcher } from "../../../src/tasks/dispatcher.ts";
+import { lendTo } from "../../../src/tasks/lend-to.ts";
+import { Standings } from "../../../src/tasks/standings.ts";
+import { Volunteer } from "../../../src/tasks/volunteer.ts";
+import { numbered, rightOutput } from "../../../tools/sim/task-swarm.ts";
+
+const over = new AbortController();
+afterEach(() => over.abort());
+
+/** Commits to a guess at once, and shows the right output when it is asked, as if it had heard it from whoever computed it. */
+function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => void }): void {
+  const serve = async (link: Link): Promise<void> => {
+    const outputs = new Map<number, Uint8Array<ArrayBuffer>>();
+    const salt = new Uint8Array(16);
+    await link.send(encodeFrame({ kind: "offer", version: TASK_VERSION, kinds: [{ kind: "timed", version: 1 }], slots: 1 }));
+    for await (const bytes of link.frames) {
+      const { header, payload } = decodeFrame(bytes);
+      const frame = readToVolunteer(header);
+      if (frame.kind === "lend") {
+        const sizes = frame.leases.map(({ sizeBytes }) => sizeBytes);
+        const commits = cutPayload(payload, sizes).map((task, at) => {
+          const lease = frame.leases[at]?.lease ?? -1;
+          outputs.set(lease, rightOutput(decodeTask(task)));
+          return { lease, digest: commitment(salt, mesh.self, taskId(task), sha256(Uint8Array.of(1))) };
+        });
+        await link.send(encodeFrame({ kind: "commit", commits }));
+        told.onCommit();
+      }
+      if (frame.kind === "reveal") {
+        told.onReveal();
+        for (const { lease } of frame.reveals) {
+          const output = outputs.get(lease) ?? new Uint8Array(0);
+          await link.send(encodeFrame({ kind: "result", results: [{ lease, sizeBytes: output.byteLength, salt, claim: null }] }, output));
+        }
+      }
+    }
+  };
+  mesh.handle(PROTOCOLS.task, (link) => void serve(link).catch(() => {})); // the requester cuts it off
+}
+
+it("is asked for nothing before somebody else has committed as well, and is caught when it shows what it copied", async () => {
+  const network = new MemoryNetwork();
+  const requester = network.join(asPeerId("requester"));
+  const standings = new Standings();
+  const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings });
+  const lend = (peer: Mesh): void =>
+    void lendTo(peer.self, { mesh: requester, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, over.signal);
+  const caught: string[] = [];
+  dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
+
+  const copier = network.join(asPeerId("copier"));
+  const committed = Promise.withResolvers<void>();
+  let reveals = 0;
+  serveCopier(copier, { onCommit: committed.resolve, onReveal: () => reveals++ });
+  lend(copier);
+  const task = numbered(1);
+  const settled = dispatcher.submit(task, { signal: over.signal });
+  await committed.promise;
+  await systemClock.sleep(100); // it is committed to, and nobody else is there
+  expect(reveals).toBe(0);
+
+  for (const name of ["one", "two"]) {
+    const mesh = network.join(asPeerId(name));
+    const runner = { kinds: [{ name: "timed", version: 1 }], run: async () => rightOutput(task) };
+    const salt = () => crypto.getRandomValues(new Uint8Array(16));
+    const volunteer = new Volunteer({ self: mesh.self, runner, clock: systemClock, salt });
+    mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
+    lend(mesh);
+  }
+  const { output, agreed } = await settled;
+  expect(output).toEqual(rightOutput(task));
+  expect(reveals).toBe(1);
+  expect(caught).toEqual(["copier"]);
+  expect(agreed.map(({ peer }) => String(peer)).toSorted()).toEqual(["one", "two"]);
+});
