@@ -53,9 +53,9 @@ export function priceWork(work: Work, requester: string, costOf: (model: string)
   const layerCount = cost.layerCost.length;
   const { span, positions, upstream, downstream } = work;
   if (span.end > layerCount) return { kind: "refused", reason: "bad-span" };
-  // Inside a route the neighbours are other peers: only its ends may name the requester, and only they must.
-  if ((span.start === 0) !== (upstream === requester)) return { kind: "refused", reason: "bad-span" };
-  if ((span.end === layerCount) !== (downstream === requester)) return { kind: "refused", reason: "bad-span" };
+  // The ends of a route are the requester's. Inside it may be a neighbour as well, where its own tab holds layers.
+  if (span.start === 0 && upstream !== requester) return { kind: "refused", reason: "bad-span" };
+  if (span.end === layerCount && downstream !== requester) return { kind: "refused", reason: "bad-span" };
   const layers = cost.layerCost.slice(span.start, span.end).reduce((sum, each) => sum + each, 0);
   const perToken = layers + (span.end === layerCount ? cost.headCost : 0);
   const micro = Math.floor((perToken * (positions.end - positions.start)) / DEFAULTS.multiplyAddsPerMicro);

@@ -26,8 +26,10 @@ export function findFault(receipt: Receipt, check: CheckSignature, nowMs: number
   if (claim.finishedMs < nowMs - DEFAULTS.ageMs) return "too-old";
   const byPeer = new Map(signatures.map(({ peer, signature }) => [peer, signature]));
   if (byPeer.size < signatures.length) return "bad-signature"; // one peer, two signatures: one of them is for show
-  if ([claim.worker, ...signers].some((peer) => !byPeer.has(peer))) return "missing-signature";
-  if (byPeer.size > signers.length + 1) return "bad-signature"; // somebody who is no party
+  // A neighbour that left without a word costs nobody else the pay, where somebody computed the work again.
+  const needed = verdict === "audited" ? [claim.requester, ...witnesses] : signers;
+  if ([claim.worker, ...needed].some((peer) => !byPeer.has(peer))) return "missing-signature";
+  if ([...byPeer.keys()].some((peer) => peer !== claim.worker && !signers.includes(peer))) return "bad-signature"; // somebody who is no party
   const [claimed, stated] = [claimBytes(claim), statementBytes(statement)];
   for (const [peer, signature] of byPeer) {
     if (!check(peer, peer === claim.worker ? claimed : stated, signature)) return "bad-signature";

@@ -40,21 +40,29 @@ export interface Finding {
   readonly audits: ReadonlyMap<PeerId, SessionId>;
 }
 
-/** Audits each hop of `record` in turn that is drawn, or named in `also`. Throws the signal's reason; what was found before stays found. */
+/** Hops whose work of this answer is computed again: drawn by their standing, and those in `also`. This tab's own never. */
+export function drawAudits(
+  { mesh, clock, standings, fraction }: AnswerAuditsDeps,
+  { hops }: SessionRecord,
+  also: ReadonlySet<number> = new Set(),
+): ReadonlySet<number> {
+  const now = clock.now();
+  const drawn = hops.map(({ hop }, index) => hop.peer !== mesh.self && (wantsAudit(standings.of(hop.peer), now, fraction()) || also.has(index)));
+  return new Set(drawn.flatMap((isDrawn, index) => (isDrawn ? [index] : [])));
+}
+
+/** Audits the hops in `drawn`, one after the other. Throws the signal's reason; what was found before stays found. */
 export async function* auditAnswer(
   deps: AnswerAuditsDeps,
   record: SessionRecord,
   commitments: Commitments,
+  drawn: ReadonlySet<number>,
   signal: AbortSignal,
-  also: ReadonlySet<number> = new Set(),
 ): AsyncGenerator<Finding, void> {
-  const { mesh, clock, standings, fraction } = deps;
-  for (const [index, { hop }] of record.hops.entries()) {
-    const isDrawn = wantsAudit(standings.of(hop.peer), clock.now(), fraction());
-    if (hop.peer === mesh.self || !(isDrawn || also.has(index))) continue;
+  for (const index of drawn) {
     const finding = await auditHop(deps, record, commitments, index, signal);
     if (finding === undefined) continue;
-    learn(standings, finding);
+    learn(deps.standings, finding);
     yield finding;
   }
 }

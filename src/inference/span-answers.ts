@@ -7,32 +7,12 @@ import type { ReplayFrame, SampleFrame, TallyFrame } from "../protocol/session-f
 import type { Clock } from "../shared/clock.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
-import type { ModelId, PeerId, SessionId, Span } from "../shared/ids.ts";
+import type { SpanTally } from "../shared/span-tally.ts";
 import { sendLog } from "./log-replay.ts";
 import { openNext } from "./open-next.ts";
 import { declining } from "./refusal.ts";
 import type { ServedSession } from "./served-session.ts";
 import { alive } from "./span-sessions.ts";
-
-/** What went through a span at some positions of a session, as the span itself saw it. Plain data. */
-export interface SpanTally {
-  readonly session: SessionId;
-  readonly model: ModelId;
-  readonly span: Span;
-  readonly requester: PeerId;
-  /** Who sent the steps, and who got the results: the requester at the ends of a route. */
-  readonly upstream: PeerId;
-  readonly downstream: PeerId;
-  readonly positions: { readonly start: number; readonly end: number };
-  /** SHA-256 over the hashes of each position's input, and of each one's output. */
-  readonly input: Uint8Array<ArrayBuffer>;
-  readonly output: Uint8Array<ArrayBuffer>;
-  readonly determinismClass: string;
-  /** Whether any grouping of the positions into steps gives the same. */
-  readonly rowInvariant: boolean;
-  /** Computed to be compared, not for an answer. */
-  readonly isAudit: boolean;
-}
 
 export interface SpanAnswersDeps {
   readonly engine: Pick<Engine, "plan" | "report">;

@@ -6,9 +6,10 @@ import { readSessionHeader, type SessionHeader, type StepFrame } from "../protoc
 import { type ErrorCode, errorCode, ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId } from "../shared/ids.ts";
+import type { SpanTally } from "../shared/span-tally.ts";
 import { within } from "./deadline.ts";
 import type { ServedSession, ServedStep } from "./served-session.ts";
-import { SpanAnswers, type SpanTally } from "./span-answers.ts";
+import { SpanAnswers } from "./span-answers.ts";
 import { alive, isBreach, SpanSessions, type SpanSessionsDeps } from "./span-sessions.ts";
 
 const DEFAULTS = Object.freeze({

@@ -173,6 +173,9 @@ class WorkerSpan implements SpanHost {
       case "refused":
         this.#emitter.emit("frame:refused", event.refused);
         return;
+      case "tallied":
+        this.#emitter.emit("session:tallied", event.tally);
+        return;
       case "sessions":
         this.#sessions = event.sessions;
         this.#emitter.emit("sessions:changed", event.sessions);

@@ -22,6 +22,7 @@ export type SpanWorkerEvent =
   /** Sums over the steps since the last such event, one for each requester. */
   | { readonly kind: "served"; readonly served: readonly SpanServiceEvents["span:served"][] }
   | { readonly kind: "refused"; readonly refused: SpanServiceEvents["frame:refused"] }
+  | { readonly kind: "tallied"; readonly tally: SpanServiceEvents["session:tallied"] }
   | { readonly kind: "sessions"; readonly sessions: SpanServiceEvents["sessions:changed"] }
   | { readonly kind: "link-closed"; readonly id: number }
   | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly message: string; readonly fields: object };

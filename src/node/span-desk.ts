@@ -51,6 +51,7 @@ export class SpanDesk implements Observable<SpanServiceEvents> {
       );
     host.on("span:served", (served) => this.#emitter.emit("span:served", served));
     host.on("frame:refused", (refused) => this.#emitter.emit("frame:refused", refused));
+    host.on("session:tallied", (tally) => this.#emitter.emit("session:tallied", tally));
     host.on("sessions:changed", () => this.#changed());
     void host.died.then(() => this.remove(host));
   }

@@ -76,6 +76,7 @@ async function serve(engine: LocalEngine, page: Remote<SpanPageApi>): Promise<Lo
     if (tally.add(step)) setTimeout(() => tell({ kind: "served", served: tally.take() }), DEFAULTS.servedMs);
   });
   service.on("frame:refused", (refused) => tell({ kind: "refused", refused }));
+  service.on("session:tallied", (tally) => tell({ kind: "tallied", tally }));
   service.on("sessions:changed", (sessions) => tell({ kind: "sessions", sessions }));
   return { engine, service, tell };
 }

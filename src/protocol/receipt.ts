@@ -30,7 +30,7 @@ const range = (max: number) =>
     v.check(({ start, end }) => start < end, "a range holds something"),
   );
 
-const LayerWork = v.strictObject({
+export const LayerWork = v.strictObject({
   kind: v.literal("layers"),
   model: v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId)),
   session: v.pipe(hex32, v.transform(asSessionId)),
@@ -41,6 +41,8 @@ const LayerWork = v.strictObject({
   upstream: PeerKey,
   downstream: PeerKey,
 });
+
+export type LayerWork = v.InferOutput<typeof LayerWork>;
 
 const TaskWork = v.strictObject({
   kind: v.literal("task"),

@@ -13,6 +13,8 @@ export const PROTOCOLS = Object.freeze({
   session: "/manyhands/session/2",
   /** Tab to relay: receipts, the account, reservations, storage challenges. */
   credit: "/manyhands/credit/1",
+  /** Requester to whoever computed for it, or passed on what others computed: claims, countersignatures, receipts. */
+  receipt: "/manyhands/receipt/1",
   /** Requester to volunteer: tasks lent, committed to, revealed. */
   task: "/manyhands/task/1",
 });

@@ -2,7 +2,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { RouteHop } from "../node/handle.ts";
 import { formatLayers, formatMs, spanKey } from "./format.ts";
-import { peerColour, peerName, peerTail } from "./peer-name.ts";
+import { peerColour, peerName, peerTail } from "../shared/peer-name.ts";
 import { base } from "./shared-styles.ts";
 
 export class RouteChain extends LitElement {

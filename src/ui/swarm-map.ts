@@ -3,7 +3,7 @@ import { LitElement, html, nothing, svg, type SVGTemplateResult, type TemplateRe
 import type { RouteHop, SwarmPeer } from "../node/handle.ts";
 import type { Span } from "../shared/ids.ts";
 import { formatCount, formatLayers, spanKey } from "./format.ts";
-import { peerColour, peerName, peerTail } from "./peer-name.ts";
+import { peerColour, peerName, peerTail } from "../shared/peer-name.ts";
 import { base } from "./shared-styles.ts";
 import { visibleRows, type SwarmLayout } from "./swarm-layout.ts";
 import { mapGeometry, routePath, type MapGeometry } from "./swarm-geometry.ts";

@@ -5,7 +5,7 @@ import { isRunning } from "./ask-state.ts";
 import type { Asker } from "./asker.ts";
 import { formatBytes, formatCount, formatLayers, formatMs } from "./format.ts";
 import type { NodeController } from "./node-controller.ts";
-import { peerName, peerTail } from "./peer-name.ts";
+import { peerName, peerTail } from "../shared/peer-name.ts";
 import { base, fields, panel, stacked, tables } from "./shared-styles.ts";
 import { layoutSwarm, type SwarmLayout } from "./swarm-layout.ts";
 import { peerDoes, swarmSentence } from "./swarm-words.ts";

@@ -1,5 +1,5 @@
 // Answers in one swarm, each of them audited as a page would: what the audits find, and what they cost. All drawn from one seed.
-import { auditAnswer, type Finding, type PeerStandings } from "../../src/inference/answer-audits.ts";
+import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../src/inference/answer-audits.ts";
 import { askCommitments } from "../../src/inference/commitments.ts";
 import { SessionShelf } from "../../src/inference/session-shelf.ts";
 import type { PeerId, Span } from "../../src/shared/ids.ts";
@@ -182,7 +182,7 @@ async function answer(
         exclude: () => new Set<PeerId>(),
         fraction: () => random.next(),
       };
-      for await (const finding of auditAnswer(deps, record, commitments, record.signal)) onAnswered(finding);
+      for await (const finding of auditAnswer(deps, record, commitments, drawAudits(deps, record), record.signal)) onAnswered(finding);
     } catch {
       // a peer of the route left while it was looked at: the session is over
     }

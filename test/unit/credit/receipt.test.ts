@@ -61,6 +61,11 @@ test("a receipt of a task, and one of a span between two neighbours, are in orde
   }
 });
 
+test("a neighbour that left does not cost the worker its pay where the work was computed again", () => {
+  const audited = receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester, witnesses: [stranger], verdict: "audited" }, []);
+  expect(fault(audited)).toBeUndefined();
+});
+
 test("a claim is the worker's alone", () => {
   const work = { kind: "task" as const, task: "bafytaskclaim", taskKind: "map", units: 1, replica: 0 };
   const claim = claimWork(worker, { work, requester: requester.peer, result: new Uint8Array(32), finishedMs: now });
@@ -95,6 +100,19 @@ describe("refused", () => {
     [
       "a neighbour that did not sign",
       receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness]),
+      "missing-signature",
+    ],
+    [
+      "a neighbour that did not sign, although others did",
+      receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester, witnesses: [second], verdict: "unchecked" }, []),
+      "missing-signature",
+    ],
+    [
+      "an audit whose witness did not sign",
+      {
+        ...receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester, witnesses: [stranger], verdict: "audited" }, []),
+        signatures: receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness, second]).signatures,
+      },
       "missing-signature",
     ],
     ["a witness that did not sign", altered((receipt) => receipt.signatures.pop()), "missing-signature"],
@@ -167,10 +185,12 @@ describe("prices", () => {
     expect(price(layers({ start: 0, end: 2 }, requester, witness))).toEqual({ kind: "worth", micro: 30_000 });
     expect(price(layers({ start: 2, end: 4 }, witness, requester))).toEqual({ kind: "worth", micro: 120_000 });
     expect(price(layers({ start: 0, end: 4 }))).toEqual({ kind: "worth", micro: 150_000 });
+    // Inside a route the requester's own tab may be a neighbour.
+    expect(price(layers({ start: 1, end: 2 }))).toEqual({ kind: "worth", micro: 20_000 });
   });
   test.each([
     ["layers that are not there", layers({ start: 2, end: 5 }, witness), "bad-span"],
-    ["a span inside whose neighbour is the requester", layers({ start: 1, end: 4 }), "bad-span"],
+    ["a last span that somebody else got the logits of", layers({ start: 1, end: 4 }, requester, witness), "bad-span"],
     ["a first span that somebody else fed", layers({ start: 0, end: 4 }, witness), "bad-span"],
     ["a model that nobody knows", { ...layers({ start: 0, end: 4 }), model: asModelId("bafyother") }, "unknown-model"],
   ])("refused: %s", (_name, work, reason) => {

@@ -1,6 +1,6 @@
 // Audits over real engines: a peer that serves another layer, rounds, forgets, or repeats itself is found in the first chunk.
 import { afterEach, describe, expect, it } from "vitest";
-import { auditAnswer, type Finding, type PeerStandings } from "../../../src/inference/answer-audits.ts";
+import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/answer-audits.ts";
 import { askCommitments } from "../../../src/inference/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";
 import { createSampler } from "../../../src/model/sampler.ts";
@@ -74,7 +74,7 @@ async function answerAndAudit(swarm: MemorySwarm, known = standings(), prompt = 
             exclude: () => new Set<PeerId>(),
             fraction: () => 0.99,
           };
-          for await (const finding of auditAnswer(deps, record, commitments, signal)) findings.push(finding);
+          for await (const finding of auditAnswer(deps, record, commitments, drawAudits(deps, record), signal)) findings.push(finding);
           audited.resolve();
         } catch (error) {
           audited.reject(error);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SwarmPeer } from "../../../src/node/handle.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
-import { peerColour, peerName, PEER_COLOURS } from "../../../src/ui/peer-name.ts";
+import { peerColour, peerName, PEER_COLOURS } from "../../../src/shared/peer-name.ts";
 import { mapGeometry, routePath } from "../../../src/ui/swarm-geometry.ts";
 import { gapsOf, layoutSwarm, visibleRows } from "../../../src/ui/swarm-layout.ts";
 import { swarmSentence } from "../../../src/ui/swarm-words.ts";

@@ -1,5 +1,5 @@
 // A name and a colour that a person can hold on to, drawn from a peer's id. The id itself stays the identity.
-import type { PeerId } from "../shared/ids.ts";
+import type { PeerId } from "./ids.ts";
 
 const TRAITS = [
   "Amber", "Bold", "Brisk", "Bright", "Calm", "Clear", "Cosy", "Dawn", "Deep", "Early", "Fair", "Fleet", "Fond", "Glad", "Gold", "Grand",

@@ -1,0 +1,63 @@
+// Frames between a requester and the desks of those who took part in an answer: claims, countersignatures, receipts. One question
+// at a time; the answers come in order.
+import * as v from "valibot";
+import { ManyhandsError } from "../shared/errors.ts";
+import { asSessionId } from "../shared/ids.ts";
+import { Claim, RECEIPT_LIMITS } from "./receipt.ts";
+import { LIMITS } from "./version.ts";
+
+/** Bytes of a receipt or statement at most: one with all its witnesses takes 2.2 KB. */
+const RECORD_BYTES = 8 * 1024;
+
+const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
+const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/), v.transform(asSessionId));
+const hash = v.pipe(v.instance(Uint8Array), v.length(32));
+const signature = v.pipe(v.instance(Uint8Array), v.length(64));
+const record = v.pipe(
+  v.instance(Uint8Array),
+  v.check((bytes) => bytes.byteLength <= RECORD_BYTES, "too long for a receipt"),
+);
+const range = (max: number) =>
+  v.pipe(
+    v.strictObject({ start: natural(max), end: natural(max) }),
+    v.check(({ start, end }) => start < end, "a range holds something"),
+  );
+
+/** What the result in a claim is made of: what went in, what came out, and by which class of computing. */
+const ResultParts = v.strictObject({ input: hash, output: hash, determinismClass: v.pipe(v.string(), v.maxLength(LIMITS.classLength)) });
+export type ResultParts = v.InferOutput<typeof ResultParts>;
+
+const DeskQuestion = v.variant("kind", [
+  /** To the worker: sign for what you computed at these positions. */
+  v.strictObject({ kind: v.literal("claim"), session: sessionId, span: range(LIMITS.layers), positions: range(RECEIPT_LIMITS.positions) }),
+  /** To a neighbour or a witness: sign the statement, where it says what you saw. */
+  v.strictObject({
+    kind: v.literal("countersign"),
+    statement: record,
+    parts: ResultParts,
+    /** Under which name a witness computed it again; null for a neighbour. */
+    audit: v.nullable(sessionId),
+  }),
+  /** To the worker: your receipt. */
+  v.strictObject({ kind: v.literal("receipt"), receipt: record }),
+]);
+export type DeskQuestion = v.InferOutput<typeof DeskQuestion>;
+
+const DeskAnswer = v.variant("kind", [
+  v.strictObject({ kind: v.literal("claimed"), claim: Claim, signature, parts: ResultParts }),
+  v.strictObject({ kind: v.literal("countersigned"), signature }),
+  v.strictObject({ kind: v.literal("kept") }),
+  v.strictObject({ kind: v.literal("declined"), why: v.pipe(v.string(), v.maxLength(200)) }),
+]);
+export type DeskAnswer = v.InferOutput<typeof DeskAnswer>;
+
+function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not ${what}: ${result.issues[0].message}`);
+}
+
+/** Reads what a requester asks. Throws FRAME_MALFORMED. */
+export const readDeskQuestion = (header: unknown): DeskQuestion => read(DeskQuestion, header, "a question to a desk");
+/** Reads what a desk answers. Throws FRAME_MALFORMED. */
+export const readDeskAnswer = (header: unknown): DeskAnswer => read(DeskAnswer, header, "a desk's answer");
