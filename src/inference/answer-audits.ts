@@ -16,6 +16,8 @@ const DEFAULTS = Object.freeze({
 
 /** What is known of peers' work on answers; kept by whoever makes it. */
 export interface PeerStandings {
+  /** Milliseconds, by which a past fades. */
+  now(): number;
   of(peer: PeerId): Standing;
   agreed(peer: PeerId): void;
   wrong(peer: PeerId): void;
@@ -42,11 +44,11 @@ export interface Finding {
 
 /** Hops whose work of this answer is computed again: drawn by their standing, and those in `also`. This tab's own never. */
 export function drawAudits(
-  { mesh, clock, standings, fraction }: AnswerAuditsDeps,
+  { mesh, standings, fraction }: AnswerAuditsDeps,
   { hops }: SessionRecord,
   also: ReadonlySet<number> = new Set(),
 ): ReadonlySet<number> {
-  const now = clock.now();
+  const now = standings.now();
   const drawn = hops.map(({ hop }, index) => hop.peer !== mesh.self && (wantsAudit(standings.of(hop.peer), now, fraction()) || also.has(index)));
   return new Set(drawn.flatMap((isDrawn, index) => (isDrawn ? [index] : [])));
 }

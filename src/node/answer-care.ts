@@ -18,9 +18,12 @@ const DEFAULTS = Object.freeze({
   sessions: 64,
 });
 
+type Receipts = Pick<AnswerReceipts, "claim" | "settle">;
+
 export interface AnswerCareDeps extends Omit<AnswerAuditsDeps, "peers" | "exclude"> {
   readonly directory: Pick<Directory, "swarm">;
-  readonly receipts: Pick<AnswerReceipts, "claim" | "settle">;
+  /** Asks the desks of those who took part in one answer. */
+  readonly openReceipts: () => { readonly receipts: Receipts; close(): Promise<void> };
   readonly onNotice: (sentence: string) => void;
   readonly log: Log;
 }
@@ -42,28 +45,38 @@ export class AnswerCare {
     return new Set([...this.#avoided].flatMap(([peer, untilMs]) => (untilMs > now ? [peer] : [])));
   }
 
+  /** Those, and `others`. */
+  avoidedBeside(others: ReadonlySet<PeerId>): ReadonlySet<PeerId> {
+    return new Set([...others, ...this.avoided]);
+  }
+
   /** Looks after an answer of which every span holds the first `positions`. Never rejects. */
   readonly take = async (record: SessionRecord, positions: number): Promise<void> => {
     const { log, clock } = this.#deps;
     const range = { from: this.#paid.get(record.session) ?? 0, to: positions };
     if (range.from >= range.to || record.hops.every(({ hop }) => hop.peer === this.#deps.mesh.self)) return;
     this.#remember(record.session, positions);
+    const opened = this.#deps.openReceipts();
+    const { receipts } = opened;
     try {
       const commitments = await askCommitments(record, range, clock, record.signal);
-      const claims = await this.#claims(record, commitments);
+      const claims = await this.#claims(receipts, record, commitments);
       const drawn = drawAudits(this.#depsOfAudits(record), record, silentNeighbours(commitments, claims));
-      const looked = this.#audit(record, commitments, claims, drawn);
-      await Promise.all([looked, ...claims.map((claim, index) => (drawn.has(index) ? undefined : this.#settle(claim, UNCHECKED)))]);
+      const settle: Settle = (claim, verdict) => this.#settle(receipts, claim, verdict);
+      const looked = this.#audit(settle, record, commitments, claims, drawn);
+      await Promise.all([looked, ...claims.map((claim, index) => (drawn.has(index) ? undefined : settle(claim, UNCHECKED)))]);
     } catch (error) {
       log.debug("an answer is looked after no further", { error: errorMessage(error) });
+    } finally {
+      await opened.close();
     }
   };
 
   /** One for each hop; undefined for this tab's own, and for who does not claim what the neighbours say. */
-  async #claims(record: SessionRecord, commitments: Commitments): Promise<readonly (CheckedClaim | undefined)[]> {
-    const { mesh, receipts } = this.#deps;
+  async #claims(receipts: Receipts, record: SessionRecord, commitments: Commitments): Promise<readonly (CheckedClaim | undefined)[]> {
+    const { mesh } = this.#deps;
     return Promise.all(
-      record.hops.map(({ hop }, index) => {
+      record.hops.map(async ({ hop }, index) => {
         const facts = hop.peer === mesh.self ? undefined : this.#factsOf(record, commitments, index);
         return facts && receipts.claim(facts);
       }),
@@ -92,6 +105,7 @@ export class AnswerCare {
   }
 
   async #audit(
+    settle: Settle,
     record: SessionRecord,
     commitments: Commitments,
     claims: readonly (CheckedClaim | undefined)[],
@@ -105,19 +119,19 @@ export class AnswerCare {
       for await (const finding of auditAnswer(this.#depsOfAudits(record), record, commitments, drawn, record.signal)) {
         this.#tell(finding);
         open.delete(finding.index);
-        await this.#settle(claims[finding.index], verdictOf(finding));
+        await settle(claims[finding.index], verdictOf(finding));
       }
     } catch (error) {
       log.debug("an audit was given up", { error: errorMessage(error) }); // another answer goes on with the session, or it is over
     }
     // What nobody could look at is paid as it is; whoever was found wrong meanwhile is not.
-    for (const index of open) await this.#settle(claims[index], UNCHECKED);
+    for (const index of open) await settle(claims[index], UNCHECKED);
   }
 
-  async #settle(claim: CheckedClaim | undefined, verdict: StatedVerdict | undefined): Promise<void> {
+  async #settle(receipts: Receipts, claim: CheckedClaim | undefined, verdict: StatedVerdict | undefined): Promise<void> {
     if (claim === undefined || verdict === undefined) return;
     if (verdict.verdict !== "wrong" && this.#avoided.has(claim.signed.claim.worker)) return;
-    const receipt = await this.#deps.receipts.settle(claim, verdict);
+    const receipt = await receipts.settle(claim, verdict);
     if (receipt === undefined) this.#deps.log.debug("work is not paid: a signature is missing", { worker: claim.signed.claim.worker });
   }
 
@@ -155,6 +169,9 @@ export class AnswerCare {
     if (oldest !== undefined && this.#paid.size > DEFAULTS.sessions) this.#paid.delete(oldest);
   }
 }
+
+/** Makes the receipt of one claim, if there is one and something is to be said. */
+type Settle = (claim: CheckedClaim | undefined, verdict: StatedVerdict | undefined) => Promise<void>;
 
 const UNCHECKED: StatedVerdict = { verdict: "unchecked", witnesses: new Map() };
 

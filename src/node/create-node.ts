@@ -135,7 +135,7 @@ class TabNode implements Node {
     const until = AbortSignal.any([signal, this.#life.signal]);
     yield { kind: "waiting", message: this.#joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
     const joined = await this.#soon(this.#join(), until, "Your prompt is kept: check your connection and ask again.");
-    const { mesh, directory } = joined;
+    const { mesh, directory, answerCare } = joined;
     const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {
       clock: systemClock,
       signal: until,
@@ -152,8 +152,11 @@ class TabNode implements Node {
         random: (bytes) => crypto.getRandomValues(bytes),
         createSampler,
         shelf: joined.sessionShelf,
-        findDetour: (request, routeSignal) => findDetour({ model, directory, solo, clock: systemClock }, request, routeSignal),
-        findRoute: (exclude, routeSignal) => findRoute({ model, directory, solo, clock: systemClock }, exclude, routeSignal),
+        onAnswered: answerCare.take,
+        findDetour: (request, routeSignal) =>
+          findDetour({ model, directory, solo, clock: systemClock }, { ...request, exclude: () => answerCare.avoidedBeside(request.exclude()) }, routeSignal),
+        findRoute: (exclude, routeSignal) =>
+          findRoute({ model, directory, solo, clock: systemClock }, answerCare.avoidedBeside(exclude), routeSignal),
       },
       prompt,
       options,
@@ -313,6 +316,7 @@ class TabNode implements Node {
         share: () => this.state.share,
         onLentTasks: (lentTasks) => this.#store.update({ lentTasks }, "counts"),
         onCredit: (credit) => this.#store.update({ credit }, "counts"),
+        standings: () => this.#tasks.standings(),
       },
       signal,
     );

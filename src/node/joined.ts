@@ -9,10 +9,14 @@ import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Receipt } from "../protocol/receipt.ts";
+import type { Standings } from "../tasks/standings.ts";
 import { WitnessDesk } from "../tasks/witness-desk.ts";
+import type { AnswerCare } from "./answer-care.ts";
 import { CreditDesk } from "./credit-desk.ts";
 import type { BackendChoice, CreditState, FolderHandle, LentTasks, ModelOffer } from "./handle.ts";
+import { startLayerCredit } from "./layer-credit.ts";
 import { ModelDesk } from "./model-desk.ts";
+import { peerStandings } from "./peer-standings.ts";
 import type { Platform } from "./platform.ts";
 import { Presence } from "./presence.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
@@ -43,6 +47,8 @@ export interface Joined {
   /** Receipts for what others compute for this tab: a dispatcher's `checkClaim`, and what lending asks witnesses with. */
   readonly taskReceipts: TaskReceipts;
   readonly witnesses: WitnessDesk;
+  /** Pays for answers, and has some of them computed again. */
+  readonly answerCare: AnswerCare;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -60,11 +66,13 @@ export interface JoinOptions {
   /** Share of compute that is lent, 0.1 to 1. */
   readonly share: () => number;
   readonly onLentTasks: (lent: LentTasks) => void;
+  /** What this tab learned of peers. */
+  readonly standings: () => Promise<Standings>;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onLentTasks }: JoinOptions,
+  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onLentTasks, standings }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
   const clock = systemClock;
@@ -133,6 +141,20 @@ export async function join(
   const tasks = new TaskLending({ mesh, presence, desk, runner, clock, share, log, claim, witness, receipt, onState: onLentTasks });
   const witnesses = new WitnessDesk(clock);
   const taskReceipts = new TaskReceipts({ signer: credit.signer, witnesses, add, log });
+  const answerCare = startLayerCredit({
+    mesh,
+    directory,
+    desk,
+    signer: credit.signer,
+    add,
+    standings: peerStandings(await standings(), Date.now),
+    clock,
+    now: Date.now,
+    random: (bytes) => crypto.getRandomValues(bytes),
+    fraction: Math.random,
+    onNotice,
+    log,
+  });
   return {
     mesh,
     directory,
@@ -147,6 +169,7 @@ export async function join(
     taskTiles,
     witnesses,
     taskReceipts,
+    answerCare,
     vanish: () => reach.vanish(),
     stop: async () => {
       tasks.stop();

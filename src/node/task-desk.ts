@@ -3,7 +3,7 @@ import type { Directory } from "../mesh/directory.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
-import type { PeerId, WorkId } from "../shared/ids.ts";
+import type { WorkId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { TaskKindName } from "../tasks/asked-kinds.ts";
 import { type MapOptions, mapStream, type ProgramOptions } from "../tasks/map-stream.ts";
@@ -54,6 +54,7 @@ export class TaskDesk {
   readonly #deps: TaskDeskDeps;
   readonly #stores: Promise<TaskStores>;
   readonly #life = new AbortController();
+  #standings: Promise<Standings> | undefined;
   #opening: Promise<Open> | undefined;
   #open: Open | undefined;
 
@@ -64,6 +65,11 @@ export class TaskDesk {
       return memoryTaskStores();
     });
     void this.#showKept();
+  }
+
+  /** What this tab learned of peers, now and in earlier visits; what is learned from now on is kept. Never rejects. */
+  standings(): Promise<Standings> {
+    return (this.#standings ??= this.#readStandings());
   }
 
   /** The desk of works, once this tab has joined. Throws what joining throws. */
@@ -136,11 +142,7 @@ export class TaskDesk {
     const { join, log, onWorks } = this.#deps;
     const [stores, { mesh, directory, credit, taskReceipts: receipts, taskTiles, witnesses }] = await Promise.all([this.#stores, join()]);
     this.#life.signal.throwIfAborted();
-    const rows = await stores.standings.all().catch((error: unknown) => {
-      log.warn("what was learned of peers could not be read", { message: errorMessage(error) });
-      return [];
-    });
-    const standings = new Standings(rows);
+    const standings = await this.standings();
     const board = new TaskBoard({
       mesh,
       directory,
@@ -184,13 +186,23 @@ export class TaskDesk {
     });
     // Works that are gone on with may name tiles that this browser keeps.
     taskTiles.serve().catch((error: unknown) => log.warn("tiles of tasks are not given away", { message: errorMessage(error) }));
-    void this.#keepStandings(stores, standings, mesh.self);
     await desk.resume();
     this.#open = { desk, board };
     return this.#open;
   }
 
-  async #keepStandings({ standings: store }: TaskStores, standings: Standings, self: PeerId): Promise<void> {
+  async #readStandings(): Promise<Standings> {
+    const stores = await this.#stores;
+    const rows = await stores.standings.all().catch((error: unknown) => {
+      this.#deps.log.warn("what was learned of peers could not be read", { message: errorMessage(error) });
+      return [];
+    });
+    const standings = new Standings(rows);
+    void this.#keepStandings(stores, standings);
+    return standings;
+  }
+
+  async #keepStandings({ standings: store }: TaskStores, standings: Standings): Promise<void> {
     let before = "";
     while (!this.#life.signal.aborted) {
       try {
@@ -198,7 +210,7 @@ export class TaskDesk {
       } catch {
         return; // the tab leaves
       }
-      const rows = standings.rows().filter(([peer]) => peer !== self);
+      const rows = standings.rows();
       const now = JSON.stringify(rows);
       if (now === before) continue;
       before = now;

@@ -59,6 +59,7 @@ export async function creditHarness() {
   };
   return {
     model,
+    costOf: (id: string) => models.find((each) => each.id === id)?.cost,
     directory,
     ledger,
     service,

@@ -34,11 +34,18 @@ export interface MemorySwarm {
 /** What a peer runs in an engine's place. */
 export type WrapEngine = (engine: Engine) => Engine | Promise<Engine>;
 
-/** One peer for each of the spans that `boundaries` cut the eight layers into; `wrap` by the place of the span. */
+export interface MemorySwarmOptions {
+  /** By the place of the span. */
+  readonly wrap?: Readonly<Record<number, WrapEngine>>;
+  /** By default that of the bundled model. */
+  readonly startEngine?: (start: number, end: number) => Promise<Engine>;
+  readonly nameOf?: (start: number, end: number) => string;
+}
+
+/** One peer for each of the spans that `boundaries` cut the eight layers into. */
 export async function startMemorySwarm(
   boundaries: readonly number[],
-  wrap: Readonly<Record<number, WrapEngine>> = {},
-  startEngine: (start: number, end: number) => Promise<Engine> = bundledEngine,
+  { wrap = {}, startEngine = bundledEngine, nameOf = (start, end) => `peer-of-layers-${start}-${end}` }: MemorySwarmOptions = {},
 ): Promise<MemorySwarm> {
   const network = new MemoryNetwork();
   const edges = [0, ...boundaries, 8];
@@ -56,7 +63,7 @@ export async function startMemorySwarm(
   };
   for (const [index, end] of edges.slice(1).entries()) {
     const start = edges[index] ?? 0;
-    await add(`peer-of-layers-${start}-${end}`, start, end, wrap[index]);
+    await add(nameOf(start, end), start, end, wrap[index]);
   }
   return {
     network,

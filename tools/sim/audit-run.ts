@@ -66,6 +66,7 @@ export function memoryStandings(now: () => number): PeerStandings {
   const rows = new Map<PeerId, Standing>();
   const of = (peer: PeerId): Standing => rows.get(peer) ?? STRANGER;
   return {
+    now,
     of,
     agreed: (peer) => rows.set(peer, afterAgreed(of(peer), now())),
     wrong: (peer) => rows.set(peer, afterWrong(of(peer), now())),

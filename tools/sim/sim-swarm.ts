@@ -22,7 +22,7 @@ import { VirtualClock } from "./virtual-clock.ts";
 const MODEL = asModelId("model-of-recurrences");
 
 /** Each character is a token. */
-const tokenizer: Tokenizer = {
+export const CHARACTERS: Tokenizer = {
   encode: (text) => Array.from(text, (character) => (character.codePointAt(0) ?? 0) % VOCABULARY),
   decode: (tokens) => tokens.map((token) => String.fromCodePoint(97 + token)).join(""),
   decoder: () => ({ push: (token) => String.fromCodePoint(97 + token), flush: () => "" }),
@@ -129,7 +129,7 @@ export class SimSwarm {
       contextLength: 512,
       vocabularySize: VOCABULARY,
       stopTokens: new Set<number>(),
-      tokenizer,
+      tokenizer: CHARACTERS,
       chat: undefined,
     };
     const solo = {

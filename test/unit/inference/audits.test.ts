@@ -28,6 +28,7 @@ function standings(): PeerStandings & { readonly rows: Map<PeerId, Standing> } {
   const of = (peer: PeerId): Standing => rows.get(peer) ?? STRANGER;
   return {
     rows,
+    now: () => systemClock.now(),
     of,
     agreed: (peer) => rows.set(peer, afterAgreed(of(peer), systemClock.now())),
     wrong: (peer) => rows.set(peer, afterWrong(of(peer), systemClock.now())),
@@ -107,7 +108,7 @@ describe("an audit", () => {
     await swarm?.stop();
   });
   const start = async (wrap: Readonly<Record<number, WrapEngine>>, spares = 2): Promise<MemorySwarm> => {
-    swarm = await startMemorySwarm([3, 5], wrap);
+    swarm = await startMemorySwarm([3, 5], { wrap });
     for (let n = 0; n < spares; n++) for (const [a, b] of SPANS) await swarm.add(`spare-${n}-of-${a}-${b}`, a, b);
     return swarm;
   };

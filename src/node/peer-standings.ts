@@ -1,0 +1,15 @@
+// What is known of peers' work on answers, beside what is known of their tasks: a wrong result at one costs the trust at all.
+import type { PeerStandings } from "../inference/answer-audits.ts";
+import type { Standings } from "../tasks/standings.ts";
+
+/** The kind under which standings keep work on answers. */
+const KIND = "layers";
+
+/** `now`: milliseconds since 1970, since standings outlive the page. */
+export const peerStandings = (standings: Standings, now: () => number): PeerStandings => ({
+  now,
+  of: (peer) => standings.of(peer, KIND),
+  agreed: (peer) => standings.agreed(peer, KIND, now()),
+  fault: (peer) => standings.fault(peer, KIND, now()),
+  wrong: (peer) => void standings.wrong(peer, KIND, now()),
+});
