@@ -21,3 +21,23 @@ test("a tab that joined sees its account; what it earned shows with its escrow a
   await tab.page.getByTestId("credit-history").click();
   await expect(tab.page.getByRole("cell", { name: /^For holding rare layers: tile abab/ })).toBeVisible();
 });
+
+test("tabs that answered a prompt are paid for it: their panels show what for", async ({ openTab }) => {
+  const [first, second] = [await openTab(), await openTab()];
+  await first.lend();
+  await second.lend();
+  await first.holds("0-4");
+  const visitor = await openTab();
+  const answer = await visitor.ask("Once upon a time", { maxTokens: 24 });
+  expect(answer).toMatchObject({ status: "done", route: ["0-4", "4-8"] });
+  for (const [tab, layers] of [
+    [first, "layers 0 to 3"],
+    [second, "layers 4 to 7"],
+  ] as const) {
+    await expect(async () => {
+      for (const part of ["available", "escrow"]) expect(Number(await tab.page.getByTestId(`credit-${part}`).getAttribute("data-micro"))).toBeGreaterThan(0);
+    }).toPass({ timeout: 60_000 });
+    await tab.page.getByTestId("credit-history").click();
+    await expect(tab.page.getByRole("cell", { name: new RegExp(`^Earned: \\d+ tokens through ${layers}`) })).toBeVisible();
+  }
+});
