@@ -76,7 +76,8 @@ export class AnswerReceipts {
     if (receipt === undefined) return undefined;
     await add(receipt);
     const { worker } = claimed.signed.claim;
-    if (verdict !== "wrong" && worker !== signer.peer) await desks.ask(worker, { kind: "receipt", receipt: encodeReceipt(receipt) }, "kept");
+    if (verdict !== "wrong" && worker !== signer.peer)
+      await desks.ask(worker, { kind: "receipt", receipt: encodeReceipt(receipt) }, "kept");
     return receipt;
   }
 
@@ -114,7 +115,11 @@ export class AnswerReceipts {
   }
 
   async #hand(peer: PeerId, statement: Statement, { parts }: CheckedClaim, audit: SessionId | null): Promise<Signature | undefined> {
-    const told = await this.#deps.desks.ask(peer, { kind: "countersign", statement: encodeReceipt(statement), parts, audit }, "countersigned");
+    const told = await this.#deps.desks.ask(
+      peer,
+      { kind: "countersign", statement: encodeReceipt(statement), parts, audit },
+      "countersigned",
+    );
     if (told === undefined || !this.#check(peer, statementBytes(statement), told.signature)) return undefined;
     return { peer, signature: told.signature };
   }

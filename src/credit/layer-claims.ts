@@ -51,7 +51,8 @@ export class LayerClaims {
   async #claim(requester: PeerId, key: Extract<DeskQuestion, { readonly kind: "claim" }>): Promise<DeskAnswer> {
     const { signer, book, now } = this.#deps;
     const tally = await book.find(key);
-    if (tally === undefined || tally.isAudit || tally.requester !== requester) return declined("nothing was computed here for you at these positions");
+    if (tally === undefined || tally.isAudit || tally.requester !== requester)
+      return declined("nothing was computed here for you at these positions");
     if ([requester, tally.upstream, tally.downstream].includes(signer.peer)) return declined("this peer would have to sign for itself");
     const work = workOf(tally);
     const parts = partsOf(tally);
@@ -72,18 +73,24 @@ export class LayerClaims {
     const { signer } = this.#deps;
     const { claim, witnesses } = statement;
     const { work } = claim;
-    if (work.kind !== "layers" || claim.requester !== requester || claim.worker === signer.peer) return declined("this is not for this peer to sign");
+    if (work.kind !== "layers" || claim.requester !== requester || claim.worker === signer.peer)
+      return declined("this is not for this peer to sign");
     if (!bytesEqual(layerResult(parts), claim.result)) return declined("the result is not made of these parts");
     const isNeighbour = work.upstream === signer.peer || work.downstream === signer.peer;
     const isWitness = witnesses.includes(signer.peer);
     if (!isNeighbour && !isWitness) return declined("this peer had no part in it");
     if (isNeighbour && !(await this.#sawBeside(claim, work, parts))) return declined("that is not what went through this peer");
-    if (isWitness && !(await this.#sawAgain(requester, statement, work, { parts, audit }))) return declined("that is not what this peer computed");
+    if (isWitness && !(await this.#sawAgain(requester, statement, work, { parts, audit })))
+      return declined("that is not what this peer computed");
     return { kind: "countersigned", signature: countersign(signer, statement).signature };
   }
 
   /** Whether the positions that went into the worker, or came out of it, are those that this peer sent or got. */
-  async #sawBeside({ worker, requester }: Claim, { session, span, positions, upstream, downstream }: LayerWork, parts: ResultParts): Promise<boolean> {
+  async #sawBeside(
+    { worker, requester }: Claim,
+    { session, span, positions, upstream, downstream }: LayerWork,
+    parts: ResultParts,
+  ): Promise<boolean> {
     const { signer, book } = this.#deps;
     if (upstream === signer.peer) {
       const before = await book.beside({ session, positions }, ({ end }) => end === span.start);

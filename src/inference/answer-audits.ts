@@ -49,7 +49,9 @@ export function drawAudits(
   also: ReadonlySet<number> = new Set(),
 ): ReadonlySet<number> {
   const now = standings.now();
-  const drawn = hops.map(({ hop }, index) => hop.peer !== mesh.self && (wantsAudit(standings.of(hop.peer), now, fraction()) || also.has(index)));
+  const drawn = hops.map(
+    ({ hop }, index) => hop.peer !== mesh.self && (wantsAudit(standings.of(hop.peer), now, fraction()) || also.has(index)),
+  );
   return new Set(drawn.flatMap((isDrawn, index) => (isDrawn ? [index] : [])));
 }
 

@@ -62,6 +62,8 @@ export class AnswerCare {
       const commitments = await askCommitments(record, range, clock, record.signal);
       const claims = await this.#claims(receipts, record, commitments);
       const drawn = drawAudits(this.#depsOfAudits(record), record, silentNeighbours(commitments, claims));
+      const count = (all: readonly unknown[]): number => all.filter((each) => each !== undefined).length;
+      log.debug("an answer is looked after", { said: count(commitments.hops), claimed: count(claims), audited: drawn.size });
       const settle: Settle = (claim, verdict) => this.#settle(receipts, claim, verdict);
       const looked = this.#audit(settle, record, commitments, claims, drawn);
       await Promise.all([looked, ...claims.map((claim, index) => (drawn.has(index) ? undefined : settle(claim, UNCHECKED)))]);

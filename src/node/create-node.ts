@@ -154,7 +154,11 @@ class TabNode implements Node {
         shelf: joined.sessionShelf,
         onAnswered: answerCare.take,
         findDetour: (request, routeSignal) =>
-          findDetour({ model, directory, solo, clock: systemClock }, { ...request, exclude: () => answerCare.avoidedBeside(request.exclude()) }, routeSignal),
+          findDetour(
+            { model, directory, solo, clock: systemClock },
+            { ...request, exclude: () => answerCare.avoidedBeside(request.exclude()) },
+            routeSignal,
+          ),
         findRoute: (exclude, routeSignal) =>
           findRoute({ model, directory, solo, clock: systemClock }, answerCare.avoidedBeside(exclude), routeSignal),
       },

@@ -35,7 +35,8 @@ test("tabs that answered a prompt are paid for it: their panels show what for", 
     [second, "layers 4 to 7"],
   ] as const) {
     await expect(async () => {
-      for (const part of ["available", "escrow"]) expect(Number(await tab.page.getByTestId(`credit-${part}`).getAttribute("data-micro"))).toBeGreaterThan(0);
+      for (const part of ["available", "escrow"])
+        expect(Number(await tab.page.getByTestId(`credit-${part}`).getAttribute("data-micro"))).toBeGreaterThan(0);
     }).toPass({ timeout: 60_000 });
     await tab.page.getByTestId("credit-history").click();
     await expect(tab.page.getByRole("cell", { name: new RegExp(`^Earned: \\d+ tokens through ${layers}`) })).toBeVisible();

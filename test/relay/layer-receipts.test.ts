@@ -50,9 +50,18 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
   };
   for (const _ of SPANS) await join();
   const startEngine = async (start: number, end: number): Promise<Engine> => {
-    return new RecurrenceEngine({ model: harness.model, layerCount: 8, span: { start, end }, clock: systemClock, rowInvariant: true, stepMs: () => 0 });
+    return new RecurrenceEngine({
+      model: harness.model,
+      layerCount: 8,
+      span: { start, end },
+      clock: systemClock,
+      rowInvariant: true,
+      stepMs: () => 0,
+    });
   };
-  const wrap = Object.fromEntries(SPANS.map((_, index) => [index, (engine: Engine) => Object.assign(engine, { lie: index === lying ? 9 : 0 })]));
+  const wrap = Object.fromEntries(
+    SPANS.map((_, index) => [index, (engine: Engine) => Object.assign(engine, { lie: index === lying ? 9 : 0 })]),
+  );
   const names = [...named];
   const swarm: MemorySwarm = await startMemorySwarm([3, 5], { wrap, startEngine, nameOf: () => names.shift() ?? "" });
   const outcomes: (readonly [PeerId, Receipt, Outcome])[] = [];
@@ -119,7 +128,15 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         random: randomBytes,
         clock: systemClock,
         createSampler,
-        model: { id: harness.model, layerCount: 8, contextLength: 512, vocabularySize: VOCABULARY, stopTokens: new Set(), tokenizer: CHARACTERS, chat: undefined },
+        model: {
+          id: harness.model,
+          layerCount: 8,
+          contextLength: 512,
+          vocabularySize: VOCABULARY,
+          stopTokens: new Set(),
+          tokenizer: CHARACTERS,
+          chat: undefined,
+        },
         // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
         findRoute: async function* () {
           return swarm.peers.slice(0, 3).map(({ hop }) => hop);
@@ -191,7 +208,9 @@ describe("an answer over three peers", () => {
   it("pays nobody for more positions than the neighbours saw: they do not sign, and the ledger refuses", async () => {
     made = await startPaidSwarm();
     await made.ask();
-    const receipt = made.outcomes.find(([, { statement }]) => statement.claim.work.kind === "layers" && statement.claim.work.span.start === 3)?.[1];
+    const receipt = made.outcomes.find(
+      ([, { statement }]) => statement.claim.work.kind === "layers" && statement.claim.work.span.start === 3,
+    )?.[1];
     const work = receipt?.statement.claim.work as LayerWork; // of the middle span, as the ledger took it
     const [worker, requester] = [made.members.get(made.named[1] ?? asPeerId(""))?.signer, made.asking.signer] as [Signer, Signer];
     const parts = { input: new Uint8Array(32), output: new Uint8Array(32).fill(1), determinismClass: "recurrence" };
@@ -205,7 +224,9 @@ describe("an answer over three peers", () => {
       expect((await desks.ask(neighbour, question, "declined"))?.why).toContain("not what went through");
     }
     // A worker does not claim what it did not count either.
-    expect(await desks.ask(worker.peer, { kind: "claim", session: work.session, span: work.span, positions: more.positions }, "claimed")).toBeUndefined();
+    expect(
+      await desks.ask(worker.peer, { kind: "claim", session: work.session, span: work.span, positions: more.positions }, "claimed"),
+    ).toBeUndefined();
     await desks.close();
     expect(await made.asking.client.post([statement], signal)).toEqual([{ kind: "refused", reason: "missing-signature" }]);
   });
@@ -224,7 +245,9 @@ describe("an answer over three peers", () => {
     const liar = made.named[1] ?? asPeerId("");
     const positions = await made.ask();
     const convicted = made.outcomes.filter(([, , { kind }]) => kind === "convicted");
-    expect(convicted.map(([, { statement }]) => [statement.claim.worker, statement.verdict, statement.witnesses.length])).toEqual([[liar, "wrong", 2]]);
+    expect(convicted.map(([, { statement }]) => [statement.claim.worker, statement.verdict, statement.witnesses.length])).toEqual([
+      [liar, "wrong", 2],
+    ]);
     expect(await owned(liar)).toBe(0);
     for (const index of [0, 2]) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(SPANS[index] ?? [0, 1], positions));
     expect([...made.care.avoided]).toEqual([liar]);

@@ -62,7 +62,11 @@ test("a receipt of a task, and one of a span between two neighbours, are in orde
 });
 
 test("a neighbour that left does not cost the worker its pay where the work was computed again", () => {
-  const audited = receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester, witnesses: [stranger], verdict: "audited" }, []);
+  const audited = receiptOf(
+    layers({ start: 2, end: 4 }, witness, second),
+    { worker, requester, witnesses: [stranger], verdict: "audited" },
+    [],
+  );
   expect(fault(audited)).toBeUndefined();
 });
 
