@@ -116,7 +116,7 @@ export class RtcMesh implements Mesh {
     for (const connection of this.#connections) connection.bye();
     // What was sent leaves by another thread, which ends with the page or with the connection: it gets its moment.
     const { clock } = this.#options;
-    if (this.#connections.size > 0) for (const until = clock.now() + DEFAULTS.goodbyeMs; clock.now() < until; );
+    if (this.#connections.size > 0) for (const until = clock.now() + DEFAULTS.goodbyeMs; clock.now() < until;);
     for (const connection of [...this.#connections]) connection.leave();
     this.#options.below.vanish();
   }
