@@ -4,6 +4,7 @@ import { hasGpuAdapter } from "../tasks/gpu-tracer.browser.ts";
 import { mapIn } from "../tasks/kinds/map.ts";
 import { renderGpuBy } from "../tasks/kinds/render-gpu.ts";
 import { LocalRunner, type TaskRunner } from "../tasks/local-runner.ts";
+import { type OfferedKind, offered } from "../tasks/task-kind.ts";
 import { WorkerTaskRunner, type WorkerTaskRunnerDeps } from "./worker-task-runner.ts";
 
 export interface TabTaskRunner extends TaskRunner {
@@ -21,7 +22,7 @@ export interface TabTaskRunnerDeps extends WorkerTaskRunnerDeps {
 export function tabTaskRunner(deps: TabTaskRunnerDeps, sandboxPage: string | undefined): TabTaskRunner {
   const worker = new WorkerTaskRunner(deps);
   const programs = sandboxPage === undefined ? undefined : new LocalRunner([mapIn(new FrameSandbox(sandboxPage))], deps.fetchTile);
-  const kinds = [...worker.kinds, ...(programs?.kinds ?? []).map(({ name, version }) => ({ name, version }))];
+  const kinds: OfferedKind[] = [...worker.kinds, ...(programs?.kinds ?? []).map(offered)];
   const { name, version } = renderGpuBy(undefined);
   return {
     kinds,

@@ -6,7 +6,8 @@ import { encodeReceipt, type Receipt, RECEIPT_VERSION, statementBytes, type Verd
 import { fromHex } from "../shared/bytes.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
-import type { ClaimedWork, Dispatcher } from "../tasks/dispatcher.ts";
+import type { Dispatcher } from "../tasks/dispatcher.ts";
+import type { ClaimedWork } from "../tasks/dispatcher-options.ts";
 import type { Delivery, Settled } from "../tasks/task-record.ts";
 import type { WitnessDesk } from "../tasks/witness-desk.ts";
 import { taskWork } from "./task-claims.ts";

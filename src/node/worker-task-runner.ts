@@ -3,7 +3,7 @@ import type { FetchTile, TaskRunner } from "../tasks/local-runner.ts";
 import type { Task } from "../protocol/task-frames.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
-import type { RunContext } from "../tasks/task-kind.ts";
+import { type OfferedKind, offered, type RunContext } from "../tasks/task-kind.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
 import { kindsWith } from "./task-kinds.ts";
 
@@ -33,7 +33,7 @@ export interface WorkerTaskRunnerDeps {
 }
 
 export class WorkerTaskRunner implements TaskRunner {
-  readonly kinds = kindsWith(undefined).map(({ name, version }) => ({ name, version }));
+  readonly kinds: readonly OfferedKind[] = kindsWith(undefined).map(offered);
   readonly #deps: WorkerTaskRunnerDeps;
   readonly #runs = new Map<number, Run>();
   #worker: Worker | undefined;

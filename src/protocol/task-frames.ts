@@ -8,7 +8,7 @@ import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
 
 /** Raised with every change of a shape in this file; an offer of another version is not lent to. */
-export const TASK_VERSION = 2;
+export const TASK_VERSION = 3;
 
 export const TASK_LIMITS = Object.freeze({
   /** Bytes of input that a task carries itself; larger inputs are tiles. */
@@ -23,8 +23,9 @@ export const TASK_LIMITS = Object.freeze({
   batch: 64,
   /** Bytes of tasks or results in one frame. */
   batchBytes: 6 * 1024 * 1024,
-  /** Kinds that one volunteer offers. */
+  /** Kinds that one volunteer offers, and characters of the class in which it computes one. */
   kinds: 64,
+  classLength: 64,
   /** Tasks that a volunteer computes at once: threads of a large machine. */
   slots: 128,
   /** Milliseconds that one task may take at most. */
@@ -126,7 +127,17 @@ export function decodeTask(bytes: Uint8Array): Task {
 export const OfferFrame = v.strictObject({
   kind: v.literal("offer"),
   version: natural(2 ** 16),
-  kinds: v.pipe(v.array(v.strictObject({ kind: kindName, version: positive(1000) })), v.maxLength(TASK_LIMITS.kinds)),
+  kinds: v.pipe(
+    v.array(
+      v.strictObject({
+        kind: kindName,
+        version: positive(1000),
+        /** Names the machines that give the same bytes as this one, where not all do: runtime, its form, how it was probed. */
+        determinismClass: v.optional(v.pipe(v.string(), v.maxLength(TASK_LIMITS.classLength))),
+      }),
+    ),
+    v.maxLength(TASK_LIMITS.kinds),
+  ),
   /** Tasks that it computes at once; 0: none now. */
   slots: natural(TASK_LIMITS.slots),
 });

@@ -6,7 +6,8 @@ import { ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { DispatcherEvents } from "./dispatcher-events.ts";
-import { Lending, type LendingDeps } from "./lending.ts";
+import type { DispatcherDeps, SubmitOptions } from "./dispatcher-options.ts";
+import { Lending } from "./lending.ts";
 import type { LentPeer } from "./lent-peer.ts";
 import type { Bytes } from "./task-kind.ts";
 import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
@@ -24,40 +25,6 @@ const DEFAULTS = Object.freeze({
   /** Milliseconds for which a volunteer that is busy is left alone. */
   busyMs: 500,
 });
-
-/** A result as its maker signed for it. */
-export interface ClaimedWork {
-  readonly task: TaskId;
-  readonly kind: string;
-  readonly units: number;
-  readonly replica: number;
-  readonly worker: PeerId;
-  readonly resultHash: Bytes;
-  readonly claim: NonNullable<TaskClaim>;
-}
-
-export interface DispatcherDeps extends LendingDeps {
-  /** Whether the worker's signature is its own; without it claims are taken as they come. */
-  readonly checkClaim?: (work: ClaimedWork) => boolean;
-}
-
-export interface SubmitOptions {
-  /** Higher goes first; 0 is usual. */
-  readonly priority?: number;
-  /** Milliseconds from now after which the task fails with TIMEOUT. */
-  readonly deadlineMs?: number;
-  /** Priced units of the task, by the requester's own measure. */
-  readonly units?: number;
-  /** What was set aside for it at the ledger. */
-  readonly reservation?: string | null;
-  /** Who does not get it. */
-  readonly avoid?: readonly PeerId[];
-  /** `encodeTask(task)`, where the caller has it already. */
-  readonly bytes?: Bytes;
-  /** The requester's own look at an output, for kinds that have one (`TaskKind.accepts`). */
-  readonly accepts?: (output: Bytes, random: () => number) => boolean;
-  readonly signal: AbortSignal;
-}
 
 export class Dispatcher implements Observable<DispatcherEvents> {
   readonly #deps: DispatcherDeps;
@@ -87,7 +54,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
    */
   submit(
     task: Task,
-    { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, avoid = [], accepts, signal, ...given }: SubmitOptions,
+    { priority = 0, deadlineMs = Infinity, units = 1, reservation = null, avoid = [], accepts, near, signal, ...given }: SubmitOptions,
   ): Promise<Settled> {
     if (signal.aborted) return Promise.reject(signal.reason);
     let { bytes } = given;
@@ -103,6 +70,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     const record = new TaskRecord({ id, task, bytes, units, reservation, priority, deadlineMs: untilMs, order: this.#orders++ });
     for (const peer of avoid) record.tried.add(peer);
     if (accepts) record.accepts = accepts;
+    if (near) record.near = near;
     this.#records.set(id, record);
     this.#lending.enqueue(record);
     this.lend();
@@ -196,7 +164,8 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     }
     const digest = toHex(hash);
     record.outputs.set(digest, output);
-    record.deliveries.push({ peer: peer.peer, replica: lease.replica, digest, claim });
+    const determinismClass = peer.classOf(record.task.kind, record.task.version);
+    record.deliveries.push({ peer: peer.peer, replica: lease.replica, digest, determinismClass, claim });
     this.#judge(record);
   }
 
@@ -244,8 +213,9 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       const settled = record.settlement(judgement);
       this.#close(record);
       record.settled.resolve(settled);
-      const wasWrong = record.before !== undefined && !bytesEqual(record.before.output, settled.output);
-      if (record.before === undefined) this.#emitter.emit("task:settled", settled);
+      const { before } = record;
+      const wasWrong = before !== undefined && !settled.agreed.some(({ digest }) => digest === before.agreed[0]?.digest);
+      if (before === undefined) this.#emitter.emit("task:settled", settled);
       else if (!wasWrong) this.#emitter.emit("task:confirmed", settled);
       else this.#emitter.emit("task:corrected", settled);
       this.#account(record, settled);

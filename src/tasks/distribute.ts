@@ -1,6 +1,7 @@
 // From data to value: cuts a whole by its kind, has the parts computed by the swarm, and joins them; or streams outputs in order.
 import { TASK_LIMITS, type Task } from "../protocol/task-frames.ts";
-import type { Dispatcher, SubmitOptions } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { SubmitOptions } from "./dispatcher-options.ts";
 import type { Settled } from "./task-record.ts";
 import type { TaskKind, TaskPart } from "./task-kind.ts";
 
@@ -72,7 +73,7 @@ export async function distribute<Data, Value>(
  */
 export async function* streamParts(
   submitter: Submitter,
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts">,
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts" | "near">,
   parts: Iterable<TaskPart>,
   { ordered = true, ahead = DEFAULTS.ahead, ...options }: DistributeOptions & { readonly ordered?: boolean; readonly ahead?: number },
 ): AsyncGenerator<{ readonly at: number; readonly settled: Settled }> {
@@ -109,12 +110,17 @@ export const replicationOf = (kind: Pick<TaskKind<never, unknown>, "accepts">): 
   kind.accepts === undefined ? DEFAULTS.replication : DEFAULTS.replicationOfLooked;
 
 /** The requester's own look at the output of `part`, where the kind has one. */
-export const looking = (kind: Pick<TaskKind<never, unknown>, "accepts">, part: TaskPart): Pick<SubmitOptions, "accepts"> =>
-  kind.accepts === undefined ? {} : { accepts: (output, random) => kind.accepts?.(part, output, random) === true };
+export const looking = (
+  kind: Pick<TaskKind<never, unknown>, "accepts" | "near">,
+  part: TaskPart,
+): Pick<SubmitOptions, "accepts" | "near"> => ({
+  ...(kind.accepts && { accepts: (output, random) => kind.accepts?.(part, output, random) === true }),
+  ...(kind.near && { near: (a, b) => kind.near?.(a, b) === true }),
+});
 
 function submitPart(
   submitter: Submitter,
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts">,
+  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts" | "near">,
   part: TaskPart,
   { priority, deadlineMs, reward = 0, limits, replication = replicationOf(kind), reservation = null, signal }: DistributeOptions,
 ): Promise<Settled> {

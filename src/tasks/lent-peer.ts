@@ -1,4 +1,5 @@
 // One volunteer as the dispatcher sees it: what it offers, what it holds, and how much more it should be given.
+import type { OfferFrame } from "../protocol/task-frames.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Lease } from "./task-record.ts";
 import type { TaskSender } from "./task-sender.ts";
@@ -29,7 +30,8 @@ export class LentPeer {
   slots = 0;
   /** The last offer of any: what runs there goes on when nothing more is taken. */
   #slotsHad = 0;
-  #kinds = new Set<string>();
+  /** With the class in which it computes each. */
+  #kinds = new Map<string, string | undefined>();
   #computing = 0;
   #meanMs: number | undefined;
   #lastCommitMs = 0;
@@ -44,14 +46,18 @@ export class LentPeer {
     this.movedMs = nowMs;
   }
 
-  offers(kinds: readonly { readonly kind: string; readonly version: number }[], slots: number): void {
-    this.#kinds = new Set(kinds.map(({ kind, version }) => `${kind} ${version}`));
+  offers(kinds: OfferFrame["kinds"], slots: number): void {
+    this.#kinds = new Map(kinds.map(({ kind, version, determinismClass }) => [`${kind} ${version}`, determinismClass]));
     this.slots = slots;
     if (slots > 0) this.#slotsHad = slots;
   }
 
   takes(kind: string, version: number): boolean {
     return this.#kinds.has(`${kind} ${version}`);
+  }
+
+  classOf(kind: string, version: number): string | undefined {
+    return this.#kinds.get(`${kind} ${version}`);
   }
 
   notTaking(kind: string, version: number): void {

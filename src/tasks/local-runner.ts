@@ -3,11 +3,11 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import type { Task } from "../protocol/task-frames.ts";
 import { bytesEqual, concatBytes } from "../shared/bytes.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
-import type { Bytes, RunContext, RunnableKind } from "./task-kind.ts";
+import type { Bytes, OfferedKind, RunContext, RunnableKind } from "./task-kind.ts";
 
 /** Port: what a volunteer computes tasks with, here or in a worker. */
 export interface TaskRunner {
-  readonly kinds: readonly Pick<RunnableKind, "name" | "version">[];
+  readonly kinds: readonly OfferedKind[];
   /**
    * The output. Throws TASK_REFUSED for a kind, version or form that it does not take, INPUT_UNAVAILABLE where tiles are
    * not to be had, TASK_FAILED where the task itself fails, or the signal's reason.

@@ -34,6 +34,10 @@ export interface TaskKind<Data, Value> {
   run(part: TaskPart, context: RunContext): Promise<Bytes>;
   /** Outputs in the order of the parts. Throws BAD_INPUT where they cannot be outputs of these parts. */
   join(data: Data, outputs: readonly Bytes[]): Value;
+  /** Names the machines whose outputs have the same bytes as this one's; undefined where all have. */
+  readonly determinismClass?: string;
+  /** Whether two outputs say the same but for what machines of two classes may differ in; without it only equal bytes do. */
+  near?(a: Bytes, b: Bytes): boolean;
   /**
    * The requester's own look at one output, for kinds whose outputs are not the same bytes everywhere: what it refuses is wrong.
    * Two outputs are not compared then. `random` is drawn in [0, 1), and nobody who computes can know it.
@@ -44,7 +48,16 @@ export interface TaskKind<Data, Value> {
 }
 
 /** What a volunteer needs of a kind. */
-export type RunnableKind = Pick<TaskKind<never, unknown>, "name" | "version" | "run" | "weigh">;
+export type RunnableKind = Pick<TaskKind<never, unknown>, "name" | "version" | "determinismClass" | "run" | "weigh">;
+
+/** What a volunteer says of a kind that it computes. */
+export type OfferedKind = Pick<RunnableKind, "name" | "version" | "determinismClass">;
+
+export const offered = ({ name, version, determinismClass }: OfferedKind): OfferedKind => ({
+  name,
+  version,
+  ...(determinismClass !== undefined && { determinismClass }),
+});
 
 /** Parameters as a schema reads them. Throws BAD_INPUT. */
 export function readParams<const Schema extends v.GenericSchema>(schema: Schema, params: unknown): v.InferOutput<Schema> {

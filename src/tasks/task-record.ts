@@ -3,6 +3,7 @@ import type { Task, TaskClaim } from "../protocol/task-frames.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { Bytes } from "./task-kind.ts";
 import type { Urgency } from "./task-queue.ts";
+import { groupVotes } from "./group-votes.ts";
 import { judge, type Judgement } from "./verify.ts";
 
 /** One peer's revealed result, with what pays for it. */
@@ -11,6 +12,8 @@ export interface Delivery {
   readonly replica: number;
   /** Hex of the output's SHA-256. */
   readonly digest: string;
+  /** In which its peer computes this kind. */
+  readonly determinismClass: string | undefined;
   readonly claim: TaskClaim;
 }
 
@@ -64,6 +67,8 @@ export class TaskRecord implements Urgency {
   readonly faults: { readonly peer: PeerId; readonly message: string }[] = [];
   /** The requester's own look at an output: what it refuses is wrong. */
   accepts: (output: Bytes, random: () => number) => boolean = () => true;
+  /** Whether outputs of two classes say the same; undefined where only equal bytes do. */
+  near: ((a: Bytes, b: Bytes) => boolean) | undefined;
   /** Whether one result is not enough; decided by the standing of whoever gets it. */
   isChecked = false;
   /** Replicas that have to be out or in. */
@@ -111,11 +116,12 @@ export class TaskRecord implements Urgency {
   /** What the results say; undefined while some that were committed to are still to be shown. */
   judge(): Judgement | undefined {
     if (this.deliveries.length < this.wanted) return undefined;
-    return judge(this.deliveries, this.isChecked, this.task.replication);
+    return judge(this.#votes(), this.isChecked, this.task.replication);
   }
 
   /** The settlement that a judgement stands for. */
   settlement(judgement: Extract<Judgement, { kind: "accepted" }>): Settled {
+    const votes = this.#votes();
     const output = this.outputs.get(judgement.digest);
     if (output === undefined) throw new Error("a judgement names a result that was given"); // a defect of ours
     return {
@@ -125,9 +131,19 @@ export class TaskRecord implements Urgency {
       output,
       verdict: judgement.verdict,
       units: this.units,
-      agreed: this.deliveries.filter(({ digest }) => digest === judgement.digest),
-      wrong: this.deliveries.filter(({ digest }) => digest !== judgement.digest),
+      agreed: this.deliveries.filter((_, at) => votes[at]?.digest === judgement.digest),
+      wrong: this.deliveries.filter((_, at) => votes[at]?.digest !== judgement.digest),
     };
+  }
+
+  /** The deliveries, in their order, with one digest for all that say the same. */
+  #votes(): readonly Delivery[] {
+    const { near } = this;
+    const nearDigests = (a: string, b: string): boolean => {
+      const [one, other] = [this.outputs.get(a), this.outputs.get(b)];
+      return one !== undefined && other !== undefined && near?.(one, other) === true;
+    };
+    return groupVotes(this.deliveries, near && nearDigests);
   }
 
   /** Opens a settled task again, with the result that it had as one of those to compare. */

@@ -153,7 +153,11 @@ export class Volunteer implements Observable<VolunteerEvents> {
   }
 
   #offer(sender: TaskSender): void {
-    const kinds = this.#deps.runner.kinds.map(({ name, version }) => ({ kind: name, version }));
+    const kinds = this.#deps.runner.kinds.map(({ name, version, determinismClass }) => ({
+      kind: name,
+      version,
+      ...(determinismClass !== undefined && { determinismClass }),
+    }));
     sender.queue({ kind: "offer", version: TASK_VERSION, kinds, slots: this.#slots });
   }
 

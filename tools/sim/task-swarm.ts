@@ -6,7 +6,8 @@ import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { Dispatcher, type SubmitOptions } from "../../src/tasks/dispatcher.ts";
+import { Dispatcher } from "../../src/tasks/dispatcher.ts";
+import type { SubmitOptions } from "../../src/tasks/dispatcher-options.ts";
 import { lendTo } from "../../src/tasks/lend-to.ts";
 import type { TaskRunner } from "../../src/tasks/local-runner.ts";
 import { Standings } from "../../src/tasks/standings.ts";
@@ -27,6 +28,7 @@ export interface TimedPeer {
   readonly steady?: number;
   readonly slots?: number;
   readonly kinds?: readonly string[];
+  readonly determinismClass?: string;
 }
 
 export const rightOutput = (task: Task): Uint8Array<ArrayBuffer> =>
@@ -70,7 +72,11 @@ export class TaskSwarm {
     const id = asPeerId(name);
     const mesh = this.network.join(id);
     const runner: TaskRunner = {
-      kinds: (peer.kinds ?? ["timed"]).map((kind) => ({ name: kind, version: 1 })),
+      kinds: (peer.kinds ?? ["timed"]).map((kind) => ({
+        name: kind,
+        version: 1,
+        ...(peer.determinismClass !== undefined && { determinismClass: peer.determinismClass }),
+      })),
       run: async (task, { signal, progress }) => {
         progress();
         if (peer.steady !== undefined) await this.clock.sleep(peer.steady, signal);

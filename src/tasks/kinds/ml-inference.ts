@@ -2,6 +2,7 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { TASK_LIMITS } from "../../protocol/task-frames.ts";
+import { nearTensors } from "../near-tensors.ts";
 import { cutByBytes } from "../number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type TaskKind } from "../task-kind.ts";
 
@@ -13,6 +14,8 @@ export const DEFAULTS = Object.freeze({
   tensors: 64,
   rank: 8,
   name: 256,
+  /** What computes it here: one WebAssembly thread, without relaxed SIMD, gives the same bytes on every machine. */
+  determinismClass: "onnxruntime-web@1.30.0/wasm/1",
   /** Bytes of an element by type. */
   elementBytes: { float32: 4, float64: 8, int32: 4, int64: 8, uint8: 1, int8: 1, bool: 1 },
 });
@@ -72,6 +75,7 @@ const Sets = v.pipe(v.array(Tensors), v.minLength(1), v.maxLength(DEFAULTS.sets)
 export const mlInferenceBy = (runner: OnnxRunner | undefined): TaskKind<MlInferenceData, readonly Tensors[]> => ({
   name: "ml_inference",
   version: 1,
+  determinismClass: DEFAULTS.determinismClass,
 
   split({ model, sets, multiplyAdds }) {
     const params = readParams(Params, { model, multiplyAdds });
@@ -99,6 +103,14 @@ export const mlInferenceBy = (runner: OnnxRunner | undefined): TaskKind<MlInfere
     const values = outputs.flatMap((output) => readParams(Sets, decoded(output)));
     if (values.length !== sets.length) throw badInput("outputs for each set");
     return values;
+  },
+
+  near(a, b) {
+    try {
+      return nearTensors(readParams(Sets, decoded(a)), readParams(Sets, decoded(b)));
+    } catch {
+      return false; // no tensors at all
+    }
   },
 
   weigh({ params, input }) {

@@ -1,0 +1,130 @@
+// Determinism classes: equal bytes within one, tolerance across two, and what a liar makes of that.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import * as fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { type ClassedVote, groupVotes } from "../../../src/tasks/group-votes.ts";
+import { mlInferenceBy, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
+import { DEFAULTS as NEAR, nearTensors } from "../../../src/tasks/near-tensors.ts";
+import { encode } from "@ipld/dag-cbor";
+import { numbered, TaskSwarm } from "../../../tools/sim/task-swarm.ts";
+
+const vote = (number: number, determinismClass?: string): ClassedVote => ({
+  peer: asPeerId(`peer ${Math.random()}`),
+  digest: String(number),
+  determinismClass,
+});
+/** Outputs are numbers here, and near within one. */
+const near = (a: string, b: string): boolean => Math.abs(Number(a) - Number(b)) <= 1;
+const digests = (votes: readonly ClassedVote[], by?: typeof near): readonly string[] => groupVotes(votes, by).map(({ digest }) => digest);
+
+describe("votes", () => {
+  it("of one class agree byte by byte, of two within the tolerance", () => {
+    expect(digests([vote(1, "a"), vote(2, "a")], near)).toEqual(["1", "2"]);
+    expect(digests([vote(1, "a"), vote(2, "b")], near)).toEqual(["1", "1"]);
+    expect(digests([vote(1, "a"), vote(3, "b")], near)).toEqual(["1", "3"]);
+    expect(digests([vote(1), vote(2)], near)).toEqual(["1", "2"]); // of kinds without classes
+    expect(digests([vote(1, "a"), vote(2, "b")])).toEqual(["1", "2"]); // of kinds without a tolerance
+  });
+
+  it("agree with all of a group or not at all", () => {
+    // 3 is near 2, and not near 1: it does not come in by way of 2.
+    expect(digests([vote(1, "a"), vote(2, "b"), vote(3, "c")], near)).toEqual(["1", "1", "3"]);
+    // The class of 1 said 1: that another of it says 2 is not excused by a third that is near both.
+    expect(digests([vote(1, "a"), vote(1, "b"), vote(2, "a")], near)).toEqual(["1", "1", "2"]);
+  });
+
+  it("never join two of one class that differ, and keep their order", () => {
+    const votes = fc.array(fc.record({ number: fc.nat(6), name: fc.constantFrom("a", "b", "c") }), { maxLength: 7 });
+    fc.assert(
+      fc.property(votes, (drawn) => {
+        const given = drawn.map(({ number, name }) => vote(number, name));
+        const grouped = groupVotes(given, near);
+        expect(grouped.map(({ peer }) => peer)).toEqual(given.map(({ peer }) => peer));
+        for (const [i, a] of given.entries())
+          for (const [j, b] of given.entries())
+            if (a.digest === b.digest) expect(grouped[i]?.digest).toBe(grouped[j]?.digest);
+            else if (grouped[i]?.digest === grouped[j]?.digest) expect(a.determinismClass).not.toBe(b.determinismClass);
+      }),
+    );
+  });
+});
+
+const floats = (...values: number[]): Tensors => ({
+  y: { type: "float32", dims: [values.length], data: new Uint8Array(Float32Array.from(values).buffer) },
+});
+
+describe("tensors", () => {
+  it("are near within a part of the largest number, and not beyond", () => {
+    const largest = 100;
+    expect(nearTensors([floats(largest, 1)], [floats(largest, 1 + 0.9 * NEAR.tolerance * largest)])).toBe(true);
+    expect(nearTensors([floats(largest, 1)], [floats(largest, 1 + 1.1 * NEAR.tolerance * largest)])).toBe(false);
+    expect(nearTensors([floats(0, 0)], [floats(0, 1e-9)])).toBe(false);
+  });
+
+  it("have what is no number in the same places, and the same names, types and sizes", () => {
+    expect(nearTensors([floats(NaN, Infinity, 1)], [floats(NaN, Infinity, 1.001)])).toBe(true);
+    expect(nearTensors([floats(NaN, 1)], [floats(1, 1)])).toBe(false);
+    expect(nearTensors([floats(1, Infinity)], [floats(1, -Infinity)])).toBe(false);
+    expect(nearTensors([floats(1)], [floats(1, 1)])).toBe(false);
+    expect(nearTensors([floats(1)], [{ z: floats(1)["y"] ?? { type: "float32", dims: [], data: new Uint8Array() } }])).toBe(false);
+    expect(nearTensors([floats(1)], [])).toBe(false);
+  });
+
+  it("of whole numbers are equal or not", () => {
+    const whole = (value: number): Tensors => ({ y: { type: "int32", dims: [1], data: new Uint8Array(Int32Array.of(value).buffer) } });
+    expect(nearTensors([whole(1_000_000)], [whole(1_000_000)])).toBe(true);
+    expect(nearTensors([whole(1_000_000)], [whole(1_000_001)])).toBe(false);
+  });
+
+  it("are what outputs of a model are compared by; bytes that are none are near nothing", () => {
+    const kind = mlInferenceBy(undefined);
+    const output = (...values: number[]) => encode([floats(...values)]) as Uint8Array<ArrayBuffer>;
+    expect(kind.near?.(output(1, 2), output(1, 2.001))).toBe(true);
+    expect(kind.near?.(output(1, 2), output(1, 3))).toBe(false);
+    expect(kind.near?.(output(1, 2), Uint8Array.of(1))).toBe(false);
+  });
+});
+
+it("the class of a model's outputs names the runtime that computes them", () => {
+  const file = createRequire(import.meta.url)
+    .resolve("onnxruntime-web")
+    .replace(/dist\/.*$/, "package.json");
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
+  expect(mlInferenceBy(undefined).determinismClass).toBe(`onnxruntime-web@${version}/wasm/1`);
+});
+
+describe("a dispatcher over two classes", () => {
+  let swarm: TaskSwarm | undefined;
+  afterEach(() => swarm?.over.abort());
+  const nearBytes = (a: Uint8Array, b: Uint8Array): boolean => Math.abs((a[0] ?? 0) - (b[0] ?? 0)) <= 1;
+  const says = (made: TaskSwarm, value: number, determinismClass: string) =>
+    made.join({ determinismClass, twist: () => Uint8Array.of(value) });
+
+  it("settles by what is near, and accuses neither", async () => {
+    swarm = new TaskSwarm(41);
+    says(swarm, 10, "wasm");
+    says(swarm, 11, "webgpu");
+    const caught: string[] = [];
+    swarm.dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
+    const [settled] = await swarm.all([swarm.submit(numbered(1), { near: nearBytes })]);
+    if (settled?.status !== "fulfilled") throw new Error("two near results settle a task");
+    expect(settled.value.verdict).toBe("quorum");
+    expect(settled.value.agreed.length).toBe(2);
+    expect(caught).toEqual([]);
+  });
+
+  it("finds whoever differs from its own class, however near", async () => {
+    swarm = new TaskSwarm(42);
+    says(swarm, 10, "wasm");
+    says(swarm, 10, "wasm");
+    const liar = says(swarm, 11, "wasm");
+    const caught = new Set<string>();
+    swarm.dispatcher.on("peer:wrong", ({ peer }) => caught.add(peer));
+    const made = swarm;
+    const tasks = Array.from({ length: 20 }, (_, at) => made.submit(numbered(at), { near: nearBytes }));
+    for (const result of await made.all(tasks)) expect(result.status === "fulfilled" && [...result.value.output]).toEqual([10]);
+    expect(caught).toEqual(new Set([liar]));
+  });
+});
