@@ -95,8 +95,12 @@ async function compare(
 ): Promise<boolean> {
   if (positions.length === 0) return true;
   const next = record.hops[index + 1];
-  const ask = (hop: HopLink): Promise<Sampled> => hop.sample(positions, DEFAULTS.auditMs, signal);
-  const [again, first, got] = await Promise.all([ask(auditor), next && record.hops[index] && ask(record.hops[index]), next && ask(next)]);
+  const ask = (hop: HopLink, inputsOnly = false): Promise<Sampled> => hop.sample(positions, inputsOnly, DEFAULTS.auditMs, signal);
+  const [again, first, got] = await Promise.all([
+    ask(auditor),
+    next && record.hops[index] && ask(record.hops[index]),
+    next && ask(next, true),
+  ]);
   const size = again.outputs.byteLength / positions.length;
   return positions.every((position, at) => {
     const theirs = again.outputs.subarray(at * size, (at + 1) * size);

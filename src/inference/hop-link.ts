@@ -158,9 +158,9 @@ export class HopLink {
     await this.#askFor({ kind: "replay", ...what }, ms, signal);
   }
 
-  /** The outputs at `positions` as they are. Throws as `tally` does. */
-  async sample(positions: readonly number[], ms: number, signal: AbortSignal): Promise<Sampled> {
-    const { frame, payload } = await this.#askFor({ kind: "sample", positions }, ms, signal);
+  /** The outputs at `positions` as they are, or hashes of the inputs alone. Throws as `tally` does. */
+  async sample(positions: readonly number[], inputsOnly: boolean, ms: number, signal: AbortSignal): Promise<Sampled> {
+    const { frame, payload } = await this.#askFor({ kind: "sample", positions, inputsOnly }, ms, signal);
     const { inputs, type } = as(frame, "sampled");
     return { inputs, type, outputs: payload };
   }

@@ -17,21 +17,13 @@ import type { OutputBudget } from "./output-budget.ts";
 import { PrefixLog } from "./prefix-log.ts";
 import { refusal, stranding } from "./refusal.ts";
 import { TOKEN_BOUNDARY } from "./row-hashes.ts";
+import type { ServedStep } from "./served-step.ts";
 import type { StepTurns } from "./step-turns.ts";
 
 const DEFAULTS = Object.freeze({
   /** Positions up to which a step counts as decoding, drafts included: it goes before other sessions' prompts. */
   decodePositions: 8,
 });
-
-/** What a step cost and for whom: what the page counts, and later what is paid. */
-export interface ServedStep {
-  readonly requester: PeerId;
-  readonly positions: number;
-  readonly computeMs: number;
-  /** Computed to be compared, not for an answer. */
-  readonly isAudit: boolean;
-}
 
 export interface ServedSessionDeps {
   readonly engine: Engine;
@@ -216,12 +208,15 @@ export class ServedSession {
     };
   }
 
-  /** What came out at `position`, and the hash of what went in. Throws ENGINE_FAILED where that is not known any more. */
-  async sample(position: number): Promise<{ readonly input: Uint8Array; readonly output: Uint8Array }> {
-    const input = this.#inputs.at(position);
-    const output = this.outbox ? await logRow(this.outbox, this.#deps.engine.plan.boundaryOut, position) : this.#answers.at(position);
-    if (input === undefined || output === undefined) throw new ManyhandsError("ENGINE_FAILED", "this position is not known any more");
-    return { input, output };
+  /** Hash of what went in at `position`. Throws ENGINE_FAILED where that is not known any more. */
+  inputAt(position: number): Uint8Array {
+    return known(this.#inputs.at(position));
+  }
+
+  /** What came out at `position`. Throws as `inputAt` does. */
+  async outputAt(position: number): Promise<Uint8Array> {
+    const { outbox } = this;
+    return outbox ? logRow(outbox, this.#deps.engine.plan.boundaryOut, position) : known(this.#answers.at(position));
   }
 
   async #run(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
@@ -293,3 +288,8 @@ export class ServedSession {
 }
 
 const replaced = (): ManyhandsError => new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer now");
+
+function known(bytes: Uint8Array | undefined): Uint8Array {
+  if (bytes === undefined) throw new ManyhandsError("ENGINE_FAILED", "this position is not known any more");
+  return bytes;
+}

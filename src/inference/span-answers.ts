@@ -86,12 +86,12 @@ export class SpanAnswers {
     await session.tell(alive(session, id));
   }
 
-  async #sample(session: ServedSession, { id, positions }: SampleFrame): Promise<void> {
-    const samples = await Promise.all(positions.map((position) => session.sample(position)));
-    const inputs = concatBytes(samples.map(({ input }) => input));
+  async #sample(session: ServedSession, { id, positions, inputsOnly }: SampleFrame): Promise<void> {
+    const inputs = concatBytes(positions.map((position) => session.inputAt(position)));
+    const outputs = inputsOnly ? [] : await Promise.all(positions.map((position) => session.outputAt(position)));
     const { boundaryOut } = this.#deps.engine.plan;
     const type = session.outbox === undefined ? "logits" : boundaryOut.some((tensor) => tensor.type === "float16") ? "float16" : "float32";
     const header = { kind: "sampled", session: session.open.session, id, inputs, type };
-    await session.requester.send(encodeFrame(header, concatBytes(samples.map(({ output }) => output))));
+    await session.requester.send(encodeFrame(header, concatBytes(outputs)));
   }
 }

@@ -8,7 +8,8 @@ import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { SpanTally } from "../shared/span-tally.ts";
 import { within } from "./deadline.ts";
-import type { ServedSession, ServedStep } from "./served-session.ts";
+import type { ServedSession } from "./served-session.ts";
+import type { ServedStep } from "./served-step.ts";
 import { SpanAnswers } from "./span-answers.ts";
 import { alive, isBreach, SpanSessions, type SpanSessionsDeps } from "./span-sessions.ts";
 

@@ -227,10 +227,12 @@ export const SampleFrame = v.strictObject({
   session: sessionId,
   id: natural(2 ** 31 - 1),
   positions: v.pipe(v.array(position), v.minLength(1), v.maxLength(LIMITS.sampledPositions)),
+  /** Whether hashes of the inputs are all that is wanted. */
+  inputsOnly: v.boolean(),
 });
 export type SampleFrame = v.InferOutput<typeof SampleFrame>;
 
-/** Span to requester. Payload: the outputs one after the other. */
+/** Span to requester. Payload: the outputs one after the other, where they are wanted. */
 export const SampledFrame = v.strictObject({
   kind: v.literal("sampled"),
   session: sessionId,

@@ -119,7 +119,8 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
   const asking = await harness.join();
   const mesh = swarm.guest(asking.signer.peer);
   const care = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
-  const ask = async (): Promise<number> => {
+  /** Asks, stops after so many tokens, and waits until the answer is looked after. Answers how many positions were computed. */
+  const ask = async (stopAfter = Infinity): Promise<number> => {
     let settled: Promise<void> = Promise.resolve();
     let positions = 0;
     const events = generate(
@@ -151,7 +152,8 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
       { maxTokens: 20, seed: 1, temperature: 0.9 },
       signal,
     );
-    for await (const event of events) if (event.kind === "done") break;
+    let tokens = 0;
+    for await (const event of events) if (event.kind === "done" || (event.kind === "token" && ++tokens >= stopAfter)) break;
     await settled;
     return positions;
   };
@@ -190,6 +192,13 @@ describe("an answer over three peers", () => {
     expect(made.outcomes.map(([, , { kind }]) => kind).toSorted()).toEqual(["already", "already", "already", "posted", "posted", "posted"]);
     expect(made.outcomes.map(([, { statement }]) => statement.verdict)).toEqual(Array.from({ length: 6 }, () => "unchecked")); // nobody else is there
     expect(made.notices).toEqual([]);
+  });
+
+  it("credits them for an answer that was stopped as well, as far as it came", async () => {
+    made = await startPaidSwarm();
+    const positions = await made.ask(5);
+    expect(positions).toBeLessThan(50);
+    for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, positions));
   });
 
   it("is checked where others hold the layers: paid as audited, a witness's hand under it", async () => {

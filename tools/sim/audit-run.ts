@@ -23,6 +23,8 @@ export interface AuditRunOptions {
   readonly cheat?: (engine: RecurrenceEngine) => Engine;
   /** The first answer that counts for the cheat: before, it may be honest. */
   readonly firstAudit?: number;
+  /** Answers after which work is counted: newcomers are known by then. Default 25. */
+  readonly steadyAfter?: number;
 }
 
 /** By name: what a peer runs that cheats. Numbers of this engine are whole, so the last bits stand for what eight bits lose. */
@@ -56,7 +58,7 @@ export interface AuditRunResult {
   readonly cheat: PeerId | undefined;
   /** What the first audit of the cheat's work said; undefined where its work was not looked at. */
   readonly verdict: Finding["judgement"]["kind"] | undefined;
-  /** Layers times positions computed for answers, and computed again, after the first 25 answers. */
+  /** Layers times positions computed for answers, and computed again, after the first `steadyAfter` answers. */
   readonly answerWork: number;
   readonly auditWork: number;
 }
@@ -75,7 +77,10 @@ export function memoryStandings(now: () => number): PeerStandings {
 }
 
 /** Never throws: what does not end is an alarm. */
-export async function runAudits(seed: number, { answers, killed = 0, cheat, firstAudit = 0 }: AuditRunOptions): Promise<AuditRunResult> {
+export async function runAudits(
+  seed: number,
+  { answers, killed = 0, cheat, firstAudit = 0, steadyAfter = 25 }: AuditRunOptions,
+): Promise<AuditRunResult> {
   const random = new Random(seed);
   const layerCount = random.whole(3, 8);
   const swarm = new SimSwarm(seed, layerCount, random.chance(0.7));
@@ -106,7 +111,7 @@ export async function runAudits(seed: number, { answers, killed = 0, cheat, firs
   let audited = 0;
   const asking = swarm.requester(cheat ? undefined : new SessionShelf(swarm.clock));
   for (let n = 0; n < answers; n++) {
-    work.isSteady = n >= 25;
+    work.isSteady = n >= steadyAfter;
     const before = findings.length;
     const said = cheat ? n : random.whole(0, 4);
     const prompt = "abcdefghij".repeat(6).slice(said, said + random.whole(cheat ? 30 : 8, 55));

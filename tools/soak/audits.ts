@@ -6,6 +6,8 @@ import { type AuditRunResult, CHEATS, runAudits } from "../sim/audit-run.ts";
 /** Answers in one swarm: newcomers are audited always, and then ever less. */
 const ANSWERS = 50;
 const SWARMS_OF_CHEATS = 25;
+/** Answers in one swarm whose peers all stay: what audits cost once everybody is known. */
+const STEADY_ANSWERS = 400;
 
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -37,6 +39,20 @@ export async function run(args: readonly string[]): Promise<void> {
     }),
   );
   for (const alarm of alarms.slice(0, 10)) console.log(alarm);
+  const steady = await runAudits(seed + 5_000, { answers: STEADY_ANSWERS, steadyAfter: STEADY_ANSWERS / 2 });
+  const share = Number((steady.auditWork / steady.answerWork).toFixed(4));
+  console.log(
+    JSON.stringify({
+      soak: "audits",
+      case: "steady",
+      seed,
+      sessions: steady.answers,
+      alarms: steady.alarms.length,
+      shareOfWork: share,
+      goal: 0.1,
+    }),
+  );
+  if (steady.alarms.length > 0) process.exitCode = 1;
   for (const [name, cheat] of Object.entries(CHEATS)) {
     const runs: AuditRunResult[] = [];
     for (let n = 0; n < SWARMS_OF_CHEATS; n++) runs.push(await runAudits(seed + 10_000 + n, { answers: 5, ...cheat }));

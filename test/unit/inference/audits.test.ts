@@ -1,5 +1,11 @@
 // Audits over real engines: a peer that serves another layer, rounds, forgets, or repeats itself is found in the first chunk.
+import { fileURLToPath } from "node:url";
+import * as ort from "onnxruntime-web";
 import { afterEach, describe, expect, it } from "vitest";
+import { LocalEngine } from "../../../src/engine/local-engine.ts";
+import { Turns } from "../../../src/engine/turns.ts";
+import { decodeFrame } from "../../../src/protocol/frame.ts";
+import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/answer-audits.ts";
 import { askCommitments } from "../../../src/inference/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";
@@ -39,7 +45,12 @@ function standings(): PeerStandings & { readonly rows: Map<PeerId, Standing> } {
 let guests = 0;
 
 /** Answers over the first three peers, then audits all of them; the others are spares. */
-async function answerAndAudit(swarm: MemorySwarm, known = standings(), prompt = PROMPT): Promise<readonly Finding[]> {
+async function answerAndAudit(
+  swarm: MemorySwarm,
+  known = standings(),
+  prompt = PROMPT,
+  classOf: (peer: PeerId) => string = () => "test",
+): Promise<readonly Finding[]> {
   const mesh = swarm.guest(`a-guest-${++guests}`);
   const findings: Finding[] = [];
   const audited = Promise.withResolvers<void>();
@@ -71,7 +82,8 @@ async function answerAndAudit(swarm: MemorySwarm, known = standings(), prompt = 
             clock: systemClock,
             random: randomBytes,
             standings: known,
-            peers: () => swarm.peers.map(({ hop }) => ({ peer: hop.peer, serving: [hop.span], sessions: 0, determinismClass: "test" })),
+            peers: () =>
+              swarm.peers.map(({ hop }) => ({ peer: hop.peer, serving: [hop.span], sessions: 0, determinismClass: classOf(hop.peer) })),
             exclude: () => new Set<PeerId>(),
             fraction: () => 0.99,
           };
@@ -97,6 +109,55 @@ async function otherLayers({ start, end }: Span): Promise<readonly Engine[]> {
   if (end === 8) return [await bundledEngine(start - 1, end - 2), await bundledEngine(end - 1, end)];
   return [await bundledEngine(start - 1, end - 1)];
 }
+
+/** Numbers of another kind of device. */
+function slightlyOff(engine: Engine): Engine {
+  return {
+    ...delegate(engine),
+    step: async (input) => {
+      const output = await engine.step(input);
+      const hidden = output.hidden?.slice();
+      if (hidden) new Float32Array(hidden.buffer).forEach((value, index, all) => (all[index] = value * (1 + 1e-4 * Math.sin(index))));
+      const logits = output.logits && { ...output.logits, values: output.logits.values.map((value) => value * (1 + 1e-5)) };
+      return { ...output, hidden, logits };
+    },
+  };
+}
+
+const delegate = (engine: Engine): Engine => ({
+  plan: engine.plan,
+  report: engine.report,
+  died: engine.died,
+  open: (session, maxPositions) => engine.open(session, maxPositions),
+  step: (input) => engine.step(input),
+  truncate: (session, position) => engine.truncate(session, position),
+  close: (session) => engine.close(session),
+  setShare: (share) => engine.setShare(share),
+  dispose: () => engine.dispose(),
+});
+
+/** A frame of a step with one of its numbers changed. */
+function otherNumbers(frame: Uint8Array): Uint8Array {
+  const changed = frame.slice();
+  const { payload } = decodeFrame(changed);
+  if (payload.byteLength > 3) payload[2] = (payload[2] ?? 0) ^ 0x40;
+  return changed;
+}
+
+const turns = new Turns();
+
+/** Of the bundled model, in the form in which a position's bits do not depend on its step. */
+async function rowInvariantEngine(start: number, end: number): Promise<Engine> {
+  const spans = await loadSpans(fileURLToPath(BUNDLED.folder), () => [3, 5]);
+  const source = spans.find(({ plan }) => plan.span.start === start && plan.span.end === end);
+  if (source === undefined) throw new Error("no such span");
+  const runner = await turns.take(() => openRunner(source, false));
+  const report = { backend: "wasm", determinismClass: "test", rowInvariant: true, layerMs: 1, conversionMs: 0, notices: [] } as const;
+  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, turns }));
+}
+
+/** Under the name that these tests call the model by. */
+const renamed = (engine: Engine): Engine => ({ ...delegate(engine), plan: { ...engine.plan, model: BUNDLED.id } });
 
 const wrong = (findings: readonly Finding[]): readonly PeerId[] =>
   findings.flatMap(({ judgement }) => (judgement.kind === "wrong" ? [judgement.peer] : []));
@@ -164,5 +225,52 @@ describe("an audit", () => {
     const findings = await answerAndAudit(made);
     expect(wrong(findings)).toEqual([]);
     expect(findings.find(({ peer }) => peer === made.peers[1]?.hop.peer)?.judgement.kind).toBe("unclear");
+  });
+
+  it("finds out an upstream neighbour that sends another log to auditors than it sent before", async () => {
+    const made = await start({}, 2);
+    const [, liar] = made.peers;
+    const next = made.peers[2]?.hop.peer;
+    const mesh = liar?.mesh;
+    if (mesh === undefined) throw new Error("three peers");
+    const open = mesh.open.bind(mesh);
+    mesh.open = async (peer, protocol, until) => {
+      const link = await open(peer, protocol, until);
+      if (peer === next) return link;
+      const send = link.send.bind(link);
+      return Object.assign(link, { send: (frame: Uint8Array, stop?: AbortSignal) => send(otherNumbers(frame), stop) });
+    };
+    const findings = await answerAndAudit(made);
+    expect(findings.find(({ index }) => index === 2)?.judgement).toMatchObject({ kind: "wrong", peer: liar?.hop.peer });
+    expect(wrong(findings)).toEqual([liar?.hop.peer]);
+  });
+
+  it("across classes compares the largest numbers: rounding is no lie there, other layers are", async () => {
+    const made = await start({}, 0);
+    for (const [from, to] of SPANS) await made.add(`other-class-${from}-${to}`, from, to, slightlyOff);
+    const classOf = (peer: PeerId): string => (peer.startsWith("other") ? "webgpu" : "test");
+    const findings = await answerAndAudit(made, standings(), PROMPT, classOf);
+    expect(findings.map(({ judgement }) => judgement.kind)).toEqual(["agreed", "agreed", "agreed"]);
+
+    await made.stop();
+    const cheated = await start({ 1: async (engine) => servesOtherLayers(engine, await otherLayers(engine.plan.span)) }, 0);
+    for (const name of ["other-class-a", "other-class-b"]) await cheated.add(name, 3, 5, slightlyOff);
+    expect(wrong(await answerAndAudit(cheated, standings(), PROMPT, classOf))).toEqual([cheated.peers[1]?.hop.peer]);
+  });
+
+  it("computes again in far fewer steps where rows do not know their step, and gets the same bits", async () => {
+    let steps = 0;
+    const counting = (engine: Engine): Engine => ({
+      ...delegate(engine),
+      step: (input) => {
+        steps++;
+        return engine.step(input);
+      },
+    });
+    swarm = await startMemorySwarm([3, 5], { startEngine: rowInvariantEngine });
+    for (const [from, to] of SPANS) await swarm.add(`spare-of-layers-${from}-${to}`, from, to, counting);
+    const findings = await answerAndAudit(swarm);
+    expect(findings.map(({ judgement }) => judgement.kind)).toEqual(["agreed", "agreed", "agreed"]);
+    expect(steps).toBeLessThan(3 * 8); // 20 tokens and a prompt, for each of three spans
   });
 });
