@@ -1,7 +1,6 @@
 // The ledger over streams: reads requests of authenticated peers, answers each, asks holders of rare tiles for proofs.
 import { type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../src/protocol/credit-frames.ts";
-import { decodeFrame, encodeFrame } from "../src/protocol/frame.ts";
-import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../src/protocol/link-frames.ts";
+import { encodeFrame } from "../src/protocol/frame.ts";
 import { LIMITS } from "../src/protocol/version.ts";
 import { bytesEqual } from "../src/shared/bytes.ts";
 import type { Clock } from "../src/shared/clock.ts";
@@ -11,6 +10,7 @@ import type { ModelCost } from "../src/credit/price.ts";
 import { appraise, type Appraised } from "./ledger/appraise-receipt.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { StorageAudit, StorageQuestion } from "./ledger/storage-audit.ts";
+import { frameRecord, PeerFrames } from "./peer-frames.ts";
 import type { PeerStream } from "./peer-stream.ts";
 import { RateLimit } from "./rate-limit.ts";
 
@@ -31,10 +31,8 @@ export const DEFAULTS = Object.freeze({
 });
 
 interface Client {
-  readonly stream: PeerStream;
+  readonly frames: PeerFrames;
   inFlight: number;
-  /** Cost of what it was sent and has not credited. */
-  underWay: number;
   /** When it is asked for a tile again. */
   askAtMs: number;
   asked: (StorageQuestion & { readonly id: number; readonly untilMs: number }) | undefined;
@@ -71,10 +69,7 @@ export class CreditService {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    for (const { stream } of this.#clients) {
-      if (stream.writable) stream.send(encodeGoodbye());
-      stream.abort(new Error("the relay stops"));
-    }
+    for (const { frames } of this.#clients) frames.stop();
     await Promise.all(this.#working);
   }
 
@@ -92,42 +87,17 @@ export class CreditService {
   /** Takes a stream of PROTOCOLS.credit. */
   readonly accept = (stream: PeerStream): void => {
     const askAtMs = this.#options.clock.now() + DEFAULTS.questionMs * this.#options.random();
-    const client: Client = { stream, inFlight: 0, underWay: 0, askAtMs, asked: undefined };
-    this.#clients.add(client);
-    const reader = new LinkFrameReader(
-      {
-        frame: (frame) => this.#requested(client, frame),
-        credit: (sizeBytes) => (client.underWay = Math.max(0, client.underWay - sizeBytes)),
-        goodbye: () => this.#left(client),
-      },
-      DEFAULTS.requestBytes,
-    );
-    stream.listen({
-      bytes: (chunk) => {
-        if (!this.#clients.has(client)) return; // a breach earlier in the same message
-        try {
-          reader.push(chunk);
-        } catch (error) {
-          this.#options.log.info("a peer broke the credit protocol", { peer: stream.peer, message: errorMessage(error) });
-          this.#clients.delete(client);
-          stream.abort(error as Error); // reader and schemas throw nothing but ManyhandsError
-        }
-      },
-      ended: () => this.#left(client),
-      closed: () => this.#clients.delete(client),
+    const frames = new PeerFrames(stream, DEFAULTS.requestBytes, {
+      requested: (header) => this.#requested(client, readCreditRequest(header)),
+      broke: ({ message }) => this.#options.log.info("a peer broke the credit protocol", { peer: stream.peer, message }),
+      gone: () => this.#clients.delete(client),
     });
+    const client: Client = { frames, inFlight: 0, askAtMs, asked: undefined };
+    this.#clients.add(client);
   };
 
-  #left(client: Client): void {
-    if (!this.#clients.delete(client)) return;
-    if (client.stream.writable) client.stream.send(encodeGoodbye());
-    client.stream.close();
-  }
-
-  #requested(client: Client, bytes: Uint8Array): void {
-    const request = readCreditRequest(decodeFrame(bytes).header);
-    if (client.stream.writable) client.stream.send(encodeCredit(frameCost(bytes.byteLength)));
-    const isBusy = client.inFlight >= DEFAULTS.inFlight || !this.#rates.take(client.stream.peer, this.#options.clock.now());
+  #requested(client: Client, request: CreditRequest): void {
+    const isBusy = client.inFlight >= DEFAULTS.inFlight || !this.#rates.take(client.frames.peer, this.#options.clock.now());
     if (isBusy) this.#reply(client, { kind: "failed", id: request.id, reason: "busy" });
     else this.#track(this.#serve(client, request));
   }
@@ -147,7 +117,7 @@ export class CreditService {
 
   async #answer(client: Client, request: CreditRequest): Promise<CreditReply | undefined> {
     const { ledger } = this.#options;
-    const { peer } = client.stream;
+    const { peer } = client.frames;
     const { id } = request;
     switch (request.kind) {
       case "post":
@@ -182,7 +152,7 @@ export class CreditService {
 
   async #ask(client: Client): Promise<void> {
     try {
-      const question = await this.#options.storage.ask(client.stream.peer);
+      const question = await this.#options.storage.ask(client.frames.peer);
       if (question === undefined || !this.#clients.has(client)) return;
       const id = ++this.#questions;
       client.asked = { ...question, id, untilMs: this.#options.clock.now() + DEFAULTS.answerMs };
@@ -193,16 +163,10 @@ export class CreditService {
     }
   }
 
-  #reply(client: Client, reply: CreditReply): void {
-    const { stream } = client;
-    if (!stream.writable) return;
-    if (client.underWay >= LINK.windowBytes || stream.full) {
-      stream.abort(new Error("too slow"));
-      return;
-    }
-    const frame = encodeFrame(reply);
-    client.underWay += frameCost(frame.byteLength);
-    stream.send(encodeLinkFrame(frame));
+  #reply({ frames }: Client, reply: CreditReply): void {
+    if (!frames.isWritable) return;
+    if (frames.isBehind) frames.abort(new Error("too slow"));
+    else frames.send(frameRecord(encodeFrame(reply)));
   }
 
   #track(work: Promise<void>): void {

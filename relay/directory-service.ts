@@ -1,12 +1,12 @@
 // The directory over streams: reads what peers announce, sends the swarm to whoever watches, lets go of garbage and laggards.
 import { type DirectoryRequest, readDirectoryRequest } from "../src/protocol/directory-frames.ts";
-import { decodeFrame } from "../src/protocol/frame.ts";
-import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../src/protocol/link-frames.ts";
 import { encodeSwarm } from "../src/protocol/swarm-payload.ts";
 import type { Clock } from "../src/shared/clock.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../src/shared/errors.ts";
+import type { PeerId } from "../src/shared/ids.ts";
 import type { Log } from "../src/shared/log.ts";
 import type { Directory } from "./directory.ts";
+import { type FrameRecord, frameRecord, PeerFrames } from "./peer-frames.ts";
 import type { PeerStream } from "./peer-stream.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -23,12 +23,10 @@ export const DEFAULTS = Object.freeze({
 });
 
 interface Client {
-  readonly stream: PeerStream;
+  readonly frames: PeerFrames;
   watching: boolean;
   /** Revision that it was sent last; -1 for none. */
   sent: number;
-  /** Cost of what it was sent and has not credited. */
-  underWay: number;
   /** Since when it has been too far behind to be sent to; undefined while it keeps up. */
   stalledMs: number | undefined;
 }
@@ -44,7 +42,7 @@ export class DirectoryService {
   readonly #options: DirectoryServiceOptions;
   readonly #clients = new Set<Client>();
   readonly #refused = new Map<ErrorCode | "too-often", number>();
-  #frame: { readonly revision: number; readonly cost: number; readonly record: Uint8Array<ArrayBuffer> } | undefined;
+  #frame: { readonly revision: number; readonly record: FrameRecord } | undefined;
   #pushTimer: NodeJS.Timeout | undefined;
   #expireTimer: NodeJS.Timeout | undefined;
   #lastPushMs = Number.NEGATIVE_INFINITY;
@@ -69,10 +67,7 @@ export class DirectoryService {
   stop(): void {
     clearInterval(this.#expireTimer);
     clearTimeout(this.#pushTimer);
-    for (const { stream } of this.#clients) {
-      if (stream.writable) stream.send(encodeGoodbye());
-      stream.abort(new Error("the relay stops"));
-    }
+    for (const { frames } of this.#clients) frames.stop();
   }
 
   /** Drops expired peers and cuts watchers that stalled: what the timer does. */
@@ -81,51 +76,38 @@ export class DirectoryService {
     if (this.#options.directory.expire(now)) this.#changed();
     for (const client of this.#clients) {
       if (client.stalledMs !== undefined && now - client.stalledMs > DEFAULTS.watcherStallMs) {
-        this.#options.log.info("a watcher does not read", { peer: client.stream.peer });
-        client.stream.abort(new Error("too slow"));
+        this.#options.log.info("a watcher does not read", { peer: client.frames.peer });
+        client.frames.abort(new Error("too slow"));
       }
     }
   }
 
   /** Takes a stream of PROTOCOLS.directory. */
   readonly accept = (stream: PeerStream): void => {
-    const client: Client = { stream, watching: false, sent: -1, underWay: 0, stalledMs: undefined };
-    this.#clients.add(client);
-    const reader = new LinkFrameReader(
-      {
-        frame: (frame) => this.#requested(client, frame),
-        credit: (sizeBytes) => this.#credited(client, sizeBytes),
-        goodbye: () => this.#left(client),
+    const frames = new PeerFrames(stream, DEFAULTS.requestBytes, {
+      requested: (header) => this.#requested(client, readDirectoryRequest(header)),
+      credited: () => {
+        if (client.stalledMs !== undefined) this.#push(client);
       },
-      DEFAULTS.requestBytes,
-    );
-    stream.listen({
-      bytes: (chunk) => {
-        if (!this.#clients.has(client)) return; // a breach earlier in the same message
-        try {
-          reader.push(chunk);
-        } catch (error) {
-          this.#breach(client, error as Error); // reader and schemas throw nothing but ManyhandsError
-        }
-      },
-      ended: () => this.#left(client),
-      closed: () => this.#gone(client),
+      broke: (error) => this.#broke(stream.peer, error),
+      gone: () => this.#gone(client),
     });
+    const client: Client = { frames, watching: false, sent: -1, stalledMs: undefined };
+    this.#clients.add(client);
   };
 
-  #requested(client: Client, bytes: Uint8Array): void {
-    const request: DirectoryRequest = readDirectoryRequest(decodeFrame(bytes).header);
-    if (client.stream.writable) client.stream.send(encodeCredit(frameCost(bytes.byteLength)));
+  #requested(client: Client, request: DirectoryRequest): void {
+    const { peer } = client.frames;
     switch (request.kind) {
       case "watch":
         client.watching = true;
         this.#push(client);
         return;
       case "withdraw":
-        if (this.#options.directory.remove(client.stream.peer)) this.#changed();
+        if (this.#options.directory.remove(peer)) this.#changed();
         return;
       case "announce": {
-        const result = this.#options.directory.announce(client.stream.peer, client, request.announcement, this.#options.clock.now());
+        const result = this.#options.directory.announce(peer, client, request.announcement, this.#options.clock.now());
         if (result === "changed") this.#changed();
         if (result === "too-often") this.#count("too-often");
         if (result === "too-many-peers") throw new ManyhandsError("SESSION_REFUSED", "the directory is full");
@@ -134,29 +116,16 @@ export class DirectoryService {
     }
   }
 
-  #credited(client: Client, sizeBytes: number): void {
-    client.underWay = Math.max(0, client.underWay - sizeBytes);
-    if (client.stalledMs !== undefined) this.#push(client);
-  }
-
-  /** The peer closed its side in good order. */
-  #left(client: Client): void {
-    this.#gone(client);
-    if (client.stream.writable) client.stream.send(encodeGoodbye());
-    client.stream.close();
-  }
-
   #gone(client: Client): void {
     if (!this.#clients.delete(client)) return;
     client.watching = false;
-    if (this.#options.directory.remove(client.stream.peer, client)) this.#changed();
+    if (this.#options.directory.remove(client.frames.peer, client)) this.#changed();
   }
 
-  #breach(client: Client, error: Error): void {
+  #broke(peer: PeerId, error: Error): void {
     const code = errorCode(error) ?? "FRAME_MALFORMED";
     this.#count(code);
-    this.#options.log.info("a peer broke the directory protocol", { peer: client.stream.peer, code, message: error.message });
-    client.stream.abort(error);
+    this.#options.log.info("a peer broke the directory protocol", { peer, code, message: error.message });
   }
 
   #count(reason: ErrorCode | "too-often"): void {
@@ -177,19 +146,16 @@ export class DirectoryService {
 
   #push(client: Client): void {
     const { directory, clock } = this.#options;
-    if (!client.watching || client.sent === directory.revision || !client.stream.writable) return;
-    const behind = client.underWay >= LINK.windowBytes || client.stream.full;
-    if (behind) {
+    const { frames } = client;
+    if (!client.watching || client.sent === directory.revision || !frames.isWritable) return;
+    if (frames.isBehind) {
       client.stalledMs ??= clock.now();
       return;
     }
-    if (this.#frame?.revision !== directory.revision) {
-      const frame = encodeSwarm(directory.swarm);
-      this.#frame = { revision: directory.revision, cost: frameCost(frame.byteLength), record: encodeLinkFrame(frame) };
-    }
+    if (this.#frame?.revision !== directory.revision)
+      this.#frame = { revision: directory.revision, record: frameRecord(encodeSwarm(directory.swarm)) };
     client.stalledMs = undefined;
     client.sent = directory.revision;
-    client.underWay += this.#frame.cost;
-    client.stream.send(this.#frame.record);
+    frames.send(this.#frame.record);
   }
 }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { relayAddress } from "../../relay/app.ts";
 import { tinyManifest } from "./tiny-manifest.ts";
 import { type TestRelay, testRelay } from "./relay-harness.ts";
+import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
 
 let dir: string;
 let served: TestRelay;
@@ -109,7 +110,7 @@ test("bootstrap tells what a tab needs, with the address that it came by", async
   const { relay } = served;
   const answer: unknown = await (await fetch(`http://127.0.0.1:${relay.port}/api/bootstrap`)).json();
   expect(answer).toEqual({
-    protocolVersion: 2,
+    protocolVersion: PROTOCOL_VERSION,
     name: "test relay",
     peerId: relay.peerId,
     addrs: [`/ip4/127.0.0.1/tcp/${relay.port}/ws/p2p/${relay.peerId}`],
