@@ -1,57 +1,15 @@
 // What every ledger must do, whatever it is written in: one suite over SQLite and PostgreSQL.
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
-import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt.ts";
-import { Ledger } from "../../../relay/ledger/ledger.ts";
+import { describe, expect, test } from "vitest";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
-import type { Receipt } from "../../../src/protocol/receipt.ts";
 import type { Signer } from "../../../src/credit/ed25519.ts";
-import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
-
-export interface LedgerPlace {
-  /** Of an empty ledger, used by one test. */
-  readonly location: string;
-}
-
-const UNIT = 2000; // microcredits of one unit of `map`
-const T0 = 1_800_000_000_000;
-
-/** Receipts as the relay appraises them. */
-export function sound(receipt: Receipt, nowMs: number): Appraised {
-  const appraisal = appraise(receipt, { costOf: () => undefined, nowMs });
-  if (appraisal.kind === "refused") throw new Error(appraisal.reason);
-  return appraisal;
-}
+import { newReservation, newSigner } from "../../../tools/soak/make-receipts.ts";
+import { ledgerBed, type LedgerPlace, sound, T0, UNIT } from "./ledger-bed.ts";
 
 /** Declares the suite; `place` makes an empty ledger's place. */
 export function describeLedger(name: string, place: () => Promise<LedgerPlace>): void {
   describe(`ledger: ${name}`, () => {
-    const opened: Ledger[] = [];
-    afterEach(async () => {
-      for (const ledger of opened) {
-        expect(await ledger.audit()).toMatchObject({ sum: 0, unbalanced: 0, drifted: 0, torn: 0 });
-        await ledger.close();
-      }
-      opened.length = 0;
-    });
-    const clock = { nowMs: T0 };
-    const open = async (location?: string): Promise<Ledger> => {
-      clock.nowMs = T0;
-      const ledger = await Ledger.open({ location: location ?? (await place()).location, now: () => clock.nowMs });
-      opened.push(ledger);
-      return ledger;
-    };
-    const post = (ledger: Ledger, ...receipts: Receipt[]) => ledger.post(receipts.map((receipt) => sound(receipt, clock.nowMs)));
-    const task = (options: Parameters<typeof taskReceipt>[0]) => taskReceipt({ finishedMs: clock.nowMs, ...options });
-    /** A trusted worker with an account to spend from. */
-    const earn = async (ledger: Ledger, worker: Signer, units: number): Promise<void> => {
-      const requesters = Array.from({ length: RULES.requestersToTrust }, newSigner);
-      const each = Math.ceil(units / RULES.checksToTrust);
-      for (let i = 0; i < RULES.checksToTrust; i++) {
-        const requester = requesters[i % requesters.length] as Signer; // there are some
-        await post(ledger, task({ worker, requester, witnesses: [newSigner()], verdict: "audited", units: each }));
-      }
-    };
+    const { clock, open, close, post, task, earn } = ledgerBed(place);
 
     test("a receipt moves its price once, half of it into escrow, whoever posts it how often", async () => {
       const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
@@ -105,91 +63,6 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
         available: 2 * half + (RULES.requestersToTrust - 1) * UNIT,
       });
       expect(await post(ledger, checked(friend))).toEqual([{ kind: "posted", amount: UNIT, escrowed: 0 }]);
-    });
-
-    test("a wrong result takes the escrow and the trust; its pay for that work too; the accuser gains nothing", async () => {
-      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
-      await earn(ledger, worker, 1000);
-      const same = { worker, requester, task: "bafywrong", units: 10, finishedMs: T0 };
-      await post(ledger, taskReceipt(same));
-      const before = await ledger.account(worker.peer);
-      expect(before).toMatchObject({ isTrusted: true, escrow: 0 });
-      const wrong = taskReceipt({ ...same, witnesses: [newSigner(), newSigner()], verdict: "wrong" });
-      expect(await post(ledger, wrong, wrong)).toEqual([{ kind: "convicted", takenBack: 10 * UNIT }, { kind: "already" }]);
-      const after = await ledger.account(worker.peer);
-      expect(after).toMatchObject({
-        isTrusted: false,
-        escrow: 0,
-        checksToTrust: RULES.checksToTrust,
-        available: before.available - 10 * UNIT,
-      });
-      expect(after.history[0]).toMatchObject({ why: "wrong", amount: -10 * UNIT });
-      expect(await ledger.account(requester.peer)).toMatchObject({ available: 0, starterLeft: RULES.starter - 10 * UNIT });
-      // From here on it is a newcomer again, and loses what waits.
-      await post(ledger, task({ worker, requester, units: 4 }));
-      const next = task({ worker, requester, witnesses: [newSigner(), newSigner()], verdict: "wrong" });
-      expect(await post(ledger, next)).toEqual([{ kind: "convicted", takenBack: 2 * UNIT }]);
-    });
-
-    test("a conviction opens recent unchecked work again: its pay waits, a check gives it back, another wrong takes it", async () => {
-      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
-      await earn(ledger, worker, 1000);
-      const old = taskReceipt({ worker, requester, units: 7, finishedMs: T0 });
-      await post(ledger, old);
-      clock.nowMs += RULES.reopenMs + 1;
-      const good = { worker, requester, task: "bafygood", units: 10, finishedMs: clock.nowMs };
-      const bad = { worker, requester, task: "bafybad", units: 20, finishedMs: clock.nowMs };
-      const checked = taskReceipt({ worker, requester, units: 3, witnesses: [newSigner()], verdict: "quorum", finishedMs: clock.nowMs });
-      await post(ledger, taskReceipt(good), taskReceipt(bad), checked);
-      const before = await ledger.account(worker.peer);
-      expect(before).toMatchObject({ escrow: 0, isTrusted: true });
-
-      // Caught at something else, that it was never paid for: of what it has, only the recent unchecked work waits.
-      const witnesses = [newSigner(), newSigner()];
-      expect(await post(ledger, task({ worker, requester, witnesses, verdict: "wrong" }))).toEqual([{ kind: "convicted", takenBack: 0 }]);
-      const waiting = await ledger.account(worker.peer);
-      expect(waiting).toMatchObject({ escrow: 30 * UNIT, available: before.available - 30 * UNIT, isTrusted: false });
-      expect(waiting.history[0]).toMatchObject({ why: "reopened" });
-
-      const again = taskReceipt({ ...good, witnesses: [newSigner()], verdict: "quorum" });
-      expect(await post(ledger, again, again)).toEqual([{ kind: "posted", amount: 10 * UNIT, escrowed: 0 }, { kind: "already" }]);
-      expect(await ledger.account(worker.peer)).toMatchObject({ escrow: 20 * UNIT, available: before.available - 20 * UNIT });
-
-      const wrong = taskReceipt({ ...bad, witnesses, verdict: "wrong" });
-      expect(await post(ledger, wrong)).toEqual([{ kind: "convicted", takenBack: 20 * UNIT }]);
-      expect(await ledger.account(worker.peer)).toMatchObject({ escrow: 0, available: before.available - 20 * UNIT });
-    });
-
-    test("an unchecked receipt that nobody opened again is not paid or counted twice", async () => {
-      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
-      const same = { worker, requester, task: "bafyonce", finishedMs: T0 };
-      await post(ledger, taskReceipt(same));
-      expect(await post(ledger, taskReceipt({ ...same, witnesses: [newSigner()], verdict: "quorum" }))).toEqual([{ kind: "already" }]);
-      expect((await ledger.account(worker.peer)).checksToTrust).toBe(RULES.checksToTrust);
-    });
-
-    test("what waits for a check never comes twice: a new term of trust gives it back once", async () => {
-      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
-      await earn(ledger, worker, 1000);
-      const same = { worker, requester, task: "bafywait", units: 10, finishedMs: T0 };
-      await post(ledger, taskReceipt(same));
-      const before = await ledger.account(worker.peer);
-      await post(ledger, task({ worker, requester, witnesses: [newSigner(), newSigner()], verdict: "wrong" }));
-      await earn(ledger, worker, 1000);
-      const trusted = await ledger.account(worker.peer);
-      expect(trusted).toMatchObject({ isTrusted: true, escrow: 0 });
-      expect(trusted.available).toBeGreaterThan(before.available);
-      expect(await post(ledger, taskReceipt({ ...same, witnesses: [newSigner()], verdict: "quorum" }))).toEqual([
-        { kind: "posted", amount: 0, escrowed: 0 },
-      ]);
-      expect((await ledger.account(worker.peer)).available).toBe(trusted.available);
-    });
-
-    test("work that was called wrong is never paid afterwards", async () => {
-      const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
-      const same = { worker, requester, task: "bafylate", finishedMs: T0 };
-      await post(ledger, taskReceipt({ ...same, witnesses: [newSigner(), newSigner()], verdict: "wrong" }));
-      expect(await post(ledger, taskReceipt(same))).toEqual([{ kind: "refused", reason: "conflict" }]);
     });
 
     test("what an account has cannot be spent twice, however it is tried", async () => {
@@ -298,8 +171,7 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       const receipt = task({ worker, requester, units: 7 });
       await post(ledger, receipt);
       const before = await ledger.account(worker.peer);
-      opened.length = 0;
-      await ledger.close();
+      await close(ledger);
       const again = await open(location);
       expect(await again.account(worker.peer)).toEqual(before);
       expect(await post(again, receipt)).toEqual([{ kind: "already" }]);
@@ -342,8 +214,7 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
             }
           }
           expect(await ledger.audit()).toMatchObject({ sum: 0, unbalanced: 0, drifted: 0, torn: 0 });
-          opened.splice(opened.indexOf(ledger), 1);
-          await ledger.close();
+          await close(ledger);
         }),
         { numRuns: 15 },
       );

@@ -8,7 +8,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { startPostgres } from "../../../tools/postgres/start-postgres.ts";
 import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
-import { describeLedger, sound } from "./ledger-suite.ts";
+import { describeConvictions } from "./conviction-suite.ts";
+import { sound } from "./ledger-bed.ts";
+import { describeLedger } from "./ledger-suite.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "manyhands-ledger-"));
 const started = await startPostgres({ durable: false });
@@ -24,6 +26,7 @@ const now = Date.now;
 const receiptNow = () => sound(taskReceipt({ worker: newSigner(), requester: newSigner() }), now());
 
 describeLedger("SQLite", async () => ({ location: newFile() }));
+describeConvictions("SQLite", async () => ({ location: newFile() }));
 
 describe.skipIf(started.kind === "missing")("PostgreSQL", () => {
   const place = async () => {
@@ -31,6 +34,7 @@ describe.skipIf(started.kind === "missing")("PostgreSQL", () => {
     return { location: await started.postgres.database(`ledger-${count++}`) };
   };
   describeLedger("PostgreSQL", place);
+  describeConvictions("PostgreSQL", place);
 
   test("two relays with one ledger pay a receipt once, and give the same credit out once", async () => {
     const { location } = await place();
@@ -103,6 +107,30 @@ describe("SQLite's file", () => {
       await opened.close();
     }
     await ledger.close();
+  });
+
+  test("of an earlier version, it is brought up to date and goes on", async () => {
+    const location = newFile();
+    const ledger = await Ledger.open({ location, now });
+    const [worker, requester] = [newSigner(), newSigner()];
+    const receipt = sound(taskReceipt({ worker, requester }), now());
+    await ledger.post([receipt]);
+    const before = await ledger.account(worker.peer);
+    await ledger.close();
+    // As the first version left it.
+    const database = new DatabaseSync(location);
+    database.exec("drop index receipts_by_worker");
+    for (const column of ["escrowed", "reopened", "waiting"]) database.exec(`alter table receipts drop column ${column}`);
+    database.exec("delete from kysely_migration where name = '0002-reopened'");
+    database.close();
+
+    const again = await Ledger.open({ location, now });
+    expect(await again.account(worker.peer)).toEqual({ ...before, nowMs: expect.any(Number) });
+    expect(await again.post([receipt])).toEqual([{ kind: "already" }]);
+    const wrong = taskReceipt({ worker, requester, witnesses: [newSigner(), newSigner()], verdict: "wrong" });
+    expect(await again.post([sound(wrong, now())])).toEqual([{ kind: "convicted", takenBack: before.escrow }]);
+    expect((await again.account(worker.peer)).available).toBe(before.available);
+    await again.close();
   });
 
   test("a file that is damaged, or none of ours, is refused with a word on what to do, and left as it is", async () => {

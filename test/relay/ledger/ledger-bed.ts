@@ -1,0 +1,59 @@
+// What the suites of the ledger are run with: ledgers that are audited and closed after each test, receipts, a clock that is moved.
+import { afterEach, expect } from "vitest";
+import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt.ts";
+import { Ledger } from "../../../relay/ledger/ledger.ts";
+import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
+import type { Receipt } from "../../../src/protocol/receipt.ts";
+import type { Signer } from "../../../src/credit/ed25519.ts";
+import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+
+export interface LedgerPlace {
+  /** Of an empty ledger, used by one test. */
+  readonly location: string;
+}
+
+export const UNIT = 2000; // microcredits of one unit of `map`
+export const T0 = 1_800_000_000_000;
+
+/** Receipts as the relay appraises them. */
+export function sound(receipt: Receipt, nowMs: number): Appraised {
+  const appraisal = appraise(receipt, { costOf: () => undefined, nowMs });
+  if (appraisal.kind === "refused") throw new Error(appraisal.reason);
+  return appraisal;
+}
+
+/** To be called inside a `describe`; `place` makes an empty ledger's place. */
+export function ledgerBed(place: () => Promise<LedgerPlace>) {
+  const opened: Ledger[] = [];
+  afterEach(async () => {
+    for (const ledger of opened) {
+      expect(await ledger.audit()).toMatchObject({ sum: 0, unbalanced: 0, drifted: 0, torn: 0 });
+      await ledger.close();
+    }
+    opened.length = 0;
+  });
+  const clock = { nowMs: T0 };
+  const open = async (location?: string): Promise<Ledger> => {
+    clock.nowMs = T0;
+    const ledger = await Ledger.open({ location: location ?? (await place()).location, now: () => clock.nowMs });
+    opened.push(ledger);
+    return ledger;
+  };
+  const post = (ledger: Ledger, ...receipts: Receipt[]) => ledger.post(receipts.map((receipt) => sound(receipt, clock.nowMs)));
+  const task = (options: Parameters<typeof taskReceipt>[0]) => taskReceipt({ finishedMs: clock.nowMs, ...options });
+  /** A trusted worker with an account to spend from. */
+  const earn = async (ledger: Ledger, worker: Signer, units: number): Promise<void> => {
+    const requesters = Array.from({ length: RULES.requestersToTrust }, newSigner);
+    const each = Math.ceil(units / RULES.checksToTrust);
+    for (let i = 0; i < RULES.checksToTrust; i++) {
+      const requester = requesters[i % requesters.length] as Signer; // there are some
+      await post(ledger, task({ worker, requester, witnesses: [newSigner()], verdict: "audited", units: each }));
+    }
+  };
+  /** Closes it now, rather than after the test. */
+  const close = async (ledger: Ledger): Promise<void> => {
+    opened.splice(opened.indexOf(ledger), 1);
+    await ledger.close();
+  };
+  return { clock, open, close, post, task, earn };
+}
