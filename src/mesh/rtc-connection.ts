@@ -17,6 +17,7 @@ export interface RtcConnectionDeps {
   /** A peer opened a link; false where nobody takes it. */
   readonly onLink: (protocol: string, link: Link) => boolean;
   readonly onGone: (connection: RtcConnection, why: string) => void;
+  readonly onRoundTrip: (peer: PeerId, ms: number) => void;
 }
 
 export class RtcConnection {
@@ -42,7 +43,11 @@ export class RtcConnection {
     this.#life = new RtcLife(
       this.#peer.createDataChannel("life", { negotiated: true, id: 0 }),
       deps.serves(),
-      { onGone: (why) => this.drop(why), isWatched: () => this.#links > 0 },
+      {
+        onGone: (why) => this.drop(why),
+        isWatched: () => this.#links > 0,
+        onRoundTrip: (ms) => deps.onRoundTrip(remote, ms),
+      },
       deps.clock,
     );
   }

@@ -38,6 +38,8 @@ export interface RtcLifeEvents {
   readonly onGone: (why: string) => void;
   /** Whether silence matters now. */
   readonly isWatched: () => boolean;
+  /** A ping was answered after `ms` milliseconds. */
+  readonly onRoundTrip: (ms: number) => void;
 }
 
 export class RtcLife {
@@ -51,6 +53,8 @@ export class RtcLife {
   /** Who waits for the answer to which ping. */
   readonly #asked = new Map<number, () => void>();
   #pings = 0;
+  /** The newest ping, and when it was sent. */
+  #newest = { id: 0, sentMs: 0 };
 
   constructor(channel: RTCDataChannel, serves: readonly string[], events: RtcLifeEvents, clock: Clock) {
     this.#channel = channel;
@@ -60,6 +64,7 @@ export class RtcLife {
     channel.addEventListener("close", () => events.onGone("the connection closed"));
     const opened = (): void => {
       this.tell(serves);
+      this.#ping();
       void this.#beat();
     };
     if (channel.readyState === "open") opened();
@@ -74,9 +79,8 @@ export class RtcLife {
   /** Whether the peer serves `protocol` now; asks where it did not when it last told. */
   async serves(protocol: string): Promise<boolean> {
     if (this.#serves.has(protocol)) return true;
-    const id = ++this.#pings;
+    const id = this.#ping();
     const answered = new Promise<void>((resolve) => this.#asked.set(id, resolve));
-    this.#send({ kind: "ping", id });
     // What it tells comes in order, so that the answer to this very ping ends the doubt.
     await Promise.race([answered, this.#clock.sleep(DEFAULTS.silentMs, this.#ending.signal)]);
     this.#asked.delete(id);
@@ -118,7 +122,7 @@ export class RtcLife {
     const { signal } = this.#ending;
     for (;;) {
       const asked = this.#clock.now();
-      this.#send({ kind: "ping", id: ++this.#pings });
+      this.#ping();
       for (let waited = 0; waited < patienceMs; waited += DEFAULTS.beatMs / 5) {
         await this.#clock.sleep(DEFAULTS.beatMs / 5, signal);
         if (this.#heardAt > asked) return;
@@ -143,12 +147,20 @@ export class RtcLife {
         this.#send({ kind: "pong", id: message.id });
         return;
       case "pong":
+        if (message.id === this.#newest.id) this.#events.onRoundTrip(this.#heardAt - this.#newest.sentMs);
         this.#asked.get(message.id)?.();
         return;
       case "bye":
         this.#events.onGone("the peer left");
         return;
     }
+  }
+
+  #ping(): number {
+    const id = ++this.#pings;
+    this.#newest = { id, sentMs: this.#clock.now() };
+    this.#send({ kind: "ping", id });
+    return id;
   }
 
   #send(message: Message): void {

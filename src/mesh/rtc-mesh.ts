@@ -8,6 +8,7 @@ import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { Link } from "./link.ts";
 import type { Mesh } from "./mesh.ts";
+import { RoundTrips } from "./round-trips.ts";
 import { RtcConnection, type RtcConnectionDeps } from "./rtc-connection.ts";
 
 const DEFAULTS = Object.freeze({
@@ -39,6 +40,8 @@ export interface RtcMeshOptions {
 
 /** Decorates `below`; stopping this one stops that one. */
 export class RtcMesh implements Mesh {
+  /** Of direct connections, as long as they were last up. */
+  readonly roundTrips: RoundTrips;
   readonly #options: RtcMeshOptions;
   readonly #handlers = new Map<string, (link: Link) => void>();
   readonly #connections = new Set<RtcConnection>();
@@ -53,6 +56,7 @@ export class RtcMesh implements Mesh {
   constructor(options: RtcMeshOptions) {
     this.#options = options;
     const { below, iceServers, clock, log } = options;
+    this.roundTrips = new RoundTrips(clock);
     this.#deps = {
       iceServers,
       clock,
@@ -66,6 +70,7 @@ export class RtcMesh implements Mesh {
         this.#connections.delete(connection);
         log.debug("a direct connection ended", { peer: connection.remote, why });
       },
+      onRoundTrip: (peer, ms) => this.roundTrips.note(peer, ms),
     };
     this.#unhandle = below.handleControl(PROTOCOLS.rtc, (link) => void this.#answer(link));
   }

@@ -135,7 +135,7 @@ class TabNode implements Node {
     const until = AbortSignal.any([signal, this.#life.signal]);
     yield { kind: "waiting", message: this.#joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
     const joined = await this.#soon(this.#join(), until, "Your prompt is kept: check your connection and ask again.");
-    const { mesh, directory, answerCare } = joined;
+    const { mesh, directory, answerCare, roundTrips } = joined;
     const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {
       clock: systemClock,
       signal: until,
@@ -144,6 +144,7 @@ class TabNode implements Node {
     if (pick && offer) yield { kind: "chosen", model: offer, reason: pick.reason };
     const { model, solo } = await joined.models.open(pick?.model, until);
     this.#focus(joined, model.id);
+    const swarm = { model, directory, solo, clock: systemClock, rttMs: (peer: PeerId) => roundTrips.of(peer) };
     yield* generate(
       {
         mesh,
@@ -154,13 +155,8 @@ class TabNode implements Node {
         shelf: joined.sessionShelf,
         onAnswered: answerCare.take,
         findDetour: (request, routeSignal) =>
-          findDetour(
-            { model, directory, solo, clock: systemClock },
-            { ...request, exclude: () => answerCare.avoidedBeside(request.exclude()) },
-            routeSignal,
-          ),
-        findRoute: (exclude, routeSignal) =>
-          findRoute({ model, directory, solo, clock: systemClock }, answerCare.avoidedBeside(exclude), routeSignal),
+          findDetour(swarm, { ...request, exclude: () => answerCare.avoidedBeside(request.exclude()) }, routeSignal),
+        findRoute: (exclude, routeSignal) => findRoute(swarm, answerCare.avoidedBeside(exclude), routeSignal),
       },
       prompt,
       options,

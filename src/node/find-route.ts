@@ -42,7 +42,7 @@ export async function* findRoute(
   for (;;) {
     signal.throwIfAborted();
     const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
-    const peers: RoutePeer[] = swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined, rttMs: deps.rttMs?.(peer.peer) }));
+    const peers = routePeers(swarm, deps);
     const route = planRoute(peers, model.layerCount, exclude, needs);
     if (route) return route;
     const own = solo.peer && planRoute([solo.peer], model.layerCount);
@@ -85,7 +85,7 @@ export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, s
   for (;;) {
     signal.throwIfAborted();
     const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
-    const peers: RoutePeer[] = swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined }));
+    const peers = routePeers(swarm, deps);
     const route = planDetour(peers, model.layerCount, request) ?? (solo.peer && planDetour([solo.peer], model.layerCount, request));
     if (route) return route;
     const excluded = request.exclude();
@@ -102,6 +102,10 @@ export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, s
     await nextChange(directory, clock, signal);
   }
 }
+
+/** Peers as routes are planned over them: by what they tell, and by how far they are from here. */
+const routePeers = (swarm: Directory["swarm"]["peers"], { rttMs }: Pick<FindRouteDeps, "rttMs">): readonly RoutePeer[] =>
+  swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined, rttMs: rttMs?.(peer.peer) }));
 
 function nameGaps(spans: readonly Span[], layerCount: number): string {
   return findGaps(spans, layerCount)

@@ -5,6 +5,7 @@ import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
 import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { RelayDirectory } from "../mesh/relay-directory.ts";
+import { RoundTrips } from "../mesh/round-trips.ts";
 import { RtcMesh } from "../mesh/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
@@ -38,6 +39,8 @@ export interface Joined {
   readonly desk: SpanDesk;
   /** Routes of answers that are over, for prompts that go on from them. */
   readonly sessionShelf: SessionShelf;
+  /** To peers that this tab was connected to. */
+  readonly roundTrips: RoundTrips;
   readonly startSpan: StartSpan;
   readonly credit: CreditDesk;
   /** Tasks that this tab computes. */
@@ -88,6 +91,7 @@ export async function join(
     log,
   });
   const reach = links === "relayed" ? libp2p : new RtcMesh({ below: libp2p, iceServers: bootstrap.iceServers, clock, log });
+  const roundTrips = reach instanceof RtcMesh ? reach.roundTrips : new RoundTrips(clock);
   const mesh = new LoopbackMesh(reach);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
   const desk = new SpanDesk(mesh);
@@ -124,7 +128,7 @@ export async function join(
     log,
     onState: onCredit,
   });
-  const presence = new Presence(directory, config.host);
+  const presence = new Presence(directory, config.host, roundTrips);
   const taskTiles = new TaskTiles({
     self: mesh.self,
     directory,
@@ -162,6 +166,7 @@ export async function join(
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
     desk,
+    roundTrips,
     sessionShelf,
     startSpan,
     credit,

@@ -1,6 +1,9 @@
-// What this tab tells the directory: the layers that its lender holds, and whether it takes tasks, in one announcement.
+// What this tab tells the directory, in one announcement: the layers that its lender holds, whether it takes tasks, and how far
+// others are.
 import type { Directory, Swarm } from "../mesh/directory.ts";
+import type { RoundTrips } from "../mesh/round-trips.ts";
 import type { PeerAnnouncement } from "../protocol/directory-frames.ts";
+import { LIMITS } from "../protocol/version.ts";
 import type { HostKind } from "./handle.ts";
 
 /** The directory as whoever announces sees it. */
@@ -10,12 +13,15 @@ export type Announcer = Pick<Directory, "swarm" | "on" | "announce" | "withdraw"
 export class Presence implements Announcer {
   readonly #directory: Directory;
   readonly #host: HostKind;
+  readonly #roundTrips: Pick<RoundTrips, "latest"> | undefined;
   #layers: PeerAnnouncement | undefined;
   #takesTasks = false;
 
-  constructor(directory: Directory, host: HostKind) {
+  /** `roundTrips`: told with each announcement, so that requesters plan routes by them. */
+  constructor(directory: Directory, host: HostKind, roundTrips?: Pick<RoundTrips, "latest">) {
     this.#directory = directory;
     this.#host = host;
+    this.#roundTrips = roundTrips;
   }
 
   get swarm(): Swarm {
@@ -42,9 +48,17 @@ export class Presence implements Announcer {
   }
 
   #tell(): void {
-    if (this.#takesTasks) this.#directory.announce({ ...(this.#layers ?? this.#withoutLayers()), tasks: true });
-    else if (this.#layers) this.#directory.announce(this.#layers);
-    else this.#directory.withdraw();
+    const announcement = this.#layers ?? (this.#takesTasks ? this.#withoutLayers() : undefined);
+    if (announcement === undefined) {
+      this.#directory.withdraw();
+      return;
+    }
+    const neighbours = this.#roundTrips?.latest(LIMITS.neighbours) ?? [];
+    this.#directory.announce({
+      ...announcement,
+      ...(this.#takesTasks && { tasks: true }),
+      ...(neighbours.length > 0 && { neighbours }),
+    });
   }
 
   #withoutLayers(): PeerAnnouncement {

@@ -1,5 +1,5 @@
 // The mesh contract over direct connections: data channels between nodes of one page, negotiated through a real relay.
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
 import type { Link } from "../../src/mesh/link.ts";
 import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
@@ -60,6 +60,16 @@ test("both call each other at once, and both links work", async () => {
   echo(b.mesh, ECHO);
   const links = await Promise.all([a.mesh.open(b.mesh.self, ECHO, soon()), b.mesh.open(a.mesh.self, ECHO, soon())]);
   for (const link of links) expect(await roundTrip(link, Uint8Array.of(5))).toEqual(Uint8Array.of(5));
+});
+
+test("knows how far a peer is that it was connected to", async () => {
+  const [a, b] = await Promise.all([join(), join()]);
+  echo(b.mesh, ECHO);
+  expect(a.mesh.roundTrips.of(b.mesh.self)).toBeUndefined();
+  const link = await a.mesh.open(b.mesh.self, ECHO, soon());
+  expect(await roundTrip(link, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+  await vi.waitFor(() => expect(a.mesh.roundTrips.of(b.mesh.self)?.value).toBeGreaterThan(0));
+  expect(a.mesh.roundTrips.latest(8)).toHaveLength(1);
 });
 
 test("links live on without libp2p, and new ones open over the connection that is there", async () => {
