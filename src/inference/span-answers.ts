@@ -14,6 +14,11 @@ import { declining } from "./refusal.ts";
 import type { ServedSession } from "./served-session.ts";
 import { alive } from "./span-sessions.ts";
 
+const DEFAULTS = Object.freeze({
+  /** Questions of one session under way: two tallies, replays to three auditors, and their samples. */
+  questions: 8,
+});
+
 export interface SpanAnswersDeps {
   readonly engine: Pick<Engine, "plan" | "report">;
   readonly mesh: Pick<Mesh, "open">;
@@ -23,6 +28,7 @@ export interface SpanAnswersDeps {
 
 export class SpanAnswers {
   readonly #deps: SpanAnswersDeps;
+  readonly #asked = new WeakMap<ServedSession, number>();
 
   constructor(deps: SpanAnswersDeps) {
     this.#deps = deps;
@@ -30,7 +36,10 @@ export class SpanAnswers {
 
   /** Answers the requester of `session`. Never rejects: what cannot be had is declined. */
   async give(session: ServedSession, frame: TallyFrame | ReplayFrame | SampleFrame): Promise<void> {
+    const asked = this.#asked.get(session) ?? 0;
+    this.#asked.set(session, asked + 1);
     try {
+      if (asked >= DEFAULTS.questions) throw new ManyhandsError("SESSION_REFUSED", "too many questions at once");
       switch (frame.kind) {
         case "tally":
           await this.#tally(session, frame);
@@ -44,6 +53,8 @@ export class SpanAnswers {
       }
     } catch (error) {
       if (!session.ended) await session.tell(declining(session.open.session, frame.id, error));
+    } finally {
+      this.#asked.set(session, (this.#asked.get(session) ?? 1) - 1);
     }
   }
 

@@ -197,6 +197,48 @@ describe("a hostile peer", () => {
     await honestStep();
   });
 
+  it("that asks what is not to be had of its own session is told so, and the session goes on", async () => {
+    const link = await villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal);
+    const frames = link.frames[Symbol.asyncIterator]();
+    const ask = async (question: object): Promise<unknown> => {
+      await link.send(encodeFrame({ session: SESSION, id: 1, ...question }));
+      return decodeFrame((await frames.next()).value as Uint8Array).header;
+    };
+    await link.send(openFrame({ audit: true, next: null })); // what comes out stays there
+    expect(decodeFrame((await frames.next()).value as Uint8Array).header).toMatchObject({ kind: "opened" });
+    await link.send(stepFrame());
+    expect(await ask({ kind: "tally", from: 0, to: 2 })).toMatchObject({ kind: "tallied" });
+    expect(await ask({ kind: "tally", from: 2, to: 2 })).toMatchObject({ kind: "declined", code: "POSITION_MISMATCH" });
+    expect(await ask({ kind: "tally", from: 0, to: 51 })).toMatchObject({ kind: "declined", code: "POSITION_MISMATCH" });
+    expect(await ask({ kind: "sample", positions: [7], inputsOnly: false })).toMatchObject({ kind: "declined", code: "ENGINE_FAILED" });
+    const to = { peer: "nobody-at-all", end: 8 };
+    expect(await ask({ kind: "replay", to, as: SESSION, upTo: 2, merge: false })).toMatchObject({
+      kind: "declined",
+      code: "PEER_UNREACHABLE",
+    });
+    // Of positions that may never come so many are waited for and no more.
+    for (let id = 2; id < 10; id++) await link.send(encodeFrame({ kind: "tally", session: SESSION, id, from: 0, to: 40 }));
+    expect(await ask({ kind: "tally", from: 0, to: 2 })).toMatchObject({ kind: "declined", code: "SESSION_REFUSED" });
+    expect(first.refused).toEqual([]);
+    const rest = drained(link);
+    await link.close();
+    await rest;
+    await honestStep();
+  });
+
+  it("that asks of a session over another link than the requester's is refused", async () => {
+    const requester = await villain.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
+    const session = "8".repeat(32);
+    await requester.send(openFrame({ session, start: 4, end: 8, next: null }));
+    await requester.frames[Symbol.asyncIterator]().next();
+    const feeder = await villain.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
+    await feeder.send(encodeFrame({ kind: "tally", session, id: 1, from: 0, to: 1 }));
+    expect(await drained(feeder)).toEqual([]);
+    expect(last.refused).toEqual([{ peer: villain.self, code: "FRAME_UNEXPECTED" }]);
+    await requester.close();
+    await honestStep();
+  });
+
   it("that opens links without end gets no more than its share", async () => {
     const links = await Promise.all(
       Array.from({ length: 70 }, () => villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal)),
