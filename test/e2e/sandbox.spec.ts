@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { expect, test } from "@playwright/test";
+import { type Browser, expect, test } from "@playwright/test";
 import { build, type Rolldown } from "vite";
 import { headersFor } from "../../relay/headers.ts";
 import type { FrameSandbox } from "../../src/tasks/frame-sandbox.browser.ts";
@@ -62,4 +62,75 @@ test("a program computes, and reaches nothing, in the shipped sandbox", async ({
   );
   expect(await run(`() => typeof fetch + typeof WebSocket + typeof Worker + typeof indexedDB`)).toBe(`"${"undefined".repeat(4)}"`);
   expect(asked.slice(before).filter((name) => !["/sandbox.html", "/assets/code.js"].includes(name))).toEqual([]);
+});
+
+/** Bytes that all renderers of the browser hold; Linux alone tells. */
+async function rendererBytes(browser: Browser): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  const sizes = processInfo
+    .filter(({ type }) => type === "renderer")
+    .map(async ({ id }) => {
+      const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => ""); // gone since
+      return 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
+    });
+  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+const BOMBS = {
+  buffers: "() => { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); }",
+  objects: "() => { const all = []; for (;;) all.push({ a: [1, 2, 3] }); }",
+  strings: `() => { const all = []; for (let n = 0; ; n++) all.push((n + "abc").repeat(1000).split("").join("-")); }`,
+};
+
+test.describe("a bomb", () => {
+  // Where other programs take the machine for a while, a page stalls whatever it does: once in three tries it must not.
+  test.describe.configure({ retries: 2 });
+  for (const [name, bomb] of Object.entries(BOMBS))
+    test(`of ${name} leaves the page its frames, and its memory goes`, async ({ page, browser }) => {
+      test.skip(process.platform !== "linux", "only Linux tells how much memory a process holds");
+      await page.goto(address);
+      const run = (source: string): Promise<{ readonly outcome: string; readonly gapMs: number; readonly idleMs: number }> =>
+        page.evaluate(async (text) => {
+          const code = (await import(`${location.origin}/assets/code.js`)) as { FrameSandbox: typeof FrameSandbox };
+          const sandbox = new code.FrameSandbox("/sandbox.html");
+          // An idle worker beside the page: what both wait for is the machine, not the page.
+          const idle = new Worker(
+            URL.createObjectURL(
+              new Blob([
+                "let last = performance.now(); setInterval(() => { const now = performance.now(); postMessage(now - last); last = now; }, 10);",
+              ]),
+            ),
+          );
+          let idleMs = 0;
+          idle.onmessage = ({ data }: MessageEvent<number>) => (idleMs = Math.max(idleMs, data));
+          let gapMs = 0;
+          let lastMs = performance.now();
+          const stop = new AbortController();
+          const frame = (): void => {
+            gapMs = Math.max(gapMs, performance.now() - lastMs);
+            lastMs = performance.now();
+            if (!stop.signal.aborted) requestAnimationFrame(frame);
+          };
+          requestAnimationFrame(frame);
+          const limits = { memoryBytes: 64 * 1024 * 1024, outputBytes: 65_536 };
+          const outcome = await sandbox
+            .run({ language: "js", source: text }, ["20"], limits, { signal: AbortSignal.timeout(1000), progress: () => {} })
+            .then(
+              () => "done",
+              (error: unknown) => String(error),
+            );
+          stop.abort();
+          idle.terminate();
+          return { outcome, gapMs, idleMs };
+        }, source);
+      expect((await run("(x) => x")).outcome).toBe("done"); // all code is loaded
+      const before = await rendererBytes(browser);
+      const { outcome, gapMs, idleMs } = await run(bomb);
+      expect(outcome).toMatch(name === "buffers" ? /buffers are over|Timeout/ : /Timeout/);
+      expect(gapMs).toBeLessThan(100 + idleMs);
+      await expect.poll(() => rendererBytes(browser), { timeout: 20_000 }).toBeLessThan(before + 48 * 1024 * 1024);
+      expect((await run("(x) => x")).outcome).toBe("done");
+    });
 });
