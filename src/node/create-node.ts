@@ -63,7 +63,10 @@ class TabNode implements Node {
       openStores: () => platform.openTaskStores(),
       log: platform.log,
       onNotice: (sentence) => this.#store.notice(sentence),
-      onWorks: (works, urgency) => this.#store.update({ works }, urgency),
+      onWorks: (works, urgency) => {
+        this.#store.update({ works }, urgency);
+        if (works.some(({ kind, endedMs }) => kind === "render_gpu" && endedMs === undefined)) this.#joined?.tasks.findCard();
+      },
     });
   }
 

@@ -40,6 +40,7 @@ export class TaskLending {
   #isOn = false;
   #sessions = 0;
   #idle: AbortController | undefined;
+  #card: Promise<void> | undefined;
   /** When the share lets the next task begin. */
   #restUntilMs = 0;
   #state: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
@@ -58,7 +59,6 @@ export class TaskLending {
     });
     this.#stops = [
       mesh.handle(PROTOCOLS.task, (link) => {
-        if (link.remote === mesh.self) void this.#findCard(); // whoever has work of their own may want it drawn
         if (this.#isOn || link.remote === mesh.self) this.#volunteer.accept(link);
         else link.abort(new ManyhandsError("TASK_REFUSED", "this tab does not take tasks of others"));
       }),
@@ -86,8 +86,10 @@ export class TaskLending {
     if (this.#isOn === on) return;
     this.#isOn = on;
     this.#deps.presence.takeTasks(on);
-    if (on) void this.#findCard();
-    else this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
+    if (on) {
+      this.#card = undefined; // what the person wants used may have changed
+      this.findCard();
+    } else this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
     this.#tell({ isOn: on });
   }
 
@@ -103,9 +105,14 @@ export class TaskLending {
     this.#volunteer.leave();
   }
 
-  /** A graphics card is woken by whoever lends, and offered to those who asked before it was found. */
-  async #findCard(): Promise<void> {
-    if (await this.#deps.runner.findCard?.()) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
+  /**
+   * Looks once for a graphics card to draw with: for whoever lends, or has pictures of their own to draw. Those who asked before
+   * are told.
+   */
+  findCard(): void {
+    this.#card ??= this.#deps.runner.findCard?.().then((isNew) => {
+      if (isNew) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
+    });
   }
 
   /** No task begins before inference has been idle for a moment. */

@@ -1,7 +1,7 @@
 // Credit: what this tab has earned, what waits and why, what moved last. Holds nothing; shows the relay's ledger.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { CreditState } from "../node/handle.ts";
-import { escrowWords, formatCredits, formatMove, moveWords, pendingWords } from "./credit-words.ts";
+import { escrowWords, formatCredits, formatMove, gatherMoves, moveWords, pendingWords } from "./credit-words.ts";
 import type { NodeController } from "./node-controller.ts";
 import { base, fields, panel, tables } from "./shared-styles.ts";
 import { Watch } from "./watch.ts";
@@ -116,12 +116,12 @@ export class CreditPanel extends LitElement {
             </tr>
           </thead>
           <tbody>
-            ${rows.map(
-              (row) =>
+            ${gatherMoves(rows).map(
+              ({ row, count, amount }) =>
                 html`<tr>
                   <td>${new Date(row.atMs).toLocaleString()}</td>
-                  <td>${moveWords(row)}</td>
-                  <td class="amount">${formatMove(row.amount)}</td>
+                  <td>${moveWords(row, count)}</td>
+                  <td class="amount">${formatMove(amount)}</td>
                 </tr>`,
             )}
           </tbody>

@@ -16,28 +16,60 @@ export function formatCredits(micro: number): string {
 /** With a sign, for the history. */
 export const formatMove = (micro: number): string => (micro > 0 ? `+${formatCredits(micro)}` : `−${formatCredits(-micro)}`);
 
-/** A part of each kind of task. */
-const PARTS: Readonly<Record<string, string>> = Object.freeze({
-  sum: "part of a sum",
-  multiply: "part of a product of matrices",
-  sort: "part of a list to sort",
-  hash: "some hashes",
-  render: "a square of a picture",
-  render_gpu: "a square of a picture, on the graphics card",
-  ml_inference: "runs of a model",
-  map: "inputs of a program",
+/** A part of each kind of task, and several. */
+const PARTS: Readonly<Record<string, readonly [one: string, many: string]>> = Object.freeze({
+  sum: ["part of a sum", "parts of sums"],
+  multiply: ["block of a product of matrices", "blocks of products of matrices"],
+  sort: ["run of a list to sort", "runs of lists to sort"],
+  hash: ["lot of hashes", "lots of hashes"],
+  render: ["square of a picture", "squares of pictures"],
+  render_gpu: ["square of a picture on the graphics card", "squares of pictures on the graphics card"],
+  ml_inference: ["lot of runs of a model", "lots of runs of models"],
+  map: ["lot of inputs of a program", "lots of inputs of programs"],
 });
 
-/** `a square of a picture (task …x7k2qa)`, from the ledger's `render bafyrei…x7k2qa`; what is no task is told as it is. */
-export function workWords(about: string): string {
-  const [, kind = "", id = ""] = /^([a-z_]+) (baf[a-z2-7]+)$/.exec(about) ?? [];
-  const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : undefined;
-  return part === undefined ? about : `${part} (task …${id.slice(-6)})`;
+/** The kind of task that a move is about; undefined where it is about something else. The ledger writes `render bafyrei…`. */
+function kindOf(about: string): string | undefined {
+  const [, kind = ""] = /^([a-z_]+) baf[a-z2-7]+$/.exec(about) ?? [];
+  return Object.hasOwn(PARTS, kind) ? kind : undefined;
+}
+
+/** `1 square of a picture`, `12 squares of pictures`; what is about no task is told as it is. */
+export function workWords(about: string, count = 1): string {
+  const [one, many] = PARTS[kindOf(about) ?? ""] ?? [];
+  return one === undefined ? about : plural(count, one, many);
+}
+
+/** Moves that are told in one line. */
+export interface Moves {
+  /** The newest. */
+  readonly row: HistoryRow;
+  readonly count: number;
+  /** Microcredits of all together. */
+  readonly amount: number;
+}
+
+/** Milliseconds within which moves of the same kind are told together: a work has hundreds of parts. */
+const TOGETHER_MS = 10 * 60_000;
+
+/** Newest first, as they come; those of one kind of task, for the same reason, at about the same time as one. */
+export function gatherMoves(rows: readonly HistoryRow[]): readonly Moves[] {
+  const gathered: Moves[] = [];
+  for (const row of rows) {
+    const kind = kindOf(row.about);
+    const isLike = ({ row: first }: Moves): boolean =>
+      first.why === row.why && first.part === row.part && kindOf(first.about) === kind && first.atMs - row.atMs < TOGETHER_MS;
+    const at = kind === undefined ? -1 : gathered.findIndex((moves) => isLike(moves) && Math.sign(moves.amount) === Math.sign(row.amount));
+    const moves = gathered[at];
+    if (moves === undefined) gathered.push({ row, count: 1, amount: row.amount });
+    else gathered[at] = { ...moves, count: moves.count + 1, amount: moves.amount + row.amount };
+  }
+  return gathered;
 }
 
 /** Why an account moved, in one line. An unknown reason of a newer relay is told as it is. */
-export function moveWords({ why, part, amount, about: named }: HistoryRow): string {
-  const about = workWords(named);
+export function moveWords({ why, part, amount, about: named }: HistoryRow, count = 1): string {
+  const about = workWords(named, count);
   switch (why) {
     case "receipt":
       if (part === "escrow") return `Earned, in escrow: ${about}`;

@@ -10,7 +10,7 @@ export function lentTasksSentence({ isOn, running, refused, earnedMicro }: LentT
   return [
     isOn ? now : "No tasks are taken now.",
     ...(earnedMicro > 0 ? [`Receipts for ${formatCredits(earnedMicro)} credits so far; the account below says what came of them.`] : []),
-    ...(refused > 0 ? [`${plural(refused, "task was", "tasks were")} handed back.`] : []),
+    ...(refused > 0 ? [`${plural(refused, "task", "tasks")} could not be computed here.`] : []),
   ].join(" ");
 }
 

@@ -4,6 +4,8 @@ import { render } from "../../src/tasks/kinds/render.ts";
 import { sceneOf } from "../../src/ui/tasks/render-form.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
+import { makeLiar } from "../support/liar.ts";
+import { relayAddress } from "../support/requester.ts";
 import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 
@@ -34,6 +36,23 @@ test("two lending tabs render a scene that a third asked for; its PNG has the pi
     await expect.poll(async () => Number(await tab.page.getByTestId("lent-tasks").textContent())).toBeGreaterThanOrEqual(20);
     await expect(tab.page.getByTestId("lent-tasks-words")).toContainText("between prompts");
   }
+});
+
+test("a tab that lies is caught, its squares are drawn anew, and the person is told", async ({ relay, openTab }) => {
+  test.setTimeout(240_000);
+  for (let count = 1; count <= 2; count++) await (await openTab()).lend();
+  const liar = await makeLiar(await openTab(), await relayAddress(relay.url));
+  await liar.lie(true);
+  await expect.poll(() => volunteers(relay)).toBe(3);
+  const asking = new TaskPage(await openTab());
+  await asking.open();
+  const work = await asking.render("hand", "small", "quick", false);
+  await asking.over(work, "done");
+  expect(Number(await work.getAttribute("data-wrong"))).toBeGreaterThan(0);
+  await expect(work.getByTestId("work-wrong")).toContainText("no longer trusted");
+  const { rgba } = await runWhole(render, sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
+  const saved = await decodePng(asking.page, await asking.save(work));
+  expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
 });
 
 test("a reload goes on with a picture and keeps what was done; stopping ends it, forgetting leaves nothing", async ({ openTab }) => {

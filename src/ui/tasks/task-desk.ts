@@ -15,7 +15,7 @@ import type { Works } from "./work-item.ts";
 import { isOver } from "./work-words.ts";
 
 /** Works that are shown before somebody asks for all. */
-const SHOWN_FIRST = 8;
+const SHOWN_FIRST = 4;
 /** Credits of the ledger's allowance and far beyond. */
 const REWARD_MAX = 1_000_000;
 

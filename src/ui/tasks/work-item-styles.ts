@@ -43,8 +43,7 @@ export const workItemStyles = css`
     border-radius: var(--radius-small);
     background: var(--card);
     font: 0.8125rem/1.5 var(--mono);
-    white-space: pre-wrap;
-    overflow-wrap: anywhere;
+    white-space: pre;
   }
   .verbs {
     display: flex;

@@ -136,7 +136,7 @@ export class WorkItem extends LitElement {
       </div>
       <p class="state ${work.state}" role=${work.state === "failed" ? "alert" : "status"} data-testid="work-state">${stateWords(work)}</p>
       ${
-        work.state === "done"
+        work.state === "done" || work.state === "failed"
           ? nothing
           : html`<div class="progress">
               <progress aria-label="Parts done of ${work.label}" max=${Math.max(1, work.parts)} .value=${work.done}></progress>

@@ -1,7 +1,7 @@
 // Credit in words: amounts at every size, why each thing moved, what an escrow waits for.
 import { describe, expect, test } from "vitest";
 import type { CreditState, HistoryRow } from "../../../src/node/handle.ts";
-import { escrowWords, formatCredits, formatMove, moveWords, pendingWords, workWords } from "../../../src/ui/credit-words.ts";
+import { escrowWords, formatCredits, formatMove, gatherMoves, moveWords, pendingWords, workWords } from "../../../src/ui/credit-words.ts";
 
 test.each([
   [0, "0"],
@@ -29,27 +29,55 @@ const row = (why: string, part: HistoryRow["part"], amount: number): HistoryRow 
   about: "map bafyreib4x7k2qa",
 });
 test.each([
-  [row("receipt", "available", 5), /^Earned: inputs of a program \(task …x7k2qa\)/],
-  [row("receipt", "available", -5), /^Paid: inputs of a program/],
+  [row("receipt", "available", 5), /^Earned: 1 lot of inputs of a program$/],
+  [row("receipt", "available", -5), /^Paid: 1 lot of inputs/],
   [row("receipt", "escrow", 5), /in escrow/],
   [row("trusted", "available", 5), /released/],
   [row("wrong", "escrow", -5), /wrong/],
   [row("reserve", "reserved", 5), /Set aside/],
   [row("expire", "available", 5), /its time was over/],
   [row("storage", "available", 5), /rare layers/],
-  [row("something new", "available", 5), /^something new: inputs/],
+  [row("something new", "available", 5), /^something new: 1 lot of inputs/],
 ])("%j is told", (move, words) => {
   expect(moveWords(move)).toMatch(words);
 });
 
 test.each([
-  ["render bafyreib4x7k2qa", "a square of a picture (task …x7k2qa)"],
+  ["render bafyreib4x7k2qa", "1 square of a picture"],
   ["12 tokens through layers 0 to 3", "12 tokens through layers 0 to 3"],
   ["tile abab12", "tile abab12"],
   ["constructor bafyreib4x7k2qa", "constructor bafyreib4x7k2qa"],
   ["", ""],
 ])("%s is told as %s", (about, words) => {
   expect(workWords(about)).toBe(words);
+});
+
+test("moves of one kind of task at about the same time are told as one, others each by itself", () => {
+  const move = (about: string, atMs: number, more: Partial<HistoryRow> = {}): HistoryRow => ({
+    ...row("receipt", "available", 5),
+    about,
+    atMs,
+    ...more,
+  });
+  const hour = 3_600_000;
+  const moves = [
+    move("render bafya", 3 * hour),
+    move("render bafya", 3 * hour, { part: "escrow" }),
+    move("render bafyb", 3 * hour - 1000),
+    move("render bafyb", 3 * hour - 1000, { part: "escrow" }),
+    move("render bafyc", 3 * hour - 2000, { amount: -2 }),
+    move("12 tokens through layers 0 to 3", 3 * hour - 3000),
+    move("12 tokens through layers 0 to 3", 3 * hour - 4000),
+    move("render bafyd", hour),
+  ];
+  expect(gatherMoves(moves).map(({ row: newest, count, amount }) => [moveWords(newest, count), amount])).toEqual([
+    ["Earned: 2 squares of pictures", 10],
+    ["Earned, in escrow: 2 squares of pictures", 10],
+    ["Paid: 1 square of a picture", -2],
+    ["Earned: 12 tokens through layers 0 to 3", 5],
+    ["Earned: 12 tokens through layers 0 to 3", 5],
+    ["Earned: 1 square of a picture", 5],
+  ]);
 });
 
 describe("what waits", () => {
