@@ -40,7 +40,7 @@ export class TaskLending {
   #isOn = false;
   #sessions = 0;
   #idle: AbortController | undefined;
-  #card: Promise<void> | undefined;
+  #hasLooked = false;
   /** When the share lets the next task begin. */
   #restUntilMs = 0;
   #state: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
@@ -87,7 +87,7 @@ export class TaskLending {
     this.#isOn = on;
     this.#deps.presence.takeTasks(on);
     if (on) {
-      this.#card = undefined; // what the person wants used may have changed
+      this.#hasLooked = false; // what the person wants used may have changed
       this.findCard();
     } else this.#volunteer.leave((requester) => requester !== this.#deps.mesh.self);
     this.#tell({ isOn: on });
@@ -110,9 +110,13 @@ export class TaskLending {
    * are told.
    */
   findCard(): void {
-    this.#card ??= this.#deps.runner.findCard?.().then((isNew) => {
-      if (isNew) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
-    });
+    if (this.#hasLooked) return;
+    this.#hasLooked = true;
+    void this.#offerCard();
+  }
+
+  async #offerCard(): Promise<void> {
+    if (await this.#deps.runner.findCard?.()) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
   }
 
   /** No task begins before inference has been idle for a moment. */
