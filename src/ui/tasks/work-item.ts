@@ -122,6 +122,7 @@ export class WorkItem extends LitElement {
     return html`<article
       aria-labelledby="label"
       data-testid="work"
+      data-work=${work.id}
       data-kind=${work.kind}
       data-state=${work.state}
       data-done=${work.done}
