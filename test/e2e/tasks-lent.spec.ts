@@ -3,8 +3,25 @@ import { createHash } from "node:crypto";
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
+import { render } from "../../src/tasks/kinds/render.ts";
+import type { Scene } from "../../src/tasks/render-scene.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { linearModel } from "../support/tiny-onnx.ts";
+import { runWhole } from "../unit/tasks/run-whole.ts";
+
+const SCENE: Scene = {
+  width: 192,
+  height: 128,
+  samples: 64,
+  bounces: 6,
+  seed: 11,
+  camera: { position: [0, 1, 6], target: [0, 0.5, 0], viewHeight: 3 },
+  sky: { horizon: [1, 1, 1], zenith: [0.4, 0.6, 1] },
+  materials: [{ kind: "matt", colour: [0.8, 0.5, 0.3] }],
+  spheres: Array.from({ length: 12 }, (_, at) => ({ centre: [(at % 4) - 1.5, at / 6, -(at % 3)], radius: 0.6, material: 0 })),
+  triangles: [],
+  lights: [],
+};
 
 const DIST = path.join(import.meta.dirname, "../../dist");
 
@@ -64,6 +81,26 @@ test("two lending tabs compute tasks of each kind of worker for a third", async 
 
   const verdicts = await asker.page.evaluate(() => (globalThis as RequesterGlobal).requester.settled.map(({ verdict }) => verdict));
   expect(new Set(verdicts)).toEqual(new Set(["quorum"])); // both are new to the requester
+});
+
+test("a tab answers a prompt while it computes a picture for others, and neither is harmed", async ({ relay, openTab }) => {
+  const takers = (): string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
+  const tabs = [await openTab(), await openTab()];
+  for (const tab of tabs) await tab.lend();
+  await expect.poll(() => takers().length).toBe(2);
+  const asker = await openTab();
+  await makeRequester(asker, relay.url);
+  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takers());
+
+  const drawn = asker.page.evaluate(async (scene) => {
+    const picture = await (globalThis as RequesterGlobal).requester.compute("render", scene);
+    return [...new Uint8Array(await crypto.subtle.digest("SHA-256", picture.rgba))];
+  }, SCENE);
+  const answer = await tabs[0]?.ask("Once upon a time", { maxTokens: 8 });
+  expect(answer?.status).toBe("done");
+  expect(answer?.tokens.length).toBe(8);
+  const { rgba } = await runWhole(render, SCENE);
+  expect(await drawn).toEqual([...createHash("sha256").update(rgba).digest()]);
 });
 
 test("a tab lends tasks where the relay offers no model, and stops at once", async ({ folder, startRelay, openTab }) => {
