@@ -14,6 +14,7 @@ import type { HopLink } from "./hop-link.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { MemoryOutputStore } from "./output-store.ts";
+import { PendingSteps } from "./pending-steps.ts";
 import { chainTokens, PrefixLog } from "./prefix-log.ts";
 import { ProgressWatch } from "./progress-watch.ts";
 import { RerouteTally } from "./reroute-tally.ts";
@@ -31,18 +32,6 @@ const DEFAULTS = Object.freeze({
   window: 16,
 });
 
-interface PendingStep {
-  /** Positions after the step. */
-  readonly position: number;
-  readonly count: number;
-  /** Running hash after each of its positions. */
-  readonly chain: Uint8Array;
-  /** Positions whose logits are wanted. */
-  readonly logitRows: number;
-  readonly sentMs: number;
-  readonly answer: PromiseWithResolvers<StepAnswer | undefined>;
-}
-
 export class RouteSession {
   readonly #deps: RouteSessionDeps;
   readonly #options: RouteSessionOptions;
@@ -54,8 +43,7 @@ export class RouteSession {
   readonly #onFailure: (failure: RouteFailure) => void;
   readonly #answered: AnsweredLogits;
   readonly #identity: Pick<SessionRecord, "session" | "room">;
-  #pending: readonly PendingStep[] = [];
-  #room = Promise.withResolvers<void>();
+  readonly #pending = new PendingSteps(DEFAULTS.window);
   readonly #watch: ProgressWatch;
   #isMending = false;
   /** While nobody waits for an answer: what breaks then is not mended. Aborts when somebody does again. */
@@ -87,7 +75,7 @@ export class RouteSession {
     this.#watch = new ProgressWatch({
       clock,
       signal: this.#life.signal,
-      askAfterMs: () => (this.#isMending ? Infinity : this.#pending[0] && this.#lease.askAfterMs(this.#pending[0].count)),
+      askAfterMs: () => (this.#isMending ? Infinity : this.#pending.first && this.#lease.askAfterMs(this.#pending.first.count)),
       ask: (strikes, signal) => this.#askRoute(strikes, signal),
     });
     this.#repair = new RouteRepair({
@@ -151,7 +139,7 @@ export class RouteSession {
 
   /** Accepts `tokens` after those that are kept. Throws as `open` does, and what the route fails with for good. */
   async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepAnswer> {
-    if (this.#pending.length > 0) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
+    if (!this.#pending.isEmpty) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
     signal.throwIfAborted();
     const isCut = keep !== undefined && keep < this.positions;
     if (isCut) this.#truncate(keep);
@@ -162,7 +150,7 @@ export class RouteSession {
 
   /** Whether a further answer may begin here. */
   get isUsable(): boolean {
-    return this.#failure === undefined && this.#pending.length === 0 && this.#repair.isWhole;
+    return this.#failure === undefined && this.#pending.isEmpty && this.#repair.isWhole;
   }
 
   /** Whether anything can be asked of its spans. */
@@ -195,7 +183,7 @@ export class RouteSession {
     if (isCut) this.#truncate(keep);
     let last: Promise<StepAnswer | undefined> | undefined;
     for (const [index, chunk] of chunks.entries()) {
-      while (this.#pending.length >= DEFAULTS.window) await abortable(this.#room.promise, signal);
+      while (this.#pending.isFull) await abortable(this.#pending.room, signal);
       signal.throwIfAborted();
       last = this.#push(chunk, index === chunks.length - 1 ? 1 : 0, isCut && index === 0);
     }
@@ -228,25 +216,23 @@ export class RouteSession {
     const prefix = this.#prefixes.head.slice();
     const chain = chainTokens(prefix, tokens);
     this.#prefixes.append(chain);
-    const answer = Promise.withResolvers<StepAnswer | undefined>();
-    answer.promise.catch(() => {}); // whoever waits hears of it
     const sentMs = this.#deps.clock.now();
-    if (this.#pending.length === 0) this.#watch.heard();
+    if (this.#pending.isEmpty) this.#watch.heard();
     const count = tokens.length;
-    this.#pending = [...this.#pending, { position: position + count, count, chain, logitRows, sentMs, answer }];
+    const answer = this.#pending.add({ position: position + count, count, chain, logitRows, sentMs });
     this.#lease.sent(count);
     const head = { position, count, prefix, chain, truncate, replay: false, logitRows, timings: [] };
     this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
     void this.#outbox.flush();
     this.#watch.start();
-    return answer.promise;
+    return answer;
   }
 
   /** Takes what the last span says. Throws what it breaks, which costs the span its place. */
   #take(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void {
     const { hops } = this.#repair;
     if (hop !== hops.at(-1)) throw new ManyhandsError("FRAME_UNEXPECTED", "only the last span of a route answers");
-    const [step] = this.#pending;
+    const step = this.#pending.first;
     if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.chain.subarray(-HASH_BYTES))) {
       try {
         this.#answered.readAgain(frame, payload, step ? step.position - step.count : this.positions);
@@ -258,21 +244,18 @@ export class RouteSession {
     }
     const rows = this.#answered.read(frame, payload, step.logitRows, step.chain);
     const logits = rows.at(-1);
-    this.#pending = this.#pending.slice(1);
     // From the last sign on: what a repair took says nothing about the next step.
     const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
     this.#watch.heard();
     this.#lease.answered(step.count, this.#watch.heardMs - sinceMs, frame.timings);
     this.#repair.answered();
     this.#tellRerouted();
-    step.answer.resolve(logits && { logits, rows, timings: frame.timings });
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+    this.#pending.settle(logits && { logits, rows, timings: frame.timings });
   }
 
   /** Asks every hop for a sign of life, each for as long as it may compute; a link that brings nothing on is doubted. */
   async #askRoute(strikes: number, signal: AbortSignal): Promise<boolean> {
-    const count = this.#rerouted.isOpen ? this.#lease.largestCount : Math.max(...this.#pending.map((pending) => pending.count));
+    const count = this.#rerouted.isOpen ? this.#lease.largestCount : this.#pending.largestCount;
     const signs = await this.#repair.probeAll((hop) => this.#lease.answerMs(hop.hop.span.start, count), signal);
     const isStuck = !signs.some(({ busy }) => busy);
     if (isStuck && strikes >= LEASE.strikes && !this.#isMending) {
@@ -302,7 +285,7 @@ export class RouteSession {
           const linkMs = clock.now() - noticedMs;
           this.#rerouted.add({ lost: lost.map(({ hop }) => hop.peer), replayed: this.positions, noticedMs, detectMs, linkMs });
           this.#watch.heard();
-          if (this.#pending.length === 0) this.#tellRerouted();
+          if (this.#pending.isEmpty) this.#tellRerouted();
         },
         (error: unknown) => {
           const lost = this.#repair.takeLost().at(-1);
@@ -334,9 +317,6 @@ export class RouteSession {
     if (this.#failure) return;
     this.#failure = error;
     this.#life.abort(error);
-    const pending = this.#pending;
-    this.#pending = [];
-    for (const step of pending) step.answer.reject(error);
-    this.#room.resolve();
+    this.#pending.fail(error);
   }
 }
