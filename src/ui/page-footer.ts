@@ -71,6 +71,7 @@ export class PageFooter extends LitElement {
             <li>Every piece of a model is checked against its SHA-256 before it is used.</li>
             <li>Prompts and answers pass between tabs; the relay does not see them.</li>
             <li>What a tab computes stays in the browser's sandbox.</li>
+            <li>Answers and tasks are checked at random; whoever gives a wrong one loses trust and what it had in escrow.</li>
           </ul>
         </section>
         <section>
@@ -78,8 +79,7 @@ export class PageFooter extends LitElement {
           <ul>
             <li>Tabs on the route see numbers from which your text can be guessed. Write nothing secret.</li>
             <li>Tabs that talk to each other see each other's IP addresses.</li>
-            <li>Tasks are checked by second tabs; two that agree on the same lie can pass one.</li>
-            <li>Nobody checks yet that a tab computed its layers as it should.</li>
+            <li>What was not drawn for a check may be wrong, and so may what two tabs agree to falsify.</li>
             <li>The model makes things up.</li>
           </ul>
         </section>

@@ -62,7 +62,10 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await asking.open();
   const first = await asking.render("hand", "small", "fine");
   await expect.poll(async () => Number(await first.getAttribute("data-done"))).toBeGreaterThan(3);
+  await asking.page.getByTestId("tasks-close").click();
   await asking.page.reload();
+  await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // joined for the work's sake, with the panel closed
+  await asking.open();
   await asking.over(asking.works.first(), "done");
   await expect(asking.works).toHaveCount(1);
   const cached = await asking.page.getByTestId("work-progress").textContent();

@@ -1,12 +1,14 @@
-// Writes the picture in the README: the real page, after a story that three tabs answered together.
+// Writes the pictures in the README and of the tasks: the real page, after a story and a picture that three tabs made together.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { startRelay } from "../../relay/relay.ts";
 import { launchBrowser, Tab } from "./tabs.ts";
 
-const OUT = path.resolve(import.meta.dirname, "../../docs/images/page.png");
+const IMAGES = path.resolve(import.meta.dirname, "../../docs/images");
 const PROMPT = "Once upon a time";
+/** Milliseconds for a picture on a busy machine. */
+const PICTURE_MS = 120_000;
 
 const data = await mkdtemp(path.join(tmpdir(), "manyhands-picture-"));
 const relay = await startRelay({ port: 0, data, name: "story corner" });
@@ -25,8 +27,14 @@ try {
   await asking.ask(PROMPT, { maxTokens: 110 });
   // The settings that asking opened are closed again: most people never open them.
   await asking.page.locator("details").evaluateAll((all) => all.forEach((details) => details.removeAttribute("open")));
-  await asking.page.screenshot({ path: OUT, fullPage: true });
-  console.log(OUT);
+  await asking.page.screenshot({ path: path.join(IMAGES, "page.png"), fullPage: true });
+  await asking.page.getByTestId("tasks-open").click();
+  await asking.page.getByTestId("task-fineness-fine").check();
+  await asking.page.getByTestId("task-submit").click();
+  await asking.page.locator('[data-testid="work"][data-state="done"]').waitFor({ timeout: PICTURE_MS });
+  await asking.page.mouse.move(0, 0);
+  await asking.page.getByTestId("tasks").screenshot({ path: path.join(IMAGES, "tasks.png"), animations: "disabled" });
+  console.log(IMAGES);
 } finally {
   await browser.close();
   await relay.stop();
