@@ -13,8 +13,8 @@ export const DEFAULTS = Object.freeze({
   claimMicro: 1000,
   /** Results that are remembered to vouch for others: some minutes of the smallest tasks that are claimed. */
   results: 8192,
-  /** Kinds whose results may differ between machines by what is no lie, so that a difference convicts nobody. */
-  inexact: Object.freeze(["ml_inference"]),
+  /** Kinds whose results are the same bytes on every machine: only there a difference is a lie. */
+  exact: Object.freeze(["sum", "multiply", "sort", "hash", "render", "map"]),
 });
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -78,7 +78,7 @@ export class TaskClaims {
     const mine = this.#results.get(keyOf(requester, work.task));
     if (mine === undefined || mine.kind !== work.taskKind || mine.units !== work.units) return undefined;
     const isSame = bytesEqual(mine.resultHash, claim.result);
-    const isSo = verdict === "quorum" ? isSame : verdict === "wrong" && !isSame && !DEFAULTS.inexact.includes(work.taskKind);
+    const isSo = verdict === "quorum" ? isSame : verdict === "wrong" && !isSame && DEFAULTS.exact.includes(work.taskKind);
     return isSo ? countersign(signer, statement).signature : undefined;
   };
 

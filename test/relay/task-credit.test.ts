@@ -209,6 +209,7 @@ describe("a worker vouches for nothing that it did not get itself", () => {
     const { statement } = stateVerdict(from, claim, { verdict, witnesses: [(parties.witness ?? self).peer], reservation: null });
     return claims.witness(requester.peer, encodeReceipt(statement)) !== undefined;
   };
+  for (const kind of ["ml_inference", "render_gpu"]) claims.claim({ ...done, task: asTaskId(`bafytask${kind.replace("_", "")}`), kind });
   const lie = new Uint8Array(32).fill(2);
 
   test.each([
@@ -216,6 +217,12 @@ describe("a worker vouches for nothing that it did not get itself", () => {
     ["another result, called wrong", true, () => ask({ resultHash: lie }, "wrong")],
     ["another result, called agreed", false, () => ask({ resultHash: lie })],
     ["the same result, called wrong", false, () => ask({}, "wrong")],
+    [
+      "another result of a model",
+      false,
+      () => ask({ task: asTaskId("bafytaskmlinference"), kind: "ml_inference", resultHash: lie }, "wrong"),
+    ],
+    ["another result of a card", false, () => ask({ task: asTaskId("bafytaskrendergpu"), kind: "render_gpu", resultHash: lie }, "wrong")],
     ["a verdict that is not its to say", false, () => ask({}, "audited")],
     ["another task", false, () => ask({ task: asTaskId("bafytasktwo") })],
     ["more units than it was told", false, () => ask({ units: 6600 })],
