@@ -11,6 +11,7 @@ import { lendTo } from "../../src/tasks/lend-to.ts";
 import { Standings } from "../../src/tasks/standings.ts";
 import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
 import { Volunteer } from "../../src/tasks/volunteer.ts";
+import { benchRelay } from "./tasks-relay.ts";
 import { benchTabs } from "./tasks-tabs.ts";
 import { numbered } from "../sim/task-swarm.ts";
 
@@ -129,5 +130,6 @@ export async function run(args: readonly string[]): Promise<void> {
   const one = await flood(dispatcher, next(oneByOne), oneByOne, 1, 2);
   print("dispatcher, one by one", one, { goal: { perSecond: 300, p50Ms: 20 } });
   stop.abort();
+  await benchRelay((name, line) => console.log(JSON.stringify({ bench: "tasks", case: name, ...line })));
   if (!values["no-tabs"]) await benchTabs((name, line) => console.log(JSON.stringify({ bench: "tasks", case: name, ...line })));
 }
