@@ -76,18 +76,21 @@ async function long(page: Page, peers: readonly string[], print: Print): Promise
   const alone = (count: number, samples: number): Promise<number> =>
     page.evaluate(([parts, each]) => (globalThis as Global).bench.alone(parts, each), [count, samples] as const);
   let seed = 0;
-  const lent = async (tabs: number, count: number, samples: number): Promise<number> => {
-    await lendTo(page, peers.slice(0, tabs));
+  const draw = (count: number, samples: number): Promise<number> => {
     const args = [count, samples, ++seed] as const;
     return page.evaluate(([parts, each, from]) => (globalThis as Global).bench.lent(parts, each, from), args);
+  };
+  const lent = async (tabs: number, samples: number): Promise<number> => {
+    await lendTo(page, peers.slice(0, tabs));
+    await draw(DEFAULTS.long, 2); // links opened, workers started, their code compiled
+    return draw(DEFAULTS.long, samples);
   };
   // The same picture each time, but for its noise: squares of one picture differ in what they take.
   await alone(DEFAULTS.long, 2); // the compiler's time
   const samples = Math.max(1, Math.round((4 * DEFAULTS.taskMs) / (await alone(DEFAULTS.long, 4))));
-  await lent(2, DEFAULTS.long, 2); // workers started, their code compiled
   const taskMs = await alone(DEFAULTS.long, samples);
-  const one = await lent(1, DEFAULTS.long, samples);
-  const two = await lent(2, DEFAULTS.long, samples);
+  const one = await lent(1, samples);
+  const two = await lent(2, samples);
   print(`tasks of ${DEFAULTS.taskMs} ms of computing, 2 tabs against 1`, {
     perSecond: rounded((1000 * DEFAULTS.long) / two, 2),
     taskMs: rounded(taskMs, 1),
