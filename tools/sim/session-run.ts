@@ -37,9 +37,9 @@ export interface RunResult {
 }
 
 const LIMITS = Object.freeze({
-  /** Virtual milliseconds after which somebody holds every layer again, whatever happened; and again after as many, so often. */
+  /** Virtual milliseconds after which somebody holds every layer again, whatever happened; and again after as many, more often than one run kills. */
   rescueMs: 90_000,
-  rescues: 6,
+  rescues: 10,
   /** Virtual milliseconds in which an answer must end. */
   hungMs: 1_200_000,
   /** Virtual milliseconds after an answer in which everything must be freed: the longest time in which a loss is noticed. */
