@@ -53,14 +53,17 @@ export class AnswerCare {
   /** Looks after an answer of which every span holds the first `positions`. Never rejects. */
   readonly take = async (record: SessionRecord, positions: number): Promise<void> => {
     const { log, clock } = this.#deps;
-    const range = { from: this.#paid.get(record.session) ?? 0, to: positions };
-    if (range.from >= range.to || record.hops.every(({ hop }) => hop.peer === this.#deps.mesh.self)) return;
-    this.#remember(record.session, positions);
+    // A turn that goes on from the middle of the last one may be shorter: it is looked at, and nothing of it is new.
+    const paid = this.#paid.get(record.session) ?? 0;
+    const isNew = paid < positions;
+    const range = { from: isNew ? paid : 0, to: positions };
+    if (positions === 0 || record.hops.every(({ hop }) => hop.peer === this.#deps.mesh.self)) return;
     const opened = this.#deps.openReceipts();
     const { receipts } = opened;
     try {
       const commitments = await askCommitments(record, range, clock, record.signal);
-      const claims = await this.#claims(receipts, record, commitments);
+      const claims = isNew ? await this.#claims(receipts, record, commitments) : record.hops.map(() => undefined);
+      if (isNew) this.#remember(record.session, positions);
       const drawn = drawAudits(this.#depsOfAudits(record), record, silentNeighbours(commitments, claims));
       const count = (all: readonly unknown[]): number => all.filter((each) => each !== undefined).length;
       log.debug("an answer is looked after", { said: count(commitments.hops), claimed: count(claims), audited: drawn.size });

@@ -7,6 +7,7 @@ import { layerResult } from "../../src/credit/layer-result.ts";
 import type { Signer } from "../../src/credit/ed25519.ts";
 import type { Engine } from "../../src/engine/contract.ts";
 import { generate } from "../../src/inference/generate.ts";
+import { SessionShelf } from "../../src/inference/session-shelf.ts";
 import type { Mesh } from "../../src/mesh/mesh.ts";
 import { createSampler } from "../../src/model/sampler.ts";
 import type { AnswerCare } from "../../src/node/answer-care.ts";
@@ -119,8 +120,9 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
   const asking = await harness.join();
   const mesh = swarm.guest(asking.signer.peer);
   const care = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
+  const shelf = new SessionShelf(systemClock);
   /** Asks, stops after so many tokens, and waits until the answer is looked after. Answers how many positions were computed. */
-  const ask = async (stopAfter = Infinity): Promise<number> => {
+  const ask = async ({ stopAfter = Infinity, maxTokens = 20 } = {}): Promise<number> => {
     let settled: Promise<void> = Promise.resolve();
     let positions = 0;
     const events = generate(
@@ -142,6 +144,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         findRoute: async function* () {
           return swarm.peers.slice(0, 3).map(({ hop }) => hop);
         },
+        shelf,
         onAnswered: (record, held) => {
           positions = held;
           settled = care.take(record, held);
@@ -149,7 +152,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         },
       },
       "a prompt of some length, to be paid for",
-      { maxTokens: 20, seed: 1, temperature: 0.9 },
+      { maxTokens, seed: 1, temperature: 0.9 },
       signal,
     );
     let tokens = 0;
@@ -157,7 +160,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
     await settled;
     return positions;
   };
-  return { swarm, ask, addSpare, members, asking, mesh, outcomes, notices, care, named };
+  return { swarm, ask, shelf, addSpare, members, asking, mesh, outcomes, notices, care, named };
 }
 
 function fail(message: string): never {
@@ -179,6 +182,7 @@ function worth([start, end]: readonly [number, number], positions: number): numb
 describe("an answer over three peers", () => {
   let made: Awaited<ReturnType<typeof startPaidSwarm>> | undefined;
   afterEach(async () => {
+    await made?.shelf.stop();
     await made?.swarm.stop();
     made = undefined;
   });
@@ -196,9 +200,20 @@ describe("an answer over three peers", () => {
 
   it("credits them for an answer that was stopped as well, as far as it came", async () => {
     made = await startPaidSwarm();
-    const positions = await made.ask(5);
+    const positions = await made.ask({ stopAfter: 5 });
     expect(positions).toBeLessThan(50);
     for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, positions));
+  });
+
+  it("credits each position of a conversation once, however often it is gone on with", async () => {
+    made = await startPaidSwarm();
+    const first = await made.ask();
+    expect(await made.ask()).toBe(first); // the same again: nothing is new
+    for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, first));
+    const longer = await made.ask({ maxTokens: 40 });
+    expect(longer).toBe(first + 20);
+    for (const [index, span] of SPANS.entries())
+      expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, first) + worth(span, 20));
   });
 
   it("is checked where others hold the layers: paid as audited, a witness's hand under it", async () => {
