@@ -105,7 +105,7 @@ export class CreditPanel extends LitElement {
 
   #history(rows: NonNullable<CreditState["account"]>["history"]): TemplateResult {
     return html`<details>
-      <summary data-testid="credit-history">What moved, and why</summary>
+      <summary data-testid="credit-history">What moved last, and why</summary>
       <div class="scroll" tabindex="0" role="group" aria-label="Table of what moved">
         <table>
           <thead>

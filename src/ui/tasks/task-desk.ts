@@ -145,10 +145,10 @@ export class TaskDesk extends LitElement {
 
   #settings(): TemplateResult {
     return html`<details>
-      <summary data-testid="task-settings">Reward and who computes</summary>
+      <summary data-testid="task-settings">Credit, and who computes</summary>
       <div class="settings">
         <div>
-          <label for="reward">Reward in credits, for all parts together</label>
+          <label for="reward">Credits to set aside, for all parts together</label>
           <input
             id="reward"
             type="number"
@@ -161,7 +161,10 @@ export class TaskDesk extends LitElement {
             .value=${this.reward}
             @change=${(event: Event) => (this.reward = (event.target as HTMLInputElement).value)}
           />
-          <p class="small soft" id="reward-hint">0: whoever has time does it for nothing. What is not paid comes back.</p>
+          <p class="small soft" id="reward-hint">
+            Work is paid by the price list, as far as your account goes. What you set aside is there for this work alone; what is left of it
+            comes back.
+          </p>
         </div>
         <label class="check">
           <input
