@@ -151,7 +151,7 @@ export async function join(
     desk,
     signer: credit.signer,
     add,
-    standings: peerStandings(await standings(), Date.now),
+    standings: peerStandings(await standings()),
     clock,
     now: Date.now,
     random: (bytes) => crypto.getRandomValues(bytes),

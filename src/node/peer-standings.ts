@@ -5,11 +5,10 @@ import type { Standings } from "../tasks/standings.ts";
 /** The kind under which standings keep work on answers. */
 const KIND = "layers";
 
-/** `now`: milliseconds since 1970, since standings outlive the page. */
-export const peerStandings = (standings: Standings, now: () => number): PeerStandings => ({
-  now,
+export const peerStandings = (standings: Standings): PeerStandings => ({
+  now: standings.now,
   of: (peer) => standings.of(peer, KIND),
-  agreed: (peer) => standings.agreed(peer, KIND, now()),
-  fault: (peer) => standings.fault(peer, KIND, now()),
-  wrong: (peer) => void standings.wrong(peer, KIND, now()),
+  agreed: (peer) => standings.agreed(peer, KIND),
+  fault: (peer) => standings.fault(peer, KIND),
+  wrong: (peer) => void standings.wrong(peer, KIND),
 });

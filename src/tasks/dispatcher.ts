@@ -223,19 +223,19 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   }
 
   #account(record: TaskRecord, { verdict, agreed, wrong }: Settled): void {
-    const { standings, clock } = this.#deps;
+    const { standings } = this.#deps;
     const { kind } = record.task;
     for (const { peer } of agreed) {
-      if (verdict === "quorum") standings.agreed(peer, kind, clock.now());
+      if (verdict === "quorum") standings.agreed(peer, kind);
       else if (record.task.replication.quorum > 1) standings.unchecked(peer, record);
     }
-    for (const { peer } of record.faults) if (verdict === "quorum") standings.fault(peer, kind, clock.now());
+    for (const { peer } of record.faults) if (verdict === "quorum") standings.fault(peer, kind);
     for (const { peer } of wrong) this.#caught(peer, record);
   }
 
   #caught(peer: PeerId, record: TaskRecord): void {
     this.#emitter.emit("peer:wrong", { peer, task: record.id });
-    for (const other of this.#deps.standings.wrong(peer, record.task.kind, this.#deps.clock.now())) {
+    for (const other of this.#deps.standings.wrong(peer, record.task.kind)) {
       if (other.state === "open" || this.#records.has(other.id)) continue; // it is being computed again already
       other.reopen();
       this.#records.set(other.id, other);

@@ -109,7 +109,7 @@ export class Lending {
       record.isQueued = false;
       const { kind } = record.task;
       const isTrusted = this.#deps.trusts?.(peer.peer) === true;
-      if (!isTrusted && this.#deps.standings.wantsCheck(peer.peer, kind, this.#deps.clock.now(), this.#deps.random())) record.check();
+      if (!isTrusted && this.#deps.standings.wantsCheck(peer.peer, kind, this.#deps.random())) record.check();
       this.#give(peer, record, nowMs);
       this.enqueue(record);
     }

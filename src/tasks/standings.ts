@@ -15,7 +15,11 @@ export class Standings {
   readonly #standings = new Map<PeerId, Map<string, Standing>>();
   readonly #unchecked = new Map<PeerId, TaskRecord[]>();
 
-  constructor(rows: readonly StandingRow[] = []) {
+  /** Milliseconds by which pasts fade. Rows that outlive the page want those since 1970. */
+  readonly now: () => number;
+
+  constructor(rows: readonly StandingRow[] = [], now: () => number = Date.now) {
+    this.now = now;
     for (const [peer, kind, standing] of rows) this.#set(peer, kind, standing);
   }
 
@@ -28,23 +32,23 @@ export class Standings {
   }
 
   /** Whether this peer's next result of the kind is to be checked; `fraction` is drawn in [0, 1). */
-  wantsCheck(peer: PeerId, kind: string, nowMs: number, fraction: number): boolean {
-    return fraction < checkChance(this.of(peer, kind), nowMs);
+  wantsCheck(peer: PeerId, kind: string, fraction: number): boolean {
+    return fraction < checkChance(this.of(peer, kind), this.now());
   }
 
-  agreed(peer: PeerId, kind: string, nowMs: number): void {
-    this.#set(peer, kind, afterAgreed(this.of(peer, kind), nowMs));
+  agreed(peer: PeerId, kind: string): void {
+    this.#set(peer, kind, afterAgreed(this.of(peer, kind), this.now()));
   }
 
-  fault(peer: PeerId, kind: string, nowMs: number): void {
-    this.#set(peer, kind, afterFault(this.of(peer, kind), nowMs));
+  fault(peer: PeerId, kind: string): void {
+    this.#set(peer, kind, afterFault(this.of(peer, kind), this.now()));
   }
 
   /** Caught: answers its recent work that nobody checked, of any kind. */
-  wrong(peer: PeerId, kind: string, nowMs: number): readonly TaskRecord[] {
+  wrong(peer: PeerId, kind: string): readonly TaskRecord[] {
     for (const known of this.#standings.get(peer)?.keys() ?? [])
       if (known !== kind) this.#set(peer, known, { ...this.of(peer, known), streak: 0 });
-    this.#set(peer, kind, afterWrong(this.of(peer, kind), nowMs));
+    this.#set(peer, kind, afterWrong(this.of(peer, kind), this.now()));
     const recent = this.#unchecked.get(peer) ?? [];
     this.#unchecked.delete(peer);
     return recent;

@@ -97,7 +97,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         const [outcome] = await member.client.post([receipt], signal);
         if (outcome) outcomes.push([member.signer.peer, receipt, outcome]);
       },
-      standings: peerStandings(new Standings(), Date.now),
+      standings: peerStandings(new Standings()),
       clock: systemClock,
       now: Date.now,
       random: randomBytes,

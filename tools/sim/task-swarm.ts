@@ -50,7 +50,7 @@ export class TaskSwarm {
   readonly clock = new VirtualClock();
   readonly random: Random;
   readonly network: SimNetwork;
-  readonly standings = new Standings();
+  readonly standings = new Standings([], () => this.clock.now());
   readonly dispatcher: Dispatcher;
   readonly over = new AbortController();
   readonly volunteers = new Map<PeerId, Volunteer>();
