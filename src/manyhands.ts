@@ -1,7 +1,70 @@
 // Entry for programs: what a page, a worker or a Node script imports.
 export { join, type JoinedNode, type JoinOptions } from "./api/join.ts";
 export { type ErrorCode, ManyhandsError } from "./shared/errors.ts";
-export { asWorkId, type ModelId, type PeerId, type WorkId } from "./shared/ids.ts";
+export { asWorkId, type ModelId, type PeerId, type Span, type TaskId, type WorkId } from "./shared/ids.ts";
 export type { Log } from "./shared/log.ts";
-export type * from "./node/handle.ts";
+export type { TaskLimits } from "./protocol/task-frames.ts";
+export type { Rerouted } from "./inference/generate-event.ts";
+export type { ChatRole } from "./model/chat-message.ts";
+export type { OverflowPolicy } from "./model/context-policy.ts";
+export type { FolderFile } from "./model/folder-handle.ts";
+export type { Hashes } from "./tasks/kinds/hash.ts";
+export type { Bytes } from "./tasks/task-kind.ts";
+export type { Square } from "./tasks/squares.ts";
+export type { Triple } from "./tasks/render-scene.ts";
 export { drawSquare, squaresOf } from "./node/handle.ts";
+export type {
+  Account,
+  AskEvent,
+  AskOptions,
+  Backend,
+  BackendChoice,
+  ChatMessage,
+  CreditState,
+  EndReason,
+  FolderHandle,
+  GenerateEvent,
+  GenerateOptions,
+  GenerateStats,
+  HashData,
+  HistoryRow,
+  HostKind,
+  LendState,
+  LentTasks,
+  LoadProgress,
+  MapData,
+  MapOptions,
+  Material,
+  Matrix,
+  MlInferenceData,
+  ModelOffer,
+  ModelReason,
+  ModelStanding,
+  ModelTiles,
+  MultiplyData,
+  Node,
+  NodeState,
+  Picture,
+  Problem,
+  Product,
+  Program,
+  ProgramOptions,
+  Prompt,
+  RelayState,
+  RouteHop,
+  Scene,
+  ServedCounts,
+  SortData,
+  Sorted,
+  SumData,
+  SwarmPeer,
+  TaskDataByKind,
+  TaskKindName,
+  TaskRequest,
+  TaskValueByKind,
+  Tensor,
+  Tensors,
+  WorkIdOf,
+  WorkState,
+  WorkView,
+} from "./node/handle.ts";

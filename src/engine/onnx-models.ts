@@ -21,7 +21,7 @@ const ARRAYS = Object.freeze({
 /** `data`: little-endian, row-major. */
 export interface PlainTensor {
   readonly type: keyof typeof ARRAYS;
-  readonly dims: number[];
+  readonly dims: readonly number[];
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
@@ -42,7 +42,7 @@ export class OnnxModels {
    * Outputs of one run. `key` names the model's bytes, which `load` answers where it is not loaded yet. Throws MODEL_UNSUPPORTED,
    * ENGINE_FAILED, or what `load` throws.
    */
-  async run(key: string, load: () => Promise<Uint8Array>, inputs: PlainTensors): Promise<PlainTensors> {
+  async run(key: string, load: () => Promise<Uint8Array>, inputs: Readonly<PlainTensors>): Promise<PlainTensors> {
     const session = await this.#session(key, load);
     const feeds: Record<string, Tensor> = {};
     let results: Record<string, Tensor>;

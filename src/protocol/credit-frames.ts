@@ -74,36 +74,55 @@ export const Outcome = v.variant("kind", [
 ]);
 export type Outcome = v.InferOutput<typeof Outcome>;
 
-export const HistoryRow = v.strictObject({
+/** One movement in an account. */
+export interface HistoryRow {
   /** Counts up with each event of the ledger. */
+  readonly event: number;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  /** What moved it: `receipt`, `trusted`, `wrong`, `reserve`, `release`, `expire`, `storage`. */
+  readonly why: string;
+  readonly part: "available" | "escrow" | "reserved";
+  /** Microcredits, negative when they left. */
+  readonly amount: number;
+  /** A few words about the work. */
+  readonly about: string;
+}
+export const HistoryRow: v.GenericSchema<unknown, HistoryRow> = v.strictObject({
   event: count,
   atMs: count,
-  /** What moved it: `receipt`, `trusted`, `wrong`, `reserve`, `release`, `expire`, `storage`. */
   why: v.pipe(v.string(), v.maxLength(32)),
   part: v.picklist(["available", "escrow", "reserved"]),
-  /** Microcredits, negative when they left. */
   amount,
-  /** A few words about the work. */
   about: v.pipe(v.string(), v.maxLength(200)),
 });
-export type HistoryRow = v.InferOutput<typeof HistoryRow>;
 
 /** One peer's account; microcredits. */
-export const Account = v.strictObject({
+export interface Account {
+  readonly available: number;
+  readonly escrow: number;
+  readonly reserved: number;
+  /** What is left of the allowance of an account that has nothing, used at low priority. */
+  readonly starterLeft: number;
+  readonly isTrusted: boolean;
+  /** Checked receipts still wanted, and different requesters still wanted, until the escrow is released. */
+  readonly checksToTrust: number;
+  readonly requestersToTrust: number;
+  /** The relay's clock, milliseconds since 1970: whoever signs times can see how far its own is off. */
+  readonly nowMs: number;
+  readonly history: readonly HistoryRow[];
+}
+export const Account: v.GenericSchema<unknown, Account> = v.strictObject({
   available: count,
   escrow: count,
   reserved: count,
-  /** What is left of the allowance of an account that has nothing, used at low priority. */
   starterLeft: count,
   isTrusted: v.boolean(),
-  /** Checked receipts still wanted, and different requesters still wanted, until the escrow is released. */
   checksToTrust: count,
   requestersToTrust: count,
-  /** The relay's clock, milliseconds since 1970: whoever signs times can see how far its own is off. */
   nowMs: count,
   history: v.pipe(v.array(HistoryRow), v.maxLength(CREDIT_LIMITS.history)),
 });
-export type Account = v.InferOutput<typeof Account>;
 
 export const CreditReply = v.variant("kind", [
   v.strictObject({ kind: v.literal("posted"), id, outcomes: v.pipe(v.array(Outcome), v.maxLength(CREDIT_LIMITS.receipts)) }),

@@ -62,14 +62,21 @@ const TaskInput = v.variant("kind", [
   }),
 ]);
 
-export const TaskLimits = v.strictObject({
+/** What one task may take. */
+export interface TaskLimits {
   /** Milliseconds in total, and without a sign of progress. */
+  readonly runMs: number;
+  readonly silentMs: number;
+  /** Bytes. */
+  readonly memoryBytes: number;
+  readonly outputBytes: number;
+}
+export const TaskLimits: v.GenericSchema<unknown, TaskLimits> = v.strictObject({
   runMs: positive(TASK_LIMITS.runMs),
   silentMs: positive(TASK_LIMITS.runMs),
   memoryBytes: positive(TASK_LIMITS.memoryBytes),
   outputBytes: positive(TASK_LIMITS.outputBytes),
 });
-export type TaskLimits = v.InferOutput<typeof TaskLimits>;
 
 export const Task = v.strictObject({
   kind: kindName,

@@ -11,29 +11,61 @@ const point = v.strictTuple([coordinate, coordinate, coordinate]);
 const light = v.strictTuple([amount, amount, amount]);
 const colour = v.strictTuple([share, share, share]);
 
-const Material = v.variant("kind", [
-  v.strictObject({ kind: v.literal("matt"), colour }),
+/** Three numbers: a point, a light or a colour. */
+export type Triple = readonly [number, number, number];
+
+/** What a sphere or triangle is made of. */
+export type Material =
+  | { readonly kind: "matt"; readonly colour: Triple }
   /** `blur` 0: a clean mirror; 1: as rough as it gets. */
-  v.strictObject({ kind: v.literal("metal"), colour, blur: share }),
+  | { readonly kind: "metal"; readonly colour: Triple; readonly blur: number }
   /** Refractive index, 1.5 for window glass. */
-  v.strictObject({ kind: v.literal("glass"), colour, index: v.pipe(v.number(), v.finite(), v.minValue(1), v.maxValue(4)) }),
+  | { readonly kind: "glass"; readonly colour: Triple; readonly index: number }
   /** Gives off light of its own and reflects none. */
+  | { readonly kind: "lamp"; readonly light: Triple };
+const Material: v.GenericSchema<unknown, Material> = v.variant("kind", [
+  v.strictObject({ kind: v.literal("matt"), colour }),
+  v.strictObject({ kind: v.literal("metal"), colour, blur: share }),
+  v.strictObject({ kind: v.literal("glass"), colour, index: v.pipe(v.number(), v.finite(), v.minValue(1), v.maxValue(4)) }),
   v.strictObject({ kind: v.literal("lamp"), light }),
 ]);
-export type Material = v.InferOutput<typeof Material>;
 
 const material = whole(0, SCENE_LIMITS.materials - 1);
 
-export const Scene = v.pipe(
+/** A 3D scene. Points are x, y, z with y up; light and colours are red, green, blue, colours from 0 to 1. */
+export interface Scene {
+  /** Pixels, at most 4,096 a side. */
+  readonly width: number;
+  readonly height: number;
+  /** Paths through one pixel, and segments of a path. */
+  readonly samples: number;
+  readonly bounces: number;
+  /** A whole number below 2^32: another one gives other noise. */
+  readonly seed: number;
+  readonly camera: {
+    readonly position: Triple;
+    readonly target: Triple;
+    /** Height of what is seen at distance 1 (2·tan of half the vertical angle). */
+    readonly viewHeight: number;
+  };
+  /** Light from where nothing is: at the horizon, and straight up. */
+  readonly sky: { readonly horizon: Triple; readonly zenith: Triple };
+  readonly materials: readonly Material[];
+  /** `material`: its place among the materials. */
+  readonly spheres: readonly { readonly centre: Triple; readonly radius: number; readonly material: number }[];
+  readonly triangles: readonly { readonly corners: readonly [Triple, Triple, Triple]; readonly material: number }[];
+  /** Points that shine on matt surfaces; the light falls with the square of the distance. */
+  readonly lights: readonly { readonly position: Triple; readonly light: Triple }[];
+}
+
+export const Scene: v.GenericSchema<unknown, Scene> = v.pipe(
   v.strictObject({
     width: whole(1, SCENE_LIMITS.side),
     height: whole(1, SCENE_LIMITS.side),
     samples: whole(1, SCENE_LIMITS.samples),
     bounces: whole(1, SCENE_LIMITS.bounces),
     seed: whole(0, 2 ** 32 - 1),
-    /** `viewHeight`: height of what is seen at distance 1 (2·tan of half the vertical angle). */
     camera: v.strictObject({ position: point, target: point, viewHeight: v.pipe(amount, v.minValue(1e-6)) }),
-    /** Light from where nothing is: at the horizon, and straight up. */
     sky: v.strictObject({ horizon: light, zenith: light }),
     materials: v.pipe(v.array(Material), v.minLength(1), v.maxLength(SCENE_LIMITS.materials)),
     spheres: v.pipe(
@@ -44,7 +76,6 @@ export const Scene = v.pipe(
       v.array(v.strictObject({ corners: v.strictTuple([point, point, point]), material })),
       v.maxLength(SCENE_LIMITS.objects),
     ),
-    /** Points that shine on matt surfaces; the light falls with the square of the distance. */
     lights: v.pipe(v.array(v.strictObject({ position: point, light })), v.maxLength(SCENE_LIMITS.lights)),
   }),
   v.check(
@@ -60,4 +91,3 @@ export const Scene = v.pipe(
     "a camera does not look straight up or down",
   ),
 );
-export type Scene = v.InferOutput<typeof Scene>;

@@ -21,11 +21,16 @@ export const DEFAULTS = Object.freeze({
 });
 
 const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const Tensor = v.pipe(
+export interface Tensor {
+  readonly type: keyof typeof DEFAULTS.elementBytes;
+  readonly dims: readonly number[];
+  /** Little-endian, row-major. */
+  readonly data: Bytes;
+}
+const Tensor: v.GenericSchema<unknown, Tensor> = v.pipe(
   v.strictObject({
     type: v.picklist(["float32", "float64", "int32", "int64", "uint8", "int8", "bool"]),
     dims: v.pipe(v.array(natural), v.maxLength(DEFAULTS.rank)),
-    /** Little-endian, row-major. */
     data: v.instance(Uint8Array<ArrayBuffer>),
   }),
   v.check(
@@ -33,17 +38,17 @@ const Tensor = v.pipe(
     "a tensor's bytes fit its type and dimensions",
   ),
 );
-export type Tensor = v.InferOutput<typeof Tensor>;
 
-const Tensors = v.pipe(
+/** Tensors by the names that the model gives its inputs or outputs. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+const Tensors: v.GenericSchema<unknown, Tensors> = v.pipe(
   v.record(v.pipe(v.string(), v.maxLength(DEFAULTS.name)), Tensor),
   v.check((tensors) => Object.keys(tensors).length <= DEFAULTS.tensors, `a set has at most ${DEFAULTS.tensors} tensors`),
 );
-/** Tensors by the names that the model gives its inputs or outputs. */
-export type Tensors = v.InferOutput<typeof Tensors>;
 
 /** An ONNX file as tiles, in order, each by its SHA-256. */
-const ModelTiles = v.pipe(
+export type ModelTiles = readonly { readonly hash: Bytes; readonly sizeBytes: number }[];
+const ModelTiles: v.GenericSchema<unknown, ModelTiles> = v.pipe(
   v.array(
     v.strictObject({
       hash: v.pipe(v.instance(Uint8Array<ArrayBuffer>), v.length(32)),
@@ -53,7 +58,6 @@ const ModelTiles = v.pipe(
   v.minLength(1),
   v.maxLength(TASK_LIMITS.tiles),
 );
-export type ModelTiles = v.InferOutput<typeof ModelTiles>;
 
 /** Port: runs models; whoever implements it fetches and checks the tiles, and may keep a model that was loaded for the next part. */
 export interface OnnxRunner {
