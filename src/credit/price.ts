@@ -34,8 +34,8 @@ export const TASK_PRICES: Readonly<Record<string, TaskPrice>> = Object.freeze({
   sort: { unit: "1,000 items", micro: 310 },
   hash: { unit: "64 KiB", micro: 140 },
   render: { unit: "1,000 ray segments, ten objects", micro: 470 },
-  /** The software adapter draws a scene in an eighth of the time; cards in less, but not every tab has one. */
-  render_gpu: { unit: "1,000 ray segments, ten objects", micro: 60 },
+  /** The software adapter draws in a half to a seventh of the time; cards in less, but not every tab has one. */
+  render_gpu: { unit: "1,000 ray segments, ten objects", micro: 100 },
   ml_inference: { unit: "1,000,000 multiply-adds", micro: 1000 },
   map: { unit: "1 ms of the requester's reference run", micro: 2000 },
 });

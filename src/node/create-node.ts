@@ -1,7 +1,6 @@
 // Makes the node of this tab: the wiring diagram in code. Nothing is fetched or computed before `lend(true)` or `generate`.
 import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
-import type { RelayStatus } from "../mesh/directory.ts";
 import { createSampler } from "../model/sampler.ts";
 import { pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
 import { abortable } from "../shared/abort.ts";
@@ -18,15 +17,15 @@ import type { OnPart } from "../tasks/work-run.ts";
 import type { TaskRequest, WorkIdOf } from "../tasks/work.ts";
 import { readConfig } from "./config.ts";
 import { findDetour, findRoute } from "./find-route.ts";
-import type { Account, AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState, SwarmPeer } from "./handle.ts";
+import type { Account, AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState } from "./handle.ts";
 import { join, type Joined } from "./joined.ts";
 import { Lender } from "./lender.ts";
 import type { Platform } from "./platform.ts";
 import { tabPlatform } from "./tab-platform.ts";
 import { toProblem } from "./problem.ts";
 import { fetchBootstrap, type Bootstrap } from "./relay-api.ts";
+import { showJoined, showSwarm } from "./show-joined.ts";
 import { StateStore } from "./state-store.ts";
-import { viewSwarm } from "./swarm-view.ts";
 import { TaskDesk } from "./task-desk.ts";
 
 const DEFAULTS = Object.freeze({
@@ -273,7 +272,7 @@ class TabNode implements Node {
   /** From now on the picture is that of `model`. */
   #focus(joined: Joined, model: ModelId): void {
     this.#store.update({ model: joined.offers.find((offer) => offer.id === model) });
-    this.#showSwarm(joined);
+    showSwarm(joined, this.#store);
   }
 
   /** Nobody waits for ever for a relay that is away; joining itself goes on trying. `advice`: what a person is told to do. */
@@ -324,15 +323,7 @@ class TabNode implements Node {
       signal,
     );
     this.#joined = joined;
-    this.#store.update({ self: joined.mesh.self, models: joined.offers });
-    this.#showSwarm(joined);
-    const onRelay = (status: RelayStatus): void => this.#showRelay(status, bootstrap.name);
-    onRelay(joined.directory.relay);
-    joined.directory.on("relay:changed", onRelay);
-    joined.directory.on("swarm:changed", () => this.#showSwarm(joined));
-    joined.desk.on("span:served", ({ positions }) => this.#count({ tokens: positions }));
-    joined.desk.on("frame:refused", () => this.#count({ refusedFrames: 1 }));
-    joined.desk.on("sessions:changed", ({ open }) => this.#store.update({ served: { ...this.state.served, sessions: open } }, "counts"));
+    showJoined(joined, this.#store, bootstrap.name);
     this.#platform.onHide(() => joined.vanish(), signal);
     return joined;
   }
@@ -349,22 +340,5 @@ class TabNode implements Node {
         await this.#pause.take((retryInMs) => this.#store.update({ relay: { kind: "lost", name: undefined, retryInMs } }), signal);
       }
     }
-  }
-
-  #showRelay(status: RelayStatus, name: string): void {
-    this.#store.update({ relay: { kind: status.kind, name, retryInMs: status.kind === "lost" ? status.retryInMs : undefined } });
-  }
-
-  #showSwarm({ mesh, directory, offers }: Joined): void {
-    const view = viewSwarm(mesh.self, directory.swarm, offers, this.state.model);
-    const places = (peers: readonly SwarmPeer[]): string => JSON.stringify(peers.map(({ peer, span, serving }) => [peer, span, serving]));
-    this.#store.update(view, places(view.swarm) === places(this.state.swarm) ? "counts" : "frame");
-  }
-
-  #count(more: { readonly tokens?: number; readonly refusedFrames?: number }): void {
-    const { served } = this.state;
-    const tokens = served.tokens + (more.tokens ?? 0);
-    const refusedFrames = served.refusedFrames + (more.refusedFrames ?? 0);
-    this.#store.update({ served: { ...served, tokens, refusedFrames } }, "counts");
   }
 }
