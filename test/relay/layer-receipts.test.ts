@@ -152,7 +152,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         },
       },
       "a prompt of some length, to be paid for",
-      { maxTokens, seed: 1, temperature: 0.9 },
+      { maxTokens, seed: 1, temperature: 0.9, drafts: false }, // a draft may leave one position more in the cache
       signal,
     );
     let tokens = 0;
