@@ -15,6 +15,8 @@ import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at leases and deadlines. */
   tickMs: 250,
+  /** Milliseconds that a task lies at a volunteer, behind those that come next, before somebody who is idle gets it. */
+  lieMs: 200,
   /** Reports of a fault after which a task fails: the second is another peer's, or the only one's again. */
   faults: 2,
   /**
@@ -136,7 +138,9 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   committed(peer: LentPeer, number: number, digest: Uint8Array): void {
     const lease = peer.leases.get(number);
     if (lease === undefined || lease.commit !== undefined) return; // late, or twice: the first one binds
-    peer.committed(lease, digest, this.#deps.clock.now());
+    const nowMs = this.#deps.clock.now();
+    peer.committed(lease, digest, nowMs);
+    if (peer.load === 0) this.#level(nowMs);
     this.#reveal(lease.record);
   }
 
@@ -284,6 +288,26 @@ export class Dispatcher implements Observable<DispatcherEvents> {
         this.#cancel(peer, lease, lease.commit === undefined && peer.slots > 0);
       }
     }
+    this.#level(nowMs);
     this.lend();
+  }
+
+  /** Where somebody is idle, what has lain at others for a while is lent anew: tasks may take longer than those before told. */
+  #level(nowMs: number): void {
+    const { peers } = this.#lending;
+    const idle = peers.filter((peer) => peer.load === 0 && peer.room(nowMs) > 0);
+    if (idle.length === 0) return;
+    for (const peer of peers) {
+      for (const lease of peer.waiting.slice(peer.slots)) {
+        const { record } = lease;
+        const { kind, version } = record.task;
+        if (nowMs - lease.lentMs < DEFAULTS.lieMs) continue;
+        if (!idle.some((other) => !record.tried.has(other.peer) && other.takes(kind, version))) continue;
+        this.#lending.end(peer, lease);
+        record.tried.delete(peer.peer);
+        this.#lending.enqueue(record);
+        peer.sender.queue({ kind: "cancel", leases: [lease.number] });
+      }
+    }
   }
 }

@@ -172,6 +172,21 @@ describe("a dispatcher", () => {
     expect(swarm.computed.get(0)).toBe(1); // what it had begun it ended
   });
 
+  it("gives to whoever is idle what lies at another that was taken for faster", async () => {
+    const swarm = swarmOf(35);
+    const once = { replication: { quorum: 1, most: 1 } };
+    const ms = (task: Task): number => (numberOf(task) < 40 ? 2 : 300);
+    swarm.join({ ms });
+    await swarm.all(Array.from({ length: 40 }, (_, at) => swarm.submit(numbered(at, once)))); // forty at once are little work, it seems
+    const begunMs = swarm.clock.now();
+    const submitted = Array.from({ length: 40 }, (_, at) => swarm.submit(numbered(40 + at, once)));
+    await swarm.pass(50);
+    swarm.join({ ms });
+    await swarm.all(submitted, 60_000);
+    expect(swarm.clock.now() - begunMs).toBeLessThan(0.6 * 40 * 300); // alone it takes all of it
+    for (let at = 40; at < 80; at++) expect(swarm.computed.get(at)).toBe(1); // what was begun is not taken away
+  });
+
   it("waits while nobody can, and goes on when somebody comes", async () => {
     const swarm = swarmOf(10);
     swarm.join({ kinds: ["other"] });
