@@ -24,8 +24,9 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
   const LOOKS = 8;
   /** Looks before a program is refused a buffer: now and then one is still held by a register, or by marking that was under way. */
   const TRIES = 2;
-  /** Times the cap that is let through while the engine will not collect. */
+  /** Times the cap that is let through while the engine will not collect, and bytes that hurt nobody: a busy machine collects late. */
   const UNKNOWN = 4;
+  const HARMLESS_BYTES = 64 * 1024 * 1024;
   const GROUP_BYTES = memoryBytes / 16;
   /** Bytes that are asked for and dropped to have the engine collect, beside arrays that make its marking go on; how often for one look, and in a turn. */
   const PUSH_BYTES = 64 * 1024 * 1024;
@@ -119,7 +120,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
       if (total + bytes <= memoryBytes) return;
       isKnown = look() || isKnown;
     }
-    const most = isKnown ? memoryBytes : UNKNOWN * memoryBytes;
+    const most = isKnown ? memoryBytes : max(UNKNOWN * memoryBytes, HARMLESS_BYTES);
     if (total + bytes > most) throw new RangeError("the program's buffers are over the task's memory");
   };
 
