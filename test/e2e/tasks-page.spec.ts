@@ -190,6 +190,7 @@ test("the page works by keyboard, on a phone, in both colours, and axe finds not
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(500); // colours fade from one to the other
       expect(await axeFindings(page, ["mh-app", "mh-tasks"])).toEqual([]);
     }
   }
