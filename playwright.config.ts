@@ -18,7 +18,7 @@ export default defineConfig({
   use: {
     browserName: "chromium",
     headless: true,
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure", // a trace makes everything half as slow again: `--trace retain-on-failure` where one is wanted
     launchOptions: { ...(browser && { executablePath: browser.path }), args: [...BROWSER_FLAGS] },
   },
 });

@@ -60,8 +60,9 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   const tab = await openTab();
   const asking = new TaskPage(tab);
   await asking.open();
-  const first = await asking.render("hand", "small", "fine");
-  await expect.poll(async () => Number(await first.getAttribute("data-done"))).toBeGreaterThan(3);
+  const first = await asking.render("hand", "small", "finest");
+  await expect.poll(async () => Number(await first.getAttribute("data-done")), { intervals: [10] }).toBeGreaterThan(3);
+  await expect(first).toHaveAttribute("data-state", "running"); // else nothing is left to go on with
   await asking.page.getByTestId("tasks-close").click();
   await asking.page.reload();
   await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // joined for the work's sake, with the panel closed
