@@ -26,12 +26,13 @@ export async function onBed<T>(flags: readonly string[], work: (bed: BenchBed) =
   }
 }
 
-/** Folders for a relay's `models`: of `bundled` none, of `wide` the synthetic one; else `name` is a model folder itself. Throws where it is none. */
+/** Folders for a relay's `models`: of `bundled` none, of `wide` the synthetic one, of `copying` the one that also repeats its prompts; else `name` is a model folder itself. Throws where it is none. */
 export async function modelFolders(name: string): Promise<readonly string[]> {
   if (name === "bundled") return [];
   if (name === "wide") return [await ensureWideModel()];
+  if (name === "copying") return [await ensureWideModel({ copies: true })];
   if (existsSync(path.join(name, MANIFEST_FILE))) return [path.resolve(name)];
-  throw new Error("--model is bundled, wide or a model folder");
+  throw new Error("--model is bundled, wide, copying or a model folder");
 }
 
 /** A whole number from `least` on, or an error that names the flag. */

@@ -22,7 +22,7 @@ const DEFAULTS = Object.freeze({
   tokens: "32",
   /** Tokens of an answer with drafts and without: it takes some until it repeats anything. */
   draftTokens: "64",
-  model: "wide",
+  model: "copying",
   /** Bytes of the hop that is timed: a hidden state of 4,096 floats. */
   hopBytes: 16_384,
   /** Bytes of a decode step's frame: 768 floats of the synthetic model. */

@@ -5,6 +5,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { decodeManifest } from "../../src/model/manifest.ts";
 import { makeManifest } from "../model/make-manifest.ts";
+import { COPYING_ROPE_BASE, copyingWeight, tokenCodes } from "./copying-weights.ts";
 import { llamaGraph, type LlamaShape, type LlamaWeight } from "./llama-graph.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -21,6 +22,8 @@ const VOCABULARY = 32_000;
 
 export interface WideModelOptions extends Partial<LlamaShape> {
   readonly seed?: number;
+  /** Whether it repeats what its prompt said, by two layers of weights made by hand; else all is random. */
+  readonly copies?: boolean;
   /** Where to write; by default a folder named after shape and seed under .cache/models. */
   readonly folder?: string;
   /** Bundled model whose tokenizer and vocabulary are taken. */
@@ -30,7 +33,7 @@ export interface WideModelOptions extends Partial<LlamaShape> {
 /** Makes the model unless its folder has a manifest already, and answers the folder. Same options, same bytes. */
 export async function ensureWideModel(options: WideModelOptions = {}): Promise<string> {
   const like = options.like ?? path.join(ROOT, "public/models/tales-2m");
-  const { seed = 1 } = options;
+  const { seed = 1, copies = false } = options;
   const config = JSON.parse(await readFile(path.join(like, "genai_config.json"), "utf8")) as GenaiConfig; // a file of our own
   const shape: LlamaShape = {
     layers: options.layers ?? 12,
@@ -43,7 +46,8 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
     context: options.context ?? config.model.context_length,
     bits: options.bits ?? 32,
   };
-  const folder = options.folder ?? path.join(ROOT, ".cache/models", `wide-${Object.values(shape).join("-")}-seed-${seed}`);
+  const folder =
+    options.folder ?? path.join(ROOT, ".cache/models", `${copies ? "copying" : "wide"}-${Object.values(shape).join("-")}-seed-${seed}`);
   if (await hasManifest(folder)) return folder;
 
   // Written beside and moved into place, so that a run that was cut short leaves nothing that looks whole.
@@ -52,14 +56,18 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
   await mkdir(draft, { recursive: true });
   const { graph, weights } = llamaGraph(shape, DATA_FILE);
   await writeFile(path.join(draft, "model.onnx"), graph);
-  await writeWeights(path.join(draft, DATA_FILE), weights, shape, seed);
+  await writeWeights(path.join(draft, DATA_FILE), weights, { shape, seed, copies });
   await copyFile(path.join(like, "tokenizer_config.json"), path.join(draft, "tokenizer_config.json"));
   await writeFile(
     path.join(draft, "tokenizer.json"),
     padTokenizer(await readFile(path.join(like, "tokenizer.json"), "utf8"), shape.vocabulary),
   );
   await writeFile(path.join(draft, "genai_config.json"), `${JSON.stringify(wideConfig(config, shape), undefined, 2)}\n`);
-  await makeManifest(draft, { name: `wide-${shape.layers}x${shape.width}`, licence: "MIT", source: "seeded random weights" });
+  await makeManifest(draft, {
+    name: `${copies ? "copying" : "wide"}-${shape.layers}x${shape.width}`,
+    licence: "MIT",
+    source: copies ? "seeded random weights, and two layers made by hand" : "seeded random weights",
+  });
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
   return folder;
@@ -89,8 +97,16 @@ function wideConfig(config: GenaiConfig, shape: LlamaShape): object {
   return { ...config, model: { ...config.model, vocab_size: shape.vocabulary, context_length: shape.context, decoder } };
 }
 
-async function writeWeights(file: string, weights: readonly LlamaWeight[], shape: LlamaShape, seed: number): Promise<void> {
+interface Values {
+  readonly shape: LlamaShape;
+  readonly seed: number;
+  readonly copies: boolean;
+}
+
+async function writeWeights(file: string, weights: readonly LlamaWeight[], { shape, seed, copies }: Values): Promise<void> {
   const normal = normalNumbers(seed);
+  const ropeBase = copies ? COPYING_ROPE_BASE : ROPE_BASE;
+  const codes = copies ? tokenCodes(shape.vocabulary, normal) : undefined;
   const handle = await open(file, "w");
   try {
     for (const weight of weights) {
@@ -99,9 +115,15 @@ async function writeWeights(file: string, weights: readonly LlamaWeight[], shape
         await writePacked(handle, total, normal);
         continue;
       }
+      const handMade = codes && copyingWeight(weight, shape, codes);
+      const columns = weight.dims.at(-1) ?? 1;
       for (let start = 0; start < total; start += CHUNK_FLOATS) {
         const chunk = new Float32Array(Math.min(CHUNK_FLOATS, total - start));
-        fill(chunk, start, weight, shape, normal);
+        fill(chunk, start, weight, { shape, ropeBase, normal });
+        if (handMade) {
+          for (let index = 0; index < chunk.length; index++)
+            chunk[index] = handMade(Math.floor((start + index) / columns), (start + index) % columns) ?? chunk[index] ?? 0;
+        }
         await handle.write(new Uint8Array(chunk.buffer));
       }
     }
@@ -136,7 +158,12 @@ async function writePacked(handle: FileHandle, total: number, normal: () => numb
 }
 
 /** Values `[start, start + chunk.length)` of a weight. */
-function fill(chunk: Float32Array, start: number, { kind, dims }: LlamaWeight, shape: LlamaShape, normal: () => number): void {
+function fill(
+  chunk: Float32Array,
+  start: number,
+  { kind, dims }: LlamaWeight,
+  { shape, ropeBase, normal }: { readonly shape: LlamaShape; readonly ropeBase: number; readonly normal: () => number },
+): void {
   switch (kind) {
     case "norm":
       chunk.fill(1);
@@ -162,7 +189,7 @@ function fill(chunk: Float32Array, start: number, { kind, dims }: LlamaWeight, s
       const half = dims[1] ?? 1;
       for (let index = 0; index < chunk.length; index++) {
         const position = Math.floor((start + index) / half);
-        chunk[index] = Math[kind](position * ROPE_BASE ** (-((start + index) % half) / half));
+        chunk[index] = Math[kind](position * ropeBase ** (-((start + index) % half) / half));
       }
     }
   }
@@ -208,6 +235,7 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       folder: { type: "string" },
+      copies: { type: "boolean" },
       help: { type: "boolean" },
       ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, { type: "string" as const }])),
     },
@@ -215,13 +243,19 @@ if (import.meta.main) {
   const given = new Map<string, unknown>(Object.entries(values));
   if (given.get("help") === true) {
     console.log(
-      `node tools/bench/wide-model.ts [--folder FOLDER] ${Object.keys(NUMBERS)
+      `node tools/bench/wide-model.ts [--folder FOLDER] [--copies] ${Object.keys(NUMBERS)
         .map((name) => `[--${name} N]`)
         .join(" ")}`,
     );
   } else {
     const numbers = Object.entries(NUMBERS).flatMap(([flag, key]) => (given.has(flag) ? [[key, Number(given.get(flag))]] : []));
     const folder = given.get("folder");
-    console.log(await ensureWideModel({ ...Object.fromEntries(numbers), ...(typeof folder === "string" && { folder }) }));
+    console.log(
+      await ensureWideModel({
+        ...Object.fromEntries(numbers),
+        copies: given.get("copies") === true,
+        ...(typeof folder === "string" && { folder }),
+      }),
+    );
   }
 }
