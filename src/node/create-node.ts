@@ -3,35 +3,28 @@ import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
 import { createSampler } from "../model/sampler.ts";
 import { pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
-import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
-import { errorCode, ManyhandsError } from "../shared/errors.ts";
+import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId, WorkId } from "../shared/ids.ts";
-import { RetryPause } from "../shared/retry-pause.ts";
 import { chooseModel, fitsHere } from "./choose-model.ts";
 import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
 import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
-import type { MapOptions, ProgramOptions } from "../tasks/map-stream.ts";
+import type { MapOptions } from "../tasks/map-stream.ts";
 import type { WorkDesk } from "../tasks/work-desk.ts";
 import type { OnPart } from "../tasks/work-run.ts";
 import type { TaskRequest, WorkIdOf } from "../tasks/work.ts";
 import { readConfig } from "./config.ts";
 import { findDetour, findRoute } from "./find-route.ts";
 import type { Account, AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState } from "./handle.ts";
-import { join, type Joined } from "./joined.ts";
+import type { Joined } from "./joined.ts";
+import { Joining } from "./joining.ts";
 import { Lender } from "./lender.ts";
 import type { Platform } from "./platform.ts";
 import { tabPlatform } from "./tab-platform.ts";
 import { toProblem } from "./problem.ts";
-import { fetchBootstrap, type Bootstrap } from "./relay-api.ts";
-import { showJoined, showSwarm } from "./show-joined.ts";
+import { showSwarm } from "./show-joined.ts";
 import { StateStore } from "./state-store.ts";
 import { TaskDesk } from "./task-desk.ts";
-
-const DEFAULTS = Object.freeze({
-  /** Milliseconds for which a prompt waits for a relay that does not answer. */
-  askPatienceMs: 12_000,
-});
 
 /** `platform`: a tab of the relay that served this page, unless another is given. */
 export function createNode({ host, platform }: { readonly host: HostKind; readonly platform?: Platform }): Promise<Node> {
@@ -43,12 +36,9 @@ class TabNode implements Node {
   readonly #store = new StateStore();
   readonly #tasks: TaskDesk;
   readonly #life = new AbortController();
-  /** Between two calls to a relay that does not answer. */
-  readonly #pause = new RetryPause(systemClock, Math.random);
+  readonly #joining: Joining;
   /** Opened by the person, by the model whose weights they hold. */
   readonly #folders = new Map<ModelId, FolderHandle>();
-  #joining: Promise<Joined> | undefined;
-  #joined: Joined | undefined;
   #lender: Lender | undefined;
   #lendWanted = false;
   #lendModel: ModelId | undefined;
@@ -57,14 +47,20 @@ class TabNode implements Node {
 
   constructor(platform: Platform) {
     this.#platform = platform;
+    this.#joining = new Joining({
+      platform,
+      store: this.#store,
+      folderOf: (model) => this.#folders.get(model),
+      standings: () => this.#tasks.standings(),
+      signal: this.#life.signal,
+    });
     this.#tasks = new TaskDesk({
-      join: () => this.#join(),
+      join: () => this.#joining.join(),
       openStores: () => platform.openTaskStores(),
       log: platform.log,
-      onNotice: (sentence) => this.#store.notice(sentence),
       onWorks: (works, urgency) => {
         this.#store.update({ works }, urgency);
-        if (works.some(({ kind, endedMs }) => kind === "render_gpu" && endedMs === undefined)) this.#joined?.tasks.findCard();
+        if (works.some(({ kind, endedMs }) => kind === "render_gpu" && endedMs === undefined)) this.#joining.joined?.tasks.findCard();
       },
     });
   }
@@ -79,7 +75,7 @@ class TabNode implements Node {
 
   async lend(on: boolean): Promise<void> {
     this.#lendWanted = on;
-    if (!on) this.#joined?.tasks.lend(false);
+    if (!on) this.#joining.joined?.tasks.lend(false);
     await this.#lender?.stop();
     this.#lender = undefined;
     this.#lending = undefined;
@@ -91,13 +87,13 @@ class TabNode implements Node {
     try {
       if (this.#platform.links === "relayed")
         throw new ManyhandsError("BROWSER_UNSUPPORTED", "Only a browser tab can lend: others reach it by WebRTC, which is missing here.");
-      const joined = await this.#join();
+      const joined = await this.#joining.join();
       // The switch may have been thrown again while this tab joined.
       if (!this.#lendWanted || this.#lender) return;
       joined.tasks.lend(true);
       await this.#startLending(joined);
     } catch (error) {
-      this.#joined?.tasks.lend(false);
+      this.#joining.joined?.tasks.lend(false);
       if (this.#lendWanted && !this.#life.signal.aborted) this.#store.update({ lend: { kind: "failed", problem: toProblem(error) } });
     }
   }
@@ -114,12 +110,12 @@ class TabNode implements Node {
 
   setKeepBytes(bytes: number): void {
     this.#store.update({ keepBytes: Math.max(0, Math.round(bytes)) });
-    void this.#joined?.models.keepBudget();
+    void this.#joining.joined?.models.keepBudget();
   }
 
   mountFolder(model: ModelId, folder: FolderHandle): void {
     this.#folders.set(model, folder);
-    void this.#joined?.models.mount(model, folder);
+    void this.#joining.joined?.models.mount(model, folder);
   }
 
   setLendModel(model: ModelId | undefined): void {
@@ -135,8 +131,8 @@ class TabNode implements Node {
     if (typeof prompt === "string" && prompt.trim() === "")
       throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
     const until = AbortSignal.any([signal, this.#life.signal]);
-    yield { kind: "waiting", message: this.#joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
-    const joined = await this.#soon(this.#join(), until, "Your prompt is kept: check your connection and ask again.");
+    yield { kind: "waiting", message: this.#joining.joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
+    const joined = await this.#joining.joinSoon(until, "Your prompt is kept: check your connection and ask again.");
     const { mesh, directory, answerCare, roundTrips } = joined;
     const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {
       clock: systemClock,
@@ -167,7 +163,7 @@ class TabNode implements Node {
   }
 
   async join(): Promise<PeerId> {
-    const { mesh } = await this.#soon(this.#join(), this.#life.signal, "Check its address and your connection, and try again.");
+    const { mesh } = await this.#joining.joinSoon(this.#life.signal, "Check its address and your connection, and try again.");
     return mesh.self;
   }
 
@@ -176,7 +172,7 @@ class TabNode implements Node {
   }
 
   async keepModel(bytes: Uint8Array): Promise<ModelTiles> {
-    const joined = await this.#soon(this.#join(), this.#life.signal, "Check your connection and ask again.");
+    const joined = await this.#joining.joinSoon(this.#life.signal, "Check your connection and ask again.");
     return joined.taskTiles.keep(bytes);
   }
 
@@ -200,19 +196,12 @@ class TabNode implements Node {
     await (await this.#desk()).forget(id);
   }
 
-  map(kind: "map", inputs: Iterable<unknown> | AsyncIterable<unknown>, options: ProgramOptions): AsyncIterable<unknown>;
-  map<Kind extends Exclude<TaskKindName, "map">>(
-    kind: Kind,
-    inputs: Iterable<TaskDataByKind[Kind]> | AsyncIterable<TaskDataByKind[Kind]>,
-    options?: MapOptions,
-  ): AsyncIterable<TaskValueByKind[Kind]>;
-  map(kind: TaskKindName, inputs: Iterable<unknown> | AsyncIterable<unknown>, options: MapOptions = {}): AsyncIterable<never> {
-    return this.#tasks.map(kind, inputs, options) as AsyncIterable<never>; // of the kind's own values, as the overloads say
-  }
+  readonly map: Node["map"] = (kind: TaskKindName, inputs: Iterable<unknown> | AsyncIterable<unknown>, options: MapOptions = {}) =>
+    this.#tasks.map(kind, inputs, options) as AsyncIterable<never>; // of the kind's own values, as the overloads say
 
-  async getBalance(signal?: AbortSignal): Promise<Account> {
-    const until = signal === undefined ? this.#life.signal : AbortSignal.any([signal, this.#life.signal]);
-    const joined = await this.#soon(this.#join(), until, "Check your connection and ask again.");
+  async getBalance(signal: AbortSignal = this.#life.signal): Promise<Account> {
+    const until = AbortSignal.any([signal, this.#life.signal]);
+    const joined = await this.#joining.joinSoon(until, "Check your connection and ask again.");
     return joined.credit.account(until);
   }
 
@@ -225,8 +214,7 @@ class TabNode implements Node {
     await this.lend(false);
     await this.#tasks.stop();
     this.#life.abort(new ManyhandsError("PEER_LOST", "This tab has left the swarm."));
-    const joined = await this.#joining?.catch(() => undefined); // a join that failed left nothing to stop
-    await joined?.stop();
+    await this.#joining.stop();
   }
 
   async #startLending(joined: Joined): Promise<void> {
@@ -275,70 +263,7 @@ class TabNode implements Node {
     showSwarm(joined, this.#store);
   }
 
-  /** Nobody waits for ever for a relay that is away; joining itself goes on trying. `advice`: what a person is told to do. */
-  async #soon<T>(joining: Promise<T>, signal: AbortSignal, advice: string): Promise<T> {
-    const patience = AbortSignal.timeout(DEFAULTS.askPatienceMs);
-    try {
-      return await abortable(joining, AbortSignal.any([signal, patience]));
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!patience.aborted || this.#joined) throw error;
-      throw new ManyhandsError(
-        "RELAY_UNREACHABLE",
-        `The relay at ${this.#platform.config.relayOrigin} does not answer, so no peers can be found. ${advice}`,
-        { cause: error },
-      );
-    }
-  }
-
   #desk(): Promise<WorkDesk> {
-    return this.#soon(this.#tasks.desk(), this.#life.signal, "Check your connection and ask again.");
-  }
-
-  #join(): Promise<Joined> {
-    this.#pause.hurry(); // whoever wants to join wants it now
-    this.#joining ??= this.#joinOnce().catch((error: unknown) => {
-      this.#joining = undefined; // the next call tries again
-      throw error;
-    });
-    return this.#joining;
-  }
-
-  async #joinOnce(): Promise<Joined> {
-    const { signal } = this.#life;
-    const bootstrap = await this.#bootstrap(signal);
-    const joined = await join(
-      {
-        platform: this.#platform,
-        bootstrap,
-        backend: () => this.state.backendChoice,
-        keepBytes: () => this.state.keepBytes,
-        folderOf: (model) => this.#folders.get(model),
-        onNotice: (sentence) => this.#store.notice(sentence),
-        share: () => this.state.share,
-        onLentTasks: (lentTasks) => this.#store.update({ lentTasks }, "counts"),
-        onCredit: (credit) => this.#store.update({ credit }, "counts"),
-        standings: () => this.#tasks.standings(),
-      },
-      signal,
-    );
-    this.#joined = joined;
-    showJoined(joined, this.#store, bootstrap.name);
-    this.#platform.onHide(() => joined.vanish(), signal);
-    return joined;
-  }
-
-  /** Asks until the relay answers, showing when the next try comes. */
-  async #bootstrap(signal: AbortSignal): Promise<Bootstrap> {
-    for (;;) {
-      try {
-        const bootstrap = await fetchBootstrap(this.#platform.config.relayOrigin, signal);
-        this.#store.update({ relay: { kind: "connecting", name: bootstrap.name, retryInMs: undefined } });
-        return bootstrap;
-      } catch (error) {
-        if (errorCode(error) !== "RELAY_UNREACHABLE") throw error;
-        await this.#pause.take((retryInMs) => this.#store.update({ relay: { kind: "lost", name: undefined, retryInMs } }), signal);
-      }
-    }
+    return this.#joining.soon(this.#tasks.desk(), this.#life.signal, "Check your connection and ask again.");
   }
 }
