@@ -1,6 +1,4 @@
 // This tab's tasks: opens what is kept of them, shows it, and joins the swarm when there is something to compute.
-import type { Directory } from "../mesh/directory.ts";
-import type { Mesh } from "../mesh/mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { WorkId } from "../shared/ids.ts";
@@ -15,7 +13,7 @@ import { headView, WorkDesk } from "../tasks/work-desk.ts";
 import type { OnPart } from "../tasks/work-run.ts";
 import type { WorkHead, WorkView } from "../tasks/work.ts";
 import type { CreditDesk } from "./credit-desk.ts";
-import { TaskBoard } from "./task-board.ts";
+import { TaskBoard, type TaskBoardDeps } from "./task-board.ts";
 import type { TaskReceipts } from "./task-receipts.ts";
 import type { TaskTiles } from "./task-tiles.ts";
 
@@ -27,9 +25,7 @@ const DEFAULTS = Object.freeze({
 });
 
 /** What of a joined tab tasks need. */
-export interface TaskGround {
-  readonly mesh: Pick<Mesh, "self" | "open">;
-  readonly directory: Pick<Directory, "swarm" | "on">;
+export interface TaskGround extends Pick<TaskBoardDeps, "mesh" | "directory"> {
   readonly credit: Pick<CreditDesk, "reserve" | "account">;
   readonly taskReceipts: TaskReceipts;
   readonly taskTiles: Pick<TaskTiles, "serve">;
@@ -40,7 +36,6 @@ export interface TaskDeskDeps {
   readonly join: () => Promise<TaskGround>;
   readonly openStores: () => Promise<TaskStores>;
   readonly log: Log;
-  readonly onNotice: (sentence: string) => void;
   readonly onWorks: (works: readonly WorkView[], urgency: "frame" | "counts") => void;
 }
 
