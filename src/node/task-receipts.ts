@@ -1,6 +1,6 @@
 // The requester's half of credit for tasks: checks claims, states verdicts, gathers witnesses' hands, and posts the receipts.
-import { checkSignature, type CheckSignature, type Signer } from "../credit/ed25519.ts";
-import { type SignedClaim, stateVerdict, withSignatures } from "../credit/make-receipt.ts";
+import { checkSignature, type Signer } from "../credit/ed25519.ts";
+import { type Signature, type SignedClaim, stateVerdict, withSignatures } from "../credit/make-receipt.ts";
 import { DEFAULTS as RULES, verifyClaim } from "../credit/verify-receipt.ts";
 import { encodeReceipt, type Receipt, RECEIPT_VERSION, statementBytes, type Verdict } from "../protocol/receipt.ts";
 import { fromHex } from "../shared/bytes.ts";
@@ -20,20 +20,16 @@ export interface TaskReceiptsDeps {
   /** Keeps a receipt for the ledger. */
   readonly add: (receipt: Receipt) => Promise<void>;
   readonly log: Log;
-  /** By default in plain JavaScript. */
-  readonly check?: CheckSignature;
 }
 
 /** Hand `checkClaim` to a dispatcher, and `follow` its settlements. */
 export class TaskReceipts {
   readonly #deps: TaskReceiptsDeps;
-  readonly #check: CheckSignature;
   readonly #making = new Set<Promise<void>>();
   #forged = 0;
 
   constructor(deps: TaskReceiptsDeps) {
     this.#deps = deps;
-    this.#check = deps.check ?? checkSignature;
   }
 
   /** Claims that were refused because their signature is not their worker's. */
@@ -43,7 +39,7 @@ export class TaskReceipts {
 
   readonly checkClaim = (work: ClaimedWork): boolean => {
     const { claim, resultHash, worker } = work;
-    const isOwn = verifyClaim(this.#signed(work, worker, resultHash, claim), this.#check);
+    const isOwn = verifyClaim(this.#signed(work, worker, resultHash, claim), checkSignature);
     if (!isOwn) this.#forged++;
     return isOwn;
   };
@@ -73,12 +69,12 @@ export class TaskReceipts {
   async #pay(settled: Settled, delivery: Delivery): Promise<void> {
     const claim = this.#claimOf(settled, delivery);
     if (claim === undefined) return;
-    const others = this.#others(settled, delivery);
     let receipt = this.#state(claim, "unchecked", [], settled);
-    for (const witness of others) {
-      const checked = await this.#witnessed(this.#state(claim, "quorum", [witness], settled));
-      if (checked === undefined) continue;
-      receipt = checked;
+    for (const witness of this.#others(settled, delivery)) {
+      const stated = this.#state(claim, "quorum", [witness], settled);
+      const hand = await this.#hand(witness, stated);
+      if (hand === undefined) continue;
+      receipt = withSignatures(stated, [hand]);
       break;
     }
     await this.#deps.add(receipt);
@@ -89,18 +85,16 @@ export class TaskReceipts {
   async #convict(settled: Settled, delivery: Delivery): Promise<void> {
     const claim = this.#claimOf(settled, delivery);
     if (claim === undefined) return;
-    const candidates = [...this.#others(settled, delivery)];
+    let candidates = this.#others(settled, delivery);
     while (candidates.length >= RULES.convictionWitnesses) {
       const asked = candidates.slice(0, RULES.convictionWitnesses);
       const stated = this.#state(claim, "wrong", asked, settled);
-      const signatures = await Promise.all(asked.map((witness) => this.#signature(witness, stated)));
-      const silent = asked.filter((_, at) => signatures[at] === undefined);
-      if (silent.length === 0) {
-        const hands = asked.map((peer, at) => ({ peer, signature: signatures[at] as Bytes })); // none is missing
+      const hands = (await Promise.all(asked.map((witness) => this.#hand(witness, stated)))).filter((hand) => hand !== undefined);
+      if (hands.length === asked.length) {
         await this.#deps.add(withSignatures(stated, hands));
         return;
       }
-      for (const peer of silent) candidates.splice(candidates.indexOf(peer), 1);
+      candidates = candidates.filter((peer) => !asked.includes(peer) || hands.some((hand) => hand.peer === peer)); // not who was silent
     }
     this.#deps.log.info("a wrong result is known here, but too few sign for it", { peer: delivery.peer, task: settled.id });
   }
@@ -134,20 +128,11 @@ export class TaskReceipts {
     return stateVerdict(this.#deps.signer, claim, { verdict, witnesses, reservation });
   }
 
-  /** The receipt with its witnesses' signatures; undefined where one is not to be had. */
-  async #witnessed(receipt: Receipt): Promise<Receipt | undefined> {
-    const { witnesses } = receipt.statement;
-    const signatures = await Promise.all(witnesses.map((witness) => this.#signature(witness, receipt)));
-    if (signatures.includes(undefined)) return undefined;
-    return withSignatures(
-      receipt,
-      witnesses.map((peer, at) => ({ peer, signature: signatures[at] as Bytes })),
-    ); // none is missing
-  }
-
-  async #signature(witness: PeerId, { statement }: Receipt): Promise<Bytes | undefined> {
+  /** A witness's signature under what is stated; undefined where it is not to be had. */
+  async #hand(witness: PeerId, { statement }: Receipt): Promise<Signature | undefined> {
     const signature = await this.#deps.witnesses.ask(witness, encodeReceipt(statement));
-    return signature !== undefined && this.#check(witness, statementBytes(statement), signature) ? signature : undefined;
+    const isIts = signature !== undefined && checkSignature(witness, statementBytes(statement), signature);
+    return isIts ? { peer: witness, signature } : undefined;
   }
 
   #spawn(work: Promise<void>): void {
