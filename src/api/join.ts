@@ -64,15 +64,8 @@ function originOf(relay: string | URL | undefined): string {
   const here = (globalThis as { readonly location?: { readonly origin: string } }).location?.origin; // Node has none
   const given = relay ?? here;
   if (given === undefined) throw new ManyhandsError("BAD_INPUT", 'Say which relay to join: join({ relay: "https://relay.example" }).');
-  let url: URL;
-  try {
-    url = new URL(given);
-  } catch (cause) {
-    throw new ManyhandsError("BAD_INPUT", `"${String(given)}" is not the address of a relay: it starts with https:// or http://.`, {
-      cause,
-    });
-  }
-  if (url.protocol !== "https:" && url.protocol !== "http:")
-    throw new ManyhandsError("BAD_INPUT", `"${url.href}" is not the address of a relay: it starts with https:// or http://.`);
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url?.protocol !== "https:" && url?.protocol !== "http:")
+    throw new ManyhandsError("BAD_INPUT", `"${String(given)}" is not the address of a relay: it starts with https:// or http://.`);
   return url.origin;
 }

@@ -5,7 +5,7 @@ import { LocalRunner } from "../tasks/local-runner.ts";
 import { memoryTaskStores } from "../tasks/memory-task-stores.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Platform } from "./platform.ts";
-import { kindsWith } from "./task-kinds.ts";
+import { PLAIN_KINDS } from "./task-kinds.ts";
 
 export interface PlainPlatformOptions {
   readonly config: NodeConfig;
@@ -24,10 +24,7 @@ export const plainPlatform = ({ config, log, seed, isKept }: PlainPlatformOption
   takeIdentity: async () => ({ seed, kept: isKept, notice: undefined, release: () => {} }),
   openTaskStores: async () => memoryTaskStores(),
   taskRunner: ({ fetchTile }) => {
-    const runner = new LocalRunner(
-      kindsWith(undefined).filter(({ name }) => name !== "ml_inference"),
-      fetchTile,
-    );
+    const runner = new LocalRunner(PLAIN_KINDS, fetchTile);
     return { kinds: runner.kinds, run: (task, context) => runner.run(task, context), stop: () => {} };
   },
   startSpan: () => () =>

@@ -1,27 +1,18 @@
-// The kinds of tasks that a worker of this tab computes, with a runner of models behind the port that kinds know.
+// The kinds of tasks that every peer computes, and a runner of models behind the port that kinds know.
 import type { OnnxModels } from "../engine/onnx-models.ts";
 import { concatBytes, toHex } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { hash } from "../tasks/kinds/hash.ts";
-import { mlInferenceBy, type OnnxRunner } from "../tasks/kinds/ml-inference.ts";
+import type { OnnxRunner } from "../tasks/kinds/ml-inference.ts";
 import { multiply } from "../tasks/kinds/multiply.ts";
-import { renderGpuBy, type SquareTracer } from "../tasks/kinds/render-gpu.ts";
 import { render } from "../tasks/kinds/render.ts";
 import { sort } from "../tasks/kinds/sort.ts";
 import { sum } from "../tasks/kinds/sum.ts";
 import type { FetchTile } from "../tasks/local-runner.ts";
 import type { RunnableKind } from "../tasks/task-kind.ts";
 
-/** `card`: what draws on a graphics card, where there is one. */
-export const kindsWith = (models: OnnxRunner | undefined, card?: SquareTracer): readonly RunnableKind[] => [
-  sum,
-  multiply,
-  sort,
-  hash,
-  render,
-  mlInferenceBy(models),
-  ...(card ? [renderGpuBy(card)] : []),
-];
+/** Those that any thread computes: without models, programs of strangers, or a graphics card. */
+export const PLAIN_KINDS: readonly RunnableKind[] = Object.freeze([sum, multiply, sort, hash, render]);
 
 /** Models by ONNX Runtime; `models` is asked for with the first one. */
 export function onnxRunner(models: () => Promise<OnnxModels>, fetchTile: FetchTile): OnnxRunner {

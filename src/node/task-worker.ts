@@ -1,11 +1,13 @@
 // The worker in which a tab computes tasks for others: every kind but strangers' programs, which have a frame of their own.
 import type { OnnxModels } from "../engine/onnx-models.ts";
+import { startOnnxModels } from "../engine/start-onnx-models.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { GpuTracer } from "../tasks/gpu-tracer.browser.ts";
+import { mlInferenceBy } from "../tasks/kinds/ml-inference.ts";
+import { renderGpuBy } from "../tasks/kinds/render-gpu.ts";
 import { type FetchTile, LocalRunner } from "../tasks/local-runner.ts";
-import { startOnnxModels } from "../engine/start-onnx-models.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
-import { kindsWith, onnxRunner } from "./task-kinds.ts";
+import { onnxRunner, PLAIN_KINDS } from "./task-kinds.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two words of progress: each wakes the page beside a computation. */
@@ -37,7 +39,7 @@ const fetchTile: FetchTile = (hash, sizeBytes, { signal, requester }) => {
 };
 
 const onnx = onnxRunner(() => (models ??= startOnnxModels()), fetchTile);
-const runner = new LocalRunner(kindsWith(onnx, new GpuTracer(navigator.gpu)), fetchTile);
+const runner = new LocalRunner([...PLAIN_KINDS, mlInferenceBy(onnx), renderGpuBy(new GpuTracer(navigator.gpu))], fetchTile);
 
 async function run({ id, task, requester }: Extract<ToTaskWorker, { kind: "run" }>): Promise<void> {
   const stop = new AbortController();

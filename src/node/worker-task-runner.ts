@@ -1,11 +1,12 @@
 // The page's side of its worker for tasks: started with the first task, ended after a while of none, or when a task hangs in it.
+import { mlInferenceBy } from "../tasks/kinds/ml-inference.ts";
 import type { FetchTile, TaskRunner } from "../tasks/local-runner.ts";
 import type { Task } from "../protocol/task-frames.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { type OfferedKind, offered, type RunContext } from "../tasks/task-kind.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
-import { kindsWith } from "./task-kinds.ts";
+import { PLAIN_KINDS } from "./task-kinds.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds without a task after which the worker and what it has loaded are freed. */
@@ -33,7 +34,7 @@ export interface WorkerTaskRunnerDeps {
 }
 
 export class WorkerTaskRunner implements TaskRunner {
-  readonly kinds: readonly OfferedKind[] = kindsWith(undefined).map(offered);
+  readonly kinds: readonly OfferedKind[] = [...PLAIN_KINDS, mlInferenceBy(undefined)].map(offered);
   readonly #deps: WorkerTaskRunnerDeps;
   readonly #runs = new Map<number, Run>();
   #worker: Worker | undefined;

@@ -7,7 +7,7 @@ import { CreditDesk } from "../../src/node/credit-desk.ts";
 import { Presence } from "../../src/node/presence.ts";
 import { SpanDesk } from "../../src/node/span-desk.ts";
 import { TaskClaims } from "../../src/node/task-claims.ts";
-import { kindsWith } from "../../src/node/task-kinds.ts";
+import { PLAIN_KINDS } from "../../src/node/task-kinds.ts";
 import { TaskLending } from "../../src/node/task-lending.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
@@ -31,7 +31,7 @@ export async function join(relay: string): Promise<string> {
     log,
     onState: () => {},
   });
-  const honest = new LocalRunner(kindsWith(undefined));
+  const honest = new LocalRunner(PLAIN_KINDS);
   const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
   const lending = new TaskLending({
     mesh,
