@@ -120,10 +120,6 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     }
   }
 
-  handle(protocol: string, onLink: (link: Link) => void): () => void {
-    return this.#handle(protocol, onLink);
-  }
-
   /** Like `open`, over whatever connection there is, relayed or not: for a few kilobytes. */
   async openControl(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
     const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
@@ -141,12 +137,8 @@ export class Libp2pMesh implements Mesh, RelayPort, DirectMesh {
     }
   }
 
-  /** Like `handle`. */
-  handleControl(protocol: string, onLink: (link: Link) => void): () => void {
-    return this.#handle(protocol, onLink);
-  }
-
-  #handle(protocol: string, onLink: (link: Link) => void): () => void {
+  /** Also for links that were opened with `openControl`. */
+  handle(protocol: string, onLink: (link: Link) => void): () => void {
     if (this.#handled.has(protocol)) throw new ManyhandsError("BAD_INPUT", `${protocol} has a handler already`);
     this.#handled.add(protocol);
     let active = true;

@@ -25,7 +25,6 @@ const DEFAULTS = Object.freeze({
 /** What the mesh below does beside links: two peers negotiate over any stream on which both have proved their keys. */
 export interface DirectMesh {
   openControl(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link>;
-  handleControl(protocol: string, onLink: (link: Link) => void): () => void;
   suspect(peer: PeerId): void;
   vanish(): void;
 }
@@ -72,7 +71,7 @@ export class RtcMesh implements Mesh {
       },
       onRoundTrip: (peer, ms) => this.roundTrips.note(peer, ms),
     };
-    this.#unhandle = below.handleControl(PROTOCOLS.rtc, (link) => void this.#answer(link));
+    this.#unhandle = below.handle(PROTOCOLS.rtc, (link) => void this.#answer(link));
   }
 
   get self(): PeerId {
