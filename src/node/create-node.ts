@@ -196,7 +196,7 @@ class TabNode implements Node {
     await (await this.#desk()).forget(id);
   }
 
-  readonly map: Node["map"] = (kind: TaskKindName, inputs: Iterable<unknown> | AsyncIterable<unknown>, options: MapOptions = {}) =>
+  readonly map: Node["map"] = (kind: TaskKindName, inputs: Iterable<unknown> | AsyncIterable<unknown>, options?: MapOptions) =>
     this.#tasks.map(kind, inputs, options) as AsyncIterable<never>; // of the kind's own values, as the overloads say
 
   async getBalance(signal: AbortSignal = this.#life.signal): Promise<Account> {

@@ -96,7 +96,7 @@ export class TaskDesk {
   async *map(
     kind: TaskKindName,
     inputs: Iterable<unknown> | AsyncIterable<unknown>,
-    options: MapOptions & Partial<ProgramOptions>,
+    options: MapOptions & Partial<ProgramOptions> = {},
   ): AsyncGenerator<unknown, void> {
     const { desk } = await this.#opened();
     yield* mapStream((request, signal) => desk.compute(request, signal), kind, inputs, options);
