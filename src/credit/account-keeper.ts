@@ -58,19 +58,25 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     return this.#state;
   }
 
-  /** The ledger, for reservations; undefined while there is no stream to it. */
+  /** The ledger; undefined while there is no stream to it. */
   get client(): CreditClient | undefined {
     return this.#client;
   }
 
-  /** The account, asked for now; waits for the stream to the ledger. Throws LEDGER_UNAVAILABLE, PEER_LOST, or the signal's reason. */
-  async account(signal: AbortSignal): Promise<Account> {
+  /** The ledger; waits for the stream to it, which comes a moment after joining. Throws the signal's reason. */
+  async ledger(signal: AbortSignal): Promise<CreditClient> {
     while (this.#client === undefined) {
       const told = Promise.withResolvers<void>();
       const stop = this.on("credit:changed", () => told.resolve());
       await abortable(told.promise, signal).finally(stop);
     }
-    const account = await this.#client.account(signal);
+    return this.#client;
+  }
+
+  /** The account, asked for now; waits for the stream to the ledger. Throws LEDGER_UNAVAILABLE, PEER_LOST, or the signal's reason. */
+  async account(signal: AbortSignal): Promise<Account> {
+    const client = await this.ledger(signal);
+    const account = await client.account(signal);
     await this.#changed({ account });
     return account;
   }

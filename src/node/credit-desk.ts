@@ -72,12 +72,11 @@ export class CreditDesk {
   }
 
   /**
-   * Sets microcredits aside for `forMs`. Throws BAD_INPUT where there is not enough, LEDGER_UNAVAILABLE, RELAY_UNREACHABLE, or
-   * the signal's reason.
+   * Sets microcredits aside for `forMs`; waits for the stream to the ledger. Throws BAD_INPUT where there is not enough,
+   * LEDGER_UNAVAILABLE, RELAY_UNREACHABLE, or the signal's reason.
    */
   async reserve(micro: number, forMs: number, signal: AbortSignal): Promise<Reservation> {
-    const { client } = this.#keeper;
-    if (client === undefined) throw new ManyhandsError("LEDGER_UNAVAILABLE", "The ledger is away, so no credit can be set aside now.");
+    const client = await this.#keeper.ledger(signal);
     const id = toHex(crypto.getRandomValues(new Uint8Array(16)));
     const priority = await client.reserve(id, micro, forMs, signal);
     if (priority === "refused") throw new ManyhandsError("BAD_INPUT", "Your account does not hold that much credit: offer less.");

@@ -26,7 +26,7 @@ const DEFAULTS = Object.freeze({
 
 /** What of a joined tab tasks need. */
 export interface TaskGround extends Pick<TaskBoardDeps, "mesh" | "directory"> {
-  readonly credit: Pick<CreditDesk, "reserve" | "account">;
+  readonly credit: Pick<CreditDesk, "reserve">;
   readonly taskReceipts: TaskReceipts;
   readonly taskTiles: Pick<TaskTiles, "serve">;
   readonly witnesses: WitnessDesk;
@@ -160,7 +160,6 @@ export class TaskDesk {
       reserve: async (micro, forMs) => {
         const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.ledgerMs)]);
         try {
-          await credit.account(signal); // the stream to the ledger comes a moment after joining
           const aside = await credit.reserve(micro, forMs, signal);
           const release = async (): Promise<void> => {
             await receipts.made(); // what it pays is asked for until then
@@ -198,18 +197,18 @@ export class TaskDesk {
   }
 
   async #keepStandings({ standings: store }: TaskStores, standings: Standings): Promise<void> {
-    let before = "";
+    let { changes } = standings;
     while (!this.#life.signal.aborted) {
       try {
         await systemClock.sleep(DEFAULTS.standingsMs, this.#life.signal);
       } catch {
         return; // the tab leaves
       }
-      const rows = standings.rows();
-      const now = JSON.stringify(rows);
-      if (now === before) continue;
-      before = now;
-      await store.put(rows).catch((error: unknown) => this.#deps.log.warn("standings are not kept", { message: errorMessage(error) }));
+      if (standings.changes === changes) continue;
+      ({ changes } = standings);
+      await store
+        .put(standings.rows())
+        .catch((error: unknown) => this.#deps.log.warn("standings are not kept", { message: errorMessage(error) }));
     }
   }
 }

@@ -14,6 +14,7 @@ export type StandingRow = readonly [peer: PeerId, kind: string, standing: Standi
 export class Standings {
   readonly #standings = new Map<PeerId, Map<string, Standing>>();
   readonly #unchecked = new Map<PeerId, TaskRecord[]>();
+  #changes = 0;
 
   /** Milliseconds by which pasts fade. Rows that outlive the page want those since 1970. */
   readonly now: () => number;
@@ -25,6 +26,11 @@ export class Standings {
 
   of(peer: PeerId, kind: string): Standing {
     return this.#standings.get(peer)?.get(kind) ?? STRANGER;
+  }
+
+  /** How often something was learned: while it stays, `rows` stay. */
+  get changes(): number {
+    return this.#changes;
   }
 
   rows(): readonly StandingRow[] {
@@ -66,5 +72,6 @@ export class Standings {
     const kinds = this.#standings.get(peer) ?? new Map<string, Standing>();
     this.#standings.set(peer, kinds);
     kinds.set(kind, standing);
+    this.#changes++;
   }
 }
