@@ -6,9 +6,10 @@ import { SIGNS } from "./icons.ts";
 import { layerStrip, stripStyles } from "./layer-strip.ts";
 import { heldSpan, isOn, lendSentence } from "./lend-words.ts";
 import { lentTasksSentence, TRUST_WORDS } from "./lent-task-words.ts";
-import type { NodeController, View } from "./node-controller.ts";
+import type { NodeController } from "./node-controller.ts";
 import { progressBar, progressStyles } from "./progress-bar.ts";
 import { base, buttons, fields, notices, panel } from "./shared-styles.ts";
+import type { View } from "./view.ts";
 import { Watch } from "./watch.ts";
 
 export class LendPanel extends LitElement {

@@ -1,49 +1,13 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
-import type {
-  BackendChoice,
-  CreditState,
-  FolderHandle,
-  LendState,
-  LentTasks,
-  ModelOffer,
-  Node,
-  NodeState,
-  Problem,
-  RelayState,
-  ServedCounts,
-  SwarmPeer,
-  WorkView,
-} from "../node/handle.ts";
+import type { BackendChoice, FolderHandle, LendState, Node, NodeState, Problem, RelayState } from "../node/handle.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
-import type { ModelId, Span } from "../shared/ids.ts";
+import type { ModelId } from "../shared/ids.ts";
 import { type Choices, DEFAULT_CHOICES, readChoices } from "./choices.ts";
 import type { Waiting } from "./load-code.ts";
 import type { Memory } from "./memory.ts";
 import { UNKNOWN, type Overview } from "./overview.ts";
-import { type ModelsView, viewModels } from "./models-view.ts";
-import { layoutSwarm } from "./swarm-layout.ts";
-
-/** Everything but the answer that the page shows, as plain data. */
-export interface View extends ModelsView, Choices {
-  readonly joined: boolean;
-  readonly relay: RelayState;
-  /** The model that `swarm` and `gaps` speak of. */
-  readonly model: ModelOffer | undefined;
-  readonly lend: LendState;
-  /** Undefined until the relay or the swarm told. */
-  readonly swarm: readonly SwarmPeer[] | undefined;
-  readonly gaps: readonly Span[];
-  readonly served: ServedCounts;
-  readonly lentTasks: LentTasks;
-  /** Undefined until the node has joined. */
-  readonly credit: CreditState | undefined;
-  /** Newest first. */
-  readonly works: readonly WorkView[];
-  readonly notices: readonly string[];
-  /** Folders that the person opened, by model. */
-  readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
-}
+import { type View, viewNode } from "./view.ts";
 
 export interface NodeControllerOptions {
   /** Loads the node's code and makes the node. Called at most once at a time. */
@@ -52,9 +16,6 @@ export interface NodeControllerOptions {
   readonly hurry?: () => void;
   readonly memory: Memory;
 }
-
-const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
-const NOTHING_LENT: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
 
 /** Milliseconds for which a prompt waits for a relay that is away: as long as the node itself lets it wait later. */
 const PROMPT_PATIENCE_MS = 12_000;
@@ -93,35 +54,14 @@ export class NodeController {
   }
 
   get view(): View {
-    const state = this.#state;
-    const joined = state?.self !== undefined;
-    const { models, standings, asked } = viewModels(state, this.#overview, this.#choices.askWish);
-    const model = state?.model ?? asked;
-    // A node that has only just started knows less than the relay told before: show what is known.
-    const swarm =
-      joined && (state.swarm.length > 0 || state.relay.kind === "connected")
-        ? state.swarm
-        : this.#overview.peers?.filter((peer) => peer.model === model?.id);
-    return {
-      joined,
-      ...this.#choices,
-      relay: state !== undefined && (joined || state.relay.kind === "lost") ? state.relay : (this.#away ?? this.#overview.relay),
-      models,
-      standings,
-      model,
-      asked,
-      lend: state === undefined || (state.lend.kind === "off" && this.#lendHere.kind !== "off") ? this.#lendHere : state.lend,
-      share: state?.share ?? this.#choices.share,
-      backendChoice: state?.backendChoice ?? this.#choices.backendChoice,
-      swarm,
-      gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
-      served: state?.served ?? NOTHING_SERVED,
-      lentTasks: state?.lentTasks ?? NOTHING_LENT,
-      credit: state?.credit,
-      works: state?.works ?? [],
-      notices: state?.notices ?? [],
+    return viewNode({
+      state: this.#state,
+      overview: this.#overview,
+      choices: this.#choices,
+      lendHere: this.#lendHere,
+      away: this.#away,
       folders: this.#folders,
-    };
+    });
   }
 
   /** Calls `listener` after every change of `view`; answers the function that stops it. */
