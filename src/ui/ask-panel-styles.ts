@@ -11,22 +11,12 @@ export const askPanelStyles = css`
   mh-answer {
     flex: 1;
   }
-  form {
-    display: grid;
-    gap: 12px;
-  }
   textarea {
-    display: block;
-    width: 100%;
     min-height: 5.2em;
     max-height: 40vh;
     field-sizing: content;
-    resize: vertical;
     padding: 14px 16px;
-    border: 1.5px solid var(--field-edge);
-    border-radius: var(--radius-small);
-    background: var(--sunk);
-    color: var(--ink);
+    border-width: 1.5px;
     font: 1.1875rem/1.5 var(--serif);
   }
   textarea:focus-visible {
@@ -34,45 +24,17 @@ export const askPanelStyles = css`
     outline-offset: 1px;
   }
   textarea::placeholder {
-    color: var(--soft);
     font-style: italic;
-    opacity: 1;
   }
   textarea[aria-invalid="true"] {
     border-color: var(--alert);
   }
-  .chips {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 8px;
-  }
   .chip {
-    min-height: 36px;
-    padding: 5px 14px;
-    border: 1px solid var(--edge);
-    border-radius: 12px;
-    background: none;
-    color: var(--ink);
     font: italic 0.9875rem/1.4 var(--serif);
     text-align: start;
-    cursor: pointer;
-  }
-  .chip:hover {
-    border-color: var(--lamp-edge);
-    background: var(--lamp-soft);
-  }
-  .row {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 10px 16px;
   }
   .row .button {
     min-width: 116px;
-  }
-  .wrong {
-    color: var(--alert);
-    font-size: 0.9375rem;
   }
   .hint {
     flex: 1 1 220px;

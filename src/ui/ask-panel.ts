@@ -1,6 +1,7 @@
 // Asking: the prompt or the conversation, its settings, and below them the answer and the route that gives it.
 import { LitElement, html, nothing, type TemplateResult } from "lit";
 import type { AskOptions, ModelOffer } from "../node/handle.ts";
+import { askFormStyles } from "./ask-form-styles.ts";
 import { askPanelStyles } from "./ask-panel-styles.ts";
 import { isRunning } from "./ask-state.ts";
 import type { Asker } from "./asker.ts";
@@ -26,7 +27,7 @@ const WORDS = {
 } as const;
 
 export class AskPanel extends LitElement {
-  static override styles = [base, panel, buttons, fields, notices, askPanelStyles];
+  static override styles = [base, panel, buttons, fields, notices, askFormStyles, askPanelStyles];
   static override properties = {
     asker: { attribute: false },
     controller: { attribute: false },

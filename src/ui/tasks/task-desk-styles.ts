@@ -24,9 +24,6 @@ export const taskDeskStyles = css`
     font: 600 1.125rem/1.3 var(--serif);
   }
   .kinds {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 8px;
     margin: 0;
     padding: 0;
     border: 0;
@@ -34,24 +31,14 @@ export const taskDeskStyles = css`
   }
   .kinds label {
     position: relative;
-    display: inline-flex;
-    align-items: center;
     min-height: 44px;
     padding: 6px 16px;
-    border: 1px solid var(--field-edge);
     border-radius: var(--radius-small);
     font-size: 0.9375rem;
     font-weight: 600;
-    cursor: pointer;
   }
   .kinds label:has(:checked) {
-    border-color: var(--accent);
-    background: color-mix(in srgb, var(--accent) 14%, transparent);
     box-shadow: inset 0 -3px 0 var(--accent);
-  }
-  .kinds label:has(:focus-visible) {
-    outline: 3px solid var(--focus);
-    outline-offset: 2px;
   }
   .kinds input {
     position: absolute;

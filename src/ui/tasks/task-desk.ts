@@ -8,6 +8,7 @@ import { type NodeController, problemOf } from "../node-controller.ts";
 import { base, buttons, fields, notices } from "../shared-styles.ts";
 import { Watch } from "../watch.ts";
 import { CHECKING } from "./check-words.ts";
+import { choiceStyles } from "./choice-styles.ts";
 import type { Handed, KindForm, KindName } from "./form.ts";
 import { FORMS } from "./forms.ts";
 import { taskDeskStyles } from "./task-desk-styles.ts";
@@ -22,7 +23,7 @@ const REWARD_MAX = 1_000_000;
 const Kind = v.string();
 
 export class TaskDesk extends LitElement {
-  static override styles = [base, buttons, fields, notices, taskDeskStyles];
+  static override styles = [base, buttons, fields, notices, choiceStyles, taskDeskStyles];
   static override properties = {
     controller: { attribute: false },
     memory: { attribute: false },
@@ -105,7 +106,7 @@ export class TaskDesk extends LitElement {
     return html`<div class="desk">
       <div class="new">
         <h3 id="new">Hand over some work</h3>
-        <fieldset class="kinds">
+        <fieldset class="choices kinds">
           <legend class="unseen">Kind of work</legend>
           ${FORMS.map(
             (form) =>

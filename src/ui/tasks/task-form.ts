@@ -1,7 +1,9 @@
 // One form, drawn from its description: fields with their hints and what is wrong with them, examples, and the verb.
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { askFormStyles } from "../ask-form-styles.ts";
 import { SIGNS } from "../icons.ts";
 import { base, buttons, fields, notices } from "../shared-styles.ts";
+import { choiceStyles } from "./choice-styles.ts";
 import { taskFormStyles } from "./task-form-styles.ts";
 import type { Field, Filled, KindForm, Wrong } from "./form.ts";
 
@@ -9,7 +11,7 @@ import type { Field, Filled, KindForm, Wrong } from "./form.ts";
 const SHOWN_MAX = 200_000;
 
 export class TaskForm extends LitElement {
-  static override styles = [base, buttons, fields, notices, taskFormStyles];
+  static override styles = [base, buttons, fields, notices, askFormStyles, choiceStyles, taskFormStyles];
   static override properties = {
     form: { attribute: false },
     busy: { type: Boolean },
@@ -113,7 +115,7 @@ export class TaskForm extends LitElement {
     if (field.kind === "choice")
       return html`<fieldset aria-describedby=${told || nothing}>
         <legend class="label">${field.label}</legend>
-        <div class="options">${field.options.map(([value, label]) => this.#option(field.name, value, label))}</div>
+        <div class="choices options">${field.options.map(([value, label]) => this.#option(field.name, value, label))}</div>
         ${under}
       </fieldset>`;
     return html`<div class="field">
