@@ -105,6 +105,8 @@ export interface ServedCounts {
   readonly refusedFrames: number;
 }
 
+export const NOTHING_SERVED: ServedCounts = Object.freeze({ tokens: 0, sessions: 0, refusedFrames: 0 });
+
 /** What this tab does with tasks of others. */
 export interface LentTasks {
   /** Whether they are taken now. */
@@ -117,6 +119,8 @@ export interface LentTasks {
   /** Microcredits of the receipts for it, by the price list; the account says what the ledger made of them. */
   readonly earnedMicro: number;
 }
+
+export const NOTHING_LENT: LentTasks = Object.freeze({ isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 });
 
 export interface NodeState {
   readonly self: PeerId | undefined;

@@ -1,5 +1,5 @@
 // The node's state as one immutable value, told to listeners a few times a second.
-import type { NodeState } from "./handle.ts";
+import { type NodeState, NOTHING_LENT, NOTHING_SERVED } from "./handle.ts";
 import { DEFAULTS as WEIGHTS } from "./model-bytes.ts";
 
 const DEFAULTS = Object.freeze({
@@ -21,8 +21,8 @@ const INITIAL = Object.freeze<NodeState>({
   keepBytes: WEIGHTS.storeBytes,
   swarm: [],
   gaps: [],
-  served: { tokens: 0, sessions: 0, refusedFrames: 0 },
-  lentTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
+  served: NOTHING_SERVED,
+  lentTasks: NOTHING_LENT,
   credit: undefined,
   works: [],
   notices: [],

@@ -8,7 +8,7 @@ import type { Observable } from "../shared/events.ts";
 import type { Log } from "../shared/log.ts";
 import type { TaskRunner } from "../tasks/local-runner.ts";
 import { Volunteer, type VolunteerDeps } from "../tasks/volunteer.ts";
-import type { LentTasks } from "./handle.ts";
+import { type LentTasks, NOTHING_LENT } from "./handle.ts";
 import type { Presence } from "./presence.ts";
 import type { TabTaskRunner } from "./tab-task-runner.ts";
 
@@ -43,7 +43,7 @@ export class TaskLending {
   #hasLooked = false;
   /** When the share lets the next task begin. */
   #restUntilMs = 0;
-  #state: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
+  #state = NOTHING_LENT;
 
   constructor(deps: TaskLendingDeps) {
     this.#deps = deps;

@@ -1,15 +1,17 @@
 // Everything but the answer that the page shows, put together from the node, the relay's overview and what the person chose. Pure.
-import type {
-  CreditState,
-  FolderHandle,
-  LendState,
-  LentTasks,
-  ModelOffer,
-  NodeState,
-  RelayState,
-  ServedCounts,
-  SwarmPeer,
-  WorkView,
+import {
+  type CreditState,
+  type FolderHandle,
+  type LendState,
+  type LentTasks,
+  type ModelOffer,
+  type NodeState,
+  NOTHING_LENT,
+  NOTHING_SERVED,
+  type RelayState,
+  type ServedCounts,
+  type SwarmPeer,
+  type WorkView,
 } from "../node/handle.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import type { Choices } from "./choices.ts";
@@ -48,9 +50,6 @@ export interface Known extends Pick<View, "folders"> {
   /** While the node's code waits for a relay that does not answer. */
   readonly away: RelayState | undefined;
 }
-
-const NOTHING_SERVED: ServedCounts = { tokens: 0, sessions: 0, refusedFrames: 0 };
-const NOTHING_LENT: LentTasks = { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 };
 
 export function viewNode({ state, overview, choices, lendHere, away, folders }: Known): View {
   const joined = state?.self !== undefined;
