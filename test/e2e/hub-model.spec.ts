@@ -8,11 +8,11 @@ import { loadSpan } from "../../src/model/load-span.ts";
 import { MemoryTileStore } from "../../src/model/memory-tile-store.ts";
 import { decodeManifest } from "../../src/model/manifest.ts";
 import { systemClock } from "../../src/shared/clock.ts";
-import { asSessionId } from "../../src/shared/ids.ts";
 import { hubModel, HUB_MODEL, type HubModel } from "../../tools/bench/hub-model.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { FolderTileSource } from "../../tools/model/model-folder.ts";
 import { readFile } from "node:fs/promises";
+import { greedyAlone } from "../support/greedy.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { tokenizer } from "../support/unsplit.ts";
 
@@ -80,25 +80,11 @@ async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
     { backend: "wasm", determinismClass: "test", rowInvariant: false, layerMs: 1, conversionMs: 0, notices: [] },
     { cacheBudgetBytes: 2 ** 30, share: 1 },
   );
-  const session = asSessionId("0".repeat(32));
-  await engine.open(session, manifest.contextLength);
-  const made: number[] = [];
-  let next = tokenizer.encode(PROMPT);
-  for (let position = 0; made.length < TOKENS;) {
-    const { logits } = await engine.step({
-      session,
-      position,
-      count: next.length,
-      tokens: Int32Array.from(next),
-      hidden: undefined,
-      topK: 1,
-    });
-    position += next.length;
-    const token = logits?.ids[0] ?? 0;
-    if (manifest.eosTokens.includes(token)) break;
-    made.push(token);
-    next = [token];
-  }
+  const made = await greedyAlone(engine, tokenizer.encode(PROMPT), {
+    count: TOKENS,
+    stops: manifest.eosTokens,
+    maxPositions: manifest.contextLength,
+  });
   await engine.dispose();
   return made;
 }

@@ -8,8 +8,9 @@ import { createSampler } from "../../../src/model/sampler.ts";
 import { readTokenizer } from "../../../src/model/tokenizer.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
-import { asPeerId, asSessionId, type PeerId } from "../../../src/shared/ids.ts";
+import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
 import { BUNDLED, bundledEngine, readBundled } from "../../support/bundled-model.ts";
+import { greedyAlone } from "../../support/greedy.ts";
 import { allIdle, type MemorySwarm, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
 
 const signal = new AbortController().signal;
@@ -61,30 +62,8 @@ describe("generate", () => {
   const ids = (events: readonly GenerateEvent[]): number[] => events.flatMap((event) => (event.kind === "token" ? [event.token] : []));
   const text = (events: readonly GenerateEvent[]): string => events.map((event) => (event.kind === "token" ? event.text : "")).join("");
 
-  /** Greedy tokens of the unsplit model in one session. */
-  const alone = async (prompt: string, count: number): Promise<number[]> => {
-    const session = asSessionId("a".repeat(32));
-    await whole.open(session, 512);
-    const made: number[] = [];
-    let next = tokenizer.encode(prompt);
-    for (let position = 0; made.length < count;) {
-      const { logits } = await whole.step({
-        session,
-        position,
-        count: next.length,
-        tokens: Int32Array.from(next),
-        hidden: undefined,
-        topK: 1,
-      });
-      position += next.length;
-      const token = logits?.ids[0] ?? 0;
-      if (token === 0) break;
-      made.push(token);
-      next = [token];
-    }
-    await whole.close(session);
-    return made;
-  };
+  const alone = (prompt: string, count: number): Promise<number[]> =>
+    greedyAlone(whole, tokenizer.encode(prompt), { count, stops: [0], maxPositions: 512 });
 
   it("ends at a stop string that is spread over tokens, shows nothing of it, and says so", async () => {
     const [, second] = PROMPTS;
