@@ -18,6 +18,8 @@ import { LocalRunner } from "../../../src/tasks/local-runner.ts";
 import { Standings } from "../../../src/tasks/standings.ts";
 import type { RunnableKind, TaskKind } from "../../../src/tasks/task-kind.ts";
 import { Volunteer } from "../../../src/tasks/volunteer.ts";
+import { Random } from "../../../tools/sim/random.ts";
+import { drawScene } from "../../support/checked-tasks.ts";
 import { runWhole } from "./run-whole.ts";
 
 /** Doubles every float: a model that needs no runtime, behind the port. */
@@ -60,19 +62,7 @@ function swarmOf(count: number): Dispatcher {
   return dispatcher;
 }
 
-const scene = {
-  width: 96,
-  height: 64,
-  samples: 1,
-  bounces: 3,
-  seed: 1,
-  camera: { position: [0, 1, 5], target: [0, 0, 0], viewHeight: 1 },
-  sky: { horizon: [1, 1, 1], zenith: [0.4, 0.6, 1] },
-  materials: [{ kind: "glass", colour: [1, 1, 1], index: 1.5 }],
-  spheres: [{ centre: [0, 0, 0], radius: 1, material: 0 }],
-  triangles: [],
-  lights: [],
-};
+const scene = { ...drawScene(new Random(1), 96, 64), samples: 1 };
 const x: Tensors = { x: { type: "float32", dims: [2], data: new Uint8Array(Float32Array.of(1.5, -3).buffer) } };
 
 describe("distribute", () => {
