@@ -5,6 +5,7 @@ import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { HASH_BYTES } from "../../src/protocol/session-frames.ts";
 import { PROTOCOL_VERSION, sessionProtocol } from "../../src/protocol/version.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
+import { meshAddress } from "../../tools/browser/relay-swarm.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeVillain } from "../support/villain.ts";
 
@@ -35,8 +36,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
     }),
   );
   const villainTab = await openTab(`${relay.url}healthz`);
-  const bootstrap = (await (await fetch(`${relay.url}api/bootstrap`)).json()) as { readonly addrs: readonly [string] };
-  const villain = await makeVillain(villainTab, bootstrap.addrs[0]);
+  const villain = await makeVillain(villainTab, await meshAddress(relay));
 
   const peers = relay.directory.swarm.peers;
   const target = peers.find((peer) => peer.serving[0]?.start === 0);

@@ -1,6 +1,6 @@
 // The path tracer on a graphics card, the browser's software one where there is no other, against the one that is exact everywhere.
 import type { Page } from "@playwright/test";
-import { bundleForPage } from "../../tools/browser/bundle-page.ts";
+import { putInPages } from "../../tools/browser/bundle-page.ts";
 import { launchBrowser, Tab, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
 import { DEFAULTS, renderGpuBy } from "../../src/tasks/kinds/render-gpu.ts";
 import { render } from "../../src/tasks/kinds/render.ts";
@@ -75,7 +75,7 @@ test("squares drawn on WebGPU differ from the exact ones by less than the stated
     const page = await browser.newPage();
     await page.route(SITE, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>gpu</title>" }));
     await page.goto(SITE);
-    await page.evaluate(await bundleForPage(new URL("../support/gpu-page.ts", import.meta.url), "Gpu"));
+    await putInPages([page], new URL("../support/gpu-page.ts", import.meta.url), "Gpu");
     const kind = renderGpuBy(undefined);
     for (const { make } of Object.values(SCENES)) {
       const scene = make({ width: 150, height: 70, samples: 4 }); // two squares, the second a narrow one

@@ -1,7 +1,8 @@
 // Real tabs with one that lies: it is caught, its work is done anew, its escrow is taken, the answers are right.
 import { makeLiar } from "../support/liar.ts";
-import { makeRequester, relayAddress, type RequesterGlobal } from "../support/requester.ts";
+import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
+import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
 /** Numbers of one part of a sum. */
@@ -9,13 +10,12 @@ const BLOCK = 65_536;
 
 test("a volunteer that lies is caught, its work redone, its escrow taken, and the answer is right", async ({ relay, openTab }) => {
   test.setTimeout(180_000);
-  const takers = (): string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
   for (let n = 0; n < 2; n++) await (await openTab()).lend();
-  const liar = await makeLiar(await openTab(), await relayAddress(relay.url));
-  await expect.poll(() => takers().length).toBe(3);
+  const liar = await makeLiar(await openTab(), await meshAddress(relay));
+  await expect.poll(() => takersOf(relay).length).toBe(3);
   const asker = await openTab();
-  await makeRequester(asker, relay.url);
-  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takers());
+  await makeRequester(asker, relay);
+  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
 
   /** Sums numbers that are drawn in the page; answers what came, what is right, how it was settled, and who was caught. */
   const sum = (blocks: number, seed: number) =>

@@ -4,37 +4,26 @@ import { cp } from "node:fs/promises";
 import path from "node:path";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { render } from "../../src/tasks/kinds/render.ts";
-import type { Scene } from "../../src/tasks/render-scene.ts";
+import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { drawScene } from "../support/checked-tasks.ts";
+import { Random } from "../../tools/sim/random.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { linearModel } from "../support/tiny-onnx.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 
-const SCENE: Scene = {
-  width: 192,
-  height: 128,
-  samples: 64,
-  bounces: 6,
-  seed: 11,
-  camera: { position: [0, 1, 6], target: [0, 0.5, 0], viewHeight: 3 },
-  sky: { horizon: [1, 1, 1], zenith: [0.4, 0.6, 1] },
-  materials: [{ kind: "matt", colour: [0.8, 0.5, 0.3] }],
-  spheres: Array.from({ length: 12 }, (_, at) => ({ centre: [(at % 4) - 1.5, at / 6, -(at % 3)], radius: 0.6, material: 0 })),
-  triangles: [],
-  lights: [],
-};
+const SCENE = { ...drawScene(new Random(11), 192, 128), samples: 64 };
 
 const DIST = path.join(import.meta.dirname, "../../dist");
 
 test("two lending tabs compute tasks of each kind of worker for a third", async ({ relay, openTab }) => {
-  const peers = (): string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
   const [first, second] = [await openTab(), await openTab()];
   await first.lend();
   await second.lend();
-  await expect.poll(() => peers().length).toBe(2);
+  await expect.poll(() => takersOf(relay).length).toBe(2);
 
   const asker = await openTab();
-  await makeRequester(asker, relay.url);
-  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), peers());
+  await makeRequester(asker, relay);
+  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
 
   const numbers = Array.from({ length: 70_000 }, (_, at) => (at * 7919) % 1001);
   const total = await asker.page.evaluate((floats) => (globalThis as RequesterGlobal).requester.compute("sum", { floats }), numbers);
@@ -84,13 +73,12 @@ test("two lending tabs compute tasks of each kind of worker for a third", async 
 });
 
 test("a tab answers a prompt while it computes a picture for others, and neither is harmed", async ({ relay, openTab }) => {
-  const takers = (): string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
-  await expect.poll(() => takers().length).toBe(2);
+  await expect.poll(() => takersOf(relay).length).toBe(2);
   const asker = await openTab();
-  await makeRequester(asker, relay.url);
-  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takers());
+  await makeRequester(asker, relay);
+  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
 
   const drawn = asker.page.evaluate(async (scene) => {
     const picture = await (globalThis as RequesterGlobal).requester.compute("render", scene);

@@ -1,21 +1,18 @@
 // Tasks in the page: handed over, followed, stopped, gone on with after a reload, and saved; what is wrong is told at its field.
-import type { Relay } from "../../relay/relay.ts";
 import { render } from "../../src/tasks/kinds/render.ts";
 import { sceneOf } from "../../src/ui/tasks/render-form.ts";
+import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeLiar } from "../support/liar.ts";
-import { relayAddress } from "../support/requester.ts";
 import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
-
-const volunteers = (relay: Relay): number => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).length;
 
 test("two lending tabs render a scene that a third asked for; its PNG has the pixels of one computer", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   const lending = [await openTab(), await openTab()];
   for (const tab of lending) await tab.lend();
-  await expect.poll(() => volunteers(relay)).toBe(2);
+  await expect.poll(() => takersOf(relay).length).toBe(2);
 
   const asking = new TaskPage(await openTab());
   await asking.open();
@@ -41,9 +38,9 @@ test("two lending tabs render a scene that a third asked for; its PNG has the pi
 test("a tab that lies is caught, its squares are drawn anew, and the person is told", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
-  const liar = await makeLiar(await openTab(), await relayAddress(relay.url));
+  const liar = await makeLiar(await openTab(), await meshAddress(relay));
   await liar.lie(true);
-  await expect.poll(() => volunteers(relay)).toBe(3);
+  await expect.poll(() => takersOf(relay).length).toBe(3);
   const asking = new TaskPage(await openTab());
   await asking.open();
   const work = await asking.render("hand", "small", "quick", false);
@@ -115,7 +112,7 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
 test("programs run in the sandbox of another tab, a function and a module; one that throws is told", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
-  await expect.poll(() => volunteers(relay)).toBe(2);
+  await expect.poll(() => takersOf(relay).length).toBe(2);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
   await asking.open();

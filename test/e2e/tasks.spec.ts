@@ -1,8 +1,10 @@
 // Tasks end to end: four real tabs compute each kind on inputs drawn at random, and what comes is checked by other means.
 import { createHash } from "node:crypto";
 import * as ort from "onnxruntime-web";
+import type { Relay } from "../../relay/relay.ts";
 import { render } from "../../src/tasks/kinds/render.ts";
 import type { Scene } from "../../src/manyhands.ts";
+import { takersOf } from "../../tools/browser/relay-swarm.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { Random } from "../../tools/sim/random.ts";
 import { type ApiGlobal, joinFrom } from "../support/api-page.ts";
@@ -12,14 +14,12 @@ import { linearModel } from "../support/tiny-onnx.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 import { wasmModule } from "../unit/tasks/wasm-module.ts";
 
-type Relay = { readonly directory: { readonly swarm: { readonly peers: readonly { readonly tasks?: boolean | undefined }[] } } };
-
 /** `count` tabs that lend, and one that asks through the public API. */
 async function gather(relay: Relay, openTab: () => Promise<Tab>, count: number): Promise<{ asker: Tab; volunteers: Tab[] }> {
   const volunteers: Tab[] = [];
   for (let n = 0; n < count; n++) volunteers.push(await openTab());
   await Promise.all(volunteers.map((tab) => tab.lend()));
-  await expect.poll(() => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).length).toBe(count);
+  await expect.poll(() => takersOf(relay).length).toBe(count);
   const asker = await openTab();
   await joinFrom(asker);
   return { asker, volunteers };

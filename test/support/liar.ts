@@ -1,5 +1,5 @@
 // A volunteer that lies when it is told to: the real one's code in a tab, with a runner that alters its outputs.
-import { bundleForPage } from "../../tools/browser/bundle-page.ts";
+import { putInPages } from "../../tools/browser/bundle-page.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import type * as LiarPage from "./liar-page.ts";
 
@@ -9,8 +9,7 @@ export interface Liar {
 }
 
 export async function makeLiar({ page }: Tab, relayAddress: string): Promise<Liar> {
-  // A script that is evaluated from outside is not held back by the page's content security policy.
-  await page.evaluate(await bundleForPage(new URL("liar-page.ts", import.meta.url), "liar"));
+  await putInPages([page], new URL("liar-page.ts", import.meta.url), "liar");
   type Global = typeof globalThis & { readonly liar: typeof LiarPage };
   const peer = await page.evaluate((address) => (globalThis as Global).liar.join(address), relayAddress);
   return { peer, lie: (on) => page.evaluate((lies) => (globalThis as Global).liar.lie(lies), on) };

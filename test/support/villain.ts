@@ -1,5 +1,5 @@
 // A peer that breaks the protocol: a page with a real libp2p node, told by the test which bytes to send.
-import { bundleForPage } from "../../tools/browser/bundle-page.ts";
+import { putInPages } from "../../tools/browser/bundle-page.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import type * as VillainPage from "./villain-page.ts";
 
@@ -11,8 +11,7 @@ export interface Villain {
 
 /** Makes a villain of a tab: the node's real code, bundled for it, without the page's manners. */
 export async function makeVillain({ page }: Tab, relayAddress: string): Promise<Villain> {
-  // A script that is evaluated from outside is not held back by the page's content security policy.
-  await page.evaluate(await bundleForPage(new URL("villain-page.ts", import.meta.url), "villain"));
+  await putInPages([page], new URL("villain-page.ts", import.meta.url), "villain");
   type Global = typeof globalThis & { readonly villain: typeof VillainPage };
   const peer = await page.evaluate((address) => (globalThis as Global).villain.join(address), relayAddress);
   return {

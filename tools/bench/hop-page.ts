@@ -8,9 +8,8 @@ import { HASH_BYTES, readSessionHeader, type StepFrame } from "../../src/protoco
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, asSessionId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
+import { JOIN_MS, untilConnected } from "../browser/until-connected.ts";
 
-/** Milliseconds to join. */
-const JOIN_MS = 15_000;
 const PROTOCOL = "/manyhands/bench-hop/1";
 
 /** Milliseconds of one frame's way to another tab and back. */
@@ -51,14 +50,7 @@ export async function join(relay: string): Promise<string> {
     // What cannot be read ends the link, so that whoever pings hears of it.
     echo(incoming).catch((error: unknown) => incoming.abort(error instanceof Error ? error : new Error("the echo failed")));
   });
-  await new Promise<void>((resolve, reject) => {
-    setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
-    const look = (): void => {
-      if (mesh.relay.kind === "connected") resolve();
-    };
-    mesh.on("relay:changed", look);
-    look();
-  });
+  await untilConnected(mesh);
   return mesh.self;
 }
 

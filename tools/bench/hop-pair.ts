@@ -1,8 +1,9 @@
 // Two tabs with a link of this project's mesh between them, and a bare data channel beside it for comparison.
-import { bundleForPage } from "../browser/bundle-page.ts";
 import type { Browser, BrowserContext } from "playwright-core";
 import type { Relay } from "../../relay/relay.ts";
+import { putInPages } from "../browser/bundle-page.ts";
 import { type Ping, RawChannel } from "../browser/raw-channel.ts";
+import { meshAddress } from "../browser/relay-swarm.ts";
 import { Tab } from "../browser/tabs.ts";
 import type * as HopPage from "./hop-page.ts";
 
@@ -26,16 +27,13 @@ export class HopPair {
     relay: Relay,
     prepare?: (context: BrowserContext, name: string) => Promise<unknown>,
   ): Promise<HopPair> {
-    const code = await bundleForPage(new URL("hop-page.ts", import.meta.url), "hop");
     const open = (name: string): Promise<Tab> => Tab.open(browser, `${relay.url}healthz`, prepare && ((context) => prepare(context, name)));
     const tabs = [await open("hop-a"), await open("hop-b")] as const;
-    // As pages are told it: the page's security policy allows no other name of this machine.
-    const { addrs } = (await (await fetch(`${relay.url}api/bootstrap`)).json()) as { readonly addrs: readonly string[] }; // our own relay's answer
+    const pages = tabs.map(({ page }) => page);
+    await putInPages(pages, new URL("hop-page.ts", import.meta.url), "hop");
+    const mesh = await meshAddress(relay);
     const peers: string[] = [];
-    for (const { page } of tabs) {
-      await page.evaluate(code);
-      peers.push(await page.evaluate((address) => (globalThis as HopGlobal).hop.join(address), addrs[0] ?? ""));
-    }
+    for (const page of pages) peers.push(await page.evaluate((address) => (globalThis as HopGlobal).hop.join(address), mesh));
     await tabs[0].page.evaluate((peer) => (globalThis as HopGlobal).hop.call(peer), peers[1] ?? "");
     return new HopPair(tabs, await RawChannel.open(tabs[0].page, tabs[1].page, { sliceBytes: SLICE_BYTES }));
   }

@@ -3,7 +3,8 @@ import { cp } from "node:fs/promises";
 import path from "node:path";
 import type { Page } from "playwright-core";
 import { startRelay } from "../../relay/relay.ts";
-import { bundleForPage } from "../browser/bundle-page.ts";
+import { putInPages } from "../browser/bundle-page.ts";
+import { meshAddress, takersOf } from "../browser/relay-swarm.ts";
 import { Tab } from "../browser/tabs.ts";
 import { onBed, rounded } from "./bench-bed.ts";
 import type * as TasksPage from "./tasks-page.ts";
@@ -39,14 +40,12 @@ export async function benchTabs(print: Print): Promise<void> {
         await page.getByTestId("lend-start").click();
         await page.locator('[data-testid="lend-state"][data-state="tasks-only"]').waitFor();
       }
-      const peers = (): readonly string[] => relay.directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
-      while (peers().length < DEFAULTS.tabs) await new Promise((resolve) => setTimeout(resolve, 50));
+      while (takersOf(relay).length < DEFAULTS.tabs) await new Promise((resolve) => setTimeout(resolve, 50));
       const { page } = await Tab.open(browser, relay.url);
-      await page.evaluate(await bundleForPage(new URL("tasks-page.ts", import.meta.url), "bench"));
-      const bootstrap = (await (await fetch(`${relay.url}api/bootstrap`)).json()) as { readonly addrs: readonly [string] };
-      await page.evaluate((address) => (globalThis as Global).bench.join(address), bootstrap.addrs[0]);
-      await small(page, peers(), print);
-      await long(page, peers(), print);
+      await putInPages([page], new URL("tasks-page.ts", import.meta.url), "bench");
+      await page.evaluate((address) => (globalThis as Global).bench.join(address), await meshAddress(relay));
+      await small(page, takersOf(relay), print);
+      await long(page, takersOf(relay), print);
     } finally {
       await relay.stop();
     }

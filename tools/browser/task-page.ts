@@ -8,27 +8,16 @@ import { TaskReceipts } from "../../src/node/task-receipts.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
+import { askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "../../src/tasks/asked-kinds.ts";
 import { Dispatcher } from "../../src/tasks/dispatcher.ts";
-import { distribute, type DistributeOptions } from "../../src/tasks/distribute.ts";
-import { hash } from "../../src/tasks/kinds/hash.ts";
-import { mapIn } from "../../src/tasks/kinds/map.ts";
-import { mlInferenceBy, type ModelTiles } from "../../src/tasks/kinds/ml-inference.ts";
-import { multiply } from "../../src/tasks/kinds/multiply.ts";
-import { render } from "../../src/tasks/kinds/render.ts";
-import { sort } from "../../src/tasks/kinds/sort.ts";
-import { sum } from "../../src/tasks/kinds/sum.ts";
+import { distribute } from "../../src/tasks/distribute.ts";
+import type { ModelTiles } from "../../src/tasks/kinds/ml-inference.ts";
 import { lendTo } from "../../src/tasks/lend-to.ts";
 import { Standings } from "../../src/tasks/standings.ts";
+import type { TaskKind } from "../../src/tasks/task-kind.ts";
 import type { Settled } from "../../src/tasks/task-record.ts";
 import { WitnessDesk } from "../../src/tasks/witness-desk.ts";
-
-/** Milliseconds to join. */
-const JOIN_MS = 15_000;
-
-const KINDS = { hash, map: mapIn(undefined), ml_inference: mlInferenceBy(undefined), multiply, render, sort, sum };
-type Kinds = typeof KINDS;
-type DataOf<Kind extends keyof Kinds> = Parameters<Kinds[Kind]["split"]>[0];
-type ValueOf<Kind extends keyof Kinds> = ReturnType<Kinds[Kind]["join"]>;
+import { untilConnected } from "./until-connected.ts";
 
 interface Joined {
   readonly mesh: Mesh;
@@ -89,14 +78,7 @@ export async function join(relay: string): Promise<string> {
     random: Math.random,
   });
   joined = { mesh, tiles, dispatcher: fresh, witnesses, receipts, stop };
-  await new Promise<void>((resolve, reject) => {
-    setTimeout(() => reject(new Error(`the relay at ${relay} did not answer`)), JOIN_MS);
-    const look = (): void => {
-      if (below.relay.kind === "connected") resolve();
-    };
-    below.on("relay:changed", look);
-    look();
-  });
+  await untilConnected(below);
   return mesh.self;
 }
 
@@ -123,11 +105,7 @@ export async function posted(): Promise<void> {
 export const offer = (bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> => here().tiles.keep(bytes);
 
 /** The value, computed by those who were lent to. */
-export function compute<Kind extends keyof Kinds>(
-  kind: Kind,
-  data: DataOf<Kind>,
-  options: Omit<DistributeOptions, "signal"> = {},
-): Promise<ValueOf<Kind>> {
-  // Kind and data are of one key.
-  return distribute(dispatcher(), KINDS[kind] as never, data as never, { ...options, signal: here().stop.signal });
+export function compute<Kind extends TaskKindName>(name: Kind, data: TaskDataByKind[Kind]): Promise<TaskValueByKind[Kind]> {
+  const kind = askedKind(name) as TaskKind<TaskDataByKind[Kind], TaskValueByKind[Kind]>; // the one of this name
+  return distribute(dispatcher(), kind, data, { signal: here().stop.signal });
 }
