@@ -109,13 +109,13 @@ export class SimSwarm {
     this.clock.in(listedMs, () => this.board.remove(peer));
   }
 
-  /** What somebody sees who asks this swarm. */
   /** Somebody who asks and lends nothing; with a shelf, sessions are gone on with. */
   requester(shelf?: SessionShelf): SimRequester {
     const self = asPeerId(`requester-${++this.#names}`);
     return { self, mesh: this.network.join(self), directory: this.board.join(self), shelf };
   }
 
+  /** What somebody sees who asks this swarm. */
   ask(
     { prompt, maxTokens, seed }: AskedFor,
     signal: AbortSignal,
