@@ -1,40 +1,25 @@
 // Everything but the answer that the page shows, put together from the node, the relay's overview and what the person chose. Pure.
 import {
-  type CreditState,
   type FolderHandle,
   type LendState,
-  type LentTasks,
-  type ModelOffer,
   type NodeState,
   NOTHING_LENT,
   NOTHING_SERVED,
   type RelayState,
-  type ServedCounts,
   type SwarmPeer,
-  type WorkView,
 } from "../node/handle.ts";
-import type { ModelId, Span } from "../shared/ids.ts";
+import type { ModelId } from "../shared/ids.ts";
 import type { Choices } from "./choices.ts";
 import { type ModelsView, viewModels } from "./models-view.ts";
 import type { Overview } from "./overview.ts";
 import { layoutSwarm } from "./swarm-layout.ts";
 
-export interface View extends ModelsView, Choices {
+type Told = Pick<NodeState, "relay" | "model" | "lend" | "gaps" | "served" | "lentTasks" | "credit" | "works" | "notices">;
+
+export interface View extends ModelsView, Choices, Told {
   readonly joined: boolean;
-  readonly relay: RelayState;
-  /** The model that `swarm` and `gaps` speak of. */
-  readonly model: ModelOffer | undefined;
-  readonly lend: LendState;
   /** Undefined until the relay or the swarm told. */
   readonly swarm: readonly SwarmPeer[] | undefined;
-  readonly gaps: readonly Span[];
-  readonly served: ServedCounts;
-  readonly lentTasks: LentTasks;
-  /** Undefined until the node has joined. */
-  readonly credit: CreditState | undefined;
-  /** Newest first. */
-  readonly works: readonly WorkView[];
-  readonly notices: readonly string[];
   /** Folders that the person opened, by model. */
   readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
 }
