@@ -75,6 +75,9 @@ export async function textOf({ values, files }: Filled, text: string, file: stri
   return chosen.text();
 }
 
+export const exampleFile = (base64: string, name: string): File =>
+  new File([Uint8Array.from(atob(base64), (one) => one.charCodeAt(0))], name);
+
 export const tooLarge = (file: File): string =>
   `“${file.name}” has ${Math.ceil(file.size / 1e6).toLocaleString("en")} MB; a page takes files of up to ${Math.floor(FILE_MAX_BYTES / 1e6)} MB.`;
 

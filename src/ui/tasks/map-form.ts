@@ -1,5 +1,5 @@
 // The form for a program over many inputs: a function, or a WebAssembly module.
-import { type Filled, type KindForm, shortly, wrong } from "./form.ts";
+import { exampleFile, type Filled, type KindForm, shortly, wrong } from "./form.ts";
 import { plural } from "../format.ts";
 import { readJson } from "./read-json.ts";
 
@@ -94,7 +94,7 @@ export const mapForm: KindForm<"map"> = {
       label: "Upper case, as a module",
       fill: () => ({
         values: { language: "wasm", inputs: '["many hands", "make light work"]', batch: "64" },
-        files: { module: new File([Uint8Array.from(atob(UPPER_CASE), (one) => one.charCodeAt(0))], "upper-case.wasm") },
+        files: { module: exampleFile(UPPER_CASE, "upper-case.wasm") },
       }),
     },
   ],

@@ -1,5 +1,5 @@
 // The form for a model over inputs: an ONNX file, and tensors as JSON.
-import { FILE_MAX_BYTES, type KindForm, tooLarge, wrong } from "./form.ts";
+import { exampleFile, FILE_MAX_BYTES, type KindForm, tooLarge, wrong } from "./form.ts";
 import { plural } from "../format.ts";
 import { readJson } from "./read-json.ts";
 import { readSets } from "./tensors.ts";
@@ -40,7 +40,7 @@ export const modelForm: KindForm<"ml_inference"> = {
       label: "A small linear model",
       fill: () => ({
         values: { sets: '[\n  { "x": [[5.1, 3.5, 1.4]] },\n  { "x": [[6.2, 2.9, 4.3], [7.7, 3.8, 6.7]] }\n]' },
-        files: { model: new File([Uint8Array.from(atob(LINEAR), (one) => one.charCodeAt(0))], "linear.onnx") },
+        files: { model: exampleFile(LINEAR, "linear.onnx") },
       }),
     },
   ],

@@ -1,5 +1,6 @@
 // What a result is as text: to be read, copied and saved. Pure.
 import type { TaskValueByKind } from "../../node/handle.ts";
+import { toHex } from "../../shared/bytes.ts";
 import { showTensors } from "./tensors.ts";
 import type { KindName } from "./form.ts";
 
@@ -25,7 +26,7 @@ export function valueText(kind: KindName, value: unknown): ValueText | undefined
     case "multiply":
       return plain(rowsOf(value as Value<"multiply">), "product");
     case "hash":
-      return plain((value as Value<"hash">).map(hex), "hashes");
+      return plain((value as Value<"hash">).map(toHex), "hashes");
     case "map":
       return json((value as readonly unknown[]).map(readable), "outputs");
     case "ml_inference":
@@ -59,14 +60,12 @@ function rowsOf({ rows, columns, elements }: Value<"multiply">): readonly string
   );
 }
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
 /** Bytes that a module gave: as text where they are UTF-8, else as hex. */
 function readable(value: unknown): unknown {
   if (!(value instanceof Uint8Array)) return value;
   try {
     return utf8.decode(value);
   } catch {
-    return hex(value); // bytes that are no text
+    return toHex(value); // bytes that are no text
   }
 }
