@@ -21,5 +21,17 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
+export interface Pace {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Of things that each took so long, and all together `wallMs`. */
+export function paceOf(tookMs: readonly number[], wallMs: number): Pace {
+  const at = (share: number): number => Number(percentile(tookMs, share).toFixed(2));
+  return { perSecond: Math.round((1000 * tookMs.length) / wallMs), p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
 /** Differences of neighbours: times between tokens from the times of tokens. */
 export const gaps = (times: readonly number[]): readonly number[] => times.slice(1).map((at, index) => at - (times[index] ?? at));

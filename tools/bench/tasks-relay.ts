@@ -6,6 +6,7 @@ import { appraise, type Appraised } from "../../relay/ledger/appraise-receipt.ts
 import { Ledger } from "../../relay/ledger/ledger.ts";
 import { CREDIT_LIMITS } from "../../src/protocol/credit-frames.ts";
 import { newSigner, taskReceipt } from "../soak/make-receipts.ts";
+import { paceOf } from "./spread.ts";
 
 const DEFAULTS = Object.freeze({
   receipts: 4000,
@@ -40,15 +41,7 @@ export async function benchRelay(print: (name: string, line: object) => void): P
       if (outcomes.some(({ kind }) => kind !== "posted")) throw new Error("a sound receipt was not posted");
       for (let n = 0; n < outcomes.length; n++) tookMs.push(performance.now() - sentMs);
     }
-    const seconds = (performance.now() - startMs) / 1000;
-    tookMs.sort((a, b) => a - b);
-    const part = (of: number): number => Number((tookMs[Math.floor(of * tookMs.length)] ?? 0).toFixed(2));
-    print("relay, receipts in batches", {
-      perSecond: Math.round(receipts.length / seconds),
-      p50Ms: part(0.5),
-      p99Ms: part(0.99),
-      goal: { perSecond: 1000, p99Ms: 50 },
-    });
+    print("relay, receipts in batches", { ...paceOf(tookMs, performance.now() - startMs), goal: { perSecond: 1000, p99Ms: 50 } });
   } finally {
     await ledger.close();
     await rm(folder, { recursive: true, force: true });

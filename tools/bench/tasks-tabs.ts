@@ -7,6 +7,7 @@ import { putInPages } from "../browser/bundle-page.ts";
 import { meshAddress, takersOf } from "../browser/relay-swarm.ts";
 import { Tab } from "../browser/tabs.ts";
 import { onBed, rounded } from "./bench-bed.ts";
+import { paceOf } from "./spread.ts";
 import type * as TasksPage from "./tasks-page.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -65,9 +66,7 @@ async function small(page: Page, peers: readonly string[], print: Print): Promis
     [`${peers.length} tabs, one by one`, DEFAULTS.oneByOne, 1, { perSecond: 300, p50Ms: 20 }],
   ] as const) {
     const { wallMs, eachMs } = await run(count, ahead);
-    const sorted = eachMs.toSorted((a, b) => a - b);
-    const at = (part: number): number => rounded(sorted[Math.floor(part * sorted.length)] ?? 0, 2);
-    print(name, { perSecond: Math.round((1000 * count) / wallMs), p50Ms: at(0.5), p99Ms: at(0.99), goal });
+    print(name, { ...paceOf(eachMs, wallMs), goal });
   }
 }
 

@@ -11,6 +11,7 @@ import { lendTo } from "../../src/tasks/lend-to.ts";
 import { Standings } from "../../src/tasks/standings.ts";
 import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
 import { Volunteer } from "../../src/tasks/volunteer.ts";
+import { type Pace, paceOf } from "./spread.ts";
 import { benchRelay } from "./tasks-relay.ts";
 import { benchTabs } from "./tasks-tabs.ts";
 import { numbered } from "../sim/task-swarm.ts";
@@ -28,23 +29,11 @@ const DEFAULTS = Object.freeze({
   offered: 1250,
 });
 
-interface Line {
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
-function lineOf(tookMs: number[], seconds: number): Line {
-  tookMs.sort((a, b) => a - b);
-  const at = (part: number): number => Number((tookMs[Math.floor(part * tookMs.length)] ?? 0).toFixed(2));
-  return { perSecond: Math.round(tookMs.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99) };
-}
-
 /**
  * Submits `tasks` tasks at random moments, `offered` a second, whether or not those before are done. Each one's time counts
  * from the moment at which it was due, so that a dispatcher that stalls is not spared what waits meanwhile.
  */
-async function offer(dispatcher: Dispatcher, from: number, tasks: number, offered: number, quorum: number): Promise<Line> {
+async function offer(dispatcher: Dispatcher, from: number, tasks: number, offered: number, quorum: number): Promise<Pace> {
   const signal = new AbortController().signal;
   const tookMs: number[] = [];
   const waiting: Promise<void>[] = [];
@@ -58,11 +47,11 @@ async function offer(dispatcher: Dispatcher, from: number, tasks: number, offere
     waiting.push(dispatcher.submit(task, { signal }).then(() => void tookMs.push(performance.now() - atMs)));
   }
   await Promise.all(waiting);
-  return lineOf(tookMs, (performance.now() - startMs) / 1000);
+  return paceOf(tookMs, performance.now() - startMs);
 }
 
 /** Submits `tasks` tasks from number `from` on, each of `ahead` lanes the next one as soon as its last is done. */
-async function flood(dispatcher: Dispatcher, from: number, tasks: number, ahead: number, quorum: number): Promise<Line> {
+async function flood(dispatcher: Dispatcher, from: number, tasks: number, ahead: number, quorum: number): Promise<Pace> {
   const signal = new AbortController().signal;
   const tookMs: number[] = [];
   let next = from;
@@ -76,8 +65,7 @@ async function flood(dispatcher: Dispatcher, from: number, tasks: number, ahead:
   };
   const startMs = performance.now();
   await Promise.all(Array.from({ length: ahead }, lane));
-  const seconds = (performance.now() - startMs) / 1000;
-  return lineOf(tookMs, seconds);
+  return paceOf(tookMs, performance.now() - startMs);
 }
 
 const HELP = `npm run bench -- tasks [--tasks ${DEFAULTS.tasks}] [--no-tabs]`;
@@ -112,8 +100,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const tasks = Number(values.tasks);
   let from = 0;
   const next = (count: number): number => (from += count) - count;
-  const print = (name: string, line: Line, more: object): void =>
-    console.log(JSON.stringify({ bench: "tasks", case: name, ...line, ...more }));
+  const print = (name: string, line: object): void => console.log(JSON.stringify({ bench: "tasks", case: name, ...line }));
   await flood(dispatcher, next(DEFAULTS.warmup), DEFAULTS.warmup, DEFAULTS.ahead, 2);
   const { offered } = DEFAULTS;
   for (const [name, quorum] of [
@@ -122,14 +109,14 @@ export async function run(args: readonly string[]): Promise<void> {
   ] as const) {
     // The time that a task takes is held to the goal at a load that leaves room; how many there can be, where there is none.
     const steady = await offer(dispatcher, next(tasks), tasks, offered, quorum);
-    print(`${name}, offered ${offered} a second`, steady, { offered, goal: { perSecond: 1000, p99Ms: 50 } });
+    print(`${name}, offered ${offered} a second`, { ...steady, offered, goal: { perSecond: 1000, p99Ms: 50 } });
     const most = await flood(dispatcher, next(tasks), tasks, DEFAULTS.ahead, quorum);
-    print(`${name}, ${DEFAULTS.ahead} always out`, most, { goal: { perSecond: 1000 } });
+    print(`${name}, ${DEFAULTS.ahead} always out`, { ...most, goal: { perSecond: 1000 } });
   }
   const oneByOne = Math.min(tasks, DEFAULTS.oneByOne);
   const one = await flood(dispatcher, next(oneByOne), oneByOne, 1, 2);
-  print("dispatcher, one by one", one, { goal: { perSecond: 300, p50Ms: 20 } });
+  print("dispatcher, one by one", { ...one, goal: { perSecond: 300, p50Ms: 20 } });
   stop.abort();
-  await benchRelay((name, line) => console.log(JSON.stringify({ bench: "tasks", case: name, ...line })));
-  if (!values["no-tabs"]) await benchTabs((name, line) => console.log(JSON.stringify({ bench: "tasks", case: name, ...line })));
+  await benchRelay(print);
+  if (!values["no-tabs"]) await benchTabs(print);
 }
