@@ -5,6 +5,7 @@ import { SessionShelf } from "../../src/inference/session-shelf.ts";
 import type { PeerId, Span } from "../../src/shared/ids.ts";
 import { afterAgreed, afterFault, afterWrong, type Standing, STRANGER } from "../../src/shared/reputation.ts";
 import { replaysOutputs, roundsToInt8, truncatesCache } from "./cheating-engine.ts";
+import { cutLayers } from "./cut-layers.ts";
 import { Random } from "./random.ts";
 import type { RecurrenceEngine } from "./recurrence-engine.ts";
 import { type OnAnswered, type SimRequester, SimSwarm } from "./sim-swarm.ts";
@@ -84,7 +85,7 @@ export async function runAudits(
   const random = new Random(seed);
   const layerCount = random.whole(3, 8);
   const swarm = new SimSwarm(seed, layerCount, random.chance(0.7));
-  const spans = cut(random, layerCount);
+  const spans = cutLayers(random, layerCount, random.whole(1, 2));
   const cheating = random.whole(0, spans.length - 1);
   let villain: PeerId | undefined;
   const work = { answers: 0, audits: 0, isSteady: false };
@@ -201,11 +202,4 @@ async function answer(
   };
   void read();
   return clock.run(() => left === 0, clock.now() + LIMITS.hungMs);
-}
-
-/** Random cuts of all layers into two or three spans. */
-function cut(random: Random, layerCount: number): readonly Span[] {
-  const inner = new Set(Array.from({ length: random.whole(1, 2) }, () => random.whole(1, layerCount - 1)));
-  const edges = [0, ...[...inner].toSorted((a, b) => a - b), layerCount];
-  return edges.slice(1).map((end, index) => ({ start: edges[index] ?? 0, end }));
 }

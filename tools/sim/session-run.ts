@@ -1,7 +1,8 @@
 // One answer over a random swarm in which things go wrong, all of it drawn from one seed: is the text that of a calm one?
-import type { PeerId, Span } from "../../src/shared/ids.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import type { GenerateEvent } from "../../src/inference/generate-event.ts";
+import { cutLayers } from "./cut-layers.ts";
 import { Random } from "./random.ts";
 import { type AskedFor, SimSwarm } from "./sim-swarm.ts";
 
@@ -58,9 +59,9 @@ export async function runSession(seed: number): Promise<RunResult> {
   const expected = await follow(calm, asked, new AbortController(), () => {});
 
   const swarm = new SimSwarm(seed + 1, layerCount, rowInvariant);
-  const spans = cut(random, layerCount);
+  const spans = cutLayers(random, layerCount, random.whole(0, 3));
   for (const span of spans) for (let n = random.whole(1, 3); n > 0; n--) swarm.join(span);
-  if (random.chance(0.3)) for (const span of cut(random, layerCount)) swarm.join(span);
+  if (random.chance(0.3)) for (const span of cutLayers(random, layerCount, random.whole(0, 3))) swarm.join(span);
   const kinds = Array.from({ length: random.whole(1, 3) }, () => random.pick(KINDS));
   const stop = new AbortController();
   const trouble = new Trouble(swarm, random, stop);
@@ -137,13 +138,6 @@ async function follow(
   void read();
   const inTime = await swarm.clock.run(() => isOver, LIMITS.hungMs);
   return { tokens, isHung: !inTime, reroutes, resumeMs, detectMs, detail };
-}
-
-/** Random cuts of all layers into one to four spans. */
-function cut(random: Random, layerCount: number): readonly Span[] {
-  const inner = new Set(Array.from({ length: random.whole(0, 3) }, () => random.whole(1, layerCount - 1)));
-  const edges = [0, ...[...inner].toSorted((a, b) => a - b), layerCount];
-  return edges.slice(1).map((end, index) => ({ start: edges[index] ?? 0, end }));
 }
 
 /** Makes things go wrong. */
