@@ -40,6 +40,7 @@ export class WorkPicture extends LitElement {
   /** Squares that are there. */
   declare drawn: number;
   #picture: Picture | undefined;
+  #squares: ReturnType<typeof squaresOf> = [];
   readonly #there = new Set<number>();
   readonly #waiting: [at: number, output: Uint8Array<ArrayBuffer>][] = [];
 
@@ -50,14 +51,15 @@ export class WorkPicture extends LitElement {
     this.drawn = 0;
   }
 
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("width") || changed.has("height") || changed.has("card"))
+      this.#squares = squaresOf(this, this.card ? SQUARES.cardSide : SQUARES.side);
+  }
+
   protected override updated(changed: PropertyValues<this>): void {
     if (!changed.has("width") && !changed.has("height")) return;
     this.#picture = { width: this.width, height: this.height, rgba: new Uint8ClampedArray(4 * this.width * this.height).fill(255) };
     for (const [at, output] of this.#waiting.splice(0)) this.draw(at, output);
-  }
-
-  get #squares(): ReturnType<typeof squaresOf> {
-    return squaresOf(this, this.card ? SQUARES.cardSide : SQUARES.side);
   }
 
   get #context(): CanvasRenderingContext2D | null {
