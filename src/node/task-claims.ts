@@ -6,7 +6,7 @@ import { decodeReceipt, decodeStatement, type Receipt, type Work } from "../prot
 import type { TaskClaim } from "../protocol/task-frames.ts";
 import { bytesEqual } from "../shared/bytes.ts";
 import type { PeerId } from "../shared/ids.ts";
-import type { DoneWork } from "../tasks/volunteer.ts";
+import type { DoneWork } from "../tasks/volunteer-options.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Microcredits below which nothing is claimed: half a millisecond of computing, about what its signatures would take. */
