@@ -1,6 +1,6 @@
 // The ledger's rules as pure functions: what moves for a payment, a conviction, a reservation; no clock, no database.
-import { MICRO } from "../../src/credit/price.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
+import { MICRO } from "../../src/shared/micro.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Microcredits that an account without any may spend in all, at low priority: 250 tokens of a model of 8 billion weights. */

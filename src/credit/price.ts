@@ -2,9 +2,6 @@
 import type { RefusalReason } from "../protocol/credit-frames.ts";
 import type { Work } from "../protocol/receipt.ts";
 
-/** Microcredits in a credit; amounts are whole microcredits everywhere. */
-export const MICRO = 1_000_000;
-
 export const DEFAULTS = Object.freeze({
   /** Multiply-adds with weights in a microcredit: a credit is 10^9, about half a second of one WebAssembly thread. */
   multiplyAddsPerMicro: 1000,

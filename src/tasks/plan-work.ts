@@ -2,6 +2,7 @@
 import { TASK_LIMITS, type TaskLimits } from "../protocol/task-frames.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId, WorkId } from "../shared/ids.ts";
+import { MICRO } from "../shared/micro.ts";
 import { type AskedKind, askedKind, KIND_NAMES } from "./asked-kinds.ts";
 import { replicationOf } from "./distribute.ts";
 import { badInput, type TaskPart } from "./task-kind.ts";
@@ -16,7 +17,6 @@ const DEFAULTS = Object.freeze({
   label: 80,
   /** Milliseconds: a year. */
   deadlineMs: 365 * 24 * 3600_000,
-  microPerCredit: 1_000_000,
 });
 
 export interface PlannedWork {
@@ -35,7 +35,7 @@ export function planWork(
   const kind = askedKind(name);
   if (kind === undefined) throw badInput(`There is no kind of work called "${name}". There are: ${KIND_NAMES.join(", ")}.`);
   if (typeof label !== "string") throw badInput("A label is a text.");
-  const reward = numberIn("reward", request.reward ?? 0, 0, TASK_LIMITS.reward / DEFAULTS.microPerCredit);
+  const reward = numberIn("reward", request.reward ?? 0, 0, TASK_LIMITS.reward / MICRO);
   const priority = numberIn("priority", request.priority ?? 0, -DEFAULTS.priority, DEFAULTS.priority);
   const deadlineMs = request.deadlineMs === undefined ? Infinity : numberIn("deadlineMs", request.deadlineMs, 1, DEFAULTS.deadlineMs);
   checkLimits(limits);
@@ -53,7 +53,7 @@ export function planWork(
     startedMs: nowMs,
     endedMs: undefined,
     untilMs: nowMs + deadlineMs,
-    rewardMicro: Math.floor((reward * DEFAULTS.microPerCredit) / Math.max(1, parts.length)),
+    rewardMicro: Math.floor((reward * MICRO) / Math.max(1, parts.length)),
     priority,
     limits,
     replication: { quorum, most },

@@ -1,8 +1,7 @@
 // Credit in words: amounts, why they moved, what an escrow waits for. Pure.
 import type { CreditState, HistoryRow } from "../node/handle.ts";
+import { MICRO } from "../shared/micro.ts";
 import { joinWords, plural } from "./format.ts";
-
-const MICRO = 1_000_000;
 
 /** `1,204`, `8.25`, `0.004`: credits from microcredits, three figures below one. */
 export function formatCredits(micro: number): string {
