@@ -1,7 +1,7 @@
 // Draws squares of scenes on the graphics card, in steps short enough that the machine stays usable and progress is told.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SquareTracer } from "./kinds/render-gpu.ts";
-import { packFrame, packScene } from "./pack-scene.ts";
+import { FRAME_BYTES, packFrame, packScene } from "./pack-scene.ts";
 import { DEFAULTS as SHADER, PATH_TRACE_WGSL } from "./path-trace-wgsl.ts";
 import type { Square } from "./squares.ts";
 import type { RunContext } from "./task-kind.ts";
@@ -55,7 +55,7 @@ export class GpuTracer implements SquareTracer {
     };
     try {
       const rows = [spheres, triangles, materials, lights].map(({ buffer, byteLength }) => make(byteLength, USE.storage, buffer));
-      const frame = make(packFrame(scene, { square: [0, 0, 0, 0], firstSample: 0, samples: 0 }).byteLength, USE.uniform);
+      const frame = make(FRAME_BYTES, USE.uniform);
       const sums = make(pixels * SUM_BYTES, USE.storage | USE.copyFrom);
       const read = make(pixels * SUM_BYTES, USE.mapRead);
       const entries = [frame, ...rows, sums].map((buffer, binding) => ({ binding, resource: { buffer } }));

@@ -32,9 +32,10 @@ function numberOf(material: Material): number {
 const colourOf = (material: Material): readonly [number, number, number] => (material.kind === "lamp" ? material.light : material.colour);
 
 /** Bytes of the uniform `Frame`. */
-const FRAME_BYTES = 128;
+export const FRAME_BYTES = 128;
 
-export interface Work {
+/** What one dispatch draws. */
+export interface DrawStep {
   /** Of the picture: column, row, width, height. */
   readonly square: readonly [number, number, number, number];
   readonly firstSample: number;
@@ -42,7 +43,7 @@ export interface Work {
 }
 
 /** The uniform: camera, sky, and which samples of which pixels. */
-export function packFrame(scene: Scene, { square, firstSample, samples }: Work): ArrayBuffer {
+export function packFrame(scene: Scene, { square, firstSample, samples }: DrawStep): ArrayBuffer {
   const { camera, sky, width, height } = scene;
   const ahead = normal(minus(camera.target, camera.position));
   const right = normal(cross(ahead, [0, 1, 0]));

@@ -43,8 +43,7 @@ export function drawSquare({ width, rgba }: Picture, square: Square, output: Uin
   for (let y = square.y; y < square.y + square.height; y++) {
     for (let x = square.x; x < square.x + square.width; x++) {
       const to = 4 * (y * width + x);
-      rgba.set(output.subarray(from, from + 3), to);
-      from += 3;
+      for (let channel = 0; channel < 3; channel++) rgba[to + channel] = output[from++] as number; // it is of that size
     }
   }
 }
