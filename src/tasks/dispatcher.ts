@@ -15,8 +15,6 @@ import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at leases and deadlines. */
   tickMs: 250,
-  /** Milliseconds that a task lies at a volunteer, behind those that come next, before somebody who is idle gets it. */
-  lieMs: 200,
   /** Reports of a fault after which a task fails: the second is another peer's, or the only one's again. */
   faults: 2,
   /**
@@ -140,7 +138,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     if (lease === undefined || lease.commit !== undefined) return; // late, or twice: the first one binds
     const nowMs = this.#deps.clock.now();
     peer.committed(lease, digest, nowMs);
-    if (peer.load === 0) this.#level(nowMs);
+    if (peer.load === 0) this.#lending.level(nowMs);
     this.#reveal(lease.record);
   }
 
@@ -266,8 +264,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   /** `isSuspect`: the task was being computed, so it may be what the peer was lost by. */
   #takeBack(peer: LentPeer, lease: Lease, isSuspect: boolean): void {
     const { record } = lease;
-    this.#lending.end(peer, lease);
-    record.tried.delete(peer.peer); // it gave no result: it may come back and try again
+    this.#lending.takeBack(peer, lease);
     if (record.state === "over") return;
     if (isSuspect) record.lostWith.add(peer.peer);
     if (record.lostWith.size < DEFAULTS.lostWith) this.#lending.retry(record);
@@ -276,7 +273,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
 
   #cancel(peer: LentPeer, lease: Lease, isSuspect: boolean): void {
     this.#takeBack(peer, lease, isSuspect);
-    peer.sender.queue({ kind: "cancel", leases: [lease.number] });
+    peer.tellCancelled(lease);
   }
 
   #tick(): void {
@@ -288,26 +285,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
         this.#cancel(peer, lease, lease.commit === undefined && peer.slots > 0);
       }
     }
-    this.#level(nowMs);
+    this.#lending.level(nowMs);
     this.lend();
-  }
-
-  /** Where somebody is idle, what has lain at others for a while is lent anew: tasks may take longer than those before told. */
-  #level(nowMs: number): void {
-    const { peers } = this.#lending;
-    const idle = peers.filter((peer) => peer.load === 0 && peer.room(nowMs) > 0);
-    if (idle.length === 0) return;
-    for (const peer of peers) {
-      for (const lease of peer.waiting.slice(peer.slots)) {
-        const { record } = lease;
-        const { kind, version } = record.task;
-        if (nowMs - lease.lentMs < DEFAULTS.lieMs) continue;
-        if (!idle.some((other) => !record.tried.has(other.peer) && other.takes(kind, version))) continue;
-        this.#lending.end(peer, lease);
-        record.tried.delete(peer.peer);
-        this.#lending.enqueue(record);
-        peer.sender.queue({ kind: "cancel", leases: [lease.number] });
-      }
-    }
   }
 }

@@ -9,6 +9,8 @@ import type { Lease, TaskRecord } from "./task-record.ts";
 const DEFAULTS = Object.freeze({
   /** Tasks that are looked at for one volunteer: those before may all be ones that it had. */
   look: 2048,
+  /** Milliseconds that a task lies at a volunteer, behind those that come next, before somebody who is idle gets it. */
+  lieMs: 200,
   /** Refusals and losses after which a task waits before it is lent again: longer each time, to the longest. */
   quickRetries: 3,
   retryMs: 250,
@@ -147,13 +149,37 @@ export class Lending {
     lease.record.leases.delete(lease);
   }
 
+  /** The lease is over without a result: its peer may try again. */
+  takeBack(peer: LentPeer, lease: Lease): void {
+    this.end(peer, lease);
+    lease.record.tried.delete(peer.peer);
+  }
+
   /** Nobody computes the task any more. */
   cancel(record: TaskRecord): void {
     for (const lease of [...record.leases]) {
       const peer = this.#peers.get(lease.peer);
       record.leases.delete(lease);
       peer?.remove(lease);
-      peer?.sender.queue({ kind: "cancel", leases: [lease.number] });
+      peer?.tellCancelled(lease);
+    }
+  }
+
+  /** Where somebody is idle, what has lain at others for a while is lent anew: tasks may take longer than those before told. */
+  level(nowMs: number): void {
+    const { peers } = this;
+    const idle = peers.filter((peer) => peer.load === 0 && peer.room(nowMs) > 0);
+    if (idle.length === 0) return;
+    for (const peer of peers) {
+      for (const lease of peer.waiting.slice(peer.slots)) {
+        const { record } = lease;
+        const { kind, version } = record.task;
+        if (nowMs - lease.lentMs < DEFAULTS.lieMs) continue;
+        if (!idle.some((other) => !record.tried.has(other.peer) && other.takes(kind, version))) continue;
+        this.takeBack(peer, lease);
+        this.enqueue(record);
+        peer.tellCancelled(lease);
+      }
     }
   }
 }

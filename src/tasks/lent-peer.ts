@@ -91,6 +91,11 @@ export class LentPeer {
     if (this.leases.delete(lease.number) && lease.commit === undefined) this.#computing--;
   }
 
+  /** With the next flush. */
+  tellCancelled(lease: Lease): void {
+    this.sender.queue({ kind: "cancel", leases: [lease.number] });
+  }
+
   committed(lease: Lease, digest: Uint8Array, nowMs: number): void {
     lease.commit = digest;
     this.#computing--;

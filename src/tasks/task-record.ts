@@ -120,7 +120,7 @@ export class TaskRecord implements Urgency {
   }
 
   /** The settlement that a judgement stands for. */
-  settlement(judgement: Extract<Judgement, { kind: "accepted" }>): Settled {
+  settlement(judgement: Pick<Extract<Judgement, { kind: "accepted" }>, "digest" | "verdict">): Settled {
     const votes = this.#votes();
     const output = this.outputs.get(judgement.digest);
     if (output === undefined) throw new Error("a judgement names a result that was given"); // a defect of ours
@@ -148,13 +148,7 @@ export class TaskRecord implements Urgency {
 
   /** Opens a settled task again, with the result that it had as one of those to compare. */
   reopen(): void {
-    this.before = this.settlement({
-      kind: "accepted",
-      digest: this.deliveries[0]?.digest ?? "",
-      verdict: "unchecked",
-      agreed: [],
-      wrong: [],
-    });
+    this.before = this.settlement({ digest: this.deliveries[0]?.digest ?? "", verdict: "unchecked" });
     this.state = "open";
     this.settled = Promise.withResolvers<Settled>();
     this.#letFail();
