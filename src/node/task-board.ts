@@ -8,7 +8,7 @@ import { Dispatcher } from "../tasks/dispatcher.ts";
 import { lendTo } from "../tasks/lend-to.ts";
 import type { Standings } from "../tasks/standings.ts";
 import type { WitnessDesk } from "../tasks/witness-desk.ts";
-import type { TaskPool } from "../tasks/work-desk.ts";
+import type { TaskPool } from "../tasks/work-desk-options.ts";
 import type { TaskReceipts } from "./task-receipts.ts";
 
 const DEFAULTS = Object.freeze({

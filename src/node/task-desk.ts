@@ -4,14 +4,14 @@ import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { WorkId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { TaskKindName } from "../tasks/asked-kinds.ts";
-import { type MapOptions, mapStream, type ProgramOptions } from "../tasks/map-stream.ts";
+import { mapStream, type ProgramOptions } from "../tasks/map-stream.ts";
 import { memoryTaskStores } from "../tasks/memory-task-stores.ts";
 import { Standings } from "../tasks/standings.ts";
 import type { TaskStores } from "../tasks/work-book.ts";
 import type { WitnessDesk } from "../tasks/witness-desk.ts";
-import { headView, WorkDesk } from "../tasks/work-desk.ts";
+import { WorkDesk } from "../tasks/work-desk.ts";
 import type { OnPart } from "../tasks/work-run.ts";
-import type { WorkHead, WorkView } from "../tasks/work.ts";
+import { headView, type WorkHead, type WorkView } from "../tasks/work.ts";
 import type { CreditDesk } from "./credit-desk.ts";
 import { TaskBoard, type TaskBoardDeps } from "./task-board.ts";
 import type { TaskReceipts } from "./task-receipts.ts";
@@ -96,7 +96,7 @@ export class TaskDesk {
   async *map(
     kind: TaskKindName,
     inputs: Iterable<unknown> | AsyncIterable<unknown>,
-    options: MapOptions & Partial<ProgramOptions> = {},
+    options: Partial<ProgramOptions> = {},
   ): AsyncGenerator<unknown, void> {
     const { desk } = await this.#opened();
     yield* mapStream((request, signal) => desk.compute(request, signal), kind, inputs, options);

@@ -118,22 +118,28 @@ export const looking = (
   ...(kind.near && { near: (a, b) => kind.near?.(a, b) === true }),
 });
 
+/** What is lent of a part. */
+export const taskOf = (
+  { name, version }: Pick<TaskKind<never, unknown>, "name" | "version">,
+  { params, input }: TaskPart,
+  { limits, replication, reward }: Pick<Task, "replication" | "reward"> & { readonly limits: Partial<Task["limits"]> },
+): Task => ({
+  kind: name,
+  version,
+  params,
+  input: { kind: "inline", bytes: input },
+  limits: { ...DEFAULTS.limits, ...limits },
+  replication,
+  reward,
+});
+
 function submitPart(
   submitter: Submitter,
   kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts" | "near">,
   part: TaskPart,
-  { priority, deadlineMs, reward = 0, limits, replication = replicationOf(kind), reservation = null, signal }: DistributeOptions,
+  { priority, deadlineMs, reward = 0, limits = {}, replication = replicationOf(kind), reservation = null, signal }: DistributeOptions,
 ): Promise<Settled> {
-  const task: Task = {
-    kind: kind.name,
-    version: kind.version,
-    params: part.params,
-    input: { kind: "inline", bytes: part.input },
-    limits: { ...DEFAULTS.limits, ...limits },
-    replication,
-    reward,
-  };
-  return submitter.submit(task, {
+  return submitter.submit(taskOf(kind, part, { limits, replication, reward }), {
     units: kind.weigh(part),
     reservation,
     ...looking(kind, part),

@@ -1,10 +1,9 @@
 // Values for a stream of inputs: each input, or a run of them, is a small work of its own; a bounded number is out at once.
-import type { TaskLimits, Task } from "../protocol/task-frames.ts";
 import { abortable } from "../shared/abort.ts";
 import type { TaskKindName } from "./asked-kinds.ts";
 import type { MapData } from "./kinds/map.ts";
 import type { Program } from "./sandbox.ts";
-import type { TaskRequest } from "./work.ts";
+import type { TaskRequest, WorkTerms } from "./work.ts";
 
 const DEFAULTS = Object.freeze({
   /** Works that are out before their values were read. */
@@ -13,20 +12,12 @@ const DEFAULTS = Object.freeze({
   batch: 64,
 });
 
-export interface MapOptions {
+/** Terms are those of each input or batch. */
+export interface MapOptions extends WorkTerms {
   /** Whether values come in the order of the inputs; true by default. Otherwise as soon as they are there. */
   readonly ordered?: boolean;
   /** Inputs, or batches of inputs, that are computed before their values are read; 64 by default. */
   readonly ahead?: number;
-  /** Credits for each input or batch. */
-  readonly reward?: number;
-  readonly priority?: number;
-  /** Milliseconds for each input or batch. */
-  readonly deadlineMs?: number;
-  readonly limits?: Partial<TaskLimits>;
-  readonly replication?: Task["replication"];
-  /** Whether this tab computes too; true by default. */
-  readonly own?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +35,7 @@ export async function* mapStream(
   compute: Compute,
   kind: TaskKindName,
   inputs: Iterable<unknown> | AsyncIterable<unknown>,
-  { ordered = true, ahead = DEFAULTS.ahead, signal: until, ...options }: MapOptions & Partial<ProgramOptions>,
+  { ordered = true, ahead = DEFAULTS.ahead, signal: until, ...options }: Partial<ProgramOptions>,
 ): AsyncGenerator<unknown, void> {
   const stop = new AbortController();
   const signal = until === undefined ? stop.signal : AbortSignal.any([until, stop.signal]);

@@ -1,18 +1,16 @@
 // The works of one requester: asked for, shown, stopped, and gone on with after a reload.
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
-import { asWorkId, type PeerId, type WorkId } from "../shared/ids.ts";
+import { asWorkId, type WorkId } from "../shared/ids.ts";
 import { toHex } from "../shared/bytes.ts";
-import type { Clock } from "../shared/clock.ts";
-import type { Log } from "../shared/log.ts";
 import { type AskedKind, askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "./asked-kinds.ts";
-import type { Dispatcher } from "./dispatcher.ts";
 import { planWork } from "./plan-work.ts";
 import { ResultKeeper } from "./result-keeper.ts";
-import type { ResultStore, WorkBook } from "./work-book.ts";
 import type { TaskPart } from "./task-kind.ts";
+import type { Aside, WorkDeskDeps } from "./work-desk-options.ts";
 import { type OnPart, WorkRun, type WorkRunDeps } from "./work-run.ts";
-import type { TaskRequest, WorkHead, WorkIdOf, WorkView } from "./work.ts";
+import { WorkWatch } from "./work-watch.ts";
+import { headView, type TaskRequest, type WorkHead, type WorkIdOf, type WorkView } from "./work.ts";
 
 const DEFAULTS = Object.freeze({
   /** Works that are over and still listed: older ones are forgotten. */
@@ -21,40 +19,9 @@ const DEFAULTS = Object.freeze({
   warm: 4,
   /** Bytes of outputs that are kept between visits. */
   resultBytes: 256 * 1024 * 1024,
-  /** Milliseconds between two looks at who computes. */
-  lookMs: 500,
   /** Milliseconds for which credit is set aside: as long as the ledger lets it be. */
   asideMs: 60 * 60_000,
 });
-
-/** Where tasks are computed; `take` says that there is work until the answered function is called. */
-export interface TaskPool {
-  readonly dispatcher: Dispatcher;
-  take(): () => void;
-}
-
-/** Credit set aside for a work; to be released when the work is over. */
-export interface Aside {
-  readonly id: string;
-  release(): Promise<void>;
-}
-
-export interface WorkDeskDeps {
-  readonly self: PeerId;
-  readonly pool: TaskPool;
-  readonly book: WorkBook;
-  readonly results: ResultStore;
-  readonly clock: Clock;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** Fills the array with fresh random bytes. */
-  readonly random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
-  /** Sets microcredits aside. Throws BAD_INPUT where there is not enough, or LEDGER_UNAVAILABLE. Without it no reward is paid. */
-  readonly reserve?: (micro: number, forMs: number) => Promise<Aside>;
-  readonly log: Log;
-  /** The list has changed; newest first. */
-  readonly onChange: (works: readonly WorkView[], urgency: "frame" | "counts") => void;
-}
 
 interface Work {
   head: WorkHead;
@@ -72,18 +39,18 @@ export class WorkDesk {
   readonly #deps: WorkDeskDeps;
   readonly #works = new Map<WorkId, Work>();
   readonly #results: ResultKeeper;
+  readonly #watch: WorkWatch;
   /** Runs of `compute`. */
   readonly #passing = new Set<WorkRun>();
   readonly #life = new AbortController();
   /** Over, with their outputs in memory; the one that was over first comes first. */
   #warm: Work[] = [];
-  #release: (() => void) | undefined;
-  #looking: AbortController | undefined;
 
   constructor(deps: WorkDeskDeps) {
     this.#deps = deps;
     const spared = (): ReadonlySet<WorkId> => new Set([...this.#works.values()].filter(isOpen).map(({ head }) => head.id));
     this.#results = new ResultKeeper({ store: deps.results, maxBytes: DEFAULTS.resultBytes, spared, log: deps.log });
+    this.#watch = new WorkWatch(deps.pool, deps.clock, () => this.#changed("counts"));
     const { dispatcher } = deps.pool;
     const stops = [
       dispatcher.on("task:reopened", ({ id }) => this.#each((run) => run.doubt(id))),
@@ -205,7 +172,6 @@ export class WorkDesk {
   async stop(): Promise<void> {
     this.#life.abort(new ManyhandsError("PEER_LOST", "This tab has left the swarm."));
     for (const { run } of this.#works.values()) run?.stop(this.#life.signal.reason as Error);
-    this.#rest();
     await this.#results.flushed();
   }
 
@@ -260,17 +226,19 @@ export class WorkDesk {
   #start(work: Work, { kind, data, parts, aside }: Startable): WorkRun {
     const wasOpen = isOpen(work);
     const run = new WorkRun(
-      this.#runDeps(aside, () => this.#changed("counts")),
+      this.#runDeps(aside, () => this.#watch.settled()),
       work.head,
       kind,
       data,
       parts,
     );
     work.run = run;
-    this.#release ??= this.#deps.pool.take();
-    if (this.#looking === undefined) void this.#look((this.#looking = new AbortController()).signal);
-    const pay = (): void => void aside?.release();
-    run.value.then(pay, pay);
+    const rest = this.#watch.work();
+    const over = (): void => {
+      rest();
+      void aside?.release();
+    };
+    run.value.then(over, over);
     run.value.then(
       () => (wasOpen ? this.#end(work, "done", undefined) : this.#keepWarm(work)),
       (error: unknown) => {
@@ -296,7 +264,6 @@ export class WorkDesk {
       .catch(onError);
     const over = [...this.#works.values()].filter((each) => !isOpen(each));
     for (const { head } of over.slice(0, -DEFAULTS.history)) this.forget(head.id).catch(onError);
-    if (![...this.#works.values()].some(isOpen)) this.#rest();
     this.#changed("frame");
   }
 
@@ -304,27 +271,6 @@ export class WorkDesk {
   #keepWarm(work: Work): void {
     this.#warm = [...this.#warm.filter((other) => other !== work), work];
     for (const cold of this.#warm.splice(0, Math.max(0, this.#warm.length - DEFAULTS.warm))) cold.run = undefined;
-    if (![...this.#works.values()].some(isOpen)) this.#rest();
-  }
-
-  /** There is no work. */
-  #rest(): void {
-    this.#looking?.abort();
-    this.#looking = undefined;
-    this.#release?.();
-    this.#release = undefined;
-  }
-
-  /** Who computes changes without anything being settled. */
-  async #look(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#deps.clock.sleep(DEFAULTS.lookMs, signal);
-      } catch {
-        return; // there is no work any more
-      }
-      this.#changed("counts");
-    }
   }
 
   #changed(urgency: "frame" | "counts"): void {
@@ -336,14 +282,4 @@ const STOPPED = "This work was stopped.";
 
 const isOpen = ({ head }: Work): boolean => head.state === "open";
 
-function viewOf({ head, run }: Work): WorkView {
-  const counts = run?.counts ?? head;
-  return headView({ ...head, ...counts }, head.state === "open" ? run?.computing : undefined);
-}
-
-/** A work as a page shows it; `computing`: parts that somebody has now. */
-export function headView(head: WorkHead, computing = 0): WorkView {
-  const { id, kind, label, startedMs, endedMs, parts, done, cached, checked, peers, problem, wrong } = head;
-  const state = head.state !== "open" ? head.state : computing > 0 ? "running" : "waiting";
-  return { id, kind, label, startedMs, endedMs, parts, done, cached, checked, computing, peers, state, problem, wrong };
-}
+const viewOf = ({ head, run }: Work): WorkView => headView({ ...head, ...run?.counts }, head.state === "open" ? run?.computing : undefined);

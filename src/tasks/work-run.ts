@@ -5,7 +5,7 @@ import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
 import type { AskedKind } from "./asked-kinds.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { DEFAULTS as TASK_DEFAULTS, looking } from "./distribute.ts";
+import { looking, taskOf } from "./distribute.ts";
 import type { ResultKeeper } from "./result-keeper.ts";
 import type { Bytes, TaskPart } from "./task-kind.ts";
 import type { Settled } from "./task-record.ts";
@@ -87,8 +87,9 @@ export class WorkRun {
 
   /** Parts that somebody has now. */
   get computing(): number {
+    const { dispatcher } = this.#deps;
     let count = 0;
-    for (const { id } of [...this.#out.values(), ...this.#doubted.values()]) if (this.#deps.dispatcher.isLent(id)) count++;
+    for (const each of [this.#out, this.#doubted]) for (const { id } of each.values()) if (dispatcher.isLent(id)) count++;
     return count;
   }
 
@@ -151,15 +152,7 @@ export class WorkRun {
   #prepare(at: number): Prepared {
     const part = this.#parts[at] as TaskPart; // inside the list
     const { limits, replication, rewardMicro: reward } = this.#head;
-    const task: Task = {
-      kind: this.#kind.name,
-      version: this.#kind.version,
-      params: part.params,
-      input: { kind: "inline", bytes: part.input },
-      limits: { ...TASK_DEFAULTS.limits, ...limits },
-      replication,
-      reward,
-    };
+    const task = taskOf(this.#kind, part, { limits, replication, reward });
     const bytes = encodeTask(task);
     return { at, task, bytes, id: taskId(bytes), units: this.#kind.weigh(part) };
   }

@@ -4,11 +4,8 @@ import type { ErrorCode } from "../shared/errors.ts";
 import type { PeerId, WorkId } from "../shared/ids.ts";
 import type { TaskDataByKind, TaskKindName } from "./asked-kinds.ts";
 
-/** One kind of work and how it is to be done. */
-export interface TaskRequest<Kind extends TaskKindName = TaskKindName> {
-  readonly kind: Kind;
-  /** Plain data that the browser can keep: nothing in it is a function. */
-  readonly data: TaskDataByKind[Kind];
+/** How a work is to be done. */
+export interface WorkTerms {
   /** Credits offered in all, shared evenly by the parts; 0 by default. */
   readonly reward?: number;
   /** Higher goes first; 0 by default. */
@@ -21,6 +18,13 @@ export interface TaskRequest<Kind extends TaskKindName = TaskKindName> {
   readonly replication?: Task["replication"];
   /** Whether this tab computes parts too; true by default. */
   readonly own?: boolean;
+}
+
+/** One kind of work and how it is to be done. */
+export interface TaskRequest<Kind extends TaskKindName = TaskKindName> extends WorkTerms {
+  readonly kind: Kind;
+  /** Plain data that the browser can keep: nothing in it is a function. */
+  readonly data: TaskDataByKind[Kind];
   /** For a list of works; what the kind is called by default. */
   readonly label?: string;
 }
@@ -86,4 +90,11 @@ export interface WorkHead {
   /** `open`: to be gone on with after a reload. */
   readonly state: "open" | "done" | "failed" | "stopped";
   readonly problem: WorkView["problem"];
+}
+
+/** A work as a page shows it; `computing`: parts that somebody has now. */
+export function headView(head: WorkHead, computing = 0): WorkView {
+  const { id, kind, label, startedMs, endedMs, parts, done, cached, checked, peers, problem, wrong } = head;
+  const state = head.state !== "open" ? head.state : computing > 0 ? "running" : "waiting";
+  return { id, kind, label, startedMs, endedMs, parts, done, cached, checked, computing, peers, state, problem, wrong };
 }

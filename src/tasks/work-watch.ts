@@ -1,0 +1,60 @@
+// What goes on while there is work: somebody is gathered to do it, and what changes is told, not more often than it is of use.
+import type { Clock } from "../shared/clock.ts";
+import type { TaskPool } from "./work-desk-options.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two looks at who computes. */
+  lookMs: 500,
+});
+
+export class WorkWatch {
+  readonly #pool: Pick<TaskPool, "take">;
+  readonly #clock: Clock;
+  readonly #tell: () => void;
+  /** Works that are under way. */
+  #count = 0;
+  #looking = new AbortController();
+  #isTelling = false;
+
+  /** `tell`: counts may have changed. */
+  constructor(pool: Pick<TaskPool, "take">, clock: Clock, tell: () => void) {
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  /** A work is under way, until the answered function is called, once. */
+  work(): () => void {
+    const release = this.#pool.take();
+    if (this.#count++ === 0) {
+      this.#looking = new AbortController();
+      void this.#look(this.#looking.signal);
+    }
+    return () => {
+      release();
+      if (--this.#count === 0) this.#looking.abort();
+    };
+  }
+
+  /** Something was settled: told once for all that is settled in the same moment. */
+  settled(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    void Promise.resolve().then(() => {
+      this.#isTelling = false;
+      this.#tell();
+    });
+  }
+
+  /** Who computes changes without anything being settled. */
+  async #look(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#clock.sleep(DEFAULTS.lookMs, signal);
+      } catch {
+        return; // there is no work any more
+      }
+      this.#tell();
+    }
+  }
+}
