@@ -2,7 +2,7 @@
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 import { joinRows, sliceRows } from "../protocol/boundary-rows.ts";
 import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
-import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
+import { boundaryBytesPerPosition, rowBytes } from "../protocol/span-plan.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { DrainingBytes, DrainingQueue } from "./draining-bytes.ts";
@@ -189,7 +189,7 @@ export class SpanRunner {
     if (hidden && plan.boundaryIn.length > 0) {
       let offset = 0;
       for (const tensor of plan.boundaryIn) {
-        const bytes = tensor.width * count * (tensor.type === "float16" ? 2 : 4);
+        const bytes = rowBytes(tensor) * count;
         feeds[tensor.name] = makeTensor(this.#ort, tensor.type, hidden.subarray(offset, offset + bytes), [1, count, tensor.width]);
         offset += bytes;
       }

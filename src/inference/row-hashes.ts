@@ -1,7 +1,7 @@
 // Hashes of what went into a span or came out of it, by position, and one hash over many of them: what peers compare.
 import { sha256 } from "@noble/hashes/sha2.js";
-import { rowBytes, sliceRows } from "../protocol/boundary-rows.ts";
-import type { BoundaryTensor } from "../protocol/span-plan.ts";
+import { sliceRows } from "../protocol/boundary-rows.ts";
+import { type BoundaryTensor, rowBytes } from "../protocol/span-plan.ts";
 
 /** Bytes kept of each position's SHA-256: compared with one hash, not searched for a collision. */
 export const ROW_HASH_BYTES = 16;

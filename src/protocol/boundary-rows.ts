@@ -1,9 +1,6 @@
 // Rows of a boundary's payload: its tensors lie one after the other, so the first rows of all are not the first bytes.
 import { concatBytes } from "../shared/bytes.ts";
-import type { BoundaryTensor } from "./span-plan.ts";
-
-/** Bytes of one position of a tensor. */
-export const rowBytes = ({ width, type }: BoundaryTensor): number => width * (type === "float16" ? 2 : 4);
+import { type BoundaryTensor, boundaryBytesPerPosition, rowBytes } from "./span-plan.ts";
 
 /** Of a payload of `count` positions those from `from` to `to`: tensors one after the other, row-major. */
 export function sliceRows(
@@ -13,11 +10,10 @@ export function sliceRows(
   from: number,
   to: number,
 ): Uint8Array<ArrayBuffer> {
-  const rows = boundary.map(rowBytes);
-  const out = new Uint8Array(rows.reduce((sum, bytes) => sum + bytes * (to - from), 0));
+  const out = new Uint8Array(boundaryBytesPerPosition(boundary) * (to - from));
   let read = 0;
   let written = 0;
-  for (const bytes of rows) {
+  for (const bytes of boundary.map(rowBytes)) {
     out.set(payload.subarray(read + bytes * from, read + bytes * to), written);
     read += bytes * count;
     written += bytes * (to - from);

@@ -1,6 +1,7 @@
 // Frames between a peer and the relay's ledger: receipts in, what became of them, the account, reservations, storage challenges.
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
+import { hash, natural } from "./fields.ts";
 import { Receipt, ReservationId } from "./receipt.ts";
 
 export const CREDIT_LIMITS = Object.freeze({
@@ -17,12 +18,10 @@ export const CREDIT_LIMITS = Object.freeze({
   tileBytes: 1024 * 1024,
 });
 
-const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
 const count = natural(Number.MAX_SAFE_INTEGER);
 const amount = v.pipe(v.number(), v.safeInteger());
 /** Counts up with each request of a stream; the answer carries the same. */
 const id = natural(Number.MAX_SAFE_INTEGER);
-const hash = v.pipe(v.instance(Uint8Array), v.length(32));
 
 export const CreditRequest = v.variant("kind", [
   v.strictObject({

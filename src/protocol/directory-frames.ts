@@ -1,16 +1,10 @@
 // Frames of the directory protocol: a peer announces what it holds, the relay sends the swarm whenever it changes.
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
-import { asModelId, asPeerId } from "../shared/ids.ts";
+import { modelId, natural, peerId, range } from "./fields.ts";
 import { LIMITS } from "./version.ts";
 
-const natural = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
-const modelId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId));
-const peerId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asPeerId));
-const Span = v.pipe(
-  v.strictObject({ start: natural(LIMITS.layers), end: natural(LIMITS.layers) }),
-  v.check((span) => span.start < span.end, "a span holds at least one layer"),
-);
+const Span = range(LIMITS.layers);
 
 /** What a peer says of itself. */
 export const PeerAnnouncement = v.strictObject({

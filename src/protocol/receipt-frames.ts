@@ -2,26 +2,17 @@
 // at a time; the answers come in order.
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
-import { asSessionId } from "../shared/ids.ts";
+import { hash, range, sessionId, signature } from "./fields.ts";
 import { Claim, RECEIPT_LIMITS } from "./receipt.ts";
 import { LIMITS } from "./version.ts";
 
 /** Bytes of a receipt or statement at most: one with all its witnesses takes 2.2 KB. */
 const RECORD_BYTES = 8 * 1024;
 
-const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
-const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/), v.transform(asSessionId));
-const hash = v.pipe(v.instance(Uint8Array), v.length(32));
-const signature = v.pipe(v.instance(Uint8Array), v.length(64));
 const record = v.pipe(
   v.instance(Uint8Array),
   v.check((bytes) => bytes.byteLength <= RECORD_BYTES, "too long for a receipt"),
 );
-const range = (max: number) =>
-  v.pipe(
-    v.strictObject({ start: natural(max), end: natural(max) }),
-    v.check(({ start, end }) => start < end, "a range holds something"),
-  );
 
 /** What the result in a claim is made of: what went in, what came out, and by which class of computing. */
 const ResultParts = v.strictObject({ input: hash, output: hash, determinismClass: v.pipe(v.string(), v.maxLength(LIMITS.classLength)) });

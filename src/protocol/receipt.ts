@@ -3,7 +3,8 @@ import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
-import { asModelId, asPeerId, asSessionId, type PeerId } from "../shared/ids.ts";
+import { asPeerId, type PeerId } from "../shared/ids.ts";
+import { hash, hex32, modelId, natural, range, sessionId, signature } from "./fields.ts";
 import { LIMITS } from "./version.ts";
 
 /** Raised with every change of what is signed; a receipt of another version is refused. */
@@ -19,21 +20,14 @@ export const RECEIPT_LIMITS = Object.freeze({
   replicas: 1000,
 });
 
-const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
-const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "wants 32 hex digits"));
 /** An Ed25519 key in libp2p's text form. */
 export const PeerKey = v.pipe(v.string(), v.regex(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/, "wants an Ed25519 peer id"), v.transform(asPeerId));
 export const ReservationId = hex32;
-const range = (max: number) =>
-  v.pipe(
-    v.strictObject({ start: natural(max), end: natural(max) }),
-    v.check(({ start, end }) => start < end, "a range holds something"),
-  );
 
 export const LayerWork = v.strictObject({
   kind: v.literal("layers"),
-  model: v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId)),
-  session: v.pipe(hex32, v.transform(asSessionId)),
+  model: modelId,
+  session: sessionId,
   span: range(LIMITS.layers),
   /** New positions that went through the span, as its neighbours counted them. */
   positions: range(RECEIPT_LIMITS.positions),
@@ -65,7 +59,7 @@ export const Claim = v.strictObject({
   worker: PeerKey,
   requester: PeerKey,
   /** SHA-256 of the output: what a later check is held against. */
-  result: v.pipe(v.instance(Uint8Array), v.length(32)),
+  result: hash,
   /** Milliseconds since 1970 when it was finished, by a clock that the requester did not object to. */
   finishedMs: natural(Number.MAX_SAFE_INTEGER),
 });
@@ -92,10 +86,7 @@ export type Statement = v.InferOutput<typeof Statement>;
 
 export const Receipt = v.strictObject({
   statement: Statement,
-  signatures: v.pipe(
-    v.array(v.strictObject({ peer: PeerKey, signature: v.pipe(v.instance(Uint8Array), v.length(64)) })),
-    v.maxLength(RECEIPT_LIMITS.witnesses + 2),
-  ),
+  signatures: v.pipe(v.array(v.strictObject({ peer: PeerKey, signature })), v.maxLength(RECEIPT_LIMITS.witnesses + 2)),
 });
 export type Receipt = v.InferOutput<typeof Receipt>;
 

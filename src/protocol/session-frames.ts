@@ -1,22 +1,17 @@
 // Frames of the session protocol: open a span, step it, answer with logits, mend a broken route, refuse, close.
 import * as v from "valibot";
 import { type ErrorCode, ManyhandsError } from "../shared/errors.ts";
-import { asModelId, asPeerId, asSessionId } from "../shared/ids.ts";
+import { hash, modelId, natural, peerId, sessionId } from "./fields.ts";
 import { LIMITS } from "./version.ts";
 
 /** Bytes of one link of the running hash over accepted tokens (SHA-256, truncated). */
 export const HASH_BYTES = 16;
 
-const bytes = (length: number) =>
-  v.pipe(
-    v.instance(Uint8Array),
-    v.check((value) => value.byteLength === length),
-  );
-const natural = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
-const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/), v.transform(asSessionId));
-const peerId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asPeerId));
-const modelId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId));
+/** Of the running hash. */
+const link = v.pipe(v.instance(Uint8Array), v.length(HASH_BYTES));
 const position = natural(2 ** 31 - 1);
+/** Names a question; its answer carries the same. */
+const questionId = natural(2 ** 31 - 1);
 const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 /** What one span took in a step, milliseconds: computing, and waiting for its turn. */
@@ -46,7 +41,7 @@ export const OpenFrame = v.strictObject({
   /** Null for the last span, which answers the requester. */
   next: v.nullable(NextSpan),
   /** Head of the running hash, drawn by the requester, so that the hash tells nothing about the tokens. */
-  root: bytes(HASH_BYTES),
+  root: link,
   /** Candidates that the last span returns for a step. */
   topK: v.pipe(natural(LIMITS.topLogits), v.minValue(1)),
   /** Positions that the session may come to hold: what the cache is admitted for. */
@@ -77,7 +72,7 @@ export const StepFrame = v.pipe(
     position,
     count: v.pipe(natural(LIMITS.stepPositions), v.minValue(1)),
     /** Running hash after `position` accepted tokens: what the cache must end in. */
-    prefix: bytes(HASH_BYTES),
+    prefix: link,
     /** Running hash after each new position, `HASH_BYTES` each. */
     chain: v.instance(Uint8Array),
     /** The cache may be longer than `position`: drop what comes after it first. */
@@ -103,7 +98,7 @@ export const LogitsFrame = v.strictObject({
   /** Positions that the session holds after the step. */
   position,
   /** Running hash after the step: which of several steps that ended at `position` this answers. */
-  head: bytes(HASH_BYTES),
+  head: link,
   rows: natural(LIMITS.logitRows),
   topK: natural(LIMITS.topLogits),
   timings: v.pipe(v.array(SpanTiming), v.maxLength(LIMITS.routeSpans)),
@@ -128,6 +123,9 @@ const RefusalCode = v.picklist([
   "PEER_UNREACHABLE",
 ]);
 
+/** Why something is not to be had. */
+const reason = { code: RefusalCode, message: v.pipe(v.string(), v.maxLength(400)) };
+
 /** Whether a code may cross the wire as the reason of a refusal. */
 export const isRefusalCode = (code: ErrorCode): code is v.InferOutput<typeof RefusalCode> => v.is(RefusalCode, code);
 
@@ -135,8 +133,7 @@ export const isRefusalCode = (code: ErrorCode): code is v.InferOutput<typeof Ref
 export const RefusedFrame = v.strictObject({
   kind: v.literal("refused"),
   session: sessionId,
-  code: RefusalCode,
-  message: v.pipe(v.string(), v.maxLength(400)),
+  ...reason,
 });
 export type RefusedFrame = v.InferOutput<typeof RefusedFrame>;
 
@@ -148,8 +145,7 @@ export const StrandedFrame = v.strictObject({
   kind: v.literal("stranded"),
   session: sessionId,
   side: v.picklist(["previous", "next"]),
-  code: RefusalCode,
-  message: v.pipe(v.string(), v.maxLength(400)),
+  ...reason,
 });
 export type StrandedFrame = v.InferOutput<typeof StrandedFrame>;
 
@@ -161,22 +157,21 @@ export type LeavingFrame = v.InferOutput<typeof LeavingFrame>;
 export const RelinkFrame = v.strictObject({
   kind: v.literal("relink"),
   session: sessionId,
-  /** Names the answer. */
-  id: natural(2 ** 31 - 1),
+  id: questionId,
   previous: v.nullable(peerId),
   next: v.nullable(NextSpan),
 });
 export type RelinkFrame = v.InferOutput<typeof RelinkFrame>;
 
 /** Requester to a span: say that you live. */
-export const ProbeFrame = v.strictObject({ kind: v.literal("probe"), session: sessionId, id: natural(2 ** 31 - 1) });
+export const ProbeFrame = v.strictObject({ kind: v.literal("probe"), session: sessionId, id: questionId });
 export type ProbeFrame = v.InferOutput<typeof ProbeFrame>;
 
 /** Span to requester, for a `relink` that is done or a `probe`. */
 export const AliveFrame = v.strictObject({
   kind: v.literal("alive"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
+  id: questionId,
   /** Positions accepted. */
   position,
   /** Whether a step of the session waits or is computed here, or its output is still to be sent. */
@@ -191,7 +186,7 @@ export type AliveFrame = v.InferOutput<typeof AliveFrame>;
 export const ReplayFrame = v.strictObject({
   kind: v.literal("replay"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
+  id: questionId,
   to: NextSpan,
   as: sessionId,
   /** Positions to send, from the first on. */
@@ -205,7 +200,7 @@ export type ReplayFrame = v.InferOutput<typeof ReplayFrame>;
 export const TallyFrame = v.strictObject({
   kind: v.literal("tally"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
+  id: questionId,
   from: position,
   to: v.pipe(position, v.minValue(1)),
 });
@@ -215,9 +210,9 @@ export type TallyFrame = v.InferOutput<typeof TallyFrame>;
 export const TalliedFrame = v.strictObject({
   kind: v.literal("tallied"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
-  input: bytes(32),
-  output: bytes(32),
+  id: questionId,
+  input: hash,
+  output: hash,
 });
 export type TalliedFrame = v.InferOutput<typeof TalliedFrame>;
 
@@ -225,7 +220,7 @@ export type TalliedFrame = v.InferOutput<typeof TalliedFrame>;
 export const SampleFrame = v.strictObject({
   kind: v.literal("sample"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
+  id: questionId,
   positions: v.pipe(v.array(position), v.minLength(1), v.maxLength(LIMITS.sampledPositions)),
   /** Whether hashes of the inputs are all that is wanted. */
   inputsOnly: v.boolean(),
@@ -236,7 +231,7 @@ export type SampleFrame = v.InferOutput<typeof SampleFrame>;
 export const SampledFrame = v.strictObject({
   kind: v.literal("sampled"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
+  id: questionId,
   /** `HASH_BYTES` of each position's input. */
   inputs: v.instance(Uint8Array),
   /** What a position's output is made of: numbers, or candidates as a frame of logits has them. */
@@ -248,9 +243,8 @@ export type SampledFrame = v.InferOutput<typeof SampledFrame>;
 export const DeclinedFrame = v.strictObject({
   kind: v.literal("declined"),
   session: sessionId,
-  id: natural(2 ** 31 - 1),
-  code: RefusalCode,
-  message: v.pipe(v.string(), v.maxLength(400)),
+  id: questionId,
+  ...reason,
 });
 export type DeclinedFrame = v.InferOutput<typeof DeclinedFrame>;
 

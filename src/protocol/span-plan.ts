@@ -147,12 +147,17 @@ export function convertedBytes({ conversions }: ConvertedSpan): number {
   return conversions.reduce((sum, { rows, columns }) => sum + 4 * rows * columns, 0);
 }
 
+const elementBytes = (type: BoundaryTensor["type"]): number => (type === "float16" ? 2 : 4);
+
 /** Bytes of cache that one position of one session takes in this span. */
 export function cacheBytesPerPosition(plan: SpanPlan): number {
-  return plan.caches.reduce((sum, cache) => sum + cache.heads * cache.headSize * (cache.type === "float16" ? 2 : 4), 0);
+  return plan.caches.reduce((sum, cache) => sum + cache.heads * cache.headSize * elementBytes(cache.type), 0);
 }
+
+/** Bytes of one position of a tensor on the wire. */
+export const rowBytes = ({ width, type }: BoundaryTensor): number => width * elementBytes(type);
 
 /** Bytes of one position on the wire at a boundary. */
 export function boundaryBytesPerPosition(boundary: readonly BoundaryTensor[]): number {
-  return boundary.reduce((sum, tensor) => sum + tensor.width * (tensor.type === "float16" ? 2 : 4), 0);
+  return boundary.reduce((sum, tensor) => sum + rowBytes(tensor), 0);
 }

@@ -6,6 +6,7 @@ import { create } from "multiformats/hashes/digest";
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
+import { hash, natural } from "./fields.ts";
 
 /** Raised with every change of a shape in this file; an offer of another version is not lent to. */
 export const TASK_VERSION = 3;
@@ -39,10 +40,8 @@ export const TASK_LIMITS = Object.freeze({
   reward: 1_000_000_000_000,
 });
 
-const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
 const positive = (max: number) => v.pipe(natural(max), v.minValue(1));
 const kindName = v.pipe(v.string(), v.regex(/^[a-z_]{1,32}$/, "wants the name of a kind"));
-const hash32 = v.pipe(v.instance(Uint8Array), v.length(32));
 /** Named by the requester, once for each time that it lends a task; counts up with each. */
 const leaseNumber = natural(Number.MAX_SAFE_INTEGER);
 
@@ -55,7 +54,7 @@ const TaskInput = v.variant("kind", [
   v.strictObject({
     kind: v.literal("tiles"),
     tiles: v.pipe(
-      v.array(v.strictObject({ hash: hash32, sizeBytes: positive(TASK_LIMITS.inlineBytes) })),
+      v.array(v.strictObject({ hash, sizeBytes: positive(TASK_LIMITS.inlineBytes) })),
       v.minLength(1),
       v.maxLength(TASK_LIMITS.tiles),
     ),
@@ -167,7 +166,7 @@ const ProgressFrame = v.strictObject({
 /** Volunteer to requester: computed. The digest binds the result to its maker before anybody is shown one. */
 const CommitFrame = v.strictObject({
   kind: v.literal("commit"),
-  commits: batch(v.strictObject({ lease: leaseNumber, digest: hash32 })),
+  commits: batch(v.strictObject({ lease: leaseNumber, digest: hash })),
 });
 
 /** Requester to volunteer: show it, as this replica, worth so many units. */

@@ -1,0 +1,22 @@
+// Fields that frames and records have in common, as schemas.
+import * as v from "valibot";
+import { asModelId, asPeerId, asSessionId } from "../shared/ids.ts";
+
+/** A whole number from 0 to `max`. */
+export const natural = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
+
+/** Half-open, with something in it. */
+export const range = (max: number) =>
+  v.pipe(
+    v.strictObject({ start: natural(max), end: natural(max) }),
+    v.check(({ start, end }) => start < end, "a range holds something"),
+  );
+
+export const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "wants 32 hex digits"));
+export const sessionId = v.pipe(hex32, v.transform(asSessionId));
+export const peerId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asPeerId));
+export const modelId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.transform(asModelId));
+/** SHA-256. */
+export const hash = v.pipe(v.instance(Uint8Array), v.length(32));
+/** Ed25519. */
+export const signature = v.pipe(v.instance(Uint8Array), v.length(64));
