@@ -9,6 +9,7 @@ import type { DeskClient } from "./desk-client.ts";
 import { type CheckSignature, checkSignature, type Signer } from "./ed25519.ts";
 import { layerResult } from "./layer-result.ts";
 import { type Signature, type SignedClaim, stateVerdict, withSignatures } from "./make-receipt.ts";
+import { sameLayerWork } from "./same-layer-work.ts";
 import { DEFAULTS as RULES, verifyClaim } from "./verify-receipt.ts";
 
 /** What the requester knows of one span's part of an answer. */
@@ -60,7 +61,8 @@ export class AnswerReceipts {
     const isOwn = claim.worker === worker && claim.requester === this.#deps.signer.peer;
     const isKnown = bytesEqual(parts.input, facts.input) && bytesEqual(parts.output, facts.output);
     const isClass = (facts.determinismClass ?? parts.determinismClass) === parts.determinismClass;
-    if (!isOwn || !isKnown || !isClass || !isWork(claim.work, facts) || !bytesEqual(claim.result, layerResult(parts))) return undefined;
+    if (!isOwn || !isKnown || !isClass || !sameLayerWork(claim.work, facts) || !bytesEqual(claim.result, layerResult(parts)))
+      return undefined;
     const signed: SignedClaim = { claim, signature: { peer: worker, signature } };
     return verifyClaim(signed, this.#check) ? { signed, parts } : undefined;
   }
@@ -123,18 +125,4 @@ export class AnswerReceipts {
     if (told === undefined || !this.#check(peer, statementBytes(statement), told.signature)) return undefined;
     return { peer, signature: told.signature };
   }
-}
-
-function isWork(work: Statement["claim"]["work"], facts: HopFacts): boolean {
-  return (
-    work.kind === "layers" &&
-    work.model === facts.model &&
-    work.session === facts.session &&
-    work.span.start === facts.span.start &&
-    work.span.end === facts.span.end &&
-    work.positions.start === facts.positions.start &&
-    work.positions.end === facts.positions.end &&
-    work.upstream === facts.upstream &&
-    work.downstream === facts.downstream
-  );
 }

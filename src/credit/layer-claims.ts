@@ -9,6 +9,7 @@ import type { SpanTally } from "../shared/span-tally.ts";
 import type { Signer } from "./ed25519.ts";
 import { layerResult } from "./layer-result.ts";
 import { claimWork, countersign, type SignedClaim } from "./make-receipt.ts";
+import { sameLayerWork } from "./same-layer-work.ts";
 import type { TallyBook } from "./tally-book.ts";
 
 const DEFAULTS = Object.freeze({
@@ -57,7 +58,7 @@ export class LayerClaims {
     const work = workOf(tally);
     const parts = partsOf(tally);
     const result = layerResult(parts);
-    const known = [...this.#claims.values()].find(({ claim }) => bytesEqual(claim.result, result) && isSame(claim, work));
+    const known = [...this.#claims.values()].find(({ claim }) => bytesEqual(claim.result, result) && sameLayerWork(claim.work, work));
     const claim = known ?? claimWork(signer, { work, requester, result, finishedMs: Math.floor(now()) });
     this.#claims.set(toHex(claimBytes(claim.claim)), claim);
     const [oldest] = this.#claims.keys();
@@ -137,13 +138,3 @@ const workOf = ({ model, session, span, positions, upstream, downstream }: SpanT
 });
 
 const partsOf = ({ input, output, determinismClass }: SpanTally): ResultParts => ({ input, output, determinismClass });
-
-const isSame = ({ work }: Claim, { session, span, positions, upstream, downstream }: LayerWork): boolean =>
-  work.kind === "layers" &&
-  work.session === session &&
-  work.span.start === span.start &&
-  work.span.end === span.end &&
-  work.positions.start === positions.start &&
-  work.positions.end === positions.end &&
-  work.upstream === upstream &&
-  work.downstream === downstream;

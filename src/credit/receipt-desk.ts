@@ -5,6 +5,7 @@ import { type DeskAnswer, type DeskQuestion, readDeskQuestion } from "../protoco
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
+import { PeerPlaces } from "../shared/peer-places.ts";
 
 const DEFAULTS = Object.freeze({
   /** Links of one peer at once: one for each answer that it just got. */
@@ -20,7 +21,7 @@ export interface ReceiptDeskDeps {
 
 export class ReceiptDesk {
   readonly #deps: ReceiptDeskDeps;
-  readonly #links = new Map<PeerId, number>();
+  readonly #links = new PeerPlaces(DEFAULTS.linksPerPeer);
 
   constructor(deps: ReceiptDeskDeps) {
     this.#deps = deps;
@@ -28,17 +29,9 @@ export class ReceiptDesk {
 
   /** Serves one link until it closes. Never throws: what a peer breaks costs it the link. */
   accept(link: Link): void {
-    const links = (this.#links.get(link.remote) ?? 0) + 1;
-    if (links > DEFAULTS.linksPerPeer) {
-      link.abort(new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
-      return;
-    }
-    this.#links.set(link.remote, links);
-    void this.#serve(link).finally(() => {
-      const left = (this.#links.get(link.remote) ?? 1) - 1;
-      if (left > 0) this.#links.set(link.remote, left);
-      else this.#links.delete(link.remote);
-    });
+    const leave = this.#links.take(link.remote);
+    if (leave === undefined) link.abort(new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
+    else void this.#serve(link).finally(leave);
   }
 
   async #serve(link: Link): Promise<void> {

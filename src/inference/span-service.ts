@@ -6,6 +6,7 @@ import { readSessionHeader, type SessionHeader, type StepFrame } from "../protoc
 import { type ErrorCode, errorCode, ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { PeerPlaces } from "../shared/peer-places.ts";
 import type { SpanTally } from "../shared/span-tally.ts";
 import { within } from "./deadline.ts";
 import type { ServedSession } from "./served-session.ts";
@@ -39,7 +40,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
   readonly #deps: SpanServiceDeps;
   readonly #sessions: SpanSessions;
   readonly #answers: SpanAnswers;
-  readonly #linksByPeer = new Map<PeerId, number>();
+  readonly #links = new PeerPlaces(DEFAULTS.linksPerPeer);
   readonly #emitter = new Emitter<SpanServiceEvents>();
 
   constructor(deps: SpanServiceDeps) {
@@ -71,7 +72,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   /** Links that are served now. */
   get openLinks(): number {
-    return [...this.#linksByPeer.values()].reduce((sum, links) => sum + links, 0);
+    return this.#links.taken;
   }
 
   /** Takes no new sessions; resolves when the last one has ended, or has been ended because the signal aborts. */
@@ -112,17 +113,9 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   /** Serves one link until it closes. Never throws: what a peer breaks is counted and costs it the link. */
   accept(link: Link): void {
-    const links = (this.#linksByPeer.get(link.remote) ?? 0) + 1;
-    if (links > DEFAULTS.linksPerPeer) {
-      this.#refuseLink(link, new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
-      return;
-    }
-    this.#linksByPeer.set(link.remote, links);
-    void this.#serve(link).finally(() => {
-      const left = (this.#linksByPeer.get(link.remote) ?? 1) - 1;
-      if (left > 0) this.#linksByPeer.set(link.remote, left);
-      else this.#linksByPeer.delete(link.remote);
-    });
+    const leave = this.#links.take(link.remote);
+    if (leave === undefined) this.#refuseLink(link, new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
+    else void this.#serve(link).finally(leave);
   }
 
   async #serve(link: Link): Promise<void> {
