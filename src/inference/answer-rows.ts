@@ -11,15 +11,20 @@ export class AnswerRows {
   /** By position, the oldest first. */
   readonly #rows = new Map<number, Uint8Array<ArrayBuffer>>();
 
-  /** Notes the logits after position `position`, as a frame carries them. */
-  note(position: number, row: Uint8Array<ArrayBuffer>): void {
-    this.#hashes.set(position, hashBytes(row));
-    this.#rows.delete(position);
-    this.#rows.set(position, row);
+  /** Notes the logits after the last positions before `end`, as a frame carries them, oldest first. Answers their hashes. */
+  note(end: number, rows: readonly Uint8Array<ArrayBuffer>[]): readonly Uint8Array[] {
+    const hashes = rows.map(hashBytes);
+    const first = end - rows.length;
+    for (const [index, hash] of hashes.entries()) this.#hashes.set(first + index, hash);
+    for (const [index, row] of rows.entries()) {
+      this.#rows.delete(first + index);
+      this.#rows.set(first + index, row);
+    }
     for (const old of this.#rows.keys()) {
-      if (this.#rows.size <= DEFAULTS.rows) return;
+      if (this.#rows.size <= DEFAULTS.rows) break;
       this.#rows.delete(old);
     }
+    return hashes;
   }
 
   /** Forgets what comes after `position` positions. */

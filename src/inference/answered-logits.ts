@@ -4,7 +4,7 @@ import { HASH_BYTES, type LogitsFrame } from "../protocol/session-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { AnswerRows } from "./answer-rows.ts";
-import { decodeLogitRows } from "./logits-payload.ts";
+import { decodeLogitRows, splitLogitRows } from "./logits-payload.ts";
 import { hashBytes } from "./row-hashes.ts";
 
 export class AnsweredLogits {
@@ -30,15 +30,13 @@ export class AnsweredLogits {
     if (frame.topK !== (logitRows > 0 ? Math.min(this.#topK, this.#vocabularySize) : 0))
       throw new ManyhandsError("SIZE_MISMATCH", `${frame.topK} candidates were not asked for`);
     const decoded = decodeLogitRows(payload, frame.rows, frame.topK, this.#vocabularySize);
-    const rows = rowsOf(frame, payload);
-    const hashes = rows.map(hashBytes);
-    const first = chain.byteLength / HASH_BYTES - rows.length;
-    for (const [index, row] of rows.entries()) {
-      this.rows.note(frame.position - rows.length + index, row);
+    const hashes = this.rows.note(frame.position, splitLogitRows(payload, frame.rows));
+    const first = chain.byteLength / HASH_BYTES - hashes.length;
+    for (const index of hashes.keys()) {
       const head = chain.subarray((first + index) * HASH_BYTES, (first + index + 1) * HASH_BYTES);
       this.#known.set(toHex(head), hashes.slice(0, index + 1));
     }
-    if (rows.length === 0) this.#known.set(toHex(frame.head), []);
+    if (hashes.length === 0) this.#known.set(toHex(frame.head), []);
     return decoded;
   }
 
@@ -50,14 +48,8 @@ export class AnsweredLogits {
     const known = this.#known.get(toHex(frame.head));
     if (known === undefined && (frame.rows > 0 || frame.position > acceptedPositions))
       throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
-    const again = rowsOf(frame, payload).map(hashBytes);
+    const again = splitLogitRows(payload, frame.rows).map(hashBytes);
     const isOther = again.toReversed().some((hash, back) => !bytesEqual(hash, known?.at(-1 - back) ?? hash));
     if (isOther) throw new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
   }
-}
-
-/** The rows of a payload, oldest first. */
-function rowsOf({ rows }: LogitsFrame, payload: Uint8Array): readonly Uint8Array<ArrayBuffer>[] {
-  const size = rows === 0 ? 0 : payload.byteLength / rows;
-  return Array.from({ length: rows }, (_, row) => payload.slice(row * size, (row + 1) * size));
 }

@@ -180,14 +180,7 @@ async function* reconnect(
   const { session, keep } = kept;
   try {
     session.resume((event) => events.push(event));
-    let hops = hopsOf(session.route, deps.mesh.self);
-    yield { kind: "routed", hops };
-    const answer = session.prefill(chunks(prompt.slice(keep), DEFAULTS.chunkPositions), signal, keep);
-    for await (const event of events.until(answer)) {
-      if (event.kind === "rerouted") hops = event.hops;
-      yield event;
-    }
-    return { session, hops, answer: await answer };
+    return yield* feed(session, prompt, { keep, self: deps.mesh.self, events, signal });
   } catch (error) {
     await session.close();
     signal.throwIfAborted();
@@ -222,14 +215,7 @@ async function* connect(
           if (peer !== undefined) exclude.add(peer);
         },
       );
-      let hops = hopsOf(route, deps.mesh.self);
-      yield { kind: "routed", hops };
-      const answer = session.prefill(chunks(prompt, DEFAULTS.chunkPositions), signal);
-      for await (const event of events.until(answer)) {
-        if (event.kind === "rerouted") hops = event.hops;
-        yield event;
-      }
-      return { session, hops, answer: await answer };
+      return yield* feed(session, prompt, { keep: 0, self: deps.mesh.self, events, signal });
     } catch (error) {
       await session?.close();
       signal.throwIfAborted();
@@ -237,6 +223,22 @@ async function* connect(
       yield { kind: "waiting", message: "A peer left before it could answer. Looking for another route.", progress: undefined };
     }
   }
+}
+
+/** Reads the prompt, of which the session holds the first `keep` positions. */
+async function* feed(
+  session: RouteSession,
+  prompt: readonly number[],
+  of: { readonly keep: number; readonly self: PeerId; readonly events: EventBuffer; readonly signal: AbortSignal },
+): AsyncGenerator<GenerateEvent, Connected> {
+  let hops = hopsOf(session.route, of.self);
+  yield { kind: "routed", hops };
+  const answer = session.prefill(chunks(prompt.slice(of.keep), DEFAULTS.chunkPositions), of.signal, of.keep);
+  for await (const event of of.events.until(answer)) {
+    if (event.kind === "rerouted") hops = event.hops;
+    yield event;
+  }
+  return { session, hops, answer: await answer };
 }
 
 /**

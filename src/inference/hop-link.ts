@@ -78,6 +78,8 @@ export class HopLink {
   flaps = 0;
   /** Times that it could not work with a neighbour. */
   complaints = 0;
+  /** Called once, when the hop is given up or closed. */
+  onOver: (() => void) | undefined;
   readonly #deps: HopLinkDeps;
   readonly #opened = Promise.withResolvers<void>();
   readonly #asks = new Map<number, PromiseWithResolvers<Told>>();
@@ -192,6 +194,8 @@ export class HopLink {
 
   #settle(error: ManyhandsError): void {
     this.#error ??= error;
+    this.onOver?.();
+    this.onOver = undefined;
     this.#opened.reject(error);
     for (const ask of this.#asks.values()) ask.reject(error);
     this.#asks.clear();
@@ -242,9 +246,6 @@ export class HopLink {
         this.isRowInvariant = frame.rowInvariant;
         this.#opened.resolve();
         return;
-      case "alive":
-        this.#asks.get(frame.id)?.resolve({ frame, payload });
-        return;
       case "logits":
         listener.onLogits(this, frame, payload);
         return;
@@ -264,6 +265,7 @@ export class HopLink {
         this.wasRefused = true;
         this.lose(new ManyhandsError(frame.code, frame.message));
         return;
+      case "alive":
       case "tallied":
       case "sampled":
         this.#asks.get(frame.id)?.resolve({ frame, payload });

@@ -1,5 +1,6 @@
 // What a span was given, as one short hash a position: how a replay is held against what was accepted before.
 import type { BoundaryTensor } from "../protocol/span-plan.ts";
+import { bytesEqual } from "../shared/bytes.ts";
 import { hashRow, RowHashes } from "./row-hashes.ts";
 
 /** Hashes of what one session gave this span, by position. */
@@ -22,8 +23,7 @@ export class InputLog {
     for (let row = 0; row < rows; row++) {
       const known = this.#hashes.at(position + row);
       if (known === undefined) continue;
-      const hash = hashRow(this.#boundary, payload, count, row);
-      if (hash.some((byte, index) => byte !== known[index])) return false;
+      if (!bytesEqual(hashRow(this.#boundary, payload, count, row), known)) return false;
     }
     return true;
   }

@@ -44,3 +44,9 @@ export function decodeLogitRows(payload: Uint8Array, rows: number, count: number
     throw new ManyhandsError("FRAME_MALFORMED", `${payload.byteLength} bytes are not ${rows} rows of ${count} candidates`);
   return Array.from({ length: rows }, (_, row) => decodeLogits(payload.subarray(row * size, (row + 1) * size), count, vocabularySize));
 }
+
+/** The rows of a payload as they are, oldest first. */
+export function splitLogitRows(payload: Uint8Array, rows: number): readonly Uint8Array<ArrayBuffer>[] {
+  const size = rows === 0 ? 0 : payload.byteLength / rows;
+  return Array.from({ length: rows }, (_, row) => payload.slice(row * size, (row + 1) * size));
+}

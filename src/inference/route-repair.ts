@@ -1,5 +1,5 @@
 // The route of one session and its repair: opens the hops, links them to each other, and puts others in place of those that are lost.
-import type { NextSpan, StrandedFrame } from "../protocol/session-frames.ts";
+import type { AliveFrame, NextSpan, StrandedFrame } from "../protocol/session-frames.ts";
 import type { Hop, Route } from "../route/plan-route.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
@@ -40,7 +40,6 @@ export interface RouteRepairDeps extends Omit<HopLinkDeps, "listener"> {
 export class RouteRepair {
   readonly #deps: RouteRepairDeps;
   readonly #bans: PeerBans;
-  readonly #watches = new Map<HopLink, () => void>();
   /** Hops that are not open any more and not yet told of. */
   readonly #lost: HopLink[] = [];
   readonly #doubts: HopDoubts;
@@ -59,6 +58,7 @@ export class RouteRepair {
   get hops(): readonly HopLink[] {
     return this.#hops;
   }
+
   /** Whether every hop is open and fed, and nothing is in doubt. */
   get isWhole(): boolean {
     return (
@@ -110,10 +110,7 @@ export class RouteRepair {
   }
 
   /** Asks every hop for a sign of life within `msOf(hop)`; who gives none is lost. Answers the signs, in order. */
-  async probeAll(
-    msOf: (hop: HopLink) => number,
-    signal: AbortSignal,
-  ): Promise<readonly { readonly position: number; readonly busy: boolean }[]> {
+  async probeAll(msOf: (hop: HopLink) => number, signal: AbortSignal): Promise<readonly AliveFrame[]> {
     const signs = await Promise.all(
       this.#hops
         .filter((hop) => hop.isOpen)
@@ -149,7 +146,6 @@ export class RouteRepair {
 
   /** Ends the session at every hop. */
   async close(): Promise<void> {
-    for (const hop of this.#hops) this.#unwatch(hop);
     await Promise.all(this.#hops.map((hop) => hop.close()));
   }
 
@@ -204,11 +200,7 @@ export class RouteRepair {
     const before = this.#hops;
     const old = new Set(before);
     this.#hops = route.map((hop) => before.find((each) => each.isOpen && sameHop(each.hop, hop)) ?? this.#newHop(hop));
-    for (const hop of before) {
-      if (this.#hops.includes(hop)) continue;
-      this.#unwatch(hop);
-      void hop.close();
-    }
+    for (const hop of before) if (!this.#hops.includes(hop)) void hop.close();
     const hops = this.#hops;
     const { room, self, outbox } = this.#deps;
     const nextOf = (index: number): NextSpan | null => {
@@ -264,25 +256,18 @@ export class RouteRepair {
       onLost: (of, error) => this.#onLost(of, error),
     };
     const link = new HopLink({ mesh, clock, session, model, listener }, hop);
-    const stop = watch?.(hop.peer, () => {
+    link.onOver = watch?.(hop.peer, () => {
       if (this.#hops.includes(link) && link.isOpen) this.#doubts.add(link, undefined);
     });
-    if (stop) this.#watches.set(link, stop);
     return link;
   }
 
   #onLost(hop: HopLink, error: ManyhandsError): void {
-    this.#unwatch(hop);
     if (!this.#hops.includes(hop)) return;
     this.#bans.ban(hop.hop.peer, isWrong(error.code) ? "wrong" : "lost");
     this.#lost.push(hop);
     this.#waiting?.abort();
     this.#deps.onTrouble();
-  }
-
-  #unwatch(hop: HopLink): void {
-    this.#watches.get(hop)?.();
-    this.#watches.delete(hop);
   }
 
   #stranded(hop: HopLink, { side, code, message }: StrandedFrame): void {

@@ -6,17 +6,12 @@ import { abortable } from "../shared/abort.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asSessionId } from "../shared/ids.ts";
-import { silentLog } from "../shared/log.ts";
 import { hopsOf } from "./answer-progress.ts";
-import { AnsweredLogits } from "./answered-logits.ts";
 import type { GenerateEvent } from "./generate-event.ts";
 import type { HopLink } from "./hop-link.ts";
-import { Outbox } from "./outbox.ts";
-import { OutputBudget } from "./output-budget.ts";
-import { MemoryOutputStore } from "./output-store.ts";
 import { PendingSteps } from "./pending-steps.ts";
-import { chainTokens, PrefixLog } from "./prefix-log.ts";
 import { ProgressWatch } from "./progress-watch.ts";
+import { RequesterLog } from "./requester-log.ts";
 import { RerouteTally } from "./reroute-tally.ts";
 import { RouteRepair } from "./route-repair.ts";
 import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer, StepOptions } from "./route-session-options.ts";
@@ -36,12 +31,10 @@ export class RouteSession {
   readonly #deps: RouteSessionDeps;
   readonly #options: RouteSessionOptions;
   readonly #repair: RouteRepair;
-  readonly #outbox: Outbox;
-  readonly #prefixes: PrefixLog;
+  readonly #log: RequesterLog;
   readonly #lease = new StepLease();
   readonly #life = new AbortController();
   readonly #onFailure: (failure: RouteFailure) => void;
-  readonly #answered: AnsweredLogits;
   readonly #identity: Pick<SessionRecord, "session" | "room">;
   readonly #pending = new PendingSteps(DEFAULTS.window);
   readonly #watch: ProgressWatch;
@@ -59,19 +52,12 @@ export class RouteSession {
     this.#onFailure = onFailure;
     this.#onEvent = options.onEvent ?? (() => {});
     const { mesh, clock, random, findDetour, watch } = deps;
-    const { model, topK, maxPositions } = options;
+    const { model, vocabularySize, topK, maxPositions } = options;
     const root = random(new Uint8Array(HASH_BYTES));
     const session = asSessionId(toHex(random(new Uint8Array(16))));
     const room = { root, topK, maxPositions };
     this.#identity = { session, room };
-    this.#prefixes = new PrefixLog(root);
-    this.#answered = new AnsweredLogits(options);
-    this.#outbox = new Outbox({
-      session,
-      boundary: [{ name: "tokens", type: "float32", width: 1 }], // an int32 a position
-      budget: new OutputBudget(new MemoryOutputStore(), silentLog, Infinity),
-      onLost: () => {}, // the hop tells
-    });
+    this.#log = new RequesterLog({ session, root, topK, vocabularySize });
     this.#watch = new ProgressWatch({
       clock,
       signal: this.#life.signal,
@@ -85,7 +71,7 @@ export class RouteSession {
       model,
       self: mesh.self,
       room,
-      outbox: this.#outbox,
+      outbox: this.#log.outbox,
       onLogits: (hop, frame, payload) => this.#take(hop, frame, payload),
       onTrouble: () => this.#mend(),
       findDetour: findDetour && ((request, signal) => this.#detour(findDetour(request, signal))),
@@ -119,7 +105,7 @@ export class RouteSession {
 
   /** Accepted positions. */
   get positions(): number {
-    return this.#prefixes.positions;
+    return this.#log.positions;
   }
 
   /** Positions that it may come to hold. */
@@ -140,12 +126,7 @@ export class RouteSession {
   /** Accepts `tokens` after those that are kept. Throws as `open` does, and what the route fails with for good. */
   async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepAnswer> {
     if (!this.#pending.isEmpty) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
-    signal.throwIfAborted();
-    const isCut = keep !== undefined && keep < this.positions;
-    if (isCut) this.#truncate(keep);
-    const answer = await abortable(this.#push(tokens, logitRows, isCut), signal);
-    if (answer === undefined) throw this.#failure ?? new ManyhandsError("BAD_INPUT", "a step has at least one row of logits");
-    return answer;
+    return this.#feed([tokens], logitRows, keep ?? this.positions, signal);
   }
 
   /** Whether a further answer may begin here. */
@@ -164,7 +145,8 @@ export class RouteSession {
     this.#parked ??= new AbortController();
     const signal = AbortSignal.any([this.#parked.signal, this.#life.signal]);
     const { hops } = this.#repair;
-    return { ...this.#identity, model: this.#options.model, hops, outbox: this.#outbox, answers: this.#answered.rows, signal };
+    const { outbox, answered } = this.#log;
+    return { ...this.#identity, model: this.#options.model, hops, outbox, answers: answered.rows, signal };
   }
 
   /** Another answer begins. */
@@ -179,17 +161,7 @@ export class RouteSession {
    * last. Throws as `step` does.
    */
   async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepAnswer> {
-    const isCut = keep < this.positions;
-    if (isCut) this.#truncate(keep);
-    let last: Promise<StepAnswer | undefined> | undefined;
-    for (const [index, chunk] of chunks.entries()) {
-      while (this.#pending.isFull) await abortable(this.#pending.room, signal);
-      signal.throwIfAborted();
-      last = this.#push(chunk, index === chunks.length - 1 ? 1 : 0, isCut && index === 0);
-    }
-    const answer = last && (await abortable(last, signal));
-    if (answer === undefined) throw this.#failure ?? new ManyhandsError("BAD_INPUT", "The prompt has no tokens.");
-    return answer;
+    return this.#feed(chunks, 1, keep, signal);
   }
 
   /** Tells every span to free the session. Idempotent. */
@@ -200,30 +172,33 @@ export class RouteSession {
   async #close(): Promise<void> {
     this.#fail(new ManyhandsError("PEER_LOST", "the session was closed"));
     await this.#repair.close();
-    await this.#outbox.free();
+    await this.#log.outbox.free();
   }
 
-  /** Forgets what comes after `position`; the spans hear of it with the next step. */
-  #truncate(position: number): void {
-    this.#prefixes.truncate(position);
-    this.#outbox.truncate(position);
-    this.#answered.rows.truncate(position);
+  /** Accepts `chunks` after `keep` positions; answers `logitRows` of the last. */
+  async #feed(chunks: readonly (readonly number[])[], logitRows: number, keep: number, signal: AbortSignal): Promise<StepAnswer> {
+    signal.throwIfAborted();
+    const isCut = keep < this.positions;
+    if (isCut) this.#log.truncate(keep);
+    let last: Promise<StepAnswer | undefined> | undefined;
+    for (const [index, chunk] of chunks.entries()) {
+      while (this.#pending.isFull) await abortable(this.#pending.room, signal);
+      signal.throwIfAborted();
+      last = this.#push(chunk, index === chunks.length - 1 ? logitRows : 0, isCut && index === 0);
+    }
+    const answer = last && (await abortable(last, signal));
+    if (answer === undefined)
+      throw this.#failure ?? new ManyhandsError("BAD_INPUT", last ? "a step has at least one row of logits" : "The prompt has no tokens.");
+    return answer;
   }
 
   #push(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepAnswer | undefined> {
     if (this.#failure) return Promise.reject(this.#failure);
-    const position = this.#prefixes.positions;
-    const prefix = this.#prefixes.head.slice();
-    const chain = chainTokens(prefix, tokens);
-    this.#prefixes.append(chain);
-    const sentMs = this.#deps.clock.now();
     if (this.#pending.isEmpty) this.#watch.heard();
-    const count = tokens.length;
-    const answer = this.#pending.add({ position: position + count, count, chain, logitRows, sentMs });
-    this.#lease.sent(count);
-    const head = { position, count, prefix, chain, truncate, replay: false, logitRows, timings: [] };
-    this.#outbox.append(head, new Uint8Array(Int32Array.from(tokens).buffer));
-    void this.#outbox.flush();
+    const sentMs = this.#deps.clock.now();
+    const chain = this.#log.append(tokens, logitRows, truncate);
+    const answer = this.#pending.add({ position: this.positions, count: tokens.length, chain, logitRows, sentMs });
+    this.#lease.sent(tokens.length);
     this.#watch.start();
     return answer;
   }
@@ -235,14 +210,14 @@ export class RouteSession {
     const step = this.#pending.first;
     if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.chain.subarray(-HASH_BYTES))) {
       try {
-        this.#answered.readAgain(frame, payload, step ? step.position - step.count : this.positions);
+        this.#log.answered.readAgain(frame, payload, step ? step.position - step.count : this.positions);
       } catch (error) {
         if (error instanceof ManyhandsError && error.code === "REPLAY_MISMATCH") this.#repair.blameReplay(hops.length - 1, error);
         throw error;
       }
       return;
     }
-    const rows = this.#answered.read(frame, payload, step.logitRows, step.chain);
+    const rows = this.#log.answered.read(frame, payload, step.logitRows, step.chain);
     const logits = rows.at(-1);
     // From the last sign on: what a repair took says nothing about the next step.
     const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);

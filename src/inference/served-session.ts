@@ -11,7 +11,7 @@ import { AnswerRows } from "./answer-rows.ts";
 import { checkStep } from "./check-step.ts";
 import { InputLog } from "./input-log.ts";
 import { logRoot, logRow } from "./log-replay.ts";
-import { encodeLogitRows } from "./logits-payload.ts";
+import { encodeLogitRows, splitLogitRows } from "./logits-payload.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutputBudget } from "./output-budget.ts";
 import { PrefixLog } from "./prefix-log.ts";
@@ -264,9 +264,7 @@ export class ServedSession {
       const header = { kind: "logits", session, position: output.position, head, rows: rows.length, topK, timings };
       const encoded = encodeLogitRows(rows);
       if (!this.isAudit) await this.requester.send(encodeFrame(header, encoded));
-      const rowBytes = encoded.byteLength / Math.max(1, rows.length);
-      for (const row of rows.keys())
-        this.#answers.note(output.position - rows.length + row, encoded.slice(row * rowBytes, (row + 1) * rowBytes));
+      this.#answers.note(output.position, splitLogitRows(encoded, rows.length));
     }
     // After the result is on its way: nobody waits for these hashes.
     this.#inputs.note(step.position, payload, step.count);
