@@ -1,31 +1,16 @@
 // What every store of works, results and standings must do.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { asPeerId, asTaskId, asWorkId } from "../../src/shared/ids.ts";
+import { planWork } from "../../src/tasks/plan-work.ts";
 import type { KeptResult, TaskStores } from "../../src/tasks/work-book.ts";
 import type { WorkHead } from "../../src/tasks/work.ts";
 
 const work = (number: number) => asWorkId(String(number).padStart(32, "0"));
 const head = (number: number, more: Partial<WorkHead> = {}): WorkHead => ({
-  id: work(number),
-  owner: asPeerId("12D3KooWme"),
-  kind: "sum",
-  label: "a sum",
-  startedMs: 1000 + number,
-  endedMs: undefined,
-  untilMs: Infinity,
-  rewardMicro: 0,
-  priority: 0,
-  limits: {},
-  replication: { quorum: 2, most: 5 },
-  own: true,
-  parts: 3,
-  done: 0,
-  cached: 0,
-  checked: 0,
-  peers: 0,
-  wrong: 0,
-  state: "open",
-  problem: undefined,
+  ...planWork(
+    { kind: "sum", label: "a sum", data: { wholes: [1n, 2n] } },
+    { id: work(number), owner: asPeerId("12D3KooWme"), nowMs: 1000 + number },
+  ).head,
   ...more,
 });
 const result = (number: number, sizeBytes = 10, of = 1): KeptResult => ({

@@ -6,10 +6,9 @@ import { DeskClient } from "../../src/credit/desk-client.ts";
 import { layerResult } from "../../src/credit/layer-result.ts";
 import type { Signer } from "../../src/credit/ed25519.ts";
 import type { Engine } from "../../src/engine/contract.ts";
-import { generate } from "../../src/inference/generate.ts";
+import { generate, type PromptModel } from "../../src/inference/generate.ts";
 import { SessionShelf } from "../../src/inference/session-shelf.ts";
 import type { Mesh } from "../../src/mesh/mesh.ts";
-import { createSampler } from "../../src/model/sampler.ts";
 import type { AnswerCare } from "../../src/node/answer-care.ts";
 import { startLayerCredit } from "../../src/node/layer-credit.ts";
 import { peerStandings } from "../../src/node/peer-standings.ts";
@@ -21,6 +20,7 @@ import { silentLog } from "../../src/shared/log.ts";
 import { Standings } from "../../src/tasks/standings.ts";
 import { RecurrenceEngine, VOCABULARY } from "../../tools/sim/recurrence-engine.ts";
 import { CHARACTERS } from "../../tools/sim/sim-swarm.ts";
+import { askingFor } from "../support/asking.ts";
 import { type MemorySwarm, randomBytes, startMemorySwarm } from "../support/memory-swarm.ts";
 import { creditHarness } from "./credit-harness.ts";
 
@@ -121,29 +121,22 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
   const mesh = swarm.guest(asking.signer.peer);
   const care = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
   const shelf = new SessionShelf(systemClock);
+  const model: PromptModel = {
+    id: harness.model,
+    layerCount: 8,
+    contextLength: 512,
+    vocabularySize: VOCABULARY,
+    stopTokens: new Set(),
+    tokenizer: CHARACTERS,
+    chat: undefined,
+  };
   /** Asks, stops after so many tokens, and waits until the answer is looked after. Answers how many positions were computed. */
   const ask = async ({ stopAfter = Infinity, maxTokens = 20 } = {}): Promise<number> => {
     let settled: Promise<void> = Promise.resolve();
     let positions = 0;
     const events = generate(
       {
-        mesh,
-        random: randomBytes,
-        clock: systemClock,
-        createSampler,
-        model: {
-          id: harness.model,
-          layerCount: 8,
-          contextLength: 512,
-          vocabularySize: VOCABULARY,
-          stopTokens: new Set(),
-          tokenizer: CHARACTERS,
-          chat: undefined,
-        },
-        // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
-        findRoute: async function* () {
-          return swarm.peers.slice(0, 3).map(({ hop }) => hop);
-        },
+        ...askingFor(mesh, model, () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
         shelf,
         onAnswered: (record, held) => {
           positions = held;

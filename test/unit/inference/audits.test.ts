@@ -9,18 +9,18 @@ import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/answer-audits.ts";
 import { askCommitments } from "../../../src/inference/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";
-import { createSampler } from "../../../src/model/sampler.ts";
-import { readTokenizer } from "../../../src/model/tokenizer.ts";
+import { peerStandings } from "../../../src/node/peer-standings.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import type { Engine } from "../../../src/engine/contract.ts";
 import type { PeerId, Span } from "../../../src/shared/ids.ts";
-import { afterAgreed, afterFault, afterWrong, type Standing, STRANGER } from "../../../src/shared/reputation.ts";
+import { Standings } from "../../../src/tasks/standings.ts";
 import { replaysOutputs, roundsToInt8, servesOtherLayers, truncatesCache } from "../../../tools/sim/cheating-engine.ts";
-import { BUNDLED, bundledEngine, readBundled } from "../../support/bundled-model.ts";
+import { askingFor, bundledPromptModel } from "../../support/asking.ts";
+import { BUNDLED, bundledEngine } from "../../support/bundled-model.ts";
 import { allIdle, type MemorySwarm, randomBytes, startMemorySwarm, type WrapEngine } from "../../support/memory-swarm.ts";
 
 const { signal } = new AbortController();
-const tokenizer = readTokenizer(readBundled("tokenizer.json"), readBundled("tokenizer_config.json"));
+const model = bundledPromptModel();
 const PROMPT = "Once upon a time there was a small robot named Pip. ".repeat(2);
 const SPANS = [
   [0, 3],
@@ -28,19 +28,8 @@ const SPANS = [
   [5, 8],
 ] as const;
 
-/** What a requester knows of peers, in memory. */
-function standings(): PeerStandings & { readonly rows: Map<PeerId, Standing> } {
-  const rows = new Map<PeerId, Standing>();
-  const of = (peer: PeerId): Standing => rows.get(peer) ?? STRANGER;
-  return {
-    rows,
-    now: () => systemClock.now(),
-    of,
-    agreed: (peer) => rows.set(peer, afterAgreed(of(peer), systemClock.now())),
-    wrong: (peer) => rows.set(peer, afterWrong(of(peer), systemClock.now())),
-    fault: (peer) => rows.set(peer, afterFault(of(peer), systemClock.now())),
-  };
-}
+/** What a requester that has met nobody knows of peers. */
+const standings = (): PeerStandings => peerStandings(new Standings());
 
 let guests = 0;
 
@@ -56,23 +45,7 @@ async function answerAndAudit(
   const audited = Promise.withResolvers<void>();
   const events = generate(
     {
-      mesh,
-      random: randomBytes,
-      clock: systemClock,
-      createSampler,
-      model: {
-        id: BUNDLED.id,
-        layerCount: 8,
-        contextLength: BUNDLED.contextLength,
-        vocabularySize: 2000,
-        stopTokens: new Set([0]),
-        tokenizer,
-        chat: undefined,
-      },
-      // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
-      findRoute: async function* () {
-        return swarm.peers.slice(0, 3).map(({ hop }) => hop);
-      },
+      ...askingFor(mesh, model, () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
       onAnswered: async (record, positions) => {
         try {
           const range = { from: 0, to: positions };

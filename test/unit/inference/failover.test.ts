@@ -3,42 +3,24 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../../src/inference/generate-event.ts";
 import { planDetour } from "../../../src/inference/plan-detour.ts";
-import { createSampler } from "../../../src/model/sampler.ts";
-import { readTokenizer } from "../../../src/model/tokenizer.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
-import { BUNDLED, readBundled } from "../../support/bundled-model.ts";
-import { allIdle, type MemorySwarm, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
+import { askingFor, bundledPromptModel } from "../../support/asking.ts";
+import { allIdle, type MemorySwarm, startMemorySwarm } from "../../support/memory-swarm.ts";
 
 const signal = new AbortController().signal;
 const PROMPT = "Once upon a time there was a small robot named Pip. ".repeat(4);
 const OPTIONS = { temperature: 0.8, seed: 11, maxTokens: 24 };
 
 describe("an answer", () => {
-  const tokenizer = readTokenizer(readBundled("tokenizer.json"), readBundled("tokenizer_config.json"));
+  const model = bundledPromptModel();
   let text = "";
   let guests = 0;
 
   /** Answers over the first three peers of the swarm; the others are spares. */
   const deps = (swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
-    mesh: swarm.guest(`a-guest-${++guests}`),
-    random: randomBytes,
-    clock: systemClock,
-    createSampler,
-    model: {
-      id: BUNDLED.id,
-      layerCount: 8,
-      contextLength: BUNDLED.contextLength,
-      vocabularySize: 2000,
-      stopTokens: new Set([0]),
-      tokenizer,
-      chat: undefined,
-    },
-    // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
-    findRoute: async function* () {
-      return swarm.peers.slice(0, 3).map(({ hop }) => hop);
-    },
+    ...askingFor(swarm.guest(`a-guest-${++guests}`), model, () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
     findDetour: async function* (request, until) {
       for (;;) {
         const serving = swarm.peers

@@ -4,14 +4,12 @@ import type { Engine } from "../../../src/engine/contract.ts";
 import { chunks, generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateEvent, GenerateOptions } from "../../../src/inference/generate-event.ts";
 import type { ChatMessage } from "../../../src/model/chat-message.ts";
-import { createSampler } from "../../../src/model/sampler.ts";
-import { readTokenizer } from "../../../src/model/tokenizer.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
-import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
-import { BUNDLED, bundledEngine, readBundled } from "../../support/bundled-model.ts";
+import { askingFor, bundledPromptModel } from "../../support/asking.ts";
+import { bundledEngine } from "../../support/bundled-model.ts";
 import { greedyAlone } from "../../support/greedy.ts";
-import { allIdle, type MemorySwarm, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
+import { allIdle, type MemorySwarm, startMemorySwarm } from "../../support/memory-swarm.ts";
 
 const signal = new AbortController().signal;
 const GREEDY = { temperature: 0, repetitionPenalty: 1 };
@@ -23,7 +21,8 @@ const PROMPTS = [
 ];
 
 describe("generate", () => {
-  const tokenizer = readTokenizer(readBundled("tokenizer.json"), readBundled("tokenizer_config.json"));
+  const model = bundledPromptModel();
+  const { tokenizer } = model;
   let swarm: MemorySwarm;
   let whole: Engine;
   beforeAll(async () => {
@@ -35,25 +34,8 @@ describe("generate", () => {
     await whole.dispose();
   });
 
-  const deps = (from: MemorySwarm, name: string, route: (exclude: ReadonlySet<PeerId>) => Route): GenerateDeps => ({
-    mesh: from.guest(name),
-    random: randomBytes,
-    clock: systemClock,
-    createSampler,
-    model: {
-      id: BUNDLED.id,
-      layerCount: 8,
-      contextLength: BUNDLED.contextLength,
-      vocabularySize: 2000,
-      stopTokens: new Set([0]),
-      tokenizer,
-      chat: undefined,
-    },
-    // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
-    findRoute: async function* (exclude) {
-      return route(exclude);
-    },
-  });
+  const deps = (from: MemorySwarm, name: string, route: (exclude: ReadonlySet<PeerId>) => Route): GenerateDeps =>
+    askingFor(from.guest(name), model, route);
   const collect = async (answer: AsyncIterable<GenerateEvent>): Promise<GenerateEvent[]> => {
     const events: GenerateEvent[] = [];
     for await (const event of answer) events.push(event);

@@ -11,58 +11,13 @@ import { LIMITS, PROTOCOL_VERSION, sessionProtocol } from "../../../src/protocol
 import { systemClock } from "../../../src/shared/clock.ts";
 import type { ErrorCode } from "../../../src/shared/errors.ts";
 import { BUNDLED } from "../../support/bundled-model.ts";
+import { edited, EDITS, flipped, type Recorded } from "../../support/frame-edits.ts";
 import { type MemorySwarm, randomBytes, startMemorySwarm, type SwarmPeer } from "../../support/memory-swarm.ts";
 
 const signal = new AbortController().signal;
 const ROOT = new Uint8Array(HASH_BYTES).fill(9);
 const CHUNKS = [[0, 17, 300], [42, 5], [7], [1999], [64]];
 const RUNS = { numRuns: 40 };
-
-interface Recorded {
-  readonly header: Readonly<Record<string, unknown>>;
-  readonly payload: Uint8Array;
-}
-type Edit = (frame: Recorded, seed: number) => Recorded;
-
-const edited = (frame: Recorded, change: Readonly<Record<string, unknown>>): Recorded => ({
-  ...frame,
-  header: { ...frame.header, ...change },
-});
-const flipped = (bytes: unknown, seed: number): Uint8Array => {
-  const copy = (bytes as Uint8Array).slice(); // the field of a recorded header
-  const at = seed % copy.byteLength;
-  copy[at] = (copy[at] ?? 0) ^ (1 + (seed % 255));
-  return copy;
-};
-
-/** One field of one step, and the code by which a span must refuse it. */
-const EDITS: readonly (readonly [string, ErrorCode, Edit])[] = [
-  ["another session", "SESSION_FOREIGN", (frame, seed) => edited(frame, { session: (seed % 16 ** 6).toString(16).padStart(32, "e") })],
-  [
-    "a later position",
-    "POSITION_MISMATCH",
-    (frame, seed) => edited(frame, { position: (frame.header["position"] as number) + 1 + (seed % 1000) }),
-  ],
-  ["another past", "PREFIX_MISMATCH", (frame, seed) => edited(frame, { prefix: flipped(frame.header["prefix"], seed) })],
-  [
-    "a payload cut short",
-    "SIZE_MISMATCH",
-    (frame, seed) => ({ ...frame, payload: frame.payload.slice(0, seed % frame.payload.byteLength) }),
-  ],
-  [
-    "a payload too long",
-    "SIZE_MISMATCH",
-    (frame, seed) => ({ ...frame, payload: new Uint8Array(frame.payload.byteLength + 1 + (seed % 100)) }),
-  ],
-  ["a count without its hashes", "FRAME_MALFORMED", (frame) => edited(frame, { count: (frame.header["count"] as number) + 1 })],
-  ["a kind that does not exist", "FRAME_MALFORMED", (frame) => edited(frame, { kind: "leap" })],
-  ["a field too many", "FRAME_MALFORMED", (frame, seed) => edited(frame, { extra: seed })],
-  [
-    "a kind for the other side",
-    "FRAME_UNEXPECTED",
-    ({ header }) => ({ header: { kind: "opened", session: header["session"], rowInvariant: false }, payload: new Uint8Array() }),
-  ],
-];
 
 describe("a recording with", () => {
   let swarm: MemorySwarm;

@@ -1,0 +1,36 @@
+// What a requester of tests asks a swarm with: a model's prompt side, and a route that is at hand.
+import type { GenerateDeps, PromptModel } from "../../src/inference/generate.ts";
+import { createSampler } from "../../src/model/sampler.ts";
+import { readTokenizer } from "../../src/model/tokenizer.ts";
+import type { Route } from "../../src/route/plan-route.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import { BUNDLED, readBundled } from "./bundled-model.ts";
+import { randomBytes } from "./memory-swarm.ts";
+
+export const askingFor = (
+  mesh: GenerateDeps["mesh"],
+  model: PromptModel,
+  route: (exclude: ReadonlySet<PeerId>) => Route,
+): GenerateDeps => ({
+  mesh,
+  random: randomBytes,
+  clock: systemClock,
+  createSampler,
+  model,
+  // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
+  findRoute: async function* (exclude) {
+    return route(exclude);
+  },
+});
+
+/** The bundled model, without its weights. */
+export const bundledPromptModel = (): PromptModel => ({
+  id: BUNDLED.id,
+  layerCount: 8,
+  contextLength: BUNDLED.contextLength,
+  vocabularySize: 2000,
+  stopTokens: new Set([0]),
+  tokenizer: readTokenizer(readBundled("tokenizer.json"), readBundled("tokenizer_config.json")),
+  chat: undefined,
+});
