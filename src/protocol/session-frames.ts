@@ -10,8 +10,8 @@ export const HASH_BYTES = 16;
 /** Of the running hash. */
 const link = v.pipe(v.instance(Uint8Array), v.length(HASH_BYTES));
 const position = natural(2 ** 31 - 1);
-/** Names a question; its answer carries the same. */
-const questionId = natural(2 ** 31 - 1);
+/** Of a question, and of its answer, which carries the same `id`. */
+const question = { session: sessionId, id: natural(2 ** 31 - 1) };
 const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 /** What one span took in a step, milliseconds: computing, and waiting for its turn. */
@@ -156,22 +156,20 @@ export type LeavingFrame = v.InferOutput<typeof LeavingFrame>;
 /** Requester to a span that stays: new neighbours. Null leaves a side as it is. A new `next` gets the whole log again. */
 export const RelinkFrame = v.strictObject({
   kind: v.literal("relink"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   previous: v.nullable(peerId),
   next: v.nullable(NextSpan),
 });
 export type RelinkFrame = v.InferOutput<typeof RelinkFrame>;
 
 /** Requester to a span: say that you live. */
-export const ProbeFrame = v.strictObject({ kind: v.literal("probe"), session: sessionId, id: questionId });
+export const ProbeFrame = v.strictObject({ kind: v.literal("probe"), ...question });
 export type ProbeFrame = v.InferOutput<typeof ProbeFrame>;
 
 /** Span to requester, for a `relink` that is done or a `probe`. */
 export const AliveFrame = v.strictObject({
   kind: v.literal("alive"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   /** Positions accepted. */
   position,
   /** Whether a step of the session waits or is computed here, or its output is still to be sent. */
@@ -185,8 +183,7 @@ export type AliveFrame = v.InferOutput<typeof AliveFrame>;
  */
 export const ReplayFrame = v.strictObject({
   kind: v.literal("replay"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   to: NextSpan,
   as: sessionId,
   /** Positions to send, from the first on. */
@@ -199,8 +196,7 @@ export type ReplayFrame = v.InferOutput<typeof ReplayFrame>;
 /** Requester to a span: say what went in and came out at positions `[from, to)`. An audit's span answers once it is that far. */
 export const TallyFrame = v.strictObject({
   kind: v.literal("tally"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   from: position,
   to: v.pipe(position, v.minValue(1)),
 });
@@ -209,8 +205,7 @@ export type TallyFrame = v.InferOutput<typeof TallyFrame>;
 /** Span to requester: SHA-256 over the hashes of each position's input, and of each one's output. */
 export const TalliedFrame = v.strictObject({
   kind: v.literal("tallied"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   input: hash,
   output: hash,
 });
@@ -219,8 +214,7 @@ export type TalliedFrame = v.InferOutput<typeof TalliedFrame>;
 /** Requester to a span: give these positions' outputs as they are, for peers whose bits differ by nature. */
 export const SampleFrame = v.strictObject({
   kind: v.literal("sample"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   positions: v.pipe(v.array(position), v.minLength(1), v.maxLength(LIMITS.sampledPositions)),
   /** Whether hashes of the inputs are all that is wanted. */
   inputsOnly: v.boolean(),
@@ -230,8 +224,7 @@ export type SampleFrame = v.InferOutput<typeof SampleFrame>;
 /** Span to requester. Payload: the outputs one after the other, where they are wanted. */
 export const SampledFrame = v.strictObject({
   kind: v.literal("sampled"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   /** `HASH_BYTES` of each position's input. */
   inputs: v.instance(Uint8Array),
   /** What a position's output is made of: numbers, or candidates as a frame of logits has them. */
@@ -242,8 +235,7 @@ export type SampledFrame = v.InferOutput<typeof SampledFrame>;
 /** Span to requester: what was asked under `id` cannot be had here. The session goes on. */
 export const DeclinedFrame = v.strictObject({
   kind: v.literal("declined"),
-  session: sessionId,
-  id: questionId,
+  ...question,
   ...reason,
 });
 export type DeclinedFrame = v.InferOutput<typeof DeclinedFrame>;
