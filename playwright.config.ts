@@ -4,13 +4,19 @@ import { BROWSER_FLAGS, findBrowser } from "./tools/setup/browser.mjs";
 
 const browser = await findBrowser(import.meta.dirname);
 
+/** What times things or fills the machine by itself: these run with nothing beside them. */
+const ALONE = /(failover|hub-model|kill|kill-tab|sandbox|tasks|tasks-lent|udp-proxy|webgpu)\.spec\.ts$/;
+
 export default defineConfig({
   testDir: "test/e2e",
   testMatch: "**/*.spec.ts",
-  outputDir: "test-results",
   fullyParallel: false,
   forbidOnly: Boolean(process.env["CI"]),
-  workers: 1,
+  workers: 1, // `npm test` gives those of `beside` two
+  projects: [
+    { name: "beside", testIgnore: ALONE, outputDir: "test-results/beside" },
+    { name: "alone", testMatch: ALONE, outputDir: "test-results/alone" },
+  ],
   retries: 0,
   timeout: 180_000,
   expect: { timeout: 30_000 },

@@ -51,17 +51,30 @@ async function runVitest(rest: readonly string[]): Promise<Count> {
   return readReport("vitest", report, exitCode, countVitest);
 }
 
+/** The two projects of playwright.config.ts, one after the other: much of a test is waiting, so two run side by side where nothing is timed. */
 async function runPlaywright(rest: readonly string[]): Promise<Count> {
-  const report = path.join(REPORTS, "playwright.json");
+  return sum([await runProject("beside", 2, rest), await runProject("alone", 1, rest)]);
+}
+
+async function runProject(project: string, workers: number, rest: readonly string[]): Promise<Count> {
+  const report = path.join(REPORTS, `playwright-${project}.json`);
   const cli = path.join(ROOT, "node_modules", "@playwright", "test", "cli.js");
   const args = rest.map((arg) => (arg === "-t" ? "--grep" : arg));
   const env = { ...process.env, PLAYWRIGHT_JSON_OUTPUT_FILE: report };
   const exitCode = await runJob(
     process.execPath,
-    [cli, "test", "--reporter=list,json", ...args, ...allowNone(rest, "--pass-with-no-tests")],
+    [
+      cli,
+      "test",
+      `--project=${project}`,
+      `--workers=${workers}`,
+      "--reporter=list,json",
+      ...args,
+      ...allowNone(rest, "--pass-with-no-tests"),
+    ],
     { cwd: ROOT, env },
   );
-  return readReport("playwright", report, exitCode, countPlaywright);
+  return readReport(`playwright ${project}`, report, exitCode, countPlaywright);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
