@@ -5,6 +5,7 @@ import { claimBytes, decodeReceipt, decodeStatement } from "../protocol/receipt.
 import type { DeskAnswer, DeskQuestion, ResultParts } from "../protocol/receipt-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { RecentMap } from "../shared/recent-map.ts";
 import type { SpanTally } from "../shared/span-tally.ts";
 import type { Signer } from "./ed25519.ts";
 import { layerResult } from "./layer-result.ts";
@@ -30,8 +31,8 @@ const declined = (why: string): DeskAnswer => ({ kind: "declined", why });
 
 export class LayerClaims {
   readonly #deps: LayerClaimsDeps;
-  /** By the bytes that were signed, the oldest first. */
-  readonly #claims = new Map<string, SignedClaim>();
+  /** By the bytes that were signed. */
+  readonly #claims = new RecentMap<string, SignedClaim>(DEFAULTS.claims);
 
   constructor(deps: LayerClaimsDeps) {
     this.#deps = deps;
@@ -61,8 +62,6 @@ export class LayerClaims {
     const known = [...this.#claims.values()].find(({ claim }) => bytesEqual(claim.result, result) && sameLayerWork(claim.work, work));
     const claim = known ?? claimWork(signer, { work, requester, result, finishedMs: Math.floor(now()) });
     this.#claims.set(toHex(claimBytes(claim.claim)), claim);
-    const [oldest] = this.#claims.keys();
-    if (oldest !== undefined && this.#claims.size > DEFAULTS.claims) this.#claims.delete(oldest);
     return { kind: "claimed", claim: claim.claim, signature: claim.signature.signature, parts };
   }
 

@@ -1,6 +1,7 @@
 // What this peer's spans counted lately, by session, span and positions: what claims are made from and statements are held against.
 import type { Clock } from "../shared/clock.ts";
 import type { Span } from "../shared/ids.ts";
+import { RecentMap } from "../shared/recent-map.ts";
 import type { SpanTally } from "../shared/span-tally.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -15,8 +16,7 @@ export type TallyKey = Pick<SpanTally, "session" | "span" | "positions">;
 
 export class TallyBook {
   readonly #clock: Clock;
-  /** The oldest first. */
-  readonly #tallies = new Map<string, SpanTally>();
+  readonly #tallies = new RecentMap<string, SpanTally>(DEFAULTS.tallies);
   #more = Promise.withResolvers<void>();
 
   constructor(clock: Clock) {
@@ -24,11 +24,7 @@ export class TallyBook {
   }
 
   add(tally: SpanTally): void {
-    const key = keyOf(tally);
-    this.#tallies.delete(key);
-    this.#tallies.set(key, tally);
-    const [oldest] = this.#tallies.keys();
-    if (oldest !== undefined && this.#tallies.size > DEFAULTS.tallies) this.#tallies.delete(oldest);
+    this.#tallies.set(keyOf(tally), tally);
     this.#more.resolve();
     this.#more = Promise.withResolvers();
   }

@@ -1,4 +1,5 @@
 // The logits that a last span answered with, by position: a hash of each, and the newest as they were.
+import { RecentMap } from "../shared/recent-map.ts";
 import { hashBytes, RowHashes } from "./row-hashes.ts";
 
 const DEFAULTS = Object.freeze({
@@ -8,22 +9,15 @@ const DEFAULTS = Object.freeze({
 
 export class AnswerRows {
   readonly #hashes = new RowHashes();
-  /** By position, the oldest first. */
-  readonly #rows = new Map<number, Uint8Array<ArrayBuffer>>();
+  /** By position. */
+  readonly #rows = new RecentMap<number, Uint8Array<ArrayBuffer>>(DEFAULTS.rows);
 
   /** Notes the logits after the last positions before `end`, as a frame carries them, oldest first. Answers their hashes. */
   note(end: number, rows: readonly Uint8Array<ArrayBuffer>[]): readonly Uint8Array[] {
     const hashes = rows.map(hashBytes);
     const first = end - rows.length;
     for (const [index, hash] of hashes.entries()) this.#hashes.set(first + index, hash);
-    for (const [index, row] of rows.entries()) {
-      this.#rows.delete(first + index);
-      this.#rows.set(first + index, row);
-    }
-    for (const old of this.#rows.keys()) {
-      if (this.#rows.size <= DEFAULTS.rows) break;
-      this.#rows.delete(old);
-    }
+    for (const [index, row] of rows.entries()) this.#rows.set(first + index, row);
     return hashes;
   }
 

@@ -2,6 +2,7 @@
 // of the newest counts.
 import type { Clock } from "../shared/clock.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { RecentMap } from "../shared/recent-map.ts";
 
 const DEFAULTS = Object.freeze({
   /** Measurements of a peer that are kept. */
@@ -20,7 +21,7 @@ export interface RoundTrip {
 export class RoundTrips {
   readonly #clock: Pick<Clock, "now">;
   /** Newest last, peers in the order in which they were heard. */
-  readonly #measured = new Map<PeerId, { readonly times: readonly number[]; readonly atMs: number }>();
+  readonly #measured = new RecentMap<PeerId, { readonly times: readonly number[]; readonly atMs: number }>(DEFAULTS.peers);
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
@@ -29,10 +30,7 @@ export class RoundTrips {
   /** `peer` answered after `ms` milliseconds. */
   note(peer: PeerId, ms: number): void {
     const times = [...(this.#measured.get(peer)?.times ?? []), ms].slice(-DEFAULTS.kept);
-    this.#measured.delete(peer);
     this.#measured.set(peer, { times, atMs: this.#clock.now() });
-    const [oldest] = this.#measured.keys();
-    if (this.#measured.size > DEFAULTS.peers && oldest !== undefined) this.#measured.delete(oldest);
   }
 
   /** Undefined where `peer` never answered. */

@@ -8,6 +8,7 @@ import { errorMessage } from "../shared/errors.ts";
 import type { PeerId, SessionId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import { peerName, peerTail } from "../shared/peer-name.ts";
+import { RecentMap } from "../shared/recent-map.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds after an answer before anything of it is computed again: a person may go on at once. */
@@ -33,7 +34,7 @@ export class AnswerCare {
   /** Peers that were wrong, and until when those are gone round of whom one was. */
   readonly #avoided = new Map<PeerId, number>();
   /** Positions that receipts were made for, by session. */
-  readonly #paid = new Map<SessionId, number>();
+  readonly #paid = new RecentMap<SessionId, number>(DEFAULTS.sessions);
 
   constructor(deps: AnswerCareDeps) {
     this.#deps = deps;
@@ -63,7 +64,7 @@ export class AnswerCare {
     try {
       const commitments = await askCommitments(record, range, clock, record.signal);
       const claims = isNew ? await this.#claims(receipts, record, commitments) : record.hops.map(() => undefined);
-      if (isNew) this.#remember(record.session, positions);
+      if (isNew) this.#paid.set(record.session, positions);
       const drawn = drawAudits(this.#depsOfAudits(record), record, silentNeighbours(commitments, claims));
       const count = (all: readonly unknown[]): number => all.filter((each) => each !== undefined).length;
       log.debug("an answer is looked after", { said: count(commitments.hops), claimed: count(claims), audited: drawn.size });
@@ -165,13 +166,6 @@ export class AnswerCare {
       peers: () => directory.swarm.peers.filter((peer) => peer.model === model),
       exclude: () => this.avoided,
     };
-  }
-
-  #remember(session: SessionId, positions: number): void {
-    this.#paid.delete(session);
-    this.#paid.set(session, positions);
-    const [oldest] = this.#paid.keys();
-    if (oldest !== undefined && this.#paid.size > DEFAULTS.sessions) this.#paid.delete(oldest);
   }
 }
 

@@ -6,6 +6,7 @@ import { decodeReceipt, decodeStatement, type Receipt, type Work } from "../prot
 import type { TaskClaim } from "../protocol/task-frames.ts";
 import { bytesEqual } from "../shared/bytes.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { RecentMap } from "../shared/recent-map.ts";
 import type { DoneWork } from "../tasks/volunteer-options.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -47,7 +48,7 @@ export function worthOf(work: Work, requester: PeerId): number {
 export class TaskClaims {
   readonly #deps: TaskClaimsDeps;
   /** What this peer got, by requester and task; the oldest first. */
-  readonly #results = new Map<string, DoneWork>();
+  readonly #results = new RecentMap<string, DoneWork>(DEFAULTS.results);
 
   constructor(deps: TaskClaimsDeps) {
     this.#deps = deps;
@@ -56,7 +57,7 @@ export class TaskClaims {
   /** Null for a peer's own work, and for what is worth less than the signatures under it. */
   readonly claim = (done: DoneWork): TaskClaim => {
     const { signer, now } = this.#deps;
-    this.#remember(done);
+    this.#results.set(keyOf(done.requester, done.task), done);
     const work = taskWork(done);
     if (done.requester === signer.peer || worthOf(work, done.requester) < DEFAULTS.claimMicro) return null;
     const { claim, signature } = claimWork(signer, {
@@ -94,12 +95,6 @@ export class TaskClaims {
     onReceipt(worthOf(work, requester));
     void add(receipt);
   };
-
-  #remember(done: DoneWork): void {
-    this.#results.set(keyOf(done.requester, done.task), done);
-    const [oldest] = this.#results.keys();
-    if (oldest !== undefined && this.#results.size > DEFAULTS.results) this.#results.delete(oldest);
-  }
 }
 
 const keyOf = (requester: PeerId, task: string): string => `${requester} ${task}`;
