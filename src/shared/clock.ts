@@ -27,3 +27,15 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", onAbort, { once: true });
     }),
 };
+
+/** Does `act` each `ms` milliseconds until the signal aborts. Rejects with what `act` throws, which ends it. */
+export async function every(clock: Pick<Clock, "sleep">, ms: number, signal: AbortSignal, act: () => void): Promise<void> {
+  for (;;) {
+    try {
+      await clock.sleep(ms, signal);
+    } catch {
+      return; // over
+    }
+    act();
+  }
+}

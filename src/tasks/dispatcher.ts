@@ -2,6 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { commitment, encodeTask, type RefusalReason, type Task, type TaskClaim, taskId } from "../protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
+import { every } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
@@ -99,15 +100,8 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   }
 
   /** Watches leases and deadlines until the signal aborts. */
-  async watch(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#deps.clock.sleep(DEFAULTS.tickMs, signal);
-      } catch {
-        return; // over
-      }
-      this.#tick();
-    }
+  watch(signal: AbortSignal): Promise<void> {
+    return every(this.#deps.clock, DEFAULTS.tickMs, signal, () => this.#tick());
   }
 
   /** A volunteer has come, or offers something else. Where it starts nothing now, what waits there goes to others. */

@@ -1,7 +1,7 @@
 // What a volunteer keeps of each requester's link, and of each task that lies here.
 import type { Link } from "../mesh/link.ts";
 import type { RefusalReason, Task } from "../protocol/task-frames.ts";
-import type { Clock } from "../shared/clock.ts";
+import { type Clock, every } from "../shared/clock.ts";
 import { errorCode } from "../shared/errors.ts";
 import type { TaskId } from "../shared/ids.ts";
 import type { Bytes } from "./task-kind.ts";
@@ -51,18 +51,12 @@ export function reasonOf(error: unknown): RefusalReason {
 }
 
 /** Tells a requester of what moves here, until the signal aborts: that keeps its leases. */
-export async function tellProgress({ held, sender }: Requester, clock: Clock, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      await clock.sleep(DEFAULTS.progressMs, signal);
-    } catch {
-      return; // the link is over
-    }
+export const tellProgress = ({ held, sender }: Requester, clock: Clock, signal: AbortSignal): Promise<void> =>
+  every(clock, DEFAULTS.progressMs, signal, () => {
     for (const one of held.values()) {
       if (!one.isRunning || one.step === one.toldStep) continue;
       one.toldStep = one.step;
       sender.queue({ kind: "progress", leases: [{ lease: one.lease, step: one.step }] });
     }
     sender.flush();
-  }
-}
+  });

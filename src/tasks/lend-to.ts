@@ -4,7 +4,7 @@ import type { Mesh } from "../mesh/mesh.ts";
 import { decodeFrame } from "../protocol/frame.ts";
 import { cutPayload, readToRequester, TASK_VERSION, type ToRequester } from "../protocol/task-frames.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
-import type { Clock } from "../shared/clock.ts";
+import { type Clock, every } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { type Log } from "../shared/log.ts";
@@ -118,15 +118,7 @@ function take(peer: LentPeer, dispatcher: Dispatcher, frame: Exclude<ToRequester
 }
 
 /** Breaks the link to a volunteer that holds work and gives no sign: everything that it holds goes to others at once. */
-async function watch(peer: LentPeer, link: Link, clock: Clock, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      await clock.sleep(DEFAULTS.watchMs, signal);
-    } catch {
-      return; // the link is over
-    }
-    if (!peer.isSilent(clock.now())) continue;
-    link.abort(new ManyhandsError("TIMEOUT", "the volunteer gives no sign"));
-    return;
-  }
-}
+const watch = (peer: LentPeer, link: Link, clock: Clock, signal: AbortSignal): Promise<void> =>
+  every(clock, DEFAULTS.watchMs, signal, () => {
+    if (peer.isSilent(clock.now())) link.abort(new ManyhandsError("TIMEOUT", "the volunteer gives no sign"));
+  });

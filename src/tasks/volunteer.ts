@@ -16,6 +16,7 @@ import {
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { PeerPlaces } from "../shared/peer-places.ts";
 import { type Bytes, offered } from "./task-kind.ts";
 import { type Held, reasonOf, type Requester, tellProgress } from "./held-task.ts";
 import { TaskLine } from "./task-line.ts";
@@ -41,6 +42,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
   readonly #deps: VolunteerDeps;
   readonly #emitter = new Emitter<VolunteerEvents>();
   readonly #requesters = new Set<Requester>();
+  readonly #links = new PeerPlaces(DEFAULTS.linksEach);
   readonly #line = new TaskLine();
   #bytes = 0;
   #running = 0;
@@ -83,14 +85,14 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
   accept(link: Link): void {
-    const others = [...this.#requesters].filter((other) => other.link.remote === link.remote).length;
-    if (others >= DEFAULTS.linksEach || this.#requesters.size >= DEFAULTS.links) {
+    const leave = this.#requesters.size < DEFAULTS.links ? this.#links.take(link.remote) : undefined;
+    if (leave === undefined) {
       link.abort(new ManyhandsError("TASK_REFUSED", "too many lend tasks here"));
       return;
     }
     const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, isGathering: false };
     this.#requesters.add(requester);
-    void this.#serve(requester);
+    void this.#serve(requester).finally(leave);
   }
 
   async #serve(requester: Requester): Promise<void> {

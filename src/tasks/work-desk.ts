@@ -118,7 +118,7 @@ export class WorkDesk {
       return await abortable(run.value, AbortSignal.any([signal, this.#life.signal]));
     } finally {
       this.#passing.delete(run);
-      run.stop(new ManyhandsError("TASK_FAILED", STOPPED));
+      run.stop(STOPPED);
       release();
       void aside?.release();
     }
@@ -153,7 +153,7 @@ export class WorkDesk {
     const work = this.#works.get(id);
     if (work === undefined || !isOpen(work)) return;
     if (work.run === undefined) this.#end(work, "stopped", undefined);
-    else work.run.stop(new ManyhandsError("TASK_FAILED", STOPPED));
+    else work.run.stop(STOPPED);
   }
 
   /** Also its data and its results. Unknown ones are ignored. */
@@ -211,7 +211,7 @@ export class WorkDesk {
   async #revive(work: Work): Promise<WorkRun> {
     const { head } = work;
     if (head.problem !== undefined) throw new ManyhandsError(head.problem.code, head.problem.message);
-    if (head.state === "stopped") throw new ManyhandsError("TASK_FAILED", STOPPED);
+    if (head.state === "stopped") throw STOPPED;
     if (isOpen(work) && head.owner !== this.#deps.self)
       throw new ManyhandsError("BAD_INPUT", "Another tab of this browser has this work under way.");
     const kind = askedKind(head.kind);
@@ -244,7 +244,7 @@ export class WorkDesk {
       (error: unknown) => {
         if (this.#life.signal.aborted) return; // to be gone on with
         if (!wasOpen) work.run = undefined;
-        else if (errorMessage(error) === STOPPED) this.#end(work, "stopped", undefined);
+        else if (error === STOPPED) this.#end(work, "stopped", undefined);
         else this.#end(work, "failed", { code: errorCode(error) ?? "TASK_FAILED", message: errorMessage(error) });
       },
     );
@@ -278,7 +278,8 @@ export class WorkDesk {
   }
 }
 
-const STOPPED = "This work was stopped.";
+/** One for all: by it what was stopped is told from what failed. */
+const STOPPED = new ManyhandsError("TASK_FAILED", "This work was stopped.");
 
 const isOpen = ({ head }: Work): boolean => head.state === "open";
 

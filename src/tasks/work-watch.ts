@@ -1,5 +1,5 @@
 // What goes on while there is work: somebody is gathered to do it, and what changes is told, not more often than it is of use.
-import type { Clock } from "../shared/clock.ts";
+import { type Clock, every } from "../shared/clock.ts";
 import type { TaskPool } from "./work-desk-options.ts";
 
 const DEFAULTS = Object.freeze({
@@ -28,7 +28,7 @@ export class WorkWatch {
     const release = this.#pool.take();
     if (this.#count++ === 0) {
       this.#looking = new AbortController();
-      void this.#look(this.#looking.signal);
+      void every(this.#clock, DEFAULTS.lookMs, this.#looking.signal, this.#tell); // who computes changes without anything being settled
     }
     return () => {
       release();
@@ -44,17 +44,5 @@ export class WorkWatch {
       this.#isTelling = false;
       this.#tell();
     });
-  }
-
-  /** Who computes changes without anything being settled. */
-  async #look(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#clock.sleep(DEFAULTS.lookMs, signal);
-      } catch {
-        return; // there is no work any more
-      }
-      this.#tell();
-    }
   }
 }
