@@ -2,13 +2,14 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { type ClassedVote, groupVotes } from "../../../src/tasks/group-votes.ts";
 import { mlInferenceBy, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
 import { DEFAULTS as NEAR, nearTensors } from "../../../src/tasks/near-tensors.ts";
 import { encode } from "@ipld/dag-cbor";
-import { numbered, TaskSwarm } from "../../../tools/sim/task-swarm.ts";
+import { numbered, type TaskSwarm } from "../../../tools/sim/task-swarm.ts";
+import { swarmMaker } from "../../support/sim-tasks.ts";
 
 const vote = (number: number, determinismClass?: string): ClassedVote => ({
   peer: asPeerId(`peer ${Math.random()}`),
@@ -96,14 +97,13 @@ it("the class of a model's outputs names the runtime that computes them", () => 
 });
 
 describe("a dispatcher over two classes", () => {
-  let swarm: TaskSwarm | undefined;
-  afterEach(() => swarm?.over.abort());
+  const swarmOf = swarmMaker();
   const nearBytes = (a: Uint8Array, b: Uint8Array): boolean => Math.abs((a[0] ?? 0) - (b[0] ?? 0)) <= 1;
   const says = (made: TaskSwarm, value: number, determinismClass: string) =>
     made.join({ determinismClass, twist: () => Uint8Array.of(value) });
 
   it("settles by what is near, and accuses neither", async () => {
-    swarm = new TaskSwarm(41);
+    const swarm = swarmOf(41);
     says(swarm, 10, "wasm");
     says(swarm, 11, "webgpu");
     const caught: string[] = [];
@@ -116,15 +116,14 @@ describe("a dispatcher over two classes", () => {
   });
 
   it("finds whoever differs from its own class, however near", async () => {
-    swarm = new TaskSwarm(42);
+    const swarm = swarmOf(42);
     says(swarm, 10, "wasm");
     says(swarm, 10, "wasm");
     const liar = says(swarm, 11, "wasm");
     const caught = new Set<string>();
     swarm.dispatcher.on("peer:wrong", ({ peer }) => caught.add(peer));
-    const made = swarm;
-    const tasks = Array.from({ length: 20 }, (_, at) => made.submit(numbered(at), { near: nearBytes }));
-    for (const result of await made.all(tasks)) expect(result.status === "fulfilled" && [...result.value.output]).toEqual([10]);
+    const tasks = Array.from({ length: 20 }, (_, at) => swarm.submit(numbered(at), { near: nearBytes }));
+    for (const result of await swarm.all(tasks)) expect(result.status === "fulfilled" && [...result.value.output]).toEqual([10]);
     expect(caught).toEqual(new Set([liar]));
   });
 });
