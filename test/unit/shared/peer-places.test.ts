@@ -1,0 +1,18 @@
+// Places of peers: each has its share, whatever others take, and what is given back can be taken again.
+import { expect, it } from "vitest";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { PeerPlaces } from "../../../src/shared/peer-places.ts";
+
+it("gives each peer its share and no more, and takes places back", () => {
+  const places = new PeerPlaces(2);
+  const [a, b] = [asPeerId("a"), asPeerId("b")];
+  const leave = places.take(a);
+  places.take(a);
+  expect(places.take(a)).toBeUndefined();
+  expect(places.take(b)).toBeTypeOf("function");
+  expect(places.taken).toBe(3);
+  leave?.();
+  expect(places.taken).toBe(2);
+  expect(places.take(a)).toBeTypeOf("function");
+  expect(places.take(a)).toBeUndefined();
+});

@@ -1,0 +1,15 @@
+// What is remembered of late: as much as there is room for, the newest, whatever was noted again.
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { RecentMap } from "../../../src/shared/recent-map.ts";
+
+it("holds the keys that were noted last, each with its newest value, oldest first", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.nat(7), { maxLength: 40 }), (most, keys) => {
+      const map = new RecentMap<number, number>(most);
+      keys.forEach((key, at) => map.set(key, at));
+      const newest = [...new Set(keys.toReversed())].slice(0, most).toReversed();
+      expect([...map]).toEqual(newest.map((key) => [key, keys.lastIndexOf(key)]));
+    }),
+  );
+});
