@@ -255,6 +255,15 @@ export function cutPayload(payload: Uint8Array, sizes: readonly number[]): reado
   return sizes.map((size) => payload.slice(offset, (offset += size)));
 }
 
+/** What a frame lists, each with its own bytes of the payload. Throws SIZE_MISMATCH. */
+export function pairPayload<Item extends { readonly sizeBytes: number }>(
+  payload: Uint8Array,
+  items: readonly Item[],
+): readonly (readonly [Item, Uint8Array<ArrayBuffer>])[] {
+  const sizes = items.map(({ sizeBytes }) => sizeBytes);
+  return cutPayload(payload, sizes).map((bytes, at) => [items[at] as Item, bytes]); // as many as items
+}
+
 const text = new TextEncoder();
 
 /** What a worker commits to: SHA-256 over salt, worker, task, and the output's SHA-256. Nobody can commit to it under another name. */

@@ -2,7 +2,7 @@
 import type { Link } from "../mesh/link.ts";
 import type { Mesh } from "../mesh/mesh.ts";
 import { decodeFrame } from "../protocol/frame.ts";
-import { cutPayload, readToRequester, TASK_VERSION, type ToRequester } from "../protocol/task-frames.ts";
+import { pairPayload, readToRequester, TASK_VERSION, type ToRequester } from "../protocol/task-frames.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
 import { type Clock, every } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
@@ -101,17 +101,10 @@ function take(peer: LentPeer, dispatcher: Dispatcher, frame: Exclude<ToRequester
     case "commit":
       for (const { lease, digest } of frame.commits) dispatcher.committed(peer, lease, digest);
       return;
-    case "result": {
-      const outputs = cutPayload(
-        payload,
-        frame.results.map(({ sizeBytes }) => sizeBytes),
-      );
-      frame.results.forEach(({ lease, salt, claim }, at) => {
-        const output = outputs[at];
-        if (output !== undefined) dispatcher.delivered(peer, lease, salt, output, claim);
-      });
+    case "result":
+      for (const [{ lease, salt, claim }, output] of pairPayload(payload, frame.results))
+        dispatcher.delivered(peer, lease, salt, output, claim);
       return;
-    }
     case "refuse":
       dispatcher.refused(peer, frame.lease, frame.reason, frame.message);
   }

@@ -6,6 +6,7 @@ import {
   commitment,
   cutPayload,
   decodeTask,
+  pairPayload,
   type RefusalReason,
   readToVolunteer,
   TASK_LIMITS,
@@ -128,29 +129,19 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   #take(requester: Requester, frame: ToVolunteer, payload: Uint8Array): void {
     switch (frame.kind) {
-      case "lend": {
-        const tasks = cutPayload(
-          payload,
-          frame.leases.map(({ sizeBytes }) => sizeBytes),
-        );
-        frame.leases.forEach(({ lease }, at) => this.#borrow(requester, lease, tasks[at] as Bytes)); // as many as leases
+      case "lend":
+        for (const [{ lease }, task] of pairPayload(payload, frame.leases)) this.#borrow(requester, lease, task);
         this.#startNext();
         return;
-      }
       case "reveal":
         for (const { lease, replica, units } of frame.reveals) this.#show(requester, lease, replica, units);
         return;
-      case "witness": {
-        const statements = cutPayload(
-          payload,
-          frame.asks.map(({ sizeBytes }) => sizeBytes),
-        );
-        frame.asks.forEach(({ ask }, at) => {
-          const signature = this.#deps.witness?.(requester.link.remote, statements[at] as Bytes) ?? null; // as many as asks
+      case "witness":
+        for (const [{ ask }, statement] of pairPayload(payload, frame.asks)) {
+          const signature = this.#deps.witness?.(requester.link.remote, statement) ?? null;
           requester.sender.queue({ kind: "witnessed", answers: [{ ask, signature }] });
-        });
+        }
         return;
-      }
       case "receipt":
         for (const receipt of cutPayload(payload, frame.sizes)) this.#deps.receipt?.(requester.link.remote, receipt);
         return;

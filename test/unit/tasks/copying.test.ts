@@ -6,7 +6,7 @@ import type { Link } from "../../../src/mesh/link.ts";
 import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
 import type { Mesh } from "../../../src/mesh/mesh.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
-import { commitment, cutPayload, decodeTask, readToVolunteer, TASK_VERSION, taskId } from "../../../src/protocol/task-frames.ts";
+import { commitment, pairPayload, decodeTask, readToVolunteer, TASK_VERSION, taskId } from "../../../src/protocol/task-frames.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
@@ -30,9 +30,7 @@ function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => v
       const { header, payload } = decodeFrame(bytes);
       const frame = readToVolunteer(header);
       if (frame.kind === "lend") {
-        const sizes = frame.leases.map(({ sizeBytes }) => sizeBytes);
-        const commits = cutPayload(payload, sizes).map((task, at) => {
-          const lease = frame.leases[at]?.lease ?? -1;
+        const commits = pairPayload(payload, frame.leases).map(([{ lease }, task]) => {
           outputs.set(lease, rightOutput(decodeTask(task)));
           return { lease, digest: commitment(salt, mesh.self, taskId(task), sha256(Uint8Array.of(1))) };
         });
