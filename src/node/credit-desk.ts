@@ -10,8 +10,9 @@ import type { Account } from "../protocol/credit-frames.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import { toHex } from "../shared/bytes.ts";
 import type { Clock } from "../shared/clock.ts";
-import { errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { ManyhandsError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
+import { orInMemory } from "./or-in-memory.ts";
 
 export interface CreditDeskOptions extends Pick<AccountKeeperOptions, "relay" | "clock" | "random"> {
   /** 32 bytes of this peer's key. */
@@ -59,11 +60,8 @@ export class CreditDesk {
   }
 
   static async start(options: CreditDeskOptions): Promise<CreditDesk> {
-    const store = await IdbReceiptStore.open("manyhands-receipts").catch((error: unknown) => {
-      options.log.warn("receipts are not kept when this page closes", { message: errorMessage(error) });
-      return new MemoryReceiptStore();
-    });
-    return new CreditDesk(options, store);
+    const kept = IdbReceiptStore.open("manyhands-receipts");
+    return new CreditDesk(options, await orInMemory<ReceiptStore>(kept, () => new MemoryReceiptStore(), "receipts", options.log));
   }
 
   /** Keeps a complete receipt and sends it to the ledger soon. */

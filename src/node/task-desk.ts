@@ -13,6 +13,7 @@ import { WorkDesk } from "../tasks/work-desk.ts";
 import type { OnPart } from "../tasks/work-run.ts";
 import { headView, type WorkHead, type WorkView } from "../tasks/work.ts";
 import type { CreditDesk } from "./credit-desk.ts";
+import { orInMemory } from "./or-in-memory.ts";
 import { TaskBoard, type TaskBoardDeps } from "./task-board.ts";
 import type { TaskReceipts } from "./task-receipts.ts";
 import type { TaskTiles } from "./task-tiles.ts";
@@ -55,10 +56,7 @@ export class TaskDesk {
 
   constructor(deps: TaskDeskDeps) {
     this.#deps = deps;
-    this.#stores = deps.openStores().catch((error: unknown) => {
-      deps.log.warn("works are not kept when this page closes", { message: errorMessage(error) });
-      return memoryTaskStores();
-    });
+    this.#stores = orInMemory(deps.openStores(), memoryTaskStores, "works", deps.log);
     void this.#showKept();
   }
 

@@ -7,11 +7,12 @@ import { MemoryTileStore } from "../model/memory-tile-store.ts";
 import type { TileStore } from "../model/tile-store.ts";
 import { TASK_LIMITS } from "../protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
-import { errorMessage, ManyhandsError } from "../shared/errors.ts";
+import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
 import type { FetchTile } from "../tasks/local-runner.ts";
+import { orInMemory } from "./or-in-memory.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of this tab's own tiles that are kept between visits; those used longest ago go first. */
@@ -108,10 +109,7 @@ export class TaskTiles {
 /** A store in this browser; in memory where its storage is blocked. */
 export async function openTaskTileStore(log: Log): Promise<TileStore> {
   const options = { name: "manyhands-task-tiles", budgetBytes: DEFAULTS.ownBytes, now: Date.now };
-  return IdbTileStore.open(options).catch((error: unknown) => {
-    log.warn("tiles of tasks are not kept when this page closes", { message: errorMessage(error) });
-    return new MemoryTileStore(options);
-  });
+  return orInMemory<TileStore>(IdbTileStore.open(options), () => new MemoryTileStore(options), "tiles of tasks", log);
 }
 
 const isTile = (bytes: Uint8Array, hash: Uint8Array, sizeBytes: number): boolean =>
