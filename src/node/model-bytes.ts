@@ -21,6 +21,7 @@ import type { ModelId, Span } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 import type { LoadProgress } from "../shared/progress.ts";
 import type { BackendChoice } from "./handle.ts";
+import { hasGpuAdapter } from "./has-gpu-adapter.ts";
 import { CACHE_BUDGET_BYTES } from "./lender.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -154,7 +155,7 @@ export class ModelBytes {
       signal,
     };
     // On a graphics card parts would bring every hidden state back to the processor, and its runtime leaves no gaps.
-    const isWhole = await mayUseGpu(backend());
+    const isWhole = backend() !== "wasm" && (await hasGpuAdapter(navigator.gpu));
     const source = await this.#advised(isWhole ? loadSpan(options).then((whole) => joinParts([whole])) : loadSplitSpan(options));
     performance.mark("manyhands:tiles", { detail: this.counts });
     return source;
@@ -206,13 +207,6 @@ const hostOf = (url: string): string => new URL(url).host;
 function deviceBytes(): number | undefined {
   const { deviceMemory } = navigator as Navigator & { readonly deviceMemory?: number };
   return deviceMemory === undefined ? undefined : deviceMemory * 1024 ** 3;
-}
-
-async function mayUseGpu(choice: BackendChoice): Promise<boolean> {
-  if (choice === "wasm") return false;
-  // `gpu` is missing in browsers without WebGPU and in insecure contexts, whatever the type says.
-  const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter().catch(() => null);
-  return adapter !== null && adapter !== undefined;
 }
 
 async function openStore({ log, onNotice }: ModelBytesOptions): Promise<BudgetedStore> {

@@ -1,10 +1,10 @@
 // What this tab computes tasks with: a worker for the kinds that are ours, a sandboxed frame for strangers' programs.
 import { FrameSandbox } from "../tasks/frame-sandbox.browser.ts";
-import { hasGpuAdapter } from "../tasks/gpu-tracer.browser.ts";
 import { mapIn } from "../tasks/kinds/map.ts";
 import { renderGpuBy } from "../tasks/kinds/render-gpu.ts";
 import { LocalRunner, type TaskRunner } from "../tasks/local-runner.ts";
 import { type OfferedKind, offered } from "../tasks/task-kind.ts";
+import { hasGpuAdapter } from "./has-gpu-adapter.ts";
 import { WorkerTaskRunner, type WorkerTaskRunnerDeps } from "./worker-task-runner.ts";
 
 export interface TabTaskRunner extends TaskRunner {

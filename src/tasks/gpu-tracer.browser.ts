@@ -22,12 +22,6 @@ const MAP_READ = 0x1;
 /** Bytes of a pixel's sum of light. */
 const SUM_BYTES = 16;
 
-/** Whether there is a graphics card to draw with. `gpu`: `navigator.gpu`, of a page or a worker. */
-export async function hasGpuAdapter(gpu: GPU | undefined): Promise<boolean> {
-  const adapter = await gpu?.requestAdapter().catch(() => null); // refused: as if there were none
-  return adapter !== null && adapter !== undefined;
-}
-
 interface Ready {
   readonly device: GPUDevice;
   readonly pipeline: GPUComputePipeline;

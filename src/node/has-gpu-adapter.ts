@@ -1,0 +1,7 @@
+// Whether this browser has a graphics card to compute with.
+
+/** `gpu`: `navigator.gpu`, which browsers without WebGPU and insecure contexts lack, whatever its type says. */
+export async function hasGpuAdapter(gpu: GPU | undefined): Promise<boolean> {
+  const adapter = await gpu?.requestAdapter().catch(() => null); // refused: as if there were none
+  return adapter !== null && adapter !== undefined;
+}
