@@ -18,6 +18,7 @@ export default defineConfig({
           environment: "node",
           include: ["test/unit/**/*.test.ts", "test/relay/**/*.test.ts", "test/contract/**/*.node.test.ts"],
           exclude: ["**/*.browser.test.ts"],
+          maxWorkers: 2, // the default leaves one of two cores idle
           testTimeout: 60_000,
         },
       },
