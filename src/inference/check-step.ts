@@ -1,13 +1,14 @@
 // Whether a step names the past that a span holds of its session: what every step is held against before it is computed.
 import type { OpenFrame, StepFrame } from "../protocol/session-frames.ts";
-import { boundaryBytesPerPosition, type SpanPlan } from "../protocol/span-plan.ts";
+import { type BoundaryTensor, boundaryBytesPerPosition } from "../protocol/span-plan.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { InputLog } from "./input-log.ts";
 import type { PrefixLog } from "./prefix-log.ts";
 
 /** What a span holds of a session. */
 export interface HeldSession {
-  readonly plan: SpanPlan;
+  /** As it crosses. */
+  readonly boundaryIn: readonly BoundaryTensor[];
   readonly open: OpenFrame;
   readonly prefixes: PrefixLog;
   readonly inputs: InputLog;
@@ -17,8 +18,8 @@ export interface HeldSession {
  * Whether the span holds this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH, PREFIX_MISMATCH, or
  * REPLAY_MISMATCH for a step that was held with another input.
  */
-export function checkStep({ plan, open, prefixes, inputs }: HeldSession, step: StepFrame, payload: Uint8Array): boolean {
-  const expected = (open.start === 0 ? 4 : boundaryBytesPerPosition(plan.boundaryIn)) * step.count;
+export function checkStep({ boundaryIn, open, prefixes, inputs }: HeldSession, step: StepFrame, payload: Uint8Array): boolean {
+  const expected = (open.start === 0 ? 4 : boundaryBytesPerPosition(boundaryIn)) * step.count;
   if (payload.byteLength !== expected)
     throw new ManyhandsError(
       "SIZE_MISMATCH",

@@ -2,6 +2,7 @@
 import type { OverflowPolicy } from "../model/context-policy.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
+import type { WireType } from "./wire-form.ts";
 
 export interface GenerateOptions {
   /** New tokens at most. */
@@ -20,6 +21,11 @@ export interface GenerateOptions {
   readonly stop: readonly string[];
   /** Whether to guess tokens ahead where that pays; the text is the same either way. */
   readonly drafts: boolean;
+  /**
+   * How hidden states cross from tab to tab. `float32`: exactly, and the text is that of one machine. `float16`: half the
+   * bytes, rounded, so that the text may differ from one machine's, though it is the same again over the same spans.
+   */
+  readonly wire: WireType;
   /** What happens when a conversation outgrows the model's context. */
   readonly overflow: OverflowPolicy;
 }

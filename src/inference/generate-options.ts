@@ -12,6 +12,7 @@ export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({
   seed: undefined,
   stop: [],
   drafts: true,
+  wire: "float32",
   overflow: "drop-oldest",
 });
 
@@ -39,6 +40,8 @@ export function completeOptions(options: Partial<GenerateOptions>): GenerateOpti
       );
     }
   }
+  if (complete.wire !== "float32" && complete.wire !== "float16")
+    throw new ManyhandsError("BAD_INPUT", `wire is ${String(complete.wire)}; it must be float32 or float16.`);
   if (complete.seed !== undefined && !(Number.isSafeInteger(complete.seed) && complete.seed >= 0))
     throw new ManyhandsError("BAD_INPUT", `seed is ${complete.seed}; it must be a whole number from 0.`);
   if (complete.stop.length > STOPS.count || complete.stop.some((text) => text === "" || text.length > STOPS.length))

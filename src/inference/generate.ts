@@ -13,12 +13,13 @@ import type { Clock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import { completeOptions } from "./generate-options.ts";
 import { RouteSession } from "./route-session.ts";
-import { isRouteFault, type RouteSessionDeps, type StepAnswer } from "./route-session-options.ts";
+import { isRouteFault, type RouteSessionDeps, type RouteSessionOptions, type StepAnswer } from "./route-session-options.ts";
 import { HEADROOM_POSITIONS, type SessionShelf } from "./session-shelf.ts";
 import type { SessionRecord } from "./session-record.ts";
 import type { ChatTemplate } from "../model/chat-message.ts";
 import type { Sampler, SamplerOptions } from "../model/sampler.ts";
 import { StopStrings } from "../model/stop-strings.ts";
+import type { WireType } from "./wire-form.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 
 const DEFAULTS = Object.freeze({
@@ -78,7 +79,8 @@ export async function* generate(
 
   const events = new EventBuffer();
   const topK = sampler.candidates;
-  const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK }, events, signal);
+  const { wire } = options;
+  const { session, hops, answer } = yield* connect(deps, promptTokens, { maxPositions, topK, wire }, events, signal);
   /** What every span holds once the answer is over. */
   let held: readonly number[] | undefined;
   /** Positions that every span holds so far. */
@@ -145,7 +147,7 @@ export async function* generate(
   } finally {
     const { shelf, onAnswered } = deps;
     const isKept = shelf !== undefined && held !== undefined && session.isRowInvariant && session.isUsable;
-    if (isKept && held) shelf.put({ session, model: model.id, tokens: held, maxPositions: session.maxPositions, topK });
+    if (isKept && held) shelf.put({ session, model: model.id, tokens: held, maxPositions: session.maxPositions, topK, wire });
     const looked = session.isOpen ? onAnswered?.(session.park(), held?.length ?? heldPositions) : undefined;
     if (looked !== undefined) void looked.then(() => (isKept ? undefined : session.close()));
     else if (!isKept) await session.close();
@@ -160,6 +162,9 @@ interface Lap {
   readonly ms: number | undefined;
 }
 
+/** What a session is opened for. */
+type Room = Pick<RouteSessionOptions, "maxPositions" | "topK"> & { readonly wire: WireType };
+
 interface Connected {
   readonly session: RouteSession;
   readonly hops: readonly RouteHop[];
@@ -171,7 +176,7 @@ interface Connected {
 async function* reconnect(
   deps: GenerateDeps,
   prompt: readonly number[],
-  room: { maxPositions: number; topK: number },
+  room: Room,
   events: EventBuffer,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, Connected | undefined> {
@@ -193,7 +198,7 @@ async function* reconnect(
 async function* connect(
   deps: GenerateDeps,
   prompt: readonly number[],
-  room: { maxPositions: number; topK: number },
+  room: Room,
   events: EventBuffer,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, Connected> {

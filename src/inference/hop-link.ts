@@ -43,7 +43,7 @@ export interface HopLinkDeps {
 }
 
 /** What every span of a session is opened with. */
-export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions" | "audit">;
+export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions" | "audit" | "wire">;
 
 /** Outputs of some positions, one after the other, of what they are made, and hashes of the inputs. */
 export interface Sampled extends Pick<SampledFrame, "inputs" | "type"> {

@@ -8,6 +8,7 @@ import { errorCode, type ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { GenerateEvent } from "./generate-event.ts";
 import type { DetourRequest } from "./plan-detour.ts";
+import type { WireType } from "./wire-form.ts";
 
 export interface RouteSessionDeps {
   readonly mesh: Pick<Mesh, "self" | "open">;
@@ -27,6 +28,8 @@ export interface RouteSessionOptions {
   readonly topK: number;
   /** Positions that the session may come to hold. */
   readonly maxPositions: number;
+  /** How hidden states cross; by default as the graph has them. */
+  readonly wire?: WireType;
   /** Hears what is waited for, and what was rerouted. */
   readonly onEvent?: (event: GenerateEvent) => void;
 }

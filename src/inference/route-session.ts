@@ -52,10 +52,10 @@ export class RouteSession {
     this.#onFailure = onFailure;
     this.#onEvent = options.onEvent ?? (() => {});
     const { mesh, clock, random, findDetour, watch } = deps;
-    const { model, vocabularySize, topK, maxPositions } = options;
+    const { model, vocabularySize, topK, maxPositions, wire } = options;
     const root = random(new Uint8Array(HASH_BYTES));
     const session = asSessionId(toHex(random(new Uint8Array(16))));
-    const room = { root, topK, maxPositions };
+    const room = { root, topK, maxPositions, ...(wire === "float16" && { wire }) };
     this.#identity = { session, room };
     this.#log = new RequesterLog({ session, root, topK, vocabularySize });
     this.#watch = new ProgressWatch({

@@ -19,6 +19,7 @@ import { refusal, stranding } from "./refusal.ts";
 import { TOKEN_BOUNDARY } from "./row-hashes.ts";
 import type { ServedStep } from "./served-step.ts";
 import type { StepTurns } from "./step-turns.ts";
+import { type WireForm, wireForm } from "./wire-form.ts";
 
 const DEFAULTS = Object.freeze({
   /** Positions up to which a step counts as decoding, drafts included: it goes before other sessions' prompts. */
@@ -40,6 +41,7 @@ export class ServedSession {
   readonly requester: Link;
   /** Undefined at the last span, which answers the requester. */
   readonly outbox: Outbox | undefined;
+  readonly wire: WireForm;
   /** When the session was last heard of, milliseconds of the clock. */
   activeMs: number;
   /** Who gets what this span computes; undefined for the requester, and in an audit. */
@@ -68,7 +70,8 @@ export class ServedSession {
     this.requester = requester;
     this.activeMs = deps.clock.now();
     this.#prefixes = new PrefixLog(open.root);
-    this.#inputs = new InputLog(this.isFirst ? TOKEN_BOUNDARY : plan.boundaryIn);
+    this.wire = wireForm(open, plan);
+    this.#inputs = new InputLog(this.isFirst ? TOKEN_BOUNDARY : this.wire.boundaryIn);
     this.#previous = open.previous;
     this.next = open.next?.peer;
     this.#feeder = this.isFirst ? requester : undefined;
@@ -77,7 +80,7 @@ export class ServedSession {
       else void this.strand("next", new ManyhandsError("PEER_LOST", "the next peer of the route left"));
     };
     if (plan.logits === undefined)
-      this.outbox = new Outbox({ session: open.session, boundary: plan.boundaryOut, budget: deps.budget, onLost });
+      this.outbox = new Outbox({ session: open.session, boundary: this.wire.boundaryOut, budget: deps.budget, onLost });
   }
 
   /** Whether steps come over the requester's own link rather than from the span before. */
@@ -199,12 +202,11 @@ export class ServedSession {
     readonly input: Uint8Array<ArrayBuffer>;
     readonly output: Uint8Array<ArrayBuffer>;
   }> {
-    const { engine, clock } = this.#deps;
     const input = this.#inputs.root(range.from, range.to);
     const { outbox } = this;
     return {
       input,
-      output: outbox ? await logRoot(outbox, engine.plan.boundaryOut, range, clock) : this.#answers.root(range.from, range.to),
+      output: outbox ? await logRoot(outbox, this.wire.boundaryOut, range, this.#deps.clock) : this.#answers.root(range.from, range.to),
     };
   }
 
@@ -216,7 +218,7 @@ export class ServedSession {
   /** What came out at `position`. Throws as `inputAt` does. */
   async outputAt(position: number): Promise<Uint8Array> {
     const { outbox } = this;
-    return outbox ? logRow(outbox, this.#deps.engine.plan.boundaryOut, position) : known(this.#answers.at(position));
+    return outbox ? logRow(outbox, this.wire.boundaryOut, position) : known(this.#answers.at(position));
   }
 
   async #run(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
@@ -246,7 +248,7 @@ export class ServedSession {
         position: step.position,
         count: step.count,
         tokens: this.isFirst ? new Int32Array(bytes.buffer) : undefined,
-        hidden: this.isFirst ? undefined : bytes,
+        hidden: this.isFirst ? undefined : this.wire.decode(bytes, step.count),
         topK: step.logitRows > 0 ? this.open.topK : 0,
         logitRows: Math.max(1, step.logitRows),
       });
@@ -255,7 +257,10 @@ export class ServedSession {
     const timings = [...step.timings, { start, end, computeMs: output.computeMs, waitMs: output.waitMs + startedMs - arrivedMs }];
     if (this.outbox !== undefined) {
       const { position, count, prefix, chain, truncate, replay, logitRows } = step;
-      this.outbox.append({ position, count, prefix, chain, truncate, replay, logitRows, timings }, output.hidden ?? new Uint8Array(0));
+      this.outbox.append(
+        { position, count, prefix, chain, truncate, replay, logitRows, timings },
+        this.wire.encode(output.hidden ?? new Uint8Array(0), count),
+      );
       await this.outbox.flush();
     } else if (output.logits) {
       const rows = step.logitRows > 0 ? [...output.earlierLogits, output.logits] : [];
@@ -277,7 +282,11 @@ export class ServedSession {
   /** As `checkStep`; what else the requester has sent already is not looked at any more once it broke the protocol. */
   #checked(step: StepFrame, payload: Uint8Array): boolean {
     try {
-      return checkStep({ plan: this.#deps.engine.plan, open: this.open, prefixes: this.#prefixes, inputs: this.#inputs }, step, payload);
+      return checkStep(
+        { boundaryIn: this.wire.boundaryIn, open: this.open, prefixes: this.#prefixes, inputs: this.#inputs },
+        step,
+        payload,
+      );
     } catch (error) {
       if (this.isFirst) this.#feeder = undefined;
       throw error;

@@ -2,6 +2,7 @@
 import type { Clock } from "../shared/clock.ts";
 import type { ModelId } from "../shared/ids.ts";
 import type { RouteSession } from "./route-session.ts";
+import type { WireType } from "./wire-form.ts";
 
 const DEFAULTS = Object.freeze({
   /** Sessions of one tab at most: each holds cache at every peer of its route. */
@@ -22,6 +23,7 @@ export interface ShelvedSession {
   readonly tokens: readonly number[];
   readonly maxPositions: number;
   readonly topK: number;
+  readonly wire: WireType;
 }
 
 /** What a new answer asks of a session. */
@@ -30,6 +32,7 @@ export interface ShelfWish {
   readonly prompt: readonly number[];
   readonly maxPositions: number;
   readonly topK: number;
+  readonly wire: WireType;
 }
 
 /** Row-invariant sessions only: of others a position's bits would depend on the answer that it was computed for. */
@@ -50,10 +53,11 @@ export class SessionShelf {
   }
 
   /** The session that shares most with the prompt, and how many positions to keep of it; whoever takes it closes it. */
-  take({ model, prompt, maxPositions, topK }: ShelfWish): { readonly session: RouteSession; readonly keep: number } | undefined {
+  take({ model, prompt, maxPositions, topK, wire }: ShelfWish): { readonly session: RouteSession; readonly keep: number } | undefined {
     let best: { readonly shelved: ShelvedSession; readonly keep: number } | undefined;
     for (const shelved of this.#shelved) {
-      if (shelved.model !== model || shelved.topK !== topK || shelved.maxPositions < maxPositions || !shelved.session.isUsable) continue;
+      const isLike = shelved.model === model && shelved.topK === topK && shelved.wire === wire;
+      if (!isLike || shelved.maxPositions < maxPositions || !shelved.session.isUsable) continue;
       // The last token of a prompt is always stepped in: its logits are what the answer begins with.
       const keep = Math.min(sharedLength(shelved.tokens, prompt), prompt.length - 1);
       if (keep >= DEFAULTS.minShared && keep > (best?.keep ?? 0)) best = { shelved, keep };

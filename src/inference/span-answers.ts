@@ -13,6 +13,7 @@ import { openNext } from "./open-next.ts";
 import { declining } from "./refusal.ts";
 import type { ServedSession } from "./served-session.ts";
 import { alive } from "./span-sessions.ts";
+import { wireClass } from "./wire-form.ts";
 
 const DEFAULTS = Object.freeze({
   /** Questions of one session under way: two tallies, replays to three auditors, and their samples. */
@@ -20,7 +21,7 @@ const DEFAULTS = Object.freeze({
 });
 
 export interface SpanAnswersDeps {
-  readonly engine: Pick<Engine, "plan" | "report">;
+  readonly engine: Pick<Engine, "report">;
   readonly mesh: Pick<Mesh, "open">;
   readonly clock: Clock;
   readonly onTallied: (tally: SpanTally) => void;
@@ -74,7 +75,7 @@ export class SpanAnswers {
       positions: { start: from, end: to },
       input,
       output,
-      determinismClass: engine.report.determinismClass,
+      determinismClass: wireClass(open, engine.report.determinismClass),
       rowInvariant: engine.report.rowInvariant,
       isAudit: session.isAudit,
     });
@@ -87,8 +88,7 @@ export class SpanAnswers {
     await session.computed(upTo);
     const link = await openNext(this.#deps, to, open, signal);
     try {
-      const { boundaryOut } = this.#deps.engine.plan;
-      await sendLog(outbox, boundaryOut, link, { session: as, upTo, merge }, signal);
+      await sendLog(outbox, session.wire.boundaryOut, link, { session: as, upTo, merge }, signal);
       await link.close();
     } catch (error) {
       link.abort(new ManyhandsError("PEER_LOST", "the replay ended"));
@@ -100,8 +100,12 @@ export class SpanAnswers {
   async #sample(session: ServedSession, { id, positions, inputsOnly }: SampleFrame): Promise<void> {
     const inputs = concatBytes(positions.map((position) => session.inputAt(position)));
     const outputs = inputsOnly ? [] : await Promise.all(positions.map((position) => session.outputAt(position)));
-    const { boundaryOut } = this.#deps.engine.plan;
-    const type = session.outbox === undefined ? "logits" : boundaryOut.some((tensor) => tensor.type === "float16") ? "float16" : "float32";
+    const type =
+      session.outbox === undefined
+        ? "logits"
+        : session.wire.boundaryOut.some((tensor) => tensor.type === "float16")
+          ? "float16"
+          : "float32";
     const header = { kind: "sampled", session: session.open.session, id, inputs, type };
     await session.requester.send(encodeFrame(header, concatBytes(outputs)));
   }

@@ -3,6 +3,7 @@ import type { AnswerReceipts, CheckedClaim, HopFacts, StatedVerdict } from "../c
 import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../inference/answer-audits.ts";
 import { askCommitments, type Commitments } from "../inference/commitments.ts";
 import type { SessionRecord } from "../inference/session-record.ts";
+import { wireClass } from "../inference/wire-form.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { errorMessage } from "../shared/errors.ts";
 import type { PeerId, SessionId } from "../shared/ids.ts";
@@ -89,7 +90,7 @@ export class AnswerCare {
     );
   }
 
-  #factsOf({ hops, model, session }: SessionRecord, { own, hops: said, range }: Commitments, index: number): HopFacts | undefined {
+  #factsOf({ hops, model, session, room }: SessionRecord, { own, hops: said, range }: Commitments, index: number): HopFacts | undefined {
     const { mesh, directory } = this.#deps;
     const [hop, before, after] = [hops[index]?.hop, hops[index - 1]?.hop, hops[index + 1]?.hop];
     const says = said[index];
@@ -106,7 +107,7 @@ export class AnswerCare {
       // A neighbour that says nothing is made up for by an audit, if there is one.
       input: before === undefined ? own.tokens : (said[index - 1]?.output ?? says.input),
       output: after === undefined ? own.logits : (said[index + 1]?.input ?? says.output),
-      determinismClass: known?.determinismClass,
+      determinismClass: known?.determinismClass && wireClass(room, known.determinismClass),
     };
   }
 

@@ -48,6 +48,8 @@ export const OpenFrame = v.strictObject({
   maxPositions: v.pipe(position, v.minValue(1)),
   /** Steps of another session are computed again: what comes out stays here, to be compared, and nobody waits for it. */
   audit: v.optional(v.literal(true)),
+  /** Hidden states cross as half floats, each rounded to the nearest, wherever the graph has f32. */
+  wire: v.optional(v.literal("float16")),
 });
 export type OpenFrame = v.InferOutput<typeof OpenFrame>;
 
@@ -62,7 +64,8 @@ export type OpenedFrame = v.InferOutput<typeof OpenedFrame>;
 
 /**
  * New positions. From the requester to the first span the payload is int32 token ids `[count]`; from a span to the
- * next it is the boundary's tensors one after the other, each row-major `[count, width]`, little-endian.
+ * next it is the boundary's tensors one after the other, each row-major `[count, width]`, little-endian, as the session's
+ * `wire` says.
  */
 export const StepFrame = v.pipe(
   v.strictObject({

@@ -2,7 +2,7 @@
 import type { ModelId, Span } from "../shared/ids.ts";
 
 /** Raised with every change of a shape that crosses a wire; written into CHANGELOG.md. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 export const PROTOCOLS = Object.freeze({
   /** Tab to relay: what a peer holds, and who else holds what. */

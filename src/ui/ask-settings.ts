@@ -62,9 +62,9 @@ export class AskSettings extends LitElement {
   }
 
   /** What a preset leaves as it is. */
-  #kept(): Pick<Settings, "maxTokens" | "seed" | "stop" | "overflow" | "drafts"> {
-    const { maxTokens, seed, stop, overflow, drafts } = this.settings;
-    return { maxTokens, seed, stop, overflow, drafts };
+  #kept(): Pick<Settings, "maxTokens" | "seed" | "stop" | "overflow" | "drafts" | "wire"> {
+    const { maxTokens, seed, stop, overflow, drafts, wire } = this.settings;
+    return { maxTokens, seed, stop, overflow, drafts, wire };
   }
 
   #field(name: FieldName): TemplateResult {
@@ -160,6 +160,23 @@ export class AskSettings extends LitElement {
             Guess ahead
           </label>
           <p class="small soft" id="drafts-hint">Several tokens a lap where the text repeats itself; the text is the same.</p>
+        </div>
+        <div>
+          <label class="check">
+            <input
+              name="wire"
+              data-testid="setting-wire"
+              type="checkbox"
+              aria-describedby="wire-hint"
+              .checked=${this.settings.wire === "float16"}
+              @change=${(event: Event) =>
+                this.#set({ ...this.settings, wire: (event.target as HTMLInputElement).checked ? "float16" : "float32" })}
+            />
+            Send half the bytes
+          </label>
+          <p class="small soft" id="wire-hint">
+            Rounds the numbers that go from tab to tab: for slow connections. The text may differ from one computer's.
+          </p>
         </div>
         ${
           this.chat

@@ -32,6 +32,8 @@ export const Settings = v.object({
   overflow: v.optional(v.picklist(["drop-oldest", "refuse"]), "drop-oldest"),
   /** Guess tokens ahead where that pays. */
   drafts: v.optional(v.boolean(), true),
+  /** How hidden states cross between tabs. */
+  wire: v.optional(v.picklist(["float32", "float16"]), "float32"),
 });
 export type Settings = v.InferOutput<typeof Settings>;
 
@@ -48,6 +50,7 @@ export const PRESETS: Readonly<Record<PresetName, Settings>> = {
     stop: "",
     overflow: "drop-oldest",
     drafts: true,
+    wire: "float32",
   },
   greedy: {
     maxTokens: 160,
@@ -59,6 +62,7 @@ export const PRESETS: Readonly<Record<PresetName, Settings>> = {
     stop: "",
     overflow: "drop-oldest",
     drafts: true,
+    wire: "float32",
   },
 };
 

@@ -23,6 +23,8 @@ const DEFAULTS = Object.freeze({
   /** Tokens of an answer with drafts and without: it takes some until it repeats anything. */
   draftTokens: "64",
   model: "copying",
+  /** How hidden states cross: float32, or float16 for half the bytes. */
+  wire: "float32",
   /** Bytes of the hop that is timed: a hidden state of 4,096 floats. */
   hopBytes: 16_384,
   /** Bytes of a decode step's frame: 768 floats of the synthetic model. */
@@ -56,6 +58,7 @@ export async function run(args: readonly string[]): Promise<void> {
       tokens: { type: "string", default: DEFAULTS.tokens },
       "draft-tokens": { type: "string", default: DEFAULTS.draftTokens },
       model: { type: "string", default: DEFAULTS.model },
+      wire: { type: "string", default: DEFAULTS.wire },
     },
   });
   const rttMs = wholeNumber("rtt", values.rtt);
@@ -78,7 +81,7 @@ export async function run(args: readonly string[]): Promise<void> {
     if (!asking) throw new Error("no tab to ask");
     const tap = await AnswerTap.attach(asking, { live: false });
     const pair = await HopPair.open(browser, swarm.relay, (context, name) => proxy.attach(context, name));
-    const bench = new DistanceBench({ tap, pair, tabs, tokens, rttMs, model: await asking.modelName() });
+    const bench = new DistanceBench({ tap, pair, tabs, tokens, rttMs, wire: values.wire, model: await asking.modelName() });
     const draftTokens = wholeNumber("draft-tokens", values["draft-tokens"], 8);
     await bench.warm(); // connections are made while the tabs are near
     current = far;
@@ -98,6 +101,7 @@ interface DistanceOptions {
   readonly tabs: number;
   readonly tokens: number;
   readonly rttMs: number;
+  readonly wire: string;
   readonly model: string;
 }
 
@@ -161,6 +165,7 @@ class DistanceBench {
     this.#print({
       case: "decode",
       model,
+      wire: this.#options.wire,
       tabs,
       tokensPerSecond: rounded(1000 / tokenMs.median, 2),
       tokenMs,
@@ -197,8 +202,8 @@ class DistanceBench {
   }
 
   async #ask(prompt: string, extra: Readonly<Record<string, unknown>>): Promise<TappedAnswer> {
-    const { tap, tokens, tabs } = this.#options;
-    const answer = await tap.ask(prompt, { maxTokens: tokens, ...extra });
+    const { tap, tokens, tabs, wire } = this.#options;
+    const answer = await tap.ask(prompt, { maxTokens: tokens, wire, ...extra });
     await answer.end(DEFAULTS.answerMs);
     if (answer.problem !== "") throw new Error(`the answer failed: ${answer.problem}`);
     if (answer.hops.length !== tabs) throw new Error(`the answer came over ${answer.hops.length} of ${tabs} tabs`);

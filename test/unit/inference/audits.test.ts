@@ -9,6 +9,7 @@ import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/answer-audits.ts";
 import { askCommitments } from "../../../src/inference/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";
+import type { WireType } from "../../../src/inference/wire-form.ts";
 import { peerStandings } from "../../../src/node/peer-standings.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import type { Engine } from "../../../src/engine/contract.ts";
@@ -39,6 +40,7 @@ async function answerAndAudit(
   known = standings(),
   prompt = PROMPT,
   classOf: (peer: PeerId) => string = () => "test",
+  wire: WireType = "float32",
 ): Promise<readonly Finding[]> {
   const mesh = swarm.guest(`a-guest-${++guests}`);
   const findings: Finding[] = [];
@@ -68,7 +70,7 @@ async function answerAndAudit(
       },
     },
     prompt,
-    { temperature: 0.8, seed: 11, maxTokens: 20 },
+    { temperature: 0.8, seed: 11, maxTokens: 20, wire },
     signal,
   );
   for await (const event of events) if (event.kind === "done") break;
@@ -153,6 +155,17 @@ describe("an audit", () => {
     const findings = await answerAndAudit(made, known);
     expect(findings.map(({ judgement }) => judgement.kind)).toEqual(["agreed", "agreed", "agreed"]);
     for (const { hop } of made.peers.slice(0, 3)) expect(known.of(hop.peer).streak).toBeGreaterThan(0.9);
+  });
+
+  it("is as exact where hidden states cross as half floats", async () => {
+    const made = await start({ 1: roundsToInt8 });
+    const findings = await answerAndAudit(made, standings(), PROMPT, undefined, "float16");
+    expect(wrong(findings)).toEqual([made.peers[1]?.hop.peer]);
+    expect(findings.filter(({ judgement }) => judgement.kind === "agreed")).toHaveLength(2);
+    await made.stop();
+    const cheated = await start({ 1: async (engine) => servesOtherLayers(engine, await otherLayers(engine.plan.span)) });
+    const across = await answerAndAudit(cheated, standings(), PROMPT, (peer) => `class-of-${peer}`, "float16");
+    expect(wrong(across)).toEqual([cheated.peers[1]?.hop.peer]);
   });
 
   const cheats = {
