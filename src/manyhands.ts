@@ -6,6 +6,7 @@ export type { Log } from "./shared/log.ts";
 export type { TaskLimits } from "./protocol/task-frames.ts";
 export type { Rerouted } from "./inference/generate-event.ts";
 export type { ChatRole } from "./model/chat-message.ts";
+export type { WireType } from "./inference/wire-form.ts";
 export type { OverflowPolicy } from "./model/context-policy.ts";
 export type { FolderFile } from "./model/folder-handle.ts";
 export type { Hashes } from "./tasks/kinds/hash.ts";
