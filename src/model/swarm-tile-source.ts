@@ -2,6 +2,7 @@
 import { SwarmRead } from "./swarm-read.ts";
 import { Refusals, type SwarmTileSourceOptions } from "./swarm-sources.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
+import { fetchedOnce } from "./twin-tiles.ts";
 
 /**
  * Verifies what it yields (`checked`): it has to know who sent a wrong tile. A peer that did is not asked again; an origin
@@ -17,6 +18,6 @@ export class SwarmTileSource implements TileSource {
 
   /** Throws MODEL_CORRUPT where the only copies to be had are wrong, MODEL_UNAVAILABLE where none can be had, or the signal's reason. */
   read(ranges: readonly TileRange[], signal: AbortSignal): AsyncIterable<TileRead> {
-    return new SwarmRead({ ...this.#options, refusals: this.#refusals, ranges }).run(signal);
+    return fetchedOnce(ranges, (single) => new SwarmRead({ ...this.#options, refusals: this.#refusals, ranges: single }).run(signal));
   }
 }

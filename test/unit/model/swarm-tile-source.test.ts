@@ -99,6 +99,21 @@ describe("SwarmTileSource", () => {
     expect(tally.counts).toMatchObject({ checked: COUNT, used: COUNT, refused: 0, fromOriginBytes: COUNT * LENGTH });
   });
 
+  test("asks once for tiles of the same bytes, and gives each place its own", async () => {
+    const twins = [...ranges, ...ranges.slice(0, 8).map((range, index) => ({ ...range, offset: (COUNT + index) * LENGTH, layers: [7] }))];
+    const peers = new TestPeers([holder("ann", { holds: [{ start: 7, end: 8 }] })], async (_, index) => bytesOf(index));
+    const source = new SwarmTileSource({ origins: [origin("hub")], peers, tally: new TileTally(), log: silentLog });
+    const got: TileRead[] = [];
+    for await (const tile of source.read(twins, never)) {
+      expect(tile.bytes).toEqual(bytesOf(tile.index % COUNT));
+      expect(tile.checked).toBe(true);
+      got.push({ ...tile, bytes: tile.bytes.slice() });
+      tile.bytes.fill(0); // as a reader that frees it
+    }
+    expect(got.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([...twins.keys()]);
+    expect(peers.asked.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]); // ann has layer 7's alone
+  });
+
   test("leaves the origin alone where peers have everything, and asks several of them", async () => {
     const hub = origin("hub");
     const peers = new TestPeers([holder("ann", { holds: everything }), holder("ben", { holds: everything })], async (_, index) =>
