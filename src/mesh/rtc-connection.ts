@@ -83,6 +83,11 @@ export class RtcConnection {
     void this.#life.suspect().catch(() => {}); // ended while it waited: dropped already
   }
 
+  /** Says that this page may go in the next moment. */
+  going(): void {
+    this.#life.going();
+  }
+
   /** Says goodbye, and leaves the rest to `leave`. */
   bye(): void {
     this.#life.bye();

@@ -10,6 +10,12 @@ export const DEFAULTS = Object.freeze({
   silentMs: 2500,
   /** The same where somebody else, who sees it at once, says that the peer is gone. */
   suspectMs: 400,
+  /** Milliseconds for which a page that says it may be going is watched: as long as the next one may take to come. */
+  goingMs: 3000,
+  /** Of these, milliseconds beyond two round trips without an answer after which it is gone. */
+  goneMs: 30,
+  /** Looks for an answer in a wait for one. */
+  looks: 8,
 });
 
 const LIMITS = Object.freeze({
@@ -29,6 +35,8 @@ const Message = v.variant("kind", [
   }),
   v.strictObject({ kind: v.literal("ping"), id: PingId }),
   v.strictObject({ kind: v.literal("pong"), id: PingId }),
+  /** The page may be closed or replaced this moment: its goodbye may not get through. */
+  v.strictObject({ kind: v.literal("going") }),
   v.strictObject({ kind: v.literal("bye") }),
 ]);
 type Message = v.InferOutput<typeof Message>;
@@ -55,6 +63,9 @@ export class RtcLife {
   #pings = 0;
   /** The newest ping, and when it was sent. */
   #newest = { id: 0, sentMs: 0 };
+  /** Milliseconds of the shortest round trip: a busy page only ever adds to one. */
+  #roundTripMs = Infinity;
+  #isAttending = false;
 
   constructor(channel: RTCDataChannel, serves: readonly string[], events: RtcLifeEvents, clock: Clock) {
     this.#channel = channel;
@@ -97,6 +108,10 @@ export class RtcLife {
     await this.#probe(DEFAULTS.suspectMs);
   }
 
+  going(): void {
+    this.#send({ kind: "going" });
+  }
+
   bye(): void {
     this.#send({ kind: "bye" });
   }
@@ -117,14 +132,27 @@ export class RtcLife {
     }
   }
 
+  /** Asks again and again for as long as the peer may be going. */
+  async #attend(): Promise<void> {
+    if (this.#isAttending) return;
+    this.#isAttending = true;
+    const untilMs = this.#clock.now() + DEFAULTS.goingMs;
+    try {
+      while (this.#clock.now() < untilMs) await this.#probe(Math.min(DEFAULTS.suspectMs, 2 * this.#roundTripMs + DEFAULTS.goneMs));
+    } catch (error) {
+      if (!isAbort(error, this.#ending.signal)) throw error;
+    }
+    this.#isAttending = false;
+  }
+
   /** Asks for a sign of life. What this page was too busy to hear is not held against the peer. */
   async #probe(patienceMs: number): Promise<void> {
     const { signal } = this.#ending;
     for (;;) {
       const asked = this.#clock.now();
       this.#ping();
-      for (let waited = 0; waited < patienceMs; waited += DEFAULTS.beatMs / 5) {
-        await this.#clock.sleep(DEFAULTS.beatMs / 5, signal);
+      for (let waited = 0; waited < patienceMs; waited += patienceMs / DEFAULTS.looks) {
+        await this.#clock.sleep(patienceMs / DEFAULTS.looks, signal);
         if (this.#heardAt > asked) return;
       }
       if (this.#clock.now() - asked < 1.5 * patienceMs) break; // else timers came late: ask again
@@ -147,8 +175,15 @@ export class RtcLife {
         this.#send({ kind: "pong", id: message.id });
         return;
       case "pong":
-        if (message.id === this.#newest.id) this.#events.onRoundTrip(this.#heardAt - this.#newest.sentMs);
+        if (message.id === this.#newest.id) {
+          const roundTripMs = this.#heardAt - this.#newest.sentMs;
+          this.#roundTripMs = Math.min(this.#roundTripMs, roundTripMs);
+          this.#events.onRoundTrip(roundTripMs);
+        }
         this.#asked.get(message.id)?.();
+        return;
+      case "going":
+        void this.#attend();
         return;
       case "bye":
         this.#events.onGone("the peer left");

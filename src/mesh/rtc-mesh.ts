@@ -114,6 +114,11 @@ export class RtcMesh implements Mesh {
     this.#options.below.suspect(peer);
   }
 
+  /** Warns every peer that this page may be replaced in the next moment: `vanish` may come too late to be heard. */
+  going(): void {
+    for (const connection of this.#connections) connection.going();
+  }
+
   /** Cuts every connection in this very moment, for a page that is being closed. */
   vanish(): void {
     this.#life.abort(new Error("the page is being closed"));

@@ -52,6 +52,8 @@ export interface Joined {
   readonly witnesses: WitnessDesk;
   /** Pays for answers, and has some of them computed again. */
   readonly answerCare: AnswerCare;
+  /** For a page that may go away in the next moment: others look whether it does. */
+  going(): void;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
   vanish(): void;
   stop(): Promise<void>;
@@ -175,6 +177,7 @@ export async function join(
     witnesses,
     taskReceipts,
     answerCare,
+    going: () => (reach instanceof RtcMesh ? reach.going() : undefined),
     vanish: () => reach.vanish(),
     stop: async () => {
       tasks.stop();

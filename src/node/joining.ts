@@ -93,7 +93,7 @@ export class Joining {
     );
     this.#joined = joined;
     showJoined(joined, store, bootstrap.name);
-    deps.platform.onHide(() => joined.vanish(), signal);
+    deps.platform.onHide({ going: () => joined.going(), vanish: () => joined.vanish() }, signal);
     return joined;
   }
 

@@ -18,6 +18,9 @@ export interface Platform {
   openTaskStores(): Promise<TaskStores>;
   taskRunner(deps: TabTaskRunnerDeps): TabTaskRunner;
   startSpan(deps: { readonly mesh: Pick<Mesh, "open">; readonly log: Log }): StartSpan;
-  /** Calls `vanish` in the moment in which whatever shows this peer goes away, until the signal aborts. */
-  onHide(vanish: () => void, signal: AbortSignal): void;
+  /**
+   * Calls `going` where whatever shows this peer may go away in the next moment, and `vanish` in that moment, until the signal
+   * aborts.
+   */
+  onHide(page: { readonly going: () => void; readonly vanish: () => void }, signal: AbortSignal): void;
 }

@@ -22,7 +22,8 @@ export const tabPlatform = (config: NodeConfig): Platform => ({
   openTaskStores: () => openIdbTaskStores("manyhands-tasks"),
   taskRunner: (deps) => tabTaskRunner(deps, new URL("/sandbox.html", config.relayOrigin).href),
   startSpan: startWorkerSpan,
-  onHide: (vanish, signal) => {
+  onHide: ({ going, vanish }, signal) => {
+    addEventListener("beforeunload", going, { signal });
     // The event that a closing tab still gets; a page kept for the back button comes to life again as a new one.
     addEventListener("pagehide", vanish, { signal });
     addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });

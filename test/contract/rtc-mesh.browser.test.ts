@@ -72,6 +72,19 @@ test("knows how far a peer is that it was connected to", async () => {
   expect(a.mesh.roundTrips.latest(8)).toHaveLength(1);
 });
 
+test("a page that may be going and stays keeps its links", async () => {
+  const [a, b] = await Promise.all([join(), join()]);
+  echo(b.mesh, ECHO);
+  const link = await a.mesh.open(b.mesh.self, ECHO, soon());
+  expect(await roundTrip(link, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+  b.mesh.going();
+  a.mesh.going();
+  for (let left = 30; left > 0; left--) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await roundTrip(link, Uint8Array.of(left))).toEqual(Uint8Array.of(left));
+  }
+});
+
 test("links live on without libp2p, and new ones open over the connection that is there", async () => {
   const [a, b] = await Promise.all([join(), join()]);
   echo(b.mesh, ECHO);
