@@ -22,6 +22,8 @@ export const DEFAULTS = Object.freeze({
   long: 60,
   rounds: 5,
   taskMs: 100,
+  /** Samples a pixel of the tasks by which it is told how many take `taskMs`: enough that what each task costs besides does not count. */
+  trialSamples: 128,
 });
 
 const DIST = path.join(import.meta.dirname, "../../dist");
@@ -99,8 +101,9 @@ async function long({ browser, page, url, peers, print }: LongOptions): Promise<
   };
   const [first = page] = bare;
   // The same picture each time, but for its noise: squares of one picture differ in what they take.
-  for (const each of bare) await alone(each, DEFAULTS.long, 2); // the compiler's time
-  const samples = Math.max(1, Math.round((4 * DEFAULTS.taskMs) / (await alone(first, DEFAULTS.long, 4))));
+  for (const each of bare) await alone(each, DEFAULTS.long, DEFAULTS.trialSamples); // the compiler's time
+  const trialMs = await alone(first, DEFAULTS.long, DEFAULTS.trialSamples);
+  const samples = Math.max(1, Math.round((DEFAULTS.trialSamples * DEFAULTS.taskMs) / trialMs));
   const times: { readonly taskMs: number; readonly besideMs: number; readonly one: number; readonly two: number }[] = [];
   for (let round = 0; round < DEFAULTS.rounds; round++) {
     const taskMs = await alone(first, DEFAULTS.long, samples);
