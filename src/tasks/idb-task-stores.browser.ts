@@ -111,6 +111,7 @@ class IdbResultStore implements ResultStore {
       transaction.objectStore("results").put(result),
       transaction.objectStore("uses").put(this.#useOf(result)),
     ]);
+    transaction.commit(); // so that it is written even if the page is gone before it has heard of that
     await Promise.all([...puts, transaction.done]);
   }
 
