@@ -1,4 +1,4 @@
-// Results on their way to and from the store: written behind, found at once while they wait; storage may fail, work goes on.
+// Results on their way to and from the store: written behind in groups, found at once while they wait; storage may fail, work goes on.
 import { errorMessage } from "../shared/errors.ts";
 import type { TaskId, WorkId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
@@ -6,6 +6,8 @@ import type { Settled } from "./task-record.ts";
 import type { KeptResult, ResultStore } from "./work-book.ts";
 
 const DEFAULTS = Object.freeze({
+  /** Results of one write: a tab that closes in the middle of it loses no more. */
+  group: 256,
   /** Writes between two looks at how much is kept. */
   trimEvery: 32,
 });
@@ -22,10 +24,7 @@ export interface ResultKeeperDeps {
 export class ResultKeeper {
   readonly #deps: ResultKeeperDeps;
   readonly #waiting = new Map<TaskId, KeptResult>();
-  /** Those among them that the store has been handed. */
-  readonly #sent = new WeakSet<KeptResult>();
-  readonly #writing = new Set<Promise<void>>();
-  #isGathering = false;
+  #writing: Promise<void> | undefined;
   #writes = 0;
 
   constructor(deps: ResultKeeperDeps) {
@@ -47,10 +46,7 @@ export class ResultKeeper {
 
   keep(result: KeptResult): void {
     this.#waiting.set(result.id, result);
-    if (this.#isGathering) return;
-    this.#isGathering = true;
-    const writing: Promise<void> = this.#write().finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
+    this.#writing ??= this.#write();
   }
 
   /** In place of what is kept of the same task, where anything is. Never rejects. */
@@ -61,28 +57,27 @@ export class ResultKeeper {
 
   /** Once everything that was handed over is written, or could not be. */
   async flushed(): Promise<void> {
-    while (this.#writing.size > 0) await Promise.all(this.#writing);
+    await this.#writing;
   }
 
   async forget(work: WorkId): Promise<void> {
     for (const result of [...this.#waiting.values()]) if (result.work === work) this.#waiting.delete(result.id);
-    await this.flushed();
+    await this.#writing;
     await this.#deps.store.forget(work);
   }
 
-  /** Hands over at once what is settled in one moment, whatever is being written: a tab may close in the next. */
   async #write(): Promise<void> {
-    await Promise.resolve();
-    this.#isGathering = false;
-    const group = [...this.#waiting.values()].filter((result) => !this.#sent.has(result));
-    if (group.length === 0) return; // forgotten meanwhile
-    for (const result of group) this.#sent.add(result);
-    try {
-      await this.#deps.store.put(group);
-      if (++this.#writes % DEFAULTS.trimEvery === 1) await this.#deps.store.trim(this.#deps.maxBytes, this.#deps.spared());
-    } catch (error) {
-      this.#deps.log.warn("results could not be kept", { count: group.length, message: errorMessage(error) });
+    await Promise.resolve(); // what is settled in the same moment goes into the same write
+    while (this.#waiting.size > 0) {
+      const group = [...this.#waiting.values()].slice(0, DEFAULTS.group);
+      try {
+        await this.#deps.store.put(group);
+        if (++this.#writes % DEFAULTS.trimEvery === 1) await this.#deps.store.trim(this.#deps.maxBytes, this.#deps.spared());
+      } catch (error) {
+        this.#deps.log.warn("results could not be kept", { count: group.length, message: errorMessage(error) });
+      }
+      for (const result of group) if (this.#waiting.get(result.id) === result) this.#waiting.delete(result.id);
     }
-    for (const result of group) if (this.#waiting.get(result.id) === result) this.#waiting.delete(result.id);
+    this.#writing = undefined;
   }
 }
