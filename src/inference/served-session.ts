@@ -18,13 +18,8 @@ import { PrefixLog } from "./prefix-log.ts";
 import { refusal, stranding } from "./refusal.ts";
 import { TOKEN_BOUNDARY } from "./row-hashes.ts";
 import type { ServedStep } from "./served-step.ts";
-import type { StepTurns } from "./step-turns.ts";
+import { type StepTurns, urgencyOf } from "./step-turns.ts";
 import { type WireForm, wireForm } from "./wire-form.ts";
-
-const DEFAULTS = Object.freeze({
-  /** Positions up to which a step counts as decoding, drafts included: it goes before other sessions' prompts. */
-  decodePositions: 8,
-});
 
 export interface ServedSessionDeps {
   readonly engine: Engine;
@@ -239,8 +234,7 @@ export class ServedSession {
     const bytes = payload.slice();
     const arrivedMs = clock.now();
     let startedMs = arrivedMs;
-    const urgency = this.isAudit ? "audit" : step.count <= DEFAULTS.decodePositions ? "decode" : "prompt";
-    const output = await turns.take(session, urgency, async () => {
+    const output = await turns.take(session, urgencyOf(step.count, this.isAudit), async () => {
       startedMs = clock.now();
       if (dropped) await engine.truncate(session, step.position);
       return engine.step({

@@ -2,12 +2,20 @@
 import type { SessionId } from "../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
+  /** Positions up to which a step counts as decoding, drafts included: it goes before other sessions' prompts. */
+  decodePositions: 8,
   /** Decode steps in a row before a prompt that waits gets a turn: a prompt must not starve beside many answers. */
   decodesInRow: 8,
 });
 
 /** An audit's steps come when nothing else waits. */
 export type Urgency = "decode" | "prompt" | "audit";
+
+/** Of a step of `count` positions. */
+export function urgencyOf(count: number, isAudit: boolean): Urgency {
+  if (isAudit) return "audit";
+  return count <= DEFAULTS.decodePositions ? "decode" : "prompt";
+}
 
 interface Waiting {
   readonly session: SessionId;
