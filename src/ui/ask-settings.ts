@@ -16,6 +16,12 @@ import { base, buttons, fields } from "./shared-styles.ts";
 
 const PRESET_LABELS: Readonly<Record<PresetName, string>> = { story: "Storyteller", greedy: "Greedy" };
 
+interface Check {
+  readonly checked: boolean;
+  /** What turning it on or off changes. */
+  readonly settings: (isOn: boolean) => Partial<Settings>;
+}
+
 export class AskSettings extends LitElement {
   static override styles = [
     base,
@@ -59,6 +65,24 @@ export class AskSettings extends LitElement {
 
   #set(settings: Settings): void {
     this.dispatchEvent(new CustomEvent<Settings>("settings-changed", { detail: settings }));
+  }
+
+  /** A setting that is on or off, with what it does. */
+  #check(name: "drafts" | "wire", label: string, hint: string, { checked, settings }: Check): TemplateResult {
+    return html`<div>
+      <label class="check">
+        <input
+          name=${name}
+          data-testid="setting-${name}"
+          type="checkbox"
+          aria-describedby="${name}-hint"
+          .checked=${checked}
+          @change=${(event: Event) => this.#set({ ...this.settings, ...settings((event.target as HTMLInputElement).checked) })}
+        />
+        ${label}
+      </label>
+      <p class="small soft" id="${name}-hint">${hint}</p>
+    </div>`;
   }
 
   /** What a preset leaves as it is. */
@@ -147,37 +171,19 @@ export class AskSettings extends LitElement {
           ></textarea>
           <p class="small soft" id="stop-hint">Texts that end an answer, one a line; <code>\\n</code> is a line's end.</p>
         </div>
-        <div>
-          <label class="check">
-            <input
-              name="drafts"
-              data-testid="setting-drafts"
-              type="checkbox"
-              aria-describedby="drafts-hint"
-              .checked=${this.settings.drafts}
-              @change=${(event: Event) => this.#set({ ...this.settings, drafts: (event.target as HTMLInputElement).checked })}
-            />
-            Guess ahead
-          </label>
-          <p class="small soft" id="drafts-hint">Several tokens a lap where the text repeats itself; the text is the same.</p>
-        </div>
-        <div>
-          <label class="check">
-            <input
-              name="wire"
-              data-testid="setting-wire"
-              type="checkbox"
-              aria-describedby="wire-hint"
-              .checked=${this.settings.wire === "float16"}
-              @change=${(event: Event) =>
-                this.#set({ ...this.settings, wire: (event.target as HTMLInputElement).checked ? "float16" : "float32" })}
-            />
-            Send half the bytes
-          </label>
-          <p class="small soft" id="wire-hint">
-            Rounds the numbers that go from tab to tab: for slow connections. The text may differ from one computer's.
-          </p>
-        </div>
+        ${this.#check("drafts", "Guess ahead", "Several tokens a lap where the text repeats itself; the text is the same.", {
+          checked: this.settings.drafts,
+          settings: (drafts) => ({ drafts }),
+        })}
+        ${this.#check(
+          "wire",
+          "Send half the bytes",
+          "Rounds the numbers that go from tab to tab: for slow connections. The text may differ from one computer's.",
+          {
+            checked: this.settings.wire === "float16",
+            settings: (isHalf) => ({ wire: isHalf ? "float16" : "float32" }),
+          },
+        )}
         ${
           this.chat
             ? html`<div>
