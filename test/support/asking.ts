@@ -1,12 +1,13 @@
 // What a requester of tests asks a swarm with: a model's prompt side, and a route that is at hand.
 import type { GenerateDeps, PromptModel } from "../../src/inference/generate.ts";
+import { planDetour } from "../../src/inference/plan-detour.ts";
 import { createSampler } from "../../src/model/sampler.ts";
 import { readTokenizer } from "../../src/model/tokenizer.ts";
 import type { Route } from "../../src/route/plan-route.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { BUNDLED, readBundled } from "./bundled-model.ts";
-import { randomBytes } from "./memory-swarm.ts";
+import { type MemorySwarm, randomBytes } from "./memory-swarm.ts";
 
 export const askingFor = (
   mesh: GenerateDeps["mesh"],
@@ -21,6 +22,22 @@ export const askingFor = (
   // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
   findRoute: async function* (exclude) {
     return route(exclude);
+  },
+});
+
+/** The same over the first three peers of a swarm of the bundled model: all others but those `gone` take the place of who is lost. */
+export const askingWithSpares = (guest: GenerateDeps["mesh"], swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
+  ...askingFor(guest, bundledPromptModel(), () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
+  findDetour: async function* (request, until) {
+    for (;;) {
+      const serving = swarm.peers
+        .filter(({ hop }) => !gone.has(hop.peer))
+        .map(({ hop }) => ({ peer: hop.peer, serving: [hop.span], sessions: 0, layerMs: 1 }));
+      const route = planDetour(serving, 8, request);
+      if (route) return route;
+      yield { kind: "waiting", message: "nobody", progress: undefined };
+      await systemClock.sleep(5, until);
+    }
   },
 });
 

@@ -2,11 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../../src/inference/generate-event.ts";
-import { planDetour } from "../../../src/inference/plan-detour.ts";
-import { systemClock } from "../../../src/shared/clock.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
-import { askingFor, bundledPromptModel } from "../../support/asking.ts";
+import { askingWithSpares } from "../../support/asking.ts";
 import { allIdle, type MemorySwarm, startMemorySwarm } from "../../support/memory-swarm.ts";
 
 const signal = new AbortController().signal;
@@ -14,25 +12,12 @@ const PROMPT = "Once upon a time there was a small robot named Pip. ".repeat(4);
 const OPTIONS = { temperature: 0.8, seed: 11, maxTokens: 24 };
 
 describe("an answer", () => {
-  const model = bundledPromptModel();
   let text = "";
   let guests = 0;
 
   /** Answers over the first three peers of the swarm; the others are spares. */
-  const deps = (swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
-    ...askingFor(swarm.guest(`a-guest-${++guests}`), model, () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
-    findDetour: async function* (request, until) {
-      for (;;) {
-        const serving = swarm.peers
-          .filter(({ hop }) => !gone.has(hop.peer))
-          .map(({ hop }) => ({ peer: hop.peer, serving: [hop.span], sessions: 0, layerMs: 1 }));
-        const route = planDetour(serving, 8, request);
-        if (route) return route;
-        yield { kind: "waiting", message: "nobody", progress: undefined };
-        await systemClock.sleep(5, until);
-      }
-    },
-  });
+  const deps = (swarm: MemorySwarm, gone?: ReadonlySet<PeerId>): GenerateDeps =>
+    askingWithSpares(swarm.guest(`a-guest-${++guests}`), swarm, gone);
 
   const run = async (
     answer: AsyncIterable<GenerateEvent>,

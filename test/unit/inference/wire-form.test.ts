@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateOptions } from "../../../src/inference/generate-event.ts";
-import { planDetour } from "../../../src/inference/plan-detour.ts";
 import { SpanService } from "../../../src/inference/span-service.ts";
 import { SessionShelf } from "../../../src/inference/session-shelf.ts";
 import { wireClass, wireForm } from "../../../src/inference/wire-form.ts";
@@ -14,7 +13,7 @@ import { systemClock } from "../../../src/shared/clock.ts";
 import { packHalves, unpackHalves } from "../../../src/shared/half-floats.ts";
 import type { PeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { askingFor, bundledPromptModel } from "../../support/asking.ts";
+import { askingFor, askingWithSpares, bundledPromptModel } from "../../support/asking.ts";
 import { bundledEngine } from "../../support/bundled-model.ts";
 import { allIdle, type MemorySwarm, startMemorySwarm } from "../../support/memory-swarm.ts";
 
@@ -72,20 +71,7 @@ describe("an answer whose hidden states cross as half floats", () => {
   let swarm: MemorySwarm;
   let expected = "";
 
-  const deps = (of: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
-    ...askingFor(of.guest(`a-guest-${++guests}`), model, () => of.peers.slice(0, 3).map(({ hop }) => hop)),
-    findDetour: async function* (request, until) {
-      for (;;) {
-        const serving = of.peers
-          .filter(({ hop }) => !gone.has(hop.peer))
-          .map(({ hop }) => ({ peer: hop.peer, serving: [hop.span], sessions: 0, layerMs: 1 }));
-        const route = planDetour(serving, 8, request);
-        if (route) return route;
-        yield { kind: "waiting", message: "nobody", progress: undefined };
-        await systemClock.sleep(5, until);
-      }
-    },
-  });
+  const deps = (of: MemorySwarm, gone?: ReadonlySet<PeerId>): GenerateDeps => askingWithSpares(of.guest(`a-guest-${++guests}`), of, gone);
   const answer = async (
     asked: GenerateDeps,
     options: Partial<GenerateOptions>,
