@@ -5,7 +5,7 @@ import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
 import { sha256 as sha256Hasher } from "multiformats/hashes/sha2";
 import { abortable, withDeadline } from "../shared/abort.ts";
-import { bytesEqual, toHex } from "../shared/bytes.ts";
+import { toHex } from "../shared/bytes.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { asPeerId, type PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
@@ -27,15 +27,31 @@ export const DEFAULTS = Object.freeze({
 const RAW = 0x55; // multicodec: a block is its bytes
 const SHA2_256 = 0x12;
 
-/** The part of bitswap's inside that asking one peer for one block takes; its public face asks everybody. */
+/** One line of a message to a peer. */
+interface WantEntry {
+  readonly cid: Uint8Array;
+  readonly priority: number;
+  readonly sendDontHave?: boolean;
+  readonly cancel?: boolean;
+}
+
+/** The parts of bitswap's inside that asking one peer for one block takes; its public face asks everybody. */
 interface BitswapInside {
   readonly bitswap: {
-    readonly wantList: EventTarget & {
-      wantSessionBlock(
-        cid: CID,
+    readonly wantList: EventTarget;
+    readonly network: {
+      /** What waits for the same peer is merged by the keys of its maps, and sent in their order. */
+      sendMessage(
         peer: Libp2pPeerId,
-        options: { readonly signal: AbortSignal },
-      ): Promise<{ readonly has: boolean; readonly block?: Uint8Array }>;
+        message: {
+          readonly full: boolean;
+          readonly pendingBytes: number;
+          readonly wantlist: Map<string, WantEntry>;
+          readonly blocks: Map<string, never>;
+          readonly blockPresences: Map<string, never>;
+        },
+        options: { readonly signal: AbortSignal; readonly onProgress: (event: { readonly type: string }) => void },
+      ): Promise<void>;
     };
     notify(cid: CID): Promise<void>;
   };
@@ -49,6 +65,12 @@ interface ReceivedBlock {
   readonly block: Uint8Array;
 }
 
+interface ReceivedPresence {
+  readonly sender: Libp2pPeerId;
+  readonly cid: CID;
+  readonly has: boolean;
+}
+
 export interface BitswapExchangeOptions {
   readonly node: Libp2p;
   /** Opens a connection where there is none. Throws PEER_UNREACHABLE, or the signal's reason. */
@@ -57,12 +79,25 @@ export interface BitswapExchangeOptions {
   readonly log: Log;
 }
 
-/** A block that is asked for: settled by its coming, or by the peer's sending something else. */
-interface Want {
+/** A block that one peer was asked for, by all here who want it from that peer now. */
+class Want {
   readonly peer: PeerId;
-  readonly sha256: Uint8Array;
-  readonly arrived: (block: Uint8Array<ArrayBuffer>) => void;
-  readonly lied: (error: Error) => void;
+  readonly hash: string;
+  /** Whether the peer has it now. */
+  readonly told = Promise.withResolvers<boolean>();
+  readonly block = Promise.withResolvers<Uint8Array>();
+  users = 0;
+
+  constructor(peer: PeerId, hash: string) {
+    this.peer = peer;
+    this.hash = hash;
+    for (const { promise } of [this.told, this.block]) promise.catch(() => {}); // those who ask may have given up
+  }
+
+  fail(error: Error): void {
+    this.told.reject(error);
+    this.block.reject(error);
+  }
 }
 
 export class BitswapExchange implements TileExchange {
@@ -71,12 +106,14 @@ export class BitswapExchange implements TileExchange {
   readonly #wants = new Set<Want>();
   /** Hashes ever asked of each peer: one that was given up may still come, any other is a lie. */
   readonly #asked = new Map<PeerId, Set<string>>();
+  #asks = 0;
   readonly #life = new AbortController();
 
   private constructor(options: BitswapExchangeOptions, inside: BitswapInside) {
     this.#options = options;
     this.#inside = inside;
     inside.bitswap.wantList.addEventListener("block", this.#onBlock);
+    inside.bitswap.wantList.addEventListener("presence", this.#onPresence);
   }
 
   static async start(options: BitswapExchangeOptions): Promise<BitswapExchange> {
@@ -96,24 +133,17 @@ export class BitswapExchange implements TileExchange {
       new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be reached in ${DEFAULTS.connectMs / 1000} seconds`);
     const { remotePeer } = await withDeadline(both, DEFAULTS.connectMs, late, (limit) => this.#options.connect(peer, limit));
     both.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
-    const want: Want = { peer, sha256, arrived: resolve, lied: reject };
-    this.#wants.add(want);
-    this.#asked.set(peer, (this.#asked.get(peer) ?? new Set()).add(toHex(sha256)));
-    promise.catch(() => {}); // it may lose the race below
+    const hash = toHex(sha256);
+    const want = [...this.#wants].find((each) => each.peer === peer && each.hash === hash) ?? this.#ask(peer, remotePeer, sha256);
+    want.users++;
     try {
-      const answer = this.#inside.bitswap.wantList.wantSessionBlock(cidOf(sha256), remotePeer, { signal: both });
-      answer.catch(() => {}); // it may lose the race, or outlive it
-      const first = await abortable(Promise.race([promise, answer]), both);
-      if (first instanceof Uint8Array) return first;
-      if (!first.has && !wait) return undefined;
-      return await abortable(promise, both);
-    } catch (cause) {
+      if (!(await abortable(want.told.promise, both)) && !wait) return undefined;
+      return new Uint8Array(await abortable(want.block.promise, both)); // apart from its message, and from who else wants it
+    } catch (error) {
       signal.throwIfAborted();
-      if (cause instanceof ManyhandsError) throw cause;
-      throw new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be asked for a tile: ${errorMessage(cause)}`, { cause });
+      throw error;
     } finally {
-      this.#wants.delete(want);
+      if (--want.users === 0) this.#wants.delete(want);
     }
   }
 
@@ -126,20 +156,63 @@ export class BitswapExchange implements TileExchange {
   async stop(): Promise<void> {
     this.#life.abort(new ManyhandsError("PEER_LOST", "this tab has left the swarm"));
     this.#inside.bitswap.wantList.removeEventListener("block", this.#onBlock);
+    this.#inside.bitswap.wantList.removeEventListener("presence", this.#onPresence);
     await this.#inside.stop();
   }
+
+  /**
+   * Asks a peer for a block. A peer remembers what it was asked for: it says only once that it does not have a block, and does not
+   * send one again for 5 s. So whoever asks again takes the first ask back, in the same message, which keeps the order.
+   */
+  #ask(peer: PeerId, remotePeer: Libp2pPeerId, sha256: Uint8Array<ArrayBuffer>): Want {
+    const want = new Want(peer, toHex(sha256));
+    this.#wants.add(want);
+    const asked = this.#asked.get(peer) ?? new Set();
+    this.#asked.set(peer, asked);
+    const cid = cidOf(sha256).bytes;
+    const ask = this.#asks++;
+    const wantlist = new Map<string, WantEntry>();
+    if (asked.has(want.hash)) wantlist.set(`${ask} cancel`, { cid, priority: 1, cancel: true });
+    wantlist.set(`${ask}`, { cid, priority: 1, sendDontHave: true });
+    asked.add(want.hash);
+    const fail = (why: string, cause?: unknown): void =>
+      want.fail(new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be asked for a tile: ${why}`, { cause }));
+    const message = { full: false, pendingBytes: 0, wantlist, blocks: new Map<string, never>(), blockPresences: new Map<string, never>() };
+    void withDeadline(
+      this.#life.signal,
+      DEFAULTS.messageMs,
+      () => new Error(`the message took more than ${DEFAULTS.messageMs / 1000} seconds`),
+      (limit) =>
+        this.#inside.bitswap.network.sendMessage(remotePeer, message, {
+          signal: limit,
+          // Told of in no other way: a message that did not get through is sent, for bitswap.
+          onProgress: ({ type }) => type === "bitswap:send-wantlist:error" && fail("the message did not get through"),
+        }),
+    ).catch((cause: unknown) => fail(errorMessage(cause), cause));
+    return want;
+  }
+
+  readonly #onPresence = (event: Event): void => {
+    const { sender, cid, has } = (event as CustomEvent<ReceivedPresence>).detail; // bitswap's own event
+    const hash = toHex(cid.multihash.digest);
+    for (const want of this.#wants) if (want.hash === hash && want.peer === sender.toString()) want.told.resolve(has);
+  };
 
   /** Bitswap names a block by the hash that it has, so a wrong one is a block that nobody asked for. */
   readonly #onBlock = (event: Event): void => {
     const { sender, cid, block } = (event as CustomEvent<ReceivedBlock>).detail; // bitswap's own event
     const peer = asPeerId(sender.toString());
+    const hash = toHex(cid.multihash.digest);
     const own = [...this.#wants].filter((want) => want.peer === peer);
-    const wanted = own.filter((want) => bytesEqual(want.sha256, cid.multihash.digest));
-    for (const want of wanted) want.arrived(new Uint8Array(block)); // apart from its message, which may carry other blocks
-    if (wanted.length > 0 || this.#asked.get(peer)?.has(toHex(cid.multihash.digest))) return;
+    for (const want of own) {
+      if (want.hash !== hash) continue;
+      want.told.resolve(true);
+      want.block.resolve(block);
+    }
+    if (this.#asked.get(peer)?.has(hash)) return;
     this.#options.log.warn("a peer sends blocks that nobody asked for", { peer });
     for (const want of own)
-      want.lied(new ManyhandsError("MODEL_CORRUPT", `${peer} sent something else than the tile that it was asked for`));
+      want.fail(new ManyhandsError("MODEL_CORRUPT", `${peer} sent something else than the tile that it was asked for`));
   };
 }
 

@@ -1,5 +1,4 @@
-// Tiles of the same bytes, such as norms that are all ones: fetched once for all places that want them. Asked for twice at once
-// one would come, and a peer would take the goodbye to it for a goodbye to the other.
+// Tiles of the same bytes, such as norms that are all ones: fetched once for all places that want them, from a peer as from an origin.
 import { toHex } from "../shared/bytes.ts";
 import type { TileRange, TileRead } from "./tile-source.ts";
 

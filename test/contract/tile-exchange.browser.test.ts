@@ -91,6 +91,38 @@ test("a peer that sends something else is found out", async () => {
   await expect(asking.exchange.fetch(giving.mesh.self, hash, false, soon())).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
 });
 
+test("a block that was asked for, given up and sent all the same comes again when it is asked for again", async () => {
+  const { bytes, hash } = await block(50_000, 6);
+  const stop = new AbortController();
+  const waiting = asking.exchange.fetch(giving.mesh.self, hash, true, stop.signal);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  stop.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  giving.shelf.set(toHex(hash), bytes);
+  giving.exchange.gained(hash);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (let again = 0; again < 3; again++) expect(await asking.exchange.fetch(giving.mesh.self, hash, false, soon(4000))).toEqual(bytes);
+});
+
+test("a peer that does not have a block says so as often as it is asked", async () => {
+  const { hash } = await block(50_000, 7);
+  for (let again = 0; again < 3; again++) expect(await asking.exchange.fetch(giving.mesh.self, hash, false, soon(4000))).toBeUndefined();
+});
+
+test("a block that is wanted twice at once comes to both, and one who gives up takes it from nobody", async () => {
+  const { bytes, hash } = await block(MIB, 8);
+  giving.shelf.set(toHex(hash), bytes);
+  const stop = new AbortController();
+  const givenUp = asking.exchange.fetch(giving.mesh.self, hash, false, stop.signal);
+  const both = [1, 2].map(() => asking.exchange.fetch(giving.mesh.self, hash, false, soon(4000)));
+  stop.abort(new Error("enough"));
+  await expect(givenUp).rejects.toThrow("enough");
+  const [one, other] = await Promise.all(both);
+  expect(one).toEqual(bytes);
+  expect(other).toEqual(bytes);
+  expect(other?.buffer).not.toBe(one?.buffer);
+});
+
 test("asking stops when told to, with the signal's reason", async () => {
   const stop = new AbortController();
   const asked = asking.exchange.fetch(giving.mesh.self, (await block(10, 5)).hash, true, stop.signal);

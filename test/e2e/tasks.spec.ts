@@ -18,7 +18,7 @@ import { wasmModule } from "../unit/tasks/wasm-module.ts";
 async function gather(relay: Relay, openTab: () => Promise<Tab>, count: number): Promise<{ asker: Tab; volunteers: Tab[] }> {
   const volunteers: Tab[] = [];
   for (let n = 0; n < count; n++) volunteers.push(await openTab());
-  for (const tab of volunteers) await tab.lend();
+  await Promise.all(volunteers.map((tab) => tab.lend()));
   await expect.poll(() => takersOf(relay).length).toBe(count);
   const asker = await openTab();
   await joinFrom(asker);
