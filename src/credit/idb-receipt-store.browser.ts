@@ -3,7 +3,7 @@ import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
 
 interface ReceiptSchema extends DBSchema {
-  receipts: { key: string; value: WaitingReceipt; indexes: { addedMs: number } };
+  receipts: { key: string; value: WaitingReceipt; indexes: { due: [number, number] } };
 }
 
 /** Rejects with the platform's DOMException where storage is blocked or full. */
@@ -16,9 +16,11 @@ export class IdbReceiptStore implements ReceiptStore {
   }
 
   static async open(name: string): Promise<IdbReceiptStore> {
-    const db = await openDB<ReceiptSchema>(name, 1, {
-      upgrade(fresh) {
-        fresh.createObjectStore("receipts", { keyPath: "key" }).createIndex("addedMs", "addedMs");
+    const db = await openDB<ReceiptSchema>(name, 2, {
+      upgrade(fresh, before, _now, change) {
+        const receipts = before === 0 ? fresh.createObjectStore("receipts", { keyPath: "key" }) : change.objectStore("receipts");
+        for (const old of receipts.indexNames) receipts.deleteIndex(old);
+        receipts.createIndex("due", ["notBeforeMs", "addedMs"]);
       },
       // Another tab wants to change or delete the database: let go of it.
       blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
@@ -26,23 +28,15 @@ export class IdbReceiptStore implements ReceiptStore {
     return new IdbReceiptStore(db);
   }
 
-  async put(receipt: WaitingReceipt): Promise<void> {
-    await this.#db.put("receipts", receipt);
+  async write(receipts: readonly WaitingReceipt[], gone: readonly string[] = []): Promise<number> {
+    const { store, done } = this.#db.transaction("receipts", "readwrite");
+    const changes = [...gone.map((key) => store.delete(key)), ...receipts.map((receipt) => store.put(receipt))];
+    const [waiting] = await Promise.all([store.count(), ...changes, done]);
+    return waiting;
   }
 
-  async due(nowMs: number, limit: number): Promise<readonly WaitingReceipt[]> {
-    const found: WaitingReceipt[] = [];
-    const index = this.#db.transaction("receipts").store.index("addedMs");
-    for (let cursor = await index.openCursor(); cursor !== null && found.length < limit; cursor = await cursor.continue()) {
-      if (cursor.value.notBeforeMs <= nowMs) found.push(cursor.value);
-    }
-    return found;
-  }
-
-  async remove(keys: readonly string[]): Promise<void> {
-    const transaction = this.#db.transaction("receipts", "readwrite");
-    await Promise.all(keys.map((key) => transaction.store.delete(key)));
-    await transaction.done;
+  due(nowMs: number, limit: number): Promise<readonly WaitingReceipt[]> {
+    return this.#db.getAllFromIndex("receipts", "due", IDBKeyRange.upperBound([nowMs, Infinity]), limit);
   }
 
   count(): Promise<number> {

@@ -5,19 +5,17 @@ export class MemoryReceiptStore implements ReceiptStore {
   readonly isKept = false;
   readonly #receipts = new Map<string, WaitingReceipt>();
 
-  async put(receipt: WaitingReceipt): Promise<void> {
-    this.#receipts.set(receipt.key, receipt);
+  async write(receipts: readonly WaitingReceipt[], gone: readonly string[] = []): Promise<number> {
+    for (const key of gone) this.#receipts.delete(key);
+    for (const receipt of receipts) this.#receipts.set(receipt.key, receipt);
+    return this.#receipts.size;
   }
 
   async due(nowMs: number, limit: number): Promise<readonly WaitingReceipt[]> {
     return [...this.#receipts.values()]
       .filter(({ notBeforeMs }) => notBeforeMs <= nowMs)
-      .toSorted((a, b) => a.addedMs - b.addedMs)
+      .toSorted((a, b) => a.notBeforeMs - b.notBeforeMs || a.addedMs - b.addedMs)
       .slice(0, limit);
-  }
-
-  async remove(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#receipts.delete(key);
   }
 
   async count(): Promise<number> {

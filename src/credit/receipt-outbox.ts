@@ -33,6 +33,11 @@ export interface ReceiptOutboxOptions {
 export class ReceiptOutbox {
   readonly #options: ReceiptOutboxOptions;
   #flushing: Promise<number> | undefined;
+  /** Receipts of the next write, which begins once the one before it is done. */
+  #next: { readonly rows: WaitingReceipt[]; readonly written: Promise<void> } | undefined;
+  #lastWrite: Promise<unknown> = Promise.resolve();
+  /** How many wait, as the store told last. */
+  #waiting: number | undefined;
 
   constructor(options: ReceiptOutboxOptions) {
     this.#options = options;
@@ -44,17 +49,18 @@ export class ReceiptOutbox {
 
   /** Resolves once the receipt is kept. False where so many wait that it was not: a relay that is gone for good. */
   async add(receipt: Receipt): Promise<boolean> {
-    const { store, now } = this.#options;
     const { claim, verdict } = receipt.statement;
-    if ((await store.count()) >= DEFAULTS.waiting) return false;
+    if ((await this.waiting()) >= DEFAULTS.waiting) return false;
     // dag-cbor types its answer as backed by any buffer; a copy is plain, and holds nothing but the receipt.
     const bytes = new Uint8Array(encode(receipt));
-    await store.put({ key: `${workId(claim)}#${verdict}`, bytes, addedMs: now(), tries: 0, notBeforeMs: 0 });
+    this.#next ??= this.#nextWrite();
+    this.#next.rows.push({ key: `${workId(claim)}#${verdict}`, bytes, addedMs: this.#options.now(), tries: 0, notBeforeMs: 0 });
+    await this.#next.written;
     return true;
   }
 
-  waiting(): Promise<number> {
-    return this.#options.store.count();
+  async waiting(): Promise<number> {
+    return (this.#waiting ??= await this.#options.store.count());
   }
 
   /**
@@ -71,7 +77,10 @@ export class ReceiptOutbox {
     for (let settled = 0; ;) {
       signal.throwIfAborted();
       const rows = await store.due(now(), CREDIT_LIMITS.receipts);
-      if (rows.length === 0) return settled;
+      if (rows.length === 0) {
+        this.#waiting = await store.count(); // another tab of this browser may have sent some
+        return settled;
+      }
       const read = rows.map((row) => ({ row, receipt: this.#read(row) }));
       const sound = read.filter((each): each is { row: WaitingReceipt; receipt: Receipt } => each.receipt !== undefined);
       const outcomes =
@@ -83,10 +92,23 @@ export class ReceiptOutbox {
             );
       const later = sound.filter((_, index) => this.#isPassing(outcomes[index]));
       const done = rows.filter((row) => !later.some((each) => each.row === row) || now() - row.addedMs > VERIFY.ageMs);
-      await store.remove(done.map(({ key }) => key));
-      for (const { row } of later) if (!done.includes(row)) await store.put(this.#postponed(row));
+      const postponed = later.filter(({ row }) => !done.includes(row)).map(({ row }) => this.#postponed(row));
+      this.#waiting = await store.write(
+        postponed,
+        done.map(({ key }) => key),
+      );
       settled += done.length;
     }
+  }
+
+  #nextWrite(): { readonly rows: WaitingReceipt[]; readonly written: Promise<void> } {
+    const rows: WaitingReceipt[] = [];
+    const written = this.#lastWrite.then(async () => {
+      this.#next = undefined;
+      this.#waiting = await this.#options.store.write(rows);
+    });
+    this.#lastWrite = written.catch(() => {}); // told to those who added
+    return { rows, written };
   }
 
   #isPassing(outcome: Outcome | undefined): boolean {

@@ -16,10 +16,10 @@ export interface WaitingReceipt {
 export interface ReceiptStore {
   /** Whether what is put outlives the page. */
   readonly isKept: boolean;
-  put(receipt: WaitingReceipt): Promise<void>;
-  /** Those worth a try at `nowMs`, the oldest first. */
+  /** Keeps `receipts`, each in place of the one with its key, and drops those with the keys in `gone`: both or neither. Answers how many wait then. */
+  write(receipts: readonly WaitingReceipt[], gone?: readonly string[]): Promise<number>;
+  /** Those worth a try at `nowMs`: first what was never put off, of those the oldest first. */
   due(nowMs: number, limit: number): Promise<readonly WaitingReceipt[]>;
-  remove(keys: readonly string[]): Promise<void>;
   /** How many wait, due or not. */
   count(): Promise<number>;
   close(): void;

@@ -137,36 +137,45 @@ function leave(hit: Hit, ray: Ray, material: Exclude<Material, { kind: "lamp" }>
   }
 }
 
-/** The first object on the ray nearer than `within`. */
+/**
+ * The first object on the ray nearer than `within`. Here nearly all time goes: spheres are met without a vector being made, and
+ * the surface is looked at once, at the end.
+ */
 function nearest(scene: Scene, ray: Ray, within: number): Hit | undefined {
+  const [fromX, fromY, fromZ] = ray.from;
+  const [alongX, alongY, alongZ] = ray.along;
   let distance = within;
-  let up: Vector | undefined;
-  let material = 0;
-  for (const sphere of scene.spheres) {
-    const way = minus(sphere.centre, ray.from);
-    const middle = dot(way, ray.along);
-    const root = middle * middle - dot(way, way) + sphere.radius * sphere.radius;
+  let sphere: Scene["spheres"][number] | undefined;
+  let triangle: Scene["triangles"][number] | undefined;
+  for (const each of scene.spheres) {
+    const wayX = each.centre[0] - fromX;
+    const wayY = each.centre[1] - fromY;
+    const wayZ = each.centre[2] - fromZ;
+    const middle = wayX * alongX + wayY * alongY + wayZ * alongZ;
+    const root = middle * middle - (wayX * wayX + wayY * wayY + wayZ * wayZ) + each.radius * each.radius;
     if (!(root > 0)) continue;
     const half = Math.sqrt(root);
     const at = middle - half > DEFAULTS.gap ? middle - half : middle + half;
     if (!(at > DEFAULTS.gap && at < distance)) continue;
     distance = at;
-    up = scale(minus(add(ray.from, scale(ray.along, at)), sphere.centre), 1 / sphere.radius);
-    material = sphere.material;
+    sphere = each;
   }
-  for (const triangle of scene.triangles) {
-    const at = meetTriangle(ray, triangle.corners);
+  for (const each of scene.triangles) {
+    const at = meetTriangle(ray, each.corners);
     if (!(at > DEFAULTS.gap && at < distance)) continue;
-    const [a, b, c] = triangle.corners;
     distance = at;
-    up = normal(cross(minus(b, a), minus(c, a)));
-    material = triangle.material;
+    triangle = each;
   }
-  if (up === undefined) return undefined;
+  const met = triangle ?? sphere;
+  if (met === undefined) return undefined;
+  const at = add(ray.from, scale(ray.along, distance));
+  const up = "corners" in met ? acrossTriangle(met.corners) : scale(minus(at, met.centre), 1 / met.radius);
   const isInside = dot(up, ray.along) > 0;
-  const found = scene.materials[material] as Material; // the schema checked the index
-  return { distance, at: add(ray.from, scale(ray.along, distance)), up: isInside ? scale(up, -1) : up, isInside, material: found };
+  const material = scene.materials[met.material] as Material; // the schema checked the index
+  return { distance, at, up: isInside ? scale(up, -1) : up, isInside, material };
 }
+
+const acrossTriangle = ([a, b, c]: readonly [Vector, Vector, Vector]): Vector => normal(cross(minus(b, a), minus(c, a)));
 
 /** Distance to a triangle, or NaN (Möller and Trumbore, 1997). */
 function meetTriangle({ from, along }: Ray, [a, b, c]: readonly [Vector, Vector, Vector]): number {

@@ -16,31 +16,30 @@ export function describeReceiptStore(
   open: () => Promise<{ readonly store: ReceiptStore; readonly close: () => Promise<void> }>,
 ): void {
   describe(`receipt store contract: ${name}`, () => {
-    test("what is due comes oldest first, at most as many as wanted; what is put off waits its time", async () => {
+    test("what is due comes oldest first, at most as many as wanted; what is put off waits its time, and comes last", async () => {
       const { store, close } = await open();
-      for (const each of [receipt("c", 3), receipt("a", 1), receipt("later", 0, 100), receipt("b", 2)]) await store.put(each);
+      expect(await store.write([receipt("c", 3), receipt("a", 1), receipt("later", 0, 100), receipt("b", 2)])).toBe(4);
       expect((await store.due(50, 10)).map(({ key }) => key)).toEqual(["a", "b", "c"]);
       expect((await store.due(50, 2)).map(({ key }) => key)).toEqual(["a", "b"]);
-      expect((await store.due(100, 10)).map(({ key }) => key)).toEqual(["later", "a", "b", "c"]);
+      expect((await store.due(100, 10)).map(({ key }) => key)).toEqual(["a", "b", "c", "later"]);
       expect(await store.count()).toBe(4);
       await close();
     });
 
     test("the same receipt is kept once, as it was put last", async () => {
       const { store, close } = await open();
-      await store.put(receipt("a", 1));
-      await store.put({ ...receipt("a", 1), tries: 4 });
+      await store.write([receipt("a", 1)]);
+      expect(await store.write([{ ...receipt("a", 1), tries: 4 }])).toBe(1);
       expect(await store.due(0, 10)).toEqual([{ ...receipt("a", 1), tries: 4 }]);
       await close();
     });
 
     test("what is removed is gone, what was never there is no matter", async () => {
       const { store, close } = await open();
-      await store.put(receipt("a", 1));
-      await store.put(receipt("b", 2));
-      await store.remove(["a", "nothing"]);
-      expect((await store.due(0, 10)).map(({ key }) => key)).toEqual(["b"]);
-      await store.remove([]);
+      await store.write([receipt("a", 1), receipt("b", 2)]);
+      expect(await store.write([receipt("c", 3)], ["a", "nothing"])).toBe(2);
+      expect((await store.due(0, 10)).map(({ key }) => key)).toEqual(["b", "c"]);
+      expect(await store.write([], ["c"])).toBe(1);
       expect(await store.count()).toBe(1);
       await close();
     });

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts";
 import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
+import type { ReceiptStore } from "../../../src/credit/receipt-store.ts";
 import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames.ts";
 import { workId } from "../../../src/protocol/receipt.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
@@ -87,7 +88,7 @@ test("unfunded is tried again later and later; a forgery is dropped at once", as
 
 test("a row that is no receipt is dropped, the others go", async () => {
   const { store, outbox } = setUp();
-  await store.put({ key: "old", bytes: Uint8Array.of(0xff), addedMs: 0, tries: 0, notBeforeMs: 0 });
+  await store.write([{ key: "old", bytes: Uint8Array.of(0xff), addedMs: 0, tries: 0, notBeforeMs: 0 }]);
   await outbox.add(taskReceipt(parties));
   const ledger = sink(() => posted);
   await outbox.flush(ledger, signal);
@@ -101,4 +102,28 @@ test("two flushes at once are one", async () => {
   const ledger = sink(() => posted);
   await Promise.all([outbox.flush(ledger, signal), outbox.flush(ledger, signal)]);
   expect(ledger.batches.length).toBe(1);
+});
+
+test("what is added in one moment is one write; where that fails all are told, and the next goes on", async () => {
+  const store = new MemoryReceiptStore();
+  const writes: number[] = [];
+  let isFull = true;
+  const watched: ReceiptStore = {
+    isKept: false,
+    due: (...args) => store.due(...args),
+    count: () => store.count(),
+    close: () => store.close(),
+    async write(receipts, gone) {
+      writes.push(receipts.length);
+      if (isFull) throw new Error("the disk is full");
+      return store.write(receipts, gone);
+    },
+  };
+  const outbox = new ReceiptOutbox({ store: watched, now: Date.now, log: silentLog });
+  const add = (): Promise<boolean>[] => Array.from({ length: 4 }, () => outbox.add(taskReceipt(parties)));
+  expect((await Promise.allSettled(add())).map(({ status }) => status)).toEqual(Array(4).fill("rejected"));
+  isFull = false;
+  expect(await Promise.all(add())).toEqual([true, true, true, true]);
+  expect(writes).toEqual([4, 4]);
+  expect(await outbox.waiting()).toBe(4);
 });
