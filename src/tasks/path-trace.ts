@@ -1,7 +1,8 @@
 // Path tracing with additions, products, quotients and square roots alone: IEEE 754 rounds those the same way everywhere, so
 // the picture is the same bytes on every machine. No sine, power or exponential, whose last bits differ between engines.
+// A path makes no object: vectors are written in place, or a third of the time goes to the collector in engines that do not see through it.
 import type { Material, Scene } from "./render-scene.ts";
-import { add, cross, dot, minus, normal, scale, times, type Vector } from "./vector.ts";
+import { cross, minus, normal, type Vector } from "./vector.ts";
 
 export const DEFAULTS = Object.freeze({
   /** A ray starts this far from the surface that it leaves, or it would hit it again. */
@@ -10,28 +11,34 @@ export const DEFAULTS = Object.freeze({
   tries: 64,
 });
 
-interface Ray {
-  readonly from: Vector;
-  /** Of length 1. */
-  readonly along: Vector;
+type Axis = 0 | 1 | 2;
+/** Three numbers that are written in place. */
+type Place = Float64Array;
+const place = (): Place => new Float64Array(3);
+
+const dot = (a: Place, b: Place): number => at(a, 0) * at(b, 0) + at(a, 1) * at(b, 1) + at(a, 2) * at(b, 2);
+const at = (numbers: Place, index: number): number => numbers[index] as number; // every index here is inside
+
+/** `out` := `a` + `b` · `by`. */
+function reach(out: Place, a: Place, b: Place, by: number): void {
+  out[0] = at(a, 0) + at(b, 0) * by;
+  out[1] = at(a, 1) + at(b, 1) * by;
+  out[2] = at(a, 2) + at(b, 2) * by;
 }
 
-interface Hit {
-  readonly distance: number;
-  readonly at: Vector;
-  /** Of length 1, against the ray. */
-  readonly up: Vector;
-  readonly isInside: boolean;
-  readonly material: Material;
+/** Makes `out`, which is not zero, of length 1. */
+function straighten(out: Place): void {
+  const by = 1 / Math.sqrt(dot(out, out));
+  out[0] = at(out, 0) * by;
+  out[1] = at(out, 1) * by;
+  out[2] = at(out, 2) * by;
 }
-
-const BLACK: Vector = [0, 0, 0];
 
 /** Chance that belongs to one sample of one pixel: whoever draws the pixel draws the same. PCG hash (Jarzynski and Olano, 2020). */
 class PixelChance {
-  #state: number;
+  #state = 0;
 
-  constructor(seed: number, pixel: number, sample: number) {
+  begin(seed: number, pixel: number, sample: number): void {
     this.#state = mix(mix(mix(seed) + pixel) + sample);
   }
 
@@ -41,14 +48,18 @@ class PixelChance {
     return mix(this.#state) / 2 ** 32;
   }
 
-  /** Of length 1, any direction alike. */
-  direction(): Vector {
+  /** Writes a vector of length 1, any direction alike. */
+  direction(out: Place): void {
     for (let n = 0; n < DEFAULTS.tries; n++) {
-      const point: Vector = [2 * this.next() - 1, 2 * this.next() - 1, 2 * this.next() - 1];
-      const square = dot(point, point);
-      if (square <= 1 && square > 1e-12) return scale(point, 1 / Math.sqrt(square));
+      out[0] = 2 * this.next() - 1;
+      out[1] = 2 * this.next() - 1;
+      out[2] = 2 * this.next() - 1;
+      const square = dot(out, out);
+      if (!(square <= 1 && square > 1e-12)) continue;
+      straighten(out);
+      return;
     }
-    return [0, 1, 0];
+    out.set([0, 1, 0]);
   }
 }
 
@@ -58,136 +69,217 @@ function mix(value: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Light that arrives at the pixel in column `x` and row `y` from the top, averaged over its samples. */
-export function tracePixel(scene: Scene, x: number, y: number): Vector {
-  const { camera, width, height, samples, seed } = scene;
-  const ahead = normal(minus(camera.target, camera.position));
-  const right = normal(cross(ahead, [0, 1, 0]));
-  const above = cross(right, ahead);
-  let total = BLACK;
-  for (let sample = 0; sample < samples; sample++) {
-    const chance = new PixelChance(seed, y * width + x, sample);
-    const across = (((x + chance.next()) / width - 0.5) * camera.viewHeight * width) / height;
-    const down = ((y + chance.next()) / height - 0.5) * camera.viewHeight;
-    const along = normal(add(ahead, minus(scale(right, across), scale(above, down))));
-    total = add(total, tracePath(scene, { from: camera.position, along }, chance));
+/** Numbers of a triangle: a corner, two sides from it, and what stands upright on it. */
+const TRIANGLE = 12;
+
+/** Draws the pixels of one scene, one at a time. */
+export class PathTracer {
+  readonly #scene: Scene;
+  /** Of each sphere its centre and the square of its radius. */
+  readonly #spheres: Float64Array;
+  readonly #triangles: Float64Array;
+  readonly #ahead: Vector;
+  readonly #right: Vector;
+  readonly #above: Vector;
+  readonly #chance = new PixelChance();
+  // The path under way: its ray, what it met, and the share of light from further on that still reaches the eye.
+  readonly #from = place();
+  readonly #along = place();
+  readonly #at = place();
+  readonly #up = place();
+  readonly #share = place();
+  readonly #light = place();
+  readonly #total = place();
+  /** The distance to what was met last. */
+  readonly #distance = new Float64Array(1);
+  // Of use for a moment.
+  readonly #outside = place();
+  readonly #mirrored = place();
+  readonly #random = place();
+  readonly #lampWay = place();
+  readonly #lampLight = place();
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    const { camera, spheres, triangles } = scene;
+    this.#spheres = Float64Array.from(spheres.flatMap(({ centre, radius }) => [...centre, radius * radius]));
+    this.#triangles = Float64Array.from(
+      triangles.flatMap(({ corners: [a, b, c] }) => [...a, ...minus(b, a), ...minus(c, a), ...normal(cross(minus(b, a), minus(c, a)))]),
+    );
+    this.#ahead = normal(minus(camera.target, camera.position));
+    this.#right = normal(cross(this.#ahead, [0, 1, 0]));
+    this.#above = cross(this.#right, this.#ahead);
   }
-  return scale(total, 1 / samples);
-}
 
-function tracePath(scene: Scene, first: Ray, chance: PixelChance): Vector {
-  let ray = first;
-  let light = BLACK;
-  let share: Vector = [1, 1, 1];
-  for (let bounce = 0; bounce < scene.bounces; bounce++) {
-    const hit = nearest(scene, ray, Infinity);
-    if (hit === undefined) return add(light, times(share, skyLight(scene, ray.along)));
-    const { material } = hit;
-    if (material.kind === "lamp") return add(light, times(share, material.light));
-    share = times(share, material.colour);
-    if (material.kind === "matt") light = add(light, times(share, lampLight(scene, hit)));
-    ray = leave(hit, ray, material, chance);
-  }
-  return light;
-}
-
-function skyLight({ sky }: Scene, along: Vector): Vector {
-  const height = 0.5 * (along[1] + 1);
-  return add(scale(sky.horizon, 1 - height), scale(sky.zenith, height));
-}
-
-/** What the scene's lights throw on a matt surface, where nothing stands between. */
-function lampLight(scene: Scene, { at, up }: Hit): Vector {
-  let total = BLACK;
-  for (const { position, light } of scene.lights) {
-    const way = minus(position, at);
-    const square = dot(way, way);
-    const distance = Math.sqrt(square);
-    const along = scale(way, 1 / distance);
-    const slant = dot(along, up);
-    if (!(slant > 0) || nearest(scene, { from: add(at, scale(up, DEFAULTS.gap)), along }, distance) !== undefined) continue;
-    total = add(total, scale(light, slant / square));
-  }
-  return total;
-}
-
-function leave(hit: Hit, ray: Ray, material: Exclude<Material, { kind: "lamp" }>, chance: PixelChance): Ray {
-  const outside = add(hit.at, scale(hit.up, DEFAULTS.gap));
-  const mirrored = minus(ray.along, scale(hit.up, 2 * dot(ray.along, hit.up)));
-  switch (material.kind) {
-    case "matt": {
-      const sum = add(hit.up, chance.direction());
-      return { from: outside, along: dot(sum, sum) < 1e-12 ? hit.up : normal(sum) };
+  /** Light that arrives at the pixel in column `x` and row `y` from the top, averaged over its samples. */
+  pixel(x: number, y: number): Vector {
+    const { camera, width, height, samples, seed } = this.#scene;
+    const [ahead, right, above] = [this.#ahead, this.#right, this.#above];
+    const along = this.#along;
+    this.#total.fill(0);
+    for (let sample = 0; sample < samples; sample++) {
+      this.#chance.begin(seed, y * width + x, sample);
+      const across = (((x + this.#chance.next()) / width - 0.5) * camera.viewHeight * width) / height;
+      const down = ((y + this.#chance.next()) / height - 0.5) * camera.viewHeight;
+      for (let i = 0 as Axis; i < 3; i++) along[i] = ahead[i] + (right[i] * across - above[i] * down);
+      straighten(along);
+      this.#from.set(camera.position);
+      this.#path();
+      for (let i = 0; i < 3; i++) this.#total[i] = at(this.#total, i) + at(this.#light, i);
     }
-    case "metal": {
-      const along = normal(add(mirrored, scale(chance.direction(), 0.999 * material.blur)));
-      return { from: outside, along: dot(along, hit.up) > 0 ? along : mirrored };
+    return [at(this.#total, 0) * (1 / samples), at(this.#total, 1) * (1 / samples), at(this.#total, 2) * (1 / samples)];
+  }
+
+  /** Follows the ray, and writes the light that it finds. */
+  #path(): void {
+    const [light, share] = [this.#light, this.#share];
+    light.fill(0);
+    share.fill(1);
+    for (let bounce = 0; bounce < this.#scene.bounces; bounce++) {
+      const met = this.#nearest(this.#from, this.#along, Infinity);
+      if (met < 0) {
+        const { horizon, zenith } = this.#scene.sky;
+        const height = 0.5 * (at(this.#along, 1) + 1);
+        for (let i = 0 as Axis; i < 3; i++) light[i] = at(light, i) + at(share, i) * (horizon[i] * (1 - height) + zenith[i] * height);
+        return;
+      }
+      const isInside = this.#lookAt(met);
+      const material = this.#materialOf(met);
+      if (material.kind === "lamp") {
+        for (let i = 0 as Axis; i < 3; i++) light[i] = at(light, i) + at(share, i) * material.light[i];
+        return;
+      }
+      for (let i = 0 as Axis; i < 3; i++) share[i] = at(share, i) * material.colour[i];
+      if (material.kind === "matt" && this.#scene.lights.length > 0) this.#lamps();
+      this.#leave(material, isInside);
     }
-    case "glass": {
-      const ratio = hit.isInside ? material.index : 1 / material.index;
-      const facing = Math.min(1, -dot(ray.along, hit.up));
-      const across = 1 - ratio * ratio * (1 - facing * facing);
-      const head = ((1 - ratio) / (1 + ratio)) * ((1 - ratio) / (1 + ratio));
-      const rest = 1 - facing;
-      const reflected = head + (1 - head) * rest * rest * rest * rest * rest; // Schlick, 1994
-      if (across < 0 || chance.next() < reflected) return { from: outside, along: mirrored };
-      const along = normal(add(scale(ray.along, ratio), scale(hit.up, ratio * facing - Math.sqrt(across))));
-      return { from: minus(hit.at, scale(hit.up, DEFAULTS.gap)), along };
+  }
+
+  /** Adds what the scene's lights throw on a matt surface, where nothing stands between. */
+  #lamps(): void {
+    const [way, from, sum] = [this.#lampWay, this.#outside, this.#lampLight];
+    sum.fill(0);
+    for (const { position, light } of this.#scene.lights) {
+      for (let i = 0 as Axis; i < 3; i++) way[i] = position[i] - at(this.#at, i);
+      const square = dot(way, way);
+      const distance = Math.sqrt(square);
+      for (let i = 0; i < 3; i++) way[i] = at(way, i) * (1 / distance);
+      const slant = dot(way, this.#up);
+      if (!(slant > 0)) continue;
+      reach(from, this.#at, this.#up, DEFAULTS.gap);
+      if (this.#nearest(from, way, distance) >= 0) continue;
+      for (let i = 0 as Axis; i < 3; i++) sum[i] = at(sum, i) + light[i] * (slant / square);
+    }
+    for (let i = 0; i < 3; i++) this.#light[i] = at(this.#light, i) + at(this.#share, i) * at(sum, i);
+  }
+
+  /** The ray that goes on from a surface. */
+  #leave(material: Exclude<Material, { kind: "lamp" }>, isInside: boolean): void {
+    const [from, along, up, mirrored, random] = [this.#from, this.#along, this.#up, this.#mirrored, this.#random];
+    const facing = dot(along, up);
+    reach(from, this.#at, up, DEFAULTS.gap);
+    reach(mirrored, along, up, -2 * facing);
+    switch (material.kind) {
+      case "matt":
+        this.#chance.direction(random);
+        reach(along, up, random, 1);
+        if (dot(along, along) < 1e-12) along.set(up);
+        else straighten(along);
+        return;
+      case "metal":
+        this.#chance.direction(random);
+        reach(along, mirrored, random, 0.999 * material.blur);
+        straighten(along);
+        if (!(dot(along, up) > 0)) along.set(mirrored);
+        return;
+      case "glass": {
+        const ratio = isInside ? material.index : 1 / material.index;
+        const straight = Math.min(1, -facing);
+        const across = 1 - ratio * ratio * (1 - straight * straight);
+        const head = ((1 - ratio) / (1 + ratio)) * ((1 - ratio) / (1 + ratio));
+        const rest = 1 - straight;
+        const reflected = head + (1 - head) * rest * rest * rest * rest * rest; // Schlick, 1994
+        if (across < 0 || this.#chance.next() < reflected) {
+          along.set(mirrored);
+          return;
+        }
+        const by = ratio * straight - Math.sqrt(across);
+        for (let i = 0; i < 3; i++) along[i] = at(along, i) * ratio + at(up, i) * by;
+        straighten(along);
+        reach(from, this.#at, up, -DEFAULTS.gap);
+      }
     }
   }
-}
 
-/**
- * The first object on the ray nearer than `within`. Here nearly all time goes: spheres are met without a vector being made, and
- * the surface is looked at once, at the end.
- */
-function nearest(scene: Scene, ray: Ray, within: number): Hit | undefined {
-  const [fromX, fromY, fromZ] = ray.from;
-  const [alongX, alongY, alongZ] = ray.along;
-  let distance = within;
-  let sphere: Scene["spheres"][number] | undefined;
-  let triangle: Scene["triangles"][number] | undefined;
-  for (const each of scene.spheres) {
-    const wayX = each.centre[0] - fromX;
-    const wayY = each.centre[1] - fromY;
-    const wayZ = each.centre[2] - fromZ;
-    const middle = wayX * alongX + wayY * alongY + wayZ * alongZ;
-    const root = middle * middle - (wayX * wayX + wayY * wayY + wayZ * wayZ) + each.radius * each.radius;
-    if (!(root > 0)) continue;
-    const half = Math.sqrt(root);
-    const at = middle - half > DEFAULTS.gap ? middle - half : middle + half;
-    if (!(at > DEFAULTS.gap && at < distance)) continue;
-    distance = at;
-    sphere = each;
+  #materialOf(met: number): Material {
+    const { spheres, triangles, materials } = this.#scene;
+    const thing = met < spheres.length ? spheres[met] : triangles[met - spheres.length];
+    return materials[thing?.material ?? 0] as Material; // the schema checked the index
   }
-  for (const each of scene.triangles) {
-    const at = meetTriangle(ray, each.corners);
-    if (!(at > DEFAULTS.gap && at < distance)) continue;
-    distance = at;
-    triangle = each;
+
+  /** Writes the point that was met, and what stands upright there, against the ray. Answers whether the ray came from inside. */
+  #lookAt(met: number): boolean {
+    const up = this.#up;
+    reach(this.#at, this.#from, this.#along, at(this.#distance, 0));
+    const sphere = this.#scene.spheres[met];
+    if (sphere === undefined) {
+      const first = (met - this.#scene.spheres.length) * TRIANGLE + 9;
+      for (let i = 0; i < 3; i++) up[i] = at(this.#triangles, first + i);
+    } else {
+      const by = 1 / sphere.radius;
+      for (let i = 0 as Axis; i < 3; i++) up[i] = (at(this.#at, i) - sphere.centre[i]) * by;
+    }
+    const isInside = dot(up, this.#along) > 0;
+    if (isInside) for (let i = 0; i < 3; i++) up[i] = at(up, i) * -1;
+    return isInside;
   }
-  const met = triangle ?? sphere;
-  if (met === undefined) return undefined;
-  const at = add(ray.from, scale(ray.along, distance));
-  const up = "corners" in met ? acrossTriangle(met.corners) : scale(minus(at, met.centre), 1 / met.radius);
-  const isInside = dot(up, ray.along) > 0;
-  const material = scene.materials[met.material] as Material; // the schema checked the index
-  return { distance, at, up: isInside ? scale(up, -1) : up, isInside, material };
-}
 
-const acrossTriangle = ([a, b, c]: readonly [Vector, Vector, Vector]): Vector => normal(cross(minus(b, a), minus(c, a)));
-
-/** Distance to a triangle, or NaN (Möller and Trumbore, 1997). */
-function meetTriangle({ from, along }: Ray, [a, b, c]: readonly [Vector, Vector, Vector]): number {
-  const ab = minus(b, a);
-  const ac = minus(c, a);
-  const p = cross(along, ac);
-  const determinant = dot(ab, p);
-  if (determinant === 0) return NaN;
-  const way = minus(from, a);
-  const u = dot(way, p) / determinant;
-  if (!(u >= 0 && u <= 1)) return NaN;
-  const q = cross(way, ab);
-  const w = dot(along, q) / determinant;
-  return w >= 0 && u + w <= 1 ? dot(ac, q) / determinant : NaN;
+  /** The first object on a ray nearer than `within`: spheres by their place, triangles after them; -1 where there is none. */
+  #nearest(from: Place, along: Place, within: number): number {
+    const [fromX, fromY, fromZ] = [at(from, 0), at(from, 1), at(from, 2)];
+    const [alongX, alongY, alongZ] = [at(along, 0), at(along, 1), at(along, 2)];
+    let distance = within;
+    let met = -1;
+    const spheres = this.#spheres;
+    for (let first = 0, n = 0; first < spheres.length; first += 4, n++) {
+      const wayX = at(spheres, first) - fromX;
+      const wayY = at(spheres, first + 1) - fromY;
+      const wayZ = at(spheres, first + 2) - fromZ;
+      const middle = wayX * alongX + wayY * alongY + wayZ * alongZ;
+      const root = middle * middle - (wayX * wayX + wayY * wayY + wayZ * wayZ) + at(spheres, first + 3);
+      if (!(root > 0)) continue;
+      const half = Math.sqrt(root);
+      const near = middle - half > DEFAULTS.gap ? middle - half : middle + half;
+      if (!(near > DEFAULTS.gap && near < distance)) continue;
+      distance = near;
+      met = n;
+    }
+    const triangles = this.#triangles;
+    for (let first = 0, n = this.#scene.spheres.length; first < triangles.length; first += TRIANGLE, n++) {
+      // Möller and Trumbore, 1997
+      const [abX, abY, abZ] = [at(triangles, first + 3), at(triangles, first + 4), at(triangles, first + 5)];
+      const [acX, acY, acZ] = [at(triangles, first + 6), at(triangles, first + 7), at(triangles, first + 8)];
+      const pX = alongY * acZ - alongZ * acY;
+      const pY = alongZ * acX - alongX * acZ;
+      const pZ = alongX * acY - alongY * acX;
+      const determinant = abX * pX + abY * pY + abZ * pZ;
+      if (determinant === 0) continue;
+      const wayX = fromX - at(triangles, first);
+      const wayY = fromY - at(triangles, first + 1);
+      const wayZ = fromZ - at(triangles, first + 2);
+      const u = (wayX * pX + wayY * pY + wayZ * pZ) / determinant;
+      if (!(u >= 0 && u <= 1)) continue;
+      const qX = wayY * abZ - wayZ * abY;
+      const qY = wayZ * abX - wayX * abZ;
+      const qZ = wayX * abY - wayY * abX;
+      const w = (alongX * qX + alongY * qY + alongZ * qZ) / determinant;
+      if (!(w >= 0 && u + w <= 1)) continue;
+      const near = (acX * qX + acY * qY + acZ * qZ) / determinant;
+      if (!(near > DEFAULTS.gap && near < distance)) continue;
+      distance = near;
+      met = n;
+    }
+    this.#distance[0] = distance;
+    return met;
+  }
 }

@@ -1,7 +1,7 @@
 // Kind `render_gpu`: the scenes of `render`, drawn by graphics cards. A class of its own: cards round as they like, so results are
 // never compared byte by byte, with each other or with those of `render`. The requester traces a few pixels of each square itself.
 import { encode } from "@ipld/dag-cbor";
-import { tracePixel } from "../path-trace.ts";
+import { PathTracer } from "../path-trace.ts";
 import { Scene } from "../render-scene.ts";
 import { badInput, type Bytes, readParams, type RunContext, type TaskKind } from "../task-kind.ts";
 import { joinSquares, readScene, readSquare, toByte, weighSquare } from "./render.ts";
@@ -55,10 +55,11 @@ export const renderGpuBy = (tracer: SquareTracer | undefined): TaskKind<Scene, P
     const square = readSquare(params, scene, SQUARES.cardSide);
     if (output.byteLength !== 3 * square.width * square.height) return false;
     const probes = Math.max(2, Math.min(DEFAULTS.probes, Math.floor(DEFAULTS.probePaths / scene.samples)));
+    const exact = new PathTracer(scene);
     let strays = 0;
     for (let n = 0; n < probes; n++) {
       const [x, y] = [Math.floor(random() * square.width), Math.floor(random() * square.height)];
-      if (distance(tracePixel(scene, square.x + x, square.y + y), output, 3 * (y * square.width + x)) > DEFAULTS.near) strays++;
+      if (distance(exact.pixel(square.x + x, square.y + y), output, 3 * (y * square.width + x)) > DEFAULTS.near) strays++;
     }
     return strays <= DEFAULTS.strays * probes;
   },

@@ -1,7 +1,7 @@
 // Kind `render`: a scene path-traced square by square; the picture is the same pixels whoever draws which square.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
-import { tracePixel } from "../path-trace.ts";
+import { PathTracer } from "../path-trace.ts";
 import { Scene } from "../render-scene.ts";
 import { SCENE_LIMITS } from "../scene-limits.ts";
 import { DEFAULTS as SQUARES, drawSquare, type Picture, type Square, squaresOf } from "../squares.ts";
@@ -29,13 +29,14 @@ export const render: TaskKind<unknown, Picture> = {
   async run({ params, input }, { signal, progress }) {
     const scene = readScene(input);
     const square = readSquare(params, scene);
+    const tracer = new PathTracer(scene);
     const out = new Uint8Array(3 * square.width * square.height);
     let at = 0;
     for (let y = square.y; y < square.y + square.height; y++) {
       for (let x = square.x; x < square.x + square.width; x++) {
         signal.throwIfAborted();
         progress();
-        for (const light of tracePixel(scene, x, y)) out[at++] = toByte(light);
+        for (const light of tracer.pixel(x, y)) out[at++] = toByte(light);
       }
     }
     return out;

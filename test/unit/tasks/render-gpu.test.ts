@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { renderGpuBy, type SquareTracer } from "../../../src/tasks/kinds/render-gpu.ts";
 import { packFrame, packScene } from "../../../src/tasks/pack-scene.ts";
-import { tracePixel } from "../../../src/tasks/path-trace.ts";
+import { PathTracer } from "../../../src/tasks/path-trace.ts";
 import type { Scene } from "../../../src/tasks/render-scene.ts";
 import type { Bytes } from "../../../src/tasks/task-kind.ts";
 import { Random } from "../../../tools/sim/random.ts";
@@ -32,11 +32,12 @@ const context = { signal: new AbortController().signal, progress: () => {} };
 /** Sums of light as a card gives them, computed by the other path; `shift` is added to each. */
 const tracer = (shift = 0): SquareTracer => ({
   trace: (of, square) => {
+    const exact = new PathTracer(of);
     const sums = new Float32Array(4 * square.width * square.height);
     for (let y = 0; y < square.height; y++)
       for (let x = 0; x < square.width; x++)
         sums.set(
-          tracePixel(of, square.x + x, square.y + y).map((light) => (light + shift) * of.samples),
+          exact.pixel(square.x + x, square.y + y).map((light) => (light + shift) * of.samples),
           4 * (y * square.width + x),
         );
     return Promise.resolve(sums);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { render } from "../../../src/tasks/kinds/render.ts";
-import { tracePixel } from "../../../src/tasks/path-trace.ts";
+import { PathTracer } from "../../../src/tasks/path-trace.ts";
 import type { Scene } from "../../../src/tasks/render-scene.ts";
 import { runWhole } from "./run-whole.ts";
 
@@ -22,6 +22,8 @@ const scene = (more: Partial<Scene>): Scene => ({
 });
 const white: Scene["sky"] = { horizon: [1, 1, 1], zenith: [1, 1, 1] };
 const ball = { centre: [0, 0, 0] as [number, number, number], radius: 1, material: 0 };
+
+const tracePixel = (of: Scene, x: number, y: number) => new PathTracer(of).pixel(x, y);
 
 describe("the light at a pixel", () => {
   it("is the sky's where nothing stands, from horizon to zenith", () => {
