@@ -15,7 +15,7 @@ export const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at the account when nothing was sent. */
   lookMs: 30_000,
   /** Milliseconds after a receipt before it is sent: those of one moment go in one batch. */
-  gatherMs: 500,
+  gatherMs: 2000,
   /** Milliseconds before a lost stream is opened again, doubled up to the last. */
   firstPauseMs: 1000,
   lastPauseMs: 30_000,

@@ -11,7 +11,7 @@ import { onnxRunner, PLAIN_KINDS } from "./task-kinds.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two words of progress: each wakes the page beside a computation. */
-  progressMs: 50,
+  progressMs: 250,
 });
 
 const running = new Map<number, AbortController>();
