@@ -33,37 +33,42 @@ export type Print = (name: string, line: object) => void;
 
 /** Prints a line for each case. Needs the built page. */
 export async function benchTabs(print: Print): Promise<void> {
+  await withTabs(DEFAULTS.tabs, ({ page, peers }) => small(page, peers, print));
+  // With tabs of their own: the others still send receipts of ten thousand tasks.
+  await withTabs(2, (tabs) => long(tabs, print));
+}
+
+interface Tabs {
+  readonly browser: Browser;
+  /** Of the tab that asks. */
+  readonly page: Page;
+  /** Of a page that bare tabs open. */
+  readonly url: string;
+  /** Who lend. */
+  readonly peers: readonly string[];
+}
+
+async function withTabs(count: number, work: (tabs: Tabs) => Promise<void>): Promise<void> {
   await onBed([], async ({ browser, folder }) => {
     const site = folder("site");
     // Without a model: nothing but tasks is lent.
     await cp(DIST, site, { recursive: true, filter: (source) => source !== path.join(DIST, "models") });
     const relay = await startRelay({ port: 0, data: folder("relay"), site });
     try {
-      for (let n = 0; n < DEFAULTS.tabs; n++) {
+      for (let n = 0; n < count; n++) {
         const { page } = await Tab.open(browser, relay.url);
         await page.getByTestId("lend-start").click();
         await page.locator('[data-testid="lend-state"][data-state="tasks-only"]').waitFor();
       }
-      while (takersOf(relay).length < DEFAULTS.tabs) await new Promise((resolve) => setTimeout(resolve, 50));
+      while (takersOf(relay).length < count) await new Promise((resolve) => setTimeout(resolve, 50));
       const { page } = await Tab.open(browser, relay.url);
       await putInPages([page], new URL("tasks-page.ts", import.meta.url), "bench");
       await page.evaluate((address) => (globalThis as Global).bench.join(address), await meshAddress(relay));
-      await small(page, takersOf(relay), print);
-      await long({ browser, page, url: relay.url, peers: takersOf(relay), print });
+      await work({ browser, page, url: relay.url, peers: takersOf(relay) });
     } finally {
       await relay.stop();
     }
   });
-}
-
-interface LongOptions {
-  readonly browser: Browser;
-  /** Of the tab that asks. */
-  readonly page: Page;
-  /** Of a page that two bare tabs open. */
-  readonly url: string;
-  readonly peers: readonly string[];
-  readonly print: Print;
 }
 
 const lendTo = (page: Page, peers: readonly string[]): Promise<void> =>
@@ -84,7 +89,7 @@ async function small(page: Page, peers: readonly string[], print: Print): Promis
 }
 
 /** Tasks that compute, on two tabs and on one, and what two pages of this machine do without us: interleaved, so that a busy minute falls on all. */
-async function long({ browser, page, url, peers, print }: LongOptions): Promise<void> {
+async function long({ browser, page, url, peers }: Tabs, print: Print): Promise<void> {
   const bare = await Promise.all([0, 1].map(async () => (await Tab.open(browser, url)).page));
   await putInPages(bare, new URL("tasks-page.ts", import.meta.url), "bench");
   const alone = (at: Page, count: number, samples: number): Promise<number> =>
