@@ -8,7 +8,7 @@ export const PROTOCOLS = Object.freeze({
   /** Tab to relay: what a peer holds, and who else holds what. */
   directory: "/manyhands/directory/1",
   /** Peer to peer: the negotiation of a direct connection. */
-  rtc: "/manyhands/rtc/2",
+  rtc: "/manyhands/rtc/3",
   /** Peer to peer: sessions over spans of layers; `sessionProtocol` names one span's. */
   session: "/manyhands/session/2",
   /** Tab to relay: receipts, the account, reservations, storage challenges. */

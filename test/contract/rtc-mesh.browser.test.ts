@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
 import type { Link } from "../../src/mesh/link.ts";
+import { RtcLink } from "../../src/mesh/rtc-link.ts";
 import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import { encodeCredit } from "../../src/protocol/link-frames.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { echo, roundTrip, soon } from "./echo.ts";
@@ -70,6 +72,34 @@ test("knows how far a peer is that it was connected to", async () => {
   expect(await roundTrip(link, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
   await vi.waitFor(() => expect(a.mesh.roundTrips.of(b.mesh.self)?.value).toBeGreaterThan(0));
   expect(a.mesh.roundTrips.latest(8)).toHaveLength(1);
+});
+
+test("a link that arrived says nothing before the opener said something: it might not be heard yet", async () => {
+  const [opener, other] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  for (const [from, to] of [
+    [opener, other],
+    [other, opener],
+  ] as const)
+    // prettier-ignore
+    from.addEventListener("icecandidate", ({ candidate }) => candidate && void to.addIceCandidate(candidate));
+  const arrived = new Promise<RTCDataChannel>((resolve) => other.addEventListener("datachannel", ({ channel }) => resolve(channel)));
+  const channel = opener.createDataChannel("link");
+  channel.binaryType = "arraybuffer";
+  const heard: number[] = [];
+  channel.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer>) => heard.push(data.byteLength));
+  await opener.setLocalDescription();
+  await other.setRemoteDescription(opener.localDescription as RTCSessionDescription);
+  await other.setLocalDescription();
+  await opener.setRemoteDescription(other.localDescription as RTCSessionDescription);
+  const link = new RtcLink(await arrived, caller.mesh.self, "arrived", () => {});
+  const sent = link.send(Uint8Array.of(7));
+  await systemClock.sleep(300);
+  expect(heard).toEqual([]);
+  channel.send(encodeCredit(1));
+  await sent;
+  await vi.waitFor(() => expect(heard).toEqual([2])); // its length and itself
+  opener.close();
+  other.close();
 });
 
 test("a page that may be going and stays keeps its links", async () => {
