@@ -101,7 +101,7 @@ function canTransfer(): boolean {
 
 /**
  * The end where a channel arrived sends nothing before it got something: what it sends at once may reach the opener in the moment
- * in which its browser does not hand over messages yet, and is lost (Chromium 156: one in a hundred on loopback). So the opener
+ * in which its browser does not hand over messages yet, and is lost (Chromium 156: one in forty on a busy machine). So the opener
  * begins with the least of all records.
  */
 class RtcPipe implements Pipe {
