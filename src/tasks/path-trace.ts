@@ -69,13 +69,14 @@ function mix(value: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
+/** Numbers of a sphere: its centre, and the square of its radius. */
+const SPHERE = 4;
 /** Numbers of a triangle: a corner, two sides from it, and what stands upright on it. */
 const TRIANGLE = 12;
 
 /** Draws the pixels of one scene, one at a time. */
 export class PathTracer {
   readonly #scene: Scene;
-  /** Of each sphere its centre and the square of its radius. */
   readonly #spheres: Float64Array;
   readonly #triangles: Float64Array;
   readonly #ahead: Vector;
@@ -93,9 +94,9 @@ export class PathTracer {
   /** The distance to what was met last. */
   readonly #distance = new Float64Array(1);
   // Of use for a moment.
-  readonly #outside = place();
   readonly #mirrored = place();
   readonly #random = place();
+  readonly #lampFrom = place();
   readonly #lampWay = place();
   readonly #lampLight = place();
 
@@ -114,7 +115,9 @@ export class PathTracer {
   /** Light that arrives at the pixel in column `x` and row `y` from the top, averaged over its samples. */
   pixel(x: number, y: number): Vector {
     const { camera, width, height, samples, seed } = this.#scene;
-    const [ahead, right, above] = [this.#ahead, this.#right, this.#above];
+    const ahead = this.#ahead;
+    const right = this.#right;
+    const above = this.#above;
     const along = this.#along;
     this.#total.fill(0);
     for (let sample = 0; sample < samples; sample++) {
@@ -132,7 +135,8 @@ export class PathTracer {
 
   /** Follows the ray, and writes the light that it finds. */
   #path(): void {
-    const [light, share] = [this.#light, this.#share];
+    const light = this.#light;
+    const share = this.#share;
     light.fill(0);
     share.fill(1);
     for (let bounce = 0; bounce < this.#scene.bounces; bounce++) {
@@ -157,7 +161,9 @@ export class PathTracer {
 
   /** Adds what the scene's lights throw on a matt surface, where nothing stands between. */
   #lamps(): void {
-    const [way, from, sum] = [this.#lampWay, this.#outside, this.#lampLight];
+    const way = this.#lampWay;
+    const from = this.#lampFrom;
+    const sum = this.#lampLight;
     sum.fill(0);
     for (const { position, light } of this.#scene.lights) {
       for (let i = 0 as Axis; i < 3; i++) way[i] = position[i] - at(this.#at, i);
@@ -175,7 +181,11 @@ export class PathTracer {
 
   /** The ray that goes on from a surface. */
   #leave(material: Exclude<Material, { kind: "lamp" }>, isInside: boolean): void {
-    const [from, along, up, mirrored, random] = [this.#from, this.#along, this.#up, this.#mirrored, this.#random];
+    const from = this.#from;
+    const along = this.#along;
+    const up = this.#up;
+    const mirrored = this.#mirrored;
+    const random = this.#random;
     const facing = dot(along, up);
     reach(from, this.#at, up, DEFAULTS.gap);
     reach(mirrored, along, up, -2 * facing);
@@ -236,12 +246,16 @@ export class PathTracer {
 
   /** The first object on a ray nearer than `within`: spheres by their place, triangles after them; -1 where there is none. */
   #nearest(from: Place, along: Place, within: number): number {
-    const [fromX, fromY, fromZ] = [at(from, 0), at(from, 1), at(from, 2)];
-    const [alongX, alongY, alongZ] = [at(along, 0), at(along, 1), at(along, 2)];
+    const fromX = at(from, 0);
+    const fromY = at(from, 1);
+    const fromZ = at(from, 2);
+    const alongX = at(along, 0);
+    const alongY = at(along, 1);
+    const alongZ = at(along, 2);
     let distance = within;
     let met = -1;
     const spheres = this.#spheres;
-    for (let first = 0, n = 0; first < spheres.length; first += 4, n++) {
+    for (let first = 0, n = 0; first < spheres.length; first += SPHERE, n++) {
       const wayX = at(spheres, first) - fromX;
       const wayY = at(spheres, first + 1) - fromY;
       const wayZ = at(spheres, first + 2) - fromZ;
@@ -257,8 +271,12 @@ export class PathTracer {
     const triangles = this.#triangles;
     for (let first = 0, n = this.#scene.spheres.length; first < triangles.length; first += TRIANGLE, n++) {
       // Möller and Trumbore, 1997
-      const [abX, abY, abZ] = [at(triangles, first + 3), at(triangles, first + 4), at(triangles, first + 5)];
-      const [acX, acY, acZ] = [at(triangles, first + 6), at(triangles, first + 7), at(triangles, first + 8)];
+      const abX = at(triangles, first + 3);
+      const abY = at(triangles, first + 4);
+      const abZ = at(triangles, first + 5);
+      const acX = at(triangles, first + 6);
+      const acY = at(triangles, first + 7);
+      const acZ = at(triangles, first + 8);
       const pX = alongY * acZ - alongZ * acY;
       const pY = alongZ * acX - alongX * acZ;
       const pZ = alongX * acY - alongY * acX;
