@@ -82,15 +82,13 @@ export interface BitswapExchangeOptions {
 /** A block that one peer was asked for, by all here who want it from that peer now. */
 class Want {
   readonly peer: PeerId;
-  readonly hash: string;
   /** Whether the peer has it now. */
   readonly told = Promise.withResolvers<boolean>();
   readonly block = Promise.withResolvers<Uint8Array>();
   users = 0;
 
-  constructor(peer: PeerId, hash: string) {
+  constructor(peer: PeerId) {
     this.peer = peer;
-    this.hash = hash;
     for (const { promise } of [this.told, this.block]) promise.catch(() => {}); // those who ask may have given up
   }
 
@@ -103,9 +101,10 @@ class Want {
 export class BitswapExchange implements TileExchange {
   readonly #options: BitswapExchangeOptions;
   readonly #inside: BitswapInside;
-  readonly #wants = new Set<Want>();
-  /** Hashes ever asked of each peer: one that was given up may still come, any other is a lie. */
-  readonly #asked = new Map<PeerId, Set<string>>();
+  /** By `wantName`. */
+  readonly #wants = new Map<string, Want>();
+  /** Names of all wants there ever were: a block that was given up may still come, any other is a lie. */
+  readonly #asked = new Set<string>();
   #asks = 0;
   readonly #life = new AbortController();
 
@@ -133,8 +132,8 @@ export class BitswapExchange implements TileExchange {
       new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be reached in ${DEFAULTS.connectMs / 1000} seconds`);
     const { remotePeer } = await withDeadline(both, DEFAULTS.connectMs, late, (limit) => this.#options.connect(peer, limit));
     both.throwIfAborted();
-    const hash = toHex(sha256);
-    const want = [...this.#wants].find((each) => each.peer === peer && each.hash === hash) ?? this.#ask(peer, remotePeer, sha256);
+    const name = wantName(peer, sha256);
+    const want = this.#wants.get(name) ?? this.#ask(name, remotePeer, sha256);
     want.users++;
     try {
       if (!(await abortable(want.told.promise, both)) && !wait) return undefined;
@@ -143,7 +142,7 @@ export class BitswapExchange implements TileExchange {
       signal.throwIfAborted();
       throw error;
     } finally {
-      if (--want.users === 0) this.#wants.delete(want);
+      if (--want.users === 0) this.#wants.delete(name);
     }
   }
 
@@ -164,17 +163,16 @@ export class BitswapExchange implements TileExchange {
    * Asks a peer for a block. A peer remembers what it was asked for: it says only once that it does not have a block, and does not
    * send one again for 5 s. So whoever asks again takes the first ask back, in the same message, which keeps the order.
    */
-  #ask(peer: PeerId, remotePeer: Libp2pPeerId, sha256: Uint8Array<ArrayBuffer>): Want {
-    const want = new Want(peer, toHex(sha256));
-    this.#wants.add(want);
-    const asked = this.#asked.get(peer) ?? new Set();
-    this.#asked.set(peer, asked);
+  #ask(name: string, remotePeer: Libp2pPeerId, sha256: Uint8Array<ArrayBuffer>): Want {
+    const peer = asPeerId(remotePeer.toString());
+    const want = new Want(peer);
+    this.#wants.set(name, want);
     const cid = cidOf(sha256).bytes;
     const ask = this.#asks++;
     const wantlist = new Map<string, WantEntry>();
-    if (asked.has(want.hash)) wantlist.set(`${ask} cancel`, { cid, priority: 1, cancel: true });
+    if (this.#asked.has(name)) wantlist.set(`${ask} cancel`, { cid, priority: 1, cancel: true });
     wantlist.set(`${ask}`, { cid, priority: 1, sendDontHave: true });
-    asked.add(want.hash);
+    this.#asked.add(name);
     const fail = (why: string, cause?: unknown): void =>
       want.fail(new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be asked for a tile: ${why}`, { cause }));
     const message = { full: false, pendingBytes: 0, wantlist, blocks: new Map<string, never>(), blockPresences: new Map<string, never>() };
@@ -194,27 +192,25 @@ export class BitswapExchange implements TileExchange {
 
   readonly #onPresence = (event: Event): void => {
     const { sender, cid, has } = (event as CustomEvent<ReceivedPresence>).detail; // bitswap's own event
-    const hash = toHex(cid.multihash.digest);
-    for (const want of this.#wants) if (want.hash === hash && want.peer === sender.toString()) want.told.resolve(has);
+    this.#wants.get(wantName(asPeerId(sender.toString()), cid.multihash.digest))?.told.resolve(has);
   };
 
   /** Bitswap names a block by the hash that it has, so a wrong one is a block that nobody asked for. */
   readonly #onBlock = (event: Event): void => {
     const { sender, cid, block } = (event as CustomEvent<ReceivedBlock>).detail; // bitswap's own event
     const peer = asPeerId(sender.toString());
-    const hash = toHex(cid.multihash.digest);
-    const own = [...this.#wants].filter((want) => want.peer === peer);
-    for (const want of own) {
-      if (want.hash !== hash) continue;
-      want.told.resolve(true);
-      want.block.resolve(block);
-    }
-    if (this.#asked.get(peer)?.has(hash)) return;
+    const name = wantName(peer, cid.multihash.digest);
+    const want = this.#wants.get(name);
+    want?.told.resolve(true);
+    want?.block.resolve(block);
+    if (this.#asked.has(name)) return;
     this.#options.log.warn("a peer sends blocks that nobody asked for", { peer });
-    for (const want of own)
-      want.fail(new ManyhandsError("MODEL_CORRUPT", `${peer} sent something else than the tile that it was asked for`));
+    const lie = new ManyhandsError("MODEL_CORRUPT", `${peer} sent something else than the tile that it was asked for`);
+    for (const own of this.#wants.values()) if (own.peer === peer) own.fail(lie);
   };
 }
+
+const wantName = (peer: PeerId, sha256: Uint8Array): string => `${peer} ${toHex(sha256)}`;
 
 const cidOf = (sha256: Uint8Array): CID => CID.createV1(RAW, createDigest(SHA2_256, sha256));
 
