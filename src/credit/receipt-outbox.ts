@@ -30,11 +30,16 @@ export interface ReceiptOutboxOptions {
   readonly log: Log;
 }
 
+interface Write {
+  readonly rows: WaitingReceipt[];
+  readonly written: Promise<void>;
+}
+
 export class ReceiptOutbox {
   readonly #options: ReceiptOutboxOptions;
   #flushing: Promise<number> | undefined;
-  /** Receipts of the next write, which begins once the one before it is done. */
-  #next: { readonly rows: WaitingReceipt[]; readonly written: Promise<void> } | undefined;
+  /** The next write, which begins once the one before it is done. */
+  #next: Write | undefined;
   #lastWrite: Promise<unknown> = Promise.resolve();
   /** How many wait, as the store told last. */
   #waiting: number | undefined;
@@ -101,7 +106,7 @@ export class ReceiptOutbox {
     }
   }
 
-  #nextWrite(): { readonly rows: WaitingReceipt[]; readonly written: Promise<void> } {
+  #nextWrite(): Write {
     const rows: WaitingReceipt[] = [];
     const written = this.#lastWrite.then(async () => {
       this.#next = undefined;
