@@ -33,8 +33,8 @@ export interface ModelStanding {
   readonly missingLayers: number;
 }
 
-/** Why a model was taken: a person asked for it, the swarm serves it, this tab can run it alone, or it is the operator's first. */
-export type ModelReason = "wished" | "served" | "alone" | "first";
+/** Why a model was taken: a person asked for it, there is no other, the swarm serves it, this tab can run it alone, or it is the operator's first. */
+export type ModelReason = "wished" | "only" | "served" | "alone" | "first";
 
 export interface ModelPick {
   readonly model: ModelId;
@@ -52,7 +52,7 @@ export function standingOf(model: ModelChoice, peers: readonly ModelPeer[]): Mod
 }
 
 /**
- * The model for a prompt: the person's wish, else the first of the operator's list that the swarm serves whole now, else
+ * The model for a prompt: the person's wish, or the only one; else the first of the operator's list that the swarm serves whole now, else
  * the first that this tab may load by itself, else the first. Undefined for an empty list.
  */
 export function pickForPrompt(
@@ -63,11 +63,12 @@ export function pickForPrompt(
 ): ModelPick | undefined {
   const wished = models.find((model) => model.id === wish);
   if (wished) return { model: wished.id, reason: "wished" };
+  const [first, second] = models;
+  if (first && !second) return { model: first.id, reason: "only" };
   const served = models.find((model) => standingOf(model, peers).isServed);
   if (served) return { model: served.id, reason: "served" };
   const small = models.find((model) => model.sizeBytes <= aloneBytes);
   if (small) return { model: small.id, reason: "alone" };
-  const [first] = models;
   return first && { model: first.id, reason: "first" };
 }
 

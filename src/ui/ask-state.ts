@@ -107,6 +107,7 @@ export function choice({ chosen }: AskState): string {
   if (chosen === undefined) return "";
   switch (chosen.reason) {
     case "wished":
+    case "only":
       return "";
     case "served":
       return `${chosen.model.name} answers: the swarm serves it now.`;

@@ -28,6 +28,10 @@ describe("for a prompt", () => {
   ])("%s", (_what, peers, wish, expected) => {
     expect(pickForPrompt(models, peers, wish === undefined ? undefined : asModelId(wish), 100)).toEqual(expected);
   });
+  test("the only one is no choice, whether it is known to be served or not", () => {
+    for (const peers of [[], [peer("small", 0, 4)]])
+      expect(pickForPrompt([model("small")], peers, undefined, 100)).toEqual({ model: "small", reason: "only" });
+  });
   test("the operator's first where nothing else speaks, and nothing of nothing", () => {
     expect(pickForPrompt(models, [], undefined, 0)).toEqual({ model: "large", reason: "first" });
     expect(pickForPrompt([], [], undefined, 100)).toBeUndefined();
