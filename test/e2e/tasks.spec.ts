@@ -1,5 +1,6 @@
 // Tasks end to end: four real tabs compute each kind on inputs drawn at random, and what comes is checked by other means.
 import { createHash } from "node:crypto";
+import type { Page } from "@playwright/test";
 import * as ort from "onnxruntime-web";
 import type { Relay } from "../../relay/relay.ts";
 import { render } from "../../src/tasks/kinds/render.ts";
@@ -202,6 +203,23 @@ test("a picture has the same pixels from one tab, from four, and from Node", asy
   expect(one.hash).toBe(createHash("sha256").update(rgba).digest("hex"));
 });
 
+/** How many results lie in a tab's storage. */
+const keptResults = (page: Page): Promise<number> =>
+  page.evaluate(
+    () =>
+      new Promise<number>((resolve, reject) => {
+        const opening = indexedDB.open("manyhands-tasks");
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const database = opening.result;
+          const counting = database.transaction("results").objectStore("results").count();
+          counting.onerror = () => reject(counting.error);
+          counting.onsuccess = () => resolve(counting.result);
+          database.close();
+        };
+      }),
+  );
+
 test("a reload in the middle loses nothing: the work goes on, and what was settled is not computed again", async ({ relay, openTab }) => {
   const scene = drawScene(new Random(12), 480, 360);
   const { asker } = await gather(relay, openTab, 2);
@@ -212,7 +230,7 @@ test("a reload in the middle loses nothing: the work goes on, and what was settl
   );
   await expect.poll(async () => (await newest(asker))?.done ?? 0).toBeGreaterThanOrEqual(10);
   const before = await newest(asker);
-  await page.waitForTimeout(200); // what was settled in the last moment may not have been written
+  await expect.poll(() => keptResults(page)).toBeGreaterThanOrEqual(before?.done ?? 0); // what was settled just now may not be written yet
   expect((await newest(asker))?.state).not.toBe("done");
   await page.reload();
   await joinFrom(asker);
