@@ -46,6 +46,7 @@ export class RtcConnection {
       {
         onGone: (why) => this.drop(why),
         isWatched: () => this.#links > 0,
+        received: () => bytesReceived(this.#peer),
         onRoundTrip: (ms) => deps.onRoundTrip(remote, ms),
       },
       deps.clock,
@@ -170,4 +171,13 @@ export class RtcConnection {
       }
     }
   }
+}
+
+/** Bytes that came over `peer`, of whichever channel, the browser's own confirmations with them. */
+export async function bytesReceived(peer: RTCPeerConnection): Promise<number> {
+  let bytes = 0;
+  for (const [, report] of await peer.getStats()) {
+    if (report.type === "candidate-pair") bytes += report.bytesReceived ?? 0;
+  }
+  return bytes;
 }

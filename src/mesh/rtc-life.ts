@@ -8,7 +8,9 @@ export const DEFAULTS = Object.freeze({
   beatMs: 250,
   /** Milliseconds without an answer after which a peer is taken to be gone: a page on a busy machine, with megabytes on the way to it, may need one second. */
   silentMs: 2500,
-  /** The same where somebody else, who sees it at once, says that the peer is gone. */
+  /** Milliseconds without an answer, though packets come: lost ones are sent again a dozen every 0.4 s, and the answer waits for its turn. */
+  deafMs: 30_000,
+  /** The same as `silentMs` where somebody else, who sees it at once, says that the peer is gone. */
   suspectMs: 400,
   /** Milliseconds for which a page that says it may be going is watched: as long as the next one may take to come. */
   goingMs: 3000,
@@ -46,6 +48,8 @@ export interface RtcLifeEvents {
   readonly onGone: (why: string) => void;
   /** Whether silence matters now. */
   readonly isWatched: () => boolean;
+  /** Bytes that have come from the peer by now, for whichever channel. */
+  readonly received: () => Promise<number>;
   /** A ping was answered after `ms` milliseconds. */
   readonly onRoundTrip: (ms: number) => void;
 }
@@ -125,7 +129,7 @@ export class RtcLife {
     try {
       for (;;) {
         await this.#clock.sleep(DEFAULTS.beatMs, signal);
-        if (this.#events.isWatched()) await this.#probe(DEFAULTS.silentMs);
+        if (this.#events.isWatched()) await this.#probe(DEFAULTS.silentMs, DEFAULTS.deafMs);
       }
     } catch (error) {
       if (!isAbort(error, signal)) throw error;
@@ -145,18 +149,28 @@ export class RtcLife {
     this.#isAttending = false;
   }
 
-  /** Asks for a sign of life. What this page was too busy to hear is not held against the peer. */
-  async #probe(patienceMs: number): Promise<void> {
+  /**
+   * Asks for a sign of life. What this page was too busy to hear is not held against the peer, nor, for `deafMs`, an answer
+   * that is stuck behind other data: packets that come late in the wait are not the receipt of the question.
+   */
+  async #probe(patienceMs: number, deafMs = 0): Promise<void> {
     const { signal } = this.#ending;
+    const beganMs = this.#clock.now();
     for (;;) {
       const asked = this.#clock.now();
       this.#ping();
-      for (let waited = 0; waited < patienceMs; waited += patienceMs / DEFAULTS.looks) {
+      let received = Infinity;
+      for (let look = 1; look <= DEFAULTS.looks; look++) {
         await this.#clock.sleep(patienceMs / DEFAULTS.looks, signal);
         if (this.#heardAt > asked) return;
+        if (deafMs > 0 && look === DEFAULTS.looks / 2) received = await this.#events.received();
       }
-      if (this.#clock.now() - asked < 1.5 * patienceMs) break; // else timers came late: ask again
+      const now = this.#clock.now();
+      const isBusyHere = now - asked >= 1.5 * patienceMs; // timers came late
+      const isHeard = now - beganMs < deafMs && (await this.#events.received()) > received;
+      if (!isBusyHere && !isHeard) break;
     }
+    signal.throwIfAborted(); // it ended while it was asked about
     this.#events.onGone(`no sign of life for ${patienceMs} ms`);
   }
 

@@ -1,0 +1,53 @@
+// The life line over real connections: who answers nothing is gone, unless other data still comes from it.
+import { expect, test } from "vitest";
+import { bytesReceived } from "../../../src/mesh/rtc-connection.ts";
+import { DEFAULTS, RtcLife } from "../../../src/mesh/rtc-life.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+
+/** A life line whose other end takes every message and answers none; `send` has that end send over another channel. */
+async function openToDeafPeer() {
+  const [near, far] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  near.addEventListener("icecandidate", ({ candidate }) => candidate && void far.addIceCandidate(candidate));
+  far.addEventListener("icecandidate", ({ candidate }) => candidate && void near.addIceCandidate(candidate));
+  const gone = Promise.withResolvers<string>();
+  const life = new RtcLife(
+    near.createDataChannel("life", { negotiated: true, id: 0 }),
+    [],
+    { onGone: gone.resolve, isWatched: () => true, received: () => bytesReceived(near), onRoundTrip: () => {} },
+    systemClock,
+  );
+  far.createDataChannel("life", { negotiated: true, id: 0 });
+  const data = far.createDataChannel("data", { negotiated: true, id: 2 });
+  near.createDataChannel("data", { negotiated: true, id: 2 });
+  const opened = new Promise((resolve) => data.addEventListener("open", resolve));
+  await near.setLocalDescription();
+  await far.setRemoteDescription(near.localDescription as RTCSessionDescription);
+  await far.setLocalDescription();
+  await near.setRemoteDescription(far.localDescription as RTCSessionDescription);
+  await opened;
+  const close = (): void => {
+    life.stop();
+    near.close();
+    far.close();
+  };
+  return { gone: gone.promise, send: () => data.send(new Uint8Array(1000)), close };
+}
+
+test.concurrent("a peer that answers nothing is gone, though its browser confirms what it gets", async () => {
+  const began = performance.now();
+  const { gone, close } = await openToDeafPeer();
+  expect(await gone).toContain("no sign of life");
+  expect(performance.now() - began).toBeGreaterThan(DEFAULTS.silentMs);
+  expect(performance.now() - began).toBeLessThan(3 * DEFAULTS.silentMs);
+  close();
+});
+
+test.concurrent("a peer whose answer is stuck behind other data is kept for as long as that comes", async () => {
+  const { gone, send, close } = await openToDeafPeer();
+  const ended = gone.then(() => true);
+  const sending = setInterval(send, 100);
+  expect(await Promise.race([ended, systemClock.sleep(3 * DEFAULTS.silentMs)])).toBeUndefined();
+  clearInterval(sending);
+  expect(await ended).toBe(true);
+  close();
+});
