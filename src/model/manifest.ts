@@ -118,6 +118,12 @@ export const Manifest = v.pipe(
 );
 export type Manifest = v.InferOutput<typeof Manifest>;
 
+/** What the head has to do, in layers of this model: a fifth of one for a small vocabulary, eight for a large one over narrow layers. */
+export function headLayers({ layerCount, layerCost, headCost }: Pick<Manifest, "layerCount" | "layerCost" | "headCost">): number {
+  const all = layerCost.reduce((sum, cost) => sum + cost, 0);
+  return all === 0 ? 0 : (headCost * layerCount) / all;
+}
+
 /** The record as canonical bytes, and its name. */
 export async function encodeManifest(manifest: Manifest): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly id: ModelId }> {
   // dag-cbor types its answer as backed by any buffer; it allocates a plain one.

@@ -3,7 +3,7 @@ import type { EngineReport } from "../engine/contract.ts";
 import type { PeerAnnouncement, PeerRecord } from "../protocol/directory-frames.ts";
 import { cacheBytesPerPosition, type SpanPlan } from "../protocol/span-plan.ts";
 import { isRouted } from "../route/coverage.ts";
-import type { PlacementPeer } from "../route/layer-weights.ts";
+import { type PlacementModel, type PlacementPeer, workOf } from "../route/layer-weights.ts";
 import { type ModelId, type PeerId, type Span, spanLength } from "../shared/ids.ts";
 import type { HostKind } from "./handle.ts";
 
@@ -59,14 +59,25 @@ export function roomFor(model: { readonly layerCount: number; fit?(span: Span): 
 }
 
 /** The peers of a model as placement takes them; of itself a tab knows the target better than the directory does. */
-export function placementPeers(peers: readonly PeerRecord[], self: PeerId, target: Span | undefined): readonly PlacementPeer[] {
+export function placementPeers(
+  peers: readonly PeerRecord[],
+  model: PlacementModel,
+  self: PeerId,
+  target: Span | undefined,
+): readonly PlacementPeer[] {
   return peers.map((peer) => ({
     peer: peer.peer,
     joined: peer.joined,
     span: (peer.peer === self ? target : peer.target) ?? undefined,
     maxLayers: peer.maxLayers,
-    layerMs: peer.layerMs ?? undefined,
+    layerMs: workMs(peer, model),
   }));
+}
+
+/** A peer tells what its span takes by the layers in it; the head, where it has it, is work as well. */
+function workMs({ layerMs, serving: [span] }: PeerRecord, model: PlacementModel): number | undefined {
+  if (layerMs === null || span === undefined) return layerMs ?? undefined;
+  return (layerMs * spanLength(span)) / workOf(model, span);
 }
 
 /** Whether routes still need `left` beside what its holder serves now and what others serve. */

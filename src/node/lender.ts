@@ -1,6 +1,7 @@
 // Lending: follows the swarm, holds the span that the placement plan gives this tab, and serves it.
 import { isBetterRowInvariant, type SplitSpan } from "../protocol/span-plan.ts";
 import { isCovered } from "../route/coverage.ts";
+import type { PlacementModel } from "../route/layer-weights.ts";
 import { mayRelease, planPlacement } from "../route/plan-placement.ts";
 import { isAbort } from "../shared/abort.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -37,9 +38,8 @@ const DEFAULTS = Object.freeze({
 export const CACHE_BUDGET_BYTES = DEFAULTS.cacheBudgetBytes;
 
 /** A model whose spans can be loaded. */
-export interface SpanLoader {
+export interface SpanLoader extends PlacementModel {
   readonly id: ModelId;
-  readonly layerCount: number;
   /** The longest part of a span, from its start, that this device can hold; undefined where there is none. */
   fit?(span: Span): Span | undefined;
   loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan>;
@@ -155,7 +155,7 @@ export class Lender {
     const { directory, self, model, settings } = this.#deps;
     const peers = directory.swarm.peers.filter((peer) => peer.model === model.id);
     if (!peers.some((peer) => peer.peer === self)) return; // the relay has not heard of this peer yet
-    const planned = planPlacement(placementPeers(peers, self, this.#target), model.layerCount).get(self);
+    const planned = planPlacement(placementPeers(peers, model, self, this.#target), model).get(self);
     if (!planned) return;
     // More than this device can hold is offered to others: what is announced is what they plan around.
     const target = model.fit?.(planned) ?? planned;

@@ -2,6 +2,7 @@
 import type { PromptModel } from "../inference/generate.ts";
 import { fetchManifest, fetchModelFiles } from "../model/fetch-model.ts";
 import type { HttpFetch } from "../model/http-fetch.ts";
+import { headLayers } from "../model/manifest.ts";
 import { type ModelSummary, summarise } from "../model/model-summary.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
@@ -38,6 +39,7 @@ export async function openModel(deps: OpenModelDeps, origin: string, offered: Of
   return {
     id,
     layerCount: manifest.layerCount,
+    headLayers: headLayers(manifest),
     contextLength: manifest.contextLength,
     vocabularySize: manifest.vocabularySize,
     ...text,

@@ -2,6 +2,13 @@
 import { type PeerId, type Span, spanLength } from "../shared/ids.ts";
 import { COST } from "./route-cost.ts";
 
+/** What placement has to know of a model. */
+export interface PlacementModel {
+  readonly layerCount: number;
+  /** What the head has to do, which goes with the last layer; in layers. */
+  readonly headLayers: number;
+}
+
 export interface PlacementPeer {
   readonly peer: PeerId;
   /** Order of joining as the relay counts it; breaks every tie. */
@@ -10,7 +17,7 @@ export interface PlacementPeer {
   readonly span: Span | undefined;
   /** The most layers that it can hold. Undefined: it has not said, so it is asked for as few as will do. */
   readonly maxLayers?: number | undefined;
-  /** Measured milliseconds per layer and decode step; undefined counts as slow. */
+  /** Measured milliseconds per decode step and layer, or as much work of the head; undefined counts as slow. */
   readonly layerMs?: number | undefined;
 }
 
@@ -22,9 +29,9 @@ export interface Holding {
 /** Milliseconds below which a layer's time is noise. */
 const LEAST_LAYER_MS = 1e-3;
 
-/** Tokens in a thousand seconds, a whole number: sums are then the same in whatever order they are made. */
-export function weightOf(peer: PlacementPeer, span: Span): number {
-  return Math.round(1e6 / (spanLength(span) * Math.max(LEAST_LAYER_MS, peer.layerMs ?? COST.unknownLayerMs)));
+/** What a span has to do, in layers. */
+export function workOf({ layerCount, headLayers }: PlacementModel, span: Span): number {
+  return spanLength(span) + (span.end === layerCount ? headLayers : 0);
 }
 
 /** What each layer of a set of holdings gives, kept up as holdings come and go. */
@@ -35,16 +42,24 @@ export class LayerWeights {
   readonly holders: number[];
   /** By boundary: how many spans begin or end there. */
   readonly #cuts: number[];
+  readonly #model: PlacementModel;
 
-  constructor(layerCount: number, holdings: readonly Holding[]) {
+  constructor(model: PlacementModel, holdings: readonly Holding[]) {
+    this.#model = model;
+    const { layerCount } = model;
     this.weights = Array.from({ length: layerCount }, () => 0);
     this.holders = Array.from({ length: layerCount }, () => 0);
     this.#cuts = Array.from({ length: layerCount + 1 }, () => 0);
     for (const holding of holdings) this.add(holding);
   }
 
+  /** Tokens that `peer` gives in a thousand seconds, a whole number: sums are then the same in whatever order they are made. */
+  of(peer: PlacementPeer, span: Span): number {
+    return Math.round(1e6 / (workOf(this.#model, span) * Math.max(LEAST_LAYER_MS, peer.layerMs ?? COST.unknownLayerMs)));
+  }
+
   add({ peer, span }: Holding, sign: 1 | -1 = 1): void {
-    const weight = sign * weightOf(peer, span);
+    const weight = sign * this.of(peer, span);
     for (let layer = span.start; layer < span.end; layer++) {
       this.weights[layer] = (this.weights[layer] ?? 0) + weight;
       this.holders[layer] = (this.holders[layer] ?? 0) + sign;

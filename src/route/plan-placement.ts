@@ -1,33 +1,37 @@
 // Who should hold which layers. Pure: every peer plans for all from the same swarm and applies its own entry.
 import { type PeerId, sameSpan, type Span, spanLength } from "../shared/ids.ts";
 import { findGaps, isCovered, isRouted, isValidSpan } from "./coverage.ts";
-import { type Holding, LayerWeights, type PlacementPeer } from "./layer-weights.ts";
+import { type Holding, LayerWeights, type PlacementModel, type PlacementPeer, workOf } from "./layer-weights.ts";
 import { moveReplicas, shiftCuts } from "./rebalance.ts";
 import { choosePipelines, shareLayers } from "./share-layers.ts";
 
-/** Plans made from one another until they stay the same. */
-const MOST_ROUNDS = 8;
+const DEFAULTS = Object.freeze({
+  /** Plans made from one another until they stay the same. */
+  rounds: 8,
+  /** How many times as much work the slower one of two halves of one length may have, for which they stay so. */
+  uneven: 1.05,
+});
 
 /**
  * A span for every peer, moving as little as possible: peers keep what they hold; gaps go to spare peers, then to
- * neighbours with room. A spare peer that has not said what it can hold takes the upper half of the longest span of its
+ * neighbours with room. A spare peer that has not said what it can hold takes the upper half of the span that does most of its
  * like; one that has becomes a replica where the lightest layer is, as long as it can hold, since halving a span adds a
  * hop and no pipeline. Then replicas move to lighter layers and cuts shift, where that gains a fifth.
  *
  * A route through all layers is there wherever the peers have the room; a peer with room for nothing has no entry. A
  * fixed point: planning again from the planned spans gives the same spans.
  */
-export function planPlacement(peers: readonly PlacementPeer[], layerCount: number): ReadonlyMap<PeerId, Span> {
+export function planPlacement(peers: readonly PlacementPeer[], model: PlacementModel): ReadonlyMap<PeerId, Span> {
   let entries = peers
     .filter(({ maxLayers }) => maxLayers !== 0)
     // Speed moves layers only to peers that said how many they can hold.
     .map((peer) => (peer.maxLayers === undefined ? { ...peer, layerMs: undefined } : peer))
     .toSorted((a, b) => a.joined - b.joined);
   for (let round = 0; ; round++) {
-    const holdings = planOnce(entries, layerCount);
+    const holdings = planOnce(entries, model);
     const plan = new Map(holdings.map(({ peer, span }) => [peer.peer, span]));
     const next = entries.map((entry) => ({ ...entry, span: plan.get(entry.peer) }));
-    if (round === MOST_ROUNDS || next.every(({ span }, index) => isSame(span, entries[index]?.span))) return plan;
+    if (round === DEFAULTS.rounds || next.every(({ span }, index) => isSame(span, entries[index]?.span))) return plan;
     entries = next;
   }
 }
@@ -43,16 +47,17 @@ export function mayRelease(current: Span, target: Span, servedByOthers: readonly
 const isSame = (a: Span | undefined, b: Span | undefined): boolean => a === b || (a !== undefined && b !== undefined && sameSpan(a, b));
 const roomOf = ({ maxLayers }: PlacementPeer): number => maxLayers ?? Number.POSITIVE_INFINITY;
 
-function planOnce(peers: readonly PlacementPeer[], layerCount: number): readonly Holding[] {
+function planOnce(peers: readonly PlacementPeer[], model: PlacementModel): readonly Holding[] {
+  const { layerCount } = model;
   let { holdings, spares } = claim(peers, layerCount);
-  fillGaps(holdings, spares, layerCount);
+  fillGaps(holdings, spares, model);
   const spans = holdings.map(({ span }) => span);
   if (!isRouted(spans, layerCount)) {
     const { groups } = choosePipelines(peers, layerCount);
     const first = (groups[0] ?? []).toSorted(
       (a, b) => (a.span?.start ?? layerCount) - (b.span?.start ?? layerCount) || a.joined - b.joined,
     );
-    const shares = shareLayers(first, layerCount);
+    const shares = shareLayers(first, model);
     if (shares && first.length > 0) {
       let start = 0;
       holdings = first.map((peer, index) => ({ peer, span: { start, end: (start += shares[index] ?? 0) } }));
@@ -60,9 +65,9 @@ function planOnce(peers: readonly PlacementPeer[], layerCount: number): readonly
       spares = peers.filter((peer) => !inFirst.has(peer));
     }
   }
-  placeSpares(holdings, spares, layerCount);
-  moveReplicas(holdings, layerCount);
-  shiftCuts(holdings, layerCount);
+  placeSpares(holdings, spares, model);
+  moveReplicas(holdings, model);
+  shiftCuts(holdings, model);
   return holdings;
 }
 
@@ -101,20 +106,20 @@ function longestFree(span: Span, taken: readonly boolean[]): Span | undefined {
 }
 
 /**
- * Gaps go to spare peers, longest first, to the roomiest; then to the neighbour that holds least; then to a peer whose
+ * Gaps go to spare peers, longest first, to the roomiest; then to the neighbour that does least; then to a peer whose
  * layers all have another holder. Takes used spares out. Leaves gaps where nobody has room.
  */
-function fillGaps(holdings: Holding[], spares: PlacementPeer[], layerCount: number): void {
+function fillGaps(holdings: Holding[], spares: PlacementPeer[], model: PlacementModel): void {
   for (;;) {
     const gaps = findGaps(
       holdings.map((holding) => holding.span),
-      layerCount,
+      model.layerCount,
     ).toSorted((a, b) => spanLength(b) - spanLength(a) || a.start - b.start);
-    if (!gaps.some((gap) => fillGap(gap, holdings, spares, layerCount))) return;
+    if (!gaps.some((gap) => fillGap(gap, holdings, spares, model))) return;
   }
 }
 
-function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], layerCount: number): boolean {
+function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], model: PlacementModel): boolean {
   const spare = spares.toSorted((a, b) => (roomOf(a) === roomOf(b) ? 0 : roomOf(b) - roomOf(a)))[0];
   if (spare) {
     spares.splice(spares.indexOf(spare), 1);
@@ -123,14 +128,14 @@ function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], layerC
   }
   const neighbour = holdings
     .filter(({ peer, span }) => (span.end === gap.start || span.start === gap.end) && spanLength(span) < roomOf(peer))
-    .toSorted((a, b) => spanLength(a.span) - spanLength(b.span) || a.peer.joined - b.peer.joined)[0];
+    .toSorted((a, b) => workOf(model, a.span) - workOf(model, b.span) || a.peer.joined - b.peer.joined)[0];
   if (neighbour) {
     const { start, end } = neighbour.span;
     const more = Math.min(spanLength(gap), roomOf(neighbour.peer) - spanLength(neighbour.span));
     neighbour.span = end === gap.start ? { start, end: end + more } : { start: start - more, end };
     return true;
   }
-  const { holders } = new LayerWeights(layerCount, holdings);
+  const { holders } = new LayerWeights(model, holdings);
   const spared = holdings
     .filter(({ span }) => holders.slice(span.start, span.end).every((count) => count > 1))
     .toSorted((a, b) => b.peer.joined - a.peer.joined)[0];
@@ -139,19 +144,19 @@ function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], layerC
   return true;
 }
 
-function placeSpares(holdings: Holding[], spares: readonly PlacementPeer[], layerCount: number): void {
+function placeSpares(holdings: Holding[], spares: readonly PlacementPeer[], model: PlacementModel): void {
   const left: PlacementPeer[] = [];
   for (const spare of spares) {
-    const longest = spare.maxLayers === undefined ? longestHalvable(holdings) : undefined;
-    if (!longest) {
+    const heaviest = spare.maxLayers === undefined ? heaviestHalvable(holdings, model) : undefined;
+    if (!heaviest) {
       left.push(spare);
       continue;
     }
-    const middle = longest.span.start + Math.ceil(spanLength(longest.span) / 2);
-    holdings.push({ peer: spare, span: { start: middle, end: longest.span.end } });
-    longest.span = { start: longest.span.start, end: middle };
+    const cut = halve(heaviest.span, model);
+    holdings.push({ peer: spare, span: { start: cut, end: heaviest.span.end } });
+    heaviest.span = { start: heaviest.span.start, end: cut };
   }
-  const weights = new LayerWeights(layerCount, holdings);
+  const weights = new LayerWeights(model, holdings);
   const homeless: PlacementPeer[] = [];
   const place = (peer: PlacementPeer, span: Span): void => {
     const holding = { peer, span };
@@ -160,19 +165,34 @@ function placeSpares(holdings: Holding[], spares: readonly PlacementPeer[], laye
   };
   for (const peer of left) {
     const { span } = peer;
-    if (span && isValidSpan(span, layerCount) && spanLength(span) <= roomOf(peer) && weights.isCut(span.start) && weights.isCut(span.end))
+    if (
+      span &&
+      isValidSpan(span, model.layerCount) &&
+      spanLength(span) <= roomOf(peer) &&
+      weights.isCut(span.start) &&
+      weights.isCut(span.end)
+    )
       place(peer, span);
     else homeless.push(peer);
   }
   for (const peer of homeless) place(peer, weights.window(peer.maxLayers));
 }
 
-function longestHalvable(holdings: readonly Holding[]): Holding | undefined {
-  let longest: Holding | undefined;
+function heaviestHalvable(holdings: readonly Holding[], model: PlacementModel): Holding | undefined {
+  let heaviest: Holding | undefined;
   for (const holding of holdings) {
     if (holding.peer.maxLayers !== undefined || spanLength(holding.span) < 2) continue;
-    const more = longest ? spanLength(holding.span) - spanLength(longest.span) : 1;
-    if (more > 0 || (more === 0 && longest && holding.span.start < longest.span.start)) longest = holding;
+    const more = heaviest ? workOf(model, holding.span) - workOf(model, heaviest.span) : 1;
+    if (more > 0 || (more === 0 && heaviest && holding.span.start < heaviest.span.start)) heaviest = holding;
   }
-  return longest;
+  return heaviest;
+}
+
+/** Where the slower half has least to do; in the middle where that is nearly as good: halves of one length need the same memory. */
+function halve({ start, end }: Span, model: PlacementModel): number {
+  const slower = (cut: number): number => Math.max(workOf(model, { start, end: cut }), workOf(model, { start: cut, end }));
+  const middle = start + Math.ceil((end - start) / 2);
+  let best = middle;
+  for (let cut = start + 1; cut < end; cut++) if (slower(cut) < slower(best)) best = cut;
+  return slower(middle) <= DEFAULTS.uneven * slower(best) ? middle : best;
 }

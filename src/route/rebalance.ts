@@ -1,6 +1,6 @@
 // Moves that are worth their download: replicas to lighter layers, and cuts to where stages take equally long. Pure.
 import { spanLength } from "../shared/ids.ts";
-import { type Holding, LayerWeights, weightOf } from "./layer-weights.ts";
+import { type Holding, LayerWeights, type PlacementModel } from "./layer-weights.ts";
 import { bottleneckMs, shareLayers } from "./share-layers.ts";
 
 const DEFAULTS = Object.freeze({
@@ -16,16 +16,16 @@ const DEFAULTS = Object.freeze({
  * Moves replicas from heavy layers to the lightest, the latest comers first. Only a peer whose very span another peer
  * holds moves, so that every route that there was is still there.
  */
-export function moveReplicas(holdings: readonly Holding[], layerCount: number): void {
-  const weights = new LayerWeights(layerCount, holdings);
+export function moveReplicas(holdings: readonly Holding[], model: PlacementModel): void {
+  const weights = new LayerWeights(model, holdings);
   for (let moves = 0; moves < DEFAULTS.moves; moves++) {
     let best: { readonly holding: Holding; readonly to: Holding["span"]; readonly gain: number } | undefined;
     for (const holding of replicas(holdings)) {
       weights.remove(holding);
       const to = weights.window(holding.peer.maxLayers);
-      const here = weights.lightest(holding.span) + weightOf(holding.peer, holding.span);
+      const here = weights.lightest(holding.span) + weights.of(holding.peer, holding.span);
       const there = weights.lightest(to);
-      const after = Math.min(weights.lightest(holding.span), there + weightOf(holding.peer, to));
+      const after = Math.min(weights.lightest(holding.span), there + weights.of(holding.peer, to));
       weights.add(holding);
       const gain = there === 0 ? Number.POSITIVE_INFINITY : after / there;
       if (here > there && gain > DEFAULTS.gain && gain > (best?.gain ?? 0)) best = { holding, to, gain };
@@ -54,19 +54,19 @@ function replicas(holdings: readonly Holding[]): readonly Holding[] {
 }
 
 /**
- * Shifts the cuts of a single pipeline so that layers are in proportion to measured speed, where the slowest stage gets
+ * Shifts the cuts of a single pipeline so that work is in proportion to measured speed, where the slowest stage gets
  * quicker by enough. With replicas cuts stay: all pipelines share them, so that any peer can stand in for its like.
  */
-export function shiftCuts(holdings: readonly Holding[], layerCount: number): void {
+export function shiftCuts(holdings: readonly Holding[], model: PlacementModel): void {
   const inOrder = holdings.toSorted((a, b) => a.span.start - b.span.start);
   const lengths = inOrder.map(({ span }) => spanLength(span));
-  if (lengths.reduce((sum, length) => sum + length, 0) !== layerCount) return;
+  if (lengths.reduce((sum, length) => sum + length, 0) !== model.layerCount) return;
   if (inOrder.some(({ span }, index) => span.start !== (inOrder[index - 1]?.span.end ?? 0))) return;
   const peers = inOrder.map(({ peer }) => peer);
   if (peers.some(({ layerMs }) => layerMs === undefined)) return;
-  const shares = shareLayers(peers, layerCount);
+  const shares = shareLayers(peers, model);
   if (!shares) return;
-  const [nowMs, thenMs] = [bottleneckMs(peers, lengths), bottleneckMs(peers, shares)];
+  const [nowMs, thenMs] = [bottleneckMs(peers, lengths, model), bottleneckMs(peers, shares, model)];
   if (nowMs <= DEFAULTS.gain * thenMs || nowMs - thenMs <= DEFAULTS.gainMs) return;
   let start = 0;
   for (const [index, holding] of inOrder.entries()) {

@@ -1,5 +1,5 @@
 // How many pipelines a swarm can make under its peers' memory limits, and how one pipeline shares the layers out. Pure.
-import type { PlacementPeer } from "./layer-weights.ts";
+import type { PlacementModel, PlacementPeer } from "./layer-weights.ts";
 import { COST } from "./route-cost.ts";
 
 /** Pipelines beyond which another one changes nothing about who stands in the first. */
@@ -45,20 +45,26 @@ export function choosePipelines<P extends Pick<PlacementPeer, "maxLayers" | "joi
 }
 
 /**
- * Layers for each peer of one pipeline, in their order: in proportion to speed under the limits, which makes the slowest
- * stage as quick as can be. At least one each. Undefined where the peers are more than the layers or lack room.
+ * Layers for each peer of one pipeline, in their order: work in proportion to speed under the limits, which makes the slowest
+ * stage as quick as can be. At least one each; the last peer has the head beside its layers. Undefined where the peers are more than the layers or lack room.
  */
 export function shareLayers(
   peers: readonly Pick<PlacementPeer, "maxLayers" | "layerMs">[],
-  layerCount: number,
+  { layerCount, headLayers }: PlacementModel,
 ): readonly number[] | undefined {
-  const shares = peers.map(({ maxLayers = layerCount, layerMs = COST.unknownLayerMs }) => ({ most: maxLayers, layerMs, layers: 1 }));
+  const shares = peers.map(({ maxLayers = layerCount, layerMs = COST.unknownLayerMs }, index) => ({
+    most: maxLayers,
+    layerMs,
+    layers: 1,
+    extra: index === peers.length - 1 ? headLayers : 0,
+  }));
+  const moreMs = ({ layers, extra, layerMs }: (typeof shares)[number]): number => (layers + 1 + extra) * layerMs;
   if (shares.length > layerCount || shares.some(({ most }) => most < 1)) return undefined;
   for (let left = layerCount - shares.length; left > 0; left--) {
     let next: (typeof shares)[number] | undefined;
     for (const share of shares) {
       if (share.layers >= share.most) continue;
-      if (!next || (share.layers + 1) * share.layerMs < (next.layers + 1) * next.layerMs) next = share;
+      if (!next || moreMs(share) < moreMs(next)) next = share;
     }
     if (!next) return undefined;
     next.layers++;
@@ -67,6 +73,11 @@ export function shareLayers(
 }
 
 /** Milliseconds of the slowest stage, which bounds the tokens a second of all sessions together. */
-export function bottleneckMs(peers: readonly Pick<PlacementPeer, "layerMs">[], layers: readonly number[]): number {
-  return Math.max(0, ...peers.map(({ layerMs = COST.unknownLayerMs }, index) => layerMs * (layers[index] ?? 0)));
+export function bottleneckMs(
+  peers: readonly Pick<PlacementPeer, "layerMs">[],
+  layers: readonly number[],
+  { headLayers }: Pick<PlacementModel, "headLayers">,
+): number {
+  const work = (index: number): number => (layers[index] ?? 0) + (index === peers.length - 1 ? headLayers : 0);
+  return Math.max(0, ...peers.map(({ layerMs = COST.unknownLayerMs }, index) => layerMs * work(index)));
 }

@@ -14,7 +14,7 @@ test("an answer goes on with the same text when a tab of its route is closed, an
   await first.holds("0-4");
   const third = await openTab();
   await third.lend({ share });
-  await first.holds("0-2");
+  await second.holds("4-7");
 
   const visitor = await openTab();
   const answer = visitor.page.getByTestId("ask-answer");

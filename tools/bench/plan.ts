@@ -47,7 +47,7 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
   };
   let peers = Array.from({ length: count }, newcomer);
   const placed = (): PlacementPeer[] => {
-    const plan = planPlacement(peers, layers);
+    const plan = planPlacement(peers, { layerCount: layers, headLayers: 1 });
     return peers.map((peer) => ({ ...peer, span: plan.get(peer.peer) }));
   };
   // What peers measured stays from round to round, so that making it up is no part of what a round leaves to collect.

@@ -11,3 +11,7 @@ export async function meshAddress({ url }: Pick<Relay, "url">): Promise<string> 
 /** Peers that take tasks of others now. */
 export const takersOf = ({ directory }: Pick<Relay, "directory">): readonly PeerId[] =>
   directory.swarm.peers.filter(({ tasks }) => tasks === true).map(({ peer }) => peer);
+
+/** Spans that are served now, as routes name them, in order. */
+export const spansOf = ({ directory }: Pick<Relay, "directory">): readonly string[] =>
+  directory.swarm.peers.flatMap(({ serving }) => serving.map(({ start, end }) => `${start}-${end}`)).toSorted();

@@ -20,9 +20,9 @@ try {
     await tab.lend();
     tabs.push(tab);
   }
-  const [asking] = tabs;
-  if (!asking) throw new Error("no tab");
-  await asking.holds("0-2");
+  const [asking, second] = tabs;
+  if (!asking || !second) throw new Error("no tab");
+  await second.holds("4-7");
   await asking.page.setViewportSize({ width: 1180, height: 900 });
   await asking.ask(PROMPT, { maxTokens: 110 });
   // The settings that asking opened are closed again: most people never open them.

@@ -19,6 +19,7 @@ import { BUNDLED, bundledEngine, bundledSpan } from "../../support/bundled-model
 const model: SpanLoader = {
   id: BUNDLED.id,
   layerCount: 8,
+  headLayers: 0,
   loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
 };
 const startEngine: StartEngine = (source) => bundledEngine(source.plan.span.start, source.plan.span.end);

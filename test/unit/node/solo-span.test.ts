@@ -73,7 +73,12 @@ describe("SoloSpan", () => {
     };
     solo = new SoloSpan({
       self: asPeerId("self"),
-      model: { id: BUNDLED.id, layerCount: 8, loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])) },
+      model: {
+        id: BUNDLED.id,
+        layerCount: 8,
+        headLayers: 0,
+        loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
+      },
       desk: new SpanDesk(mesh),
       startSpan: noting,
       backend: () => "wasm",

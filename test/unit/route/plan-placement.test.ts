@@ -11,12 +11,15 @@ const peer = (joined: number, span?: readonly [number, number]): PlacementPeer =
   joined,
   span: span && { start: span[0], end: span[1] },
 });
-const planned = (peers: readonly PlacementPeer[], layers: number): string[] =>
-  [...planPlacement(peers, layers)].map(([id, span]) => `${id} ${span.start}-${span.end}`).toSorted();
-const apply = (peers: readonly PlacementPeer[], layers: number): PlacementPeer[] => {
-  const plan = planPlacement(peers, layers);
+const planned = (peers: readonly PlacementPeer[], layerCount: number, headLayers = 0): string[] =>
+  [...planPlacement(peers, { layerCount, headLayers })].map(([id, span]) => `${id} ${span.start}-${span.end}`).toSorted();
+const apply = (peers: readonly PlacementPeer[], layerCount: number, headLayers = 0): PlacementPeer[] => {
+  const plan = planPlacement(peers, { layerCount, headLayers });
   return peers.map((entry) => ({ ...entry, span: plan.get(entry.peer) }));
 };
+
+/** In layers. */
+const heads = fc.constantFrom(0, 0.2, 1.2, 3.5, 9);
 
 describe("planPlacement", () => {
   it.each([
@@ -36,9 +39,19 @@ describe("planPlacement", () => {
     expect(planned(peers, 8)).toEqual(expected);
   });
 
+  it.each([
+    ["a head that does much counts as layers", 8, [peer(1, [0, 12]), peer(2)], ["peer-1 0-10", "peer-2 10-12"]],
+    ["halves of one length stay for a twentieth", 0.5, [peer(1, [0, 12]), peer(2)], ["peer-1 0-6", "peer-2 6-12"]],
+    ["what has the head is halved first", 2, [peer(1, [0, 6]), peer(2, [6, 12]), peer(3)], ["peer-1 0-6", "peer-2 6-10", "peer-3 10-12"]],
+    ["the last layer goes with the head, however much that does", 40, [peer(1), peer(2)], ["peer-1 0-11", "peer-2 11-12"]],
+    ["who does least closes a gap", 8, [peer(1, [0, 4]), peer(2, [10, 12])], ["peer-1 0-10", "peer-2 10-12"]],
+  ] as const)("%s", (_, headLayers, peers, expected) => {
+    expect(planned(peers, 12, headLayers)).toEqual(expected);
+  });
+
   it("gives every layer of a two-layer model a replica before a third", () => {
     const peers = [1, 2, 3, 4, 5].map((joined) => peer(joined));
-    const spans = [...planPlacement(peers, 2).values()].map((span) => span.start).toSorted((a, b) => a - b);
+    const spans = [...planPlacement(peers, { layerCount: 2, headLayers: 0 }).values()].map((span) => span.start).toSorted((a, b) => a - b);
     expect(spans).toEqual([0, 0, 0, 1, 1]);
   });
 
@@ -52,19 +65,19 @@ describe("planPlacement", () => {
 
   it("covers all layers with disjoint spans, and is a fixed point, after any history", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 32 }), history, (layers, events) => {
+      fc.property(fc.integer({ min: 1, max: 32 }), heads, history, (layers, head, events) => {
         let peers: PlacementPeer[] = [];
         let joined = 0;
         for (const event of events) {
           if (event.kind === "join") peers.push(peer(++joined));
           else if (peers.length > 0) peers.splice(event.pick % peers.length, 1);
           if (peers.length === 0) continue;
-          peers = apply(peers, layers);
+          peers = apply(peers, layers, head);
           const spans = peers.flatMap((entry) => (entry.span ? [entry.span] : []));
           expect(spans).toHaveLength(peers.length);
           expect(findGaps(spans, layers)).toEqual([]);
           if (peers.length <= layers) expect(spans.reduce((sum, span) => sum + spanLength(span), 0)).toBe(layers);
-          expect(apply(peers, layers)).toEqual(peers);
+          expect(apply(peers, layers, head)).toEqual(peers);
         }
       }),
       { numRuns: 300 },
@@ -73,10 +86,10 @@ describe("planPlacement", () => {
 
   it("moves nobody but the one that is halved when a peer joins", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 7 }), (count) => {
+      fc.property(fc.integer({ min: 1, max: 7 }), heads, (count, head) => {
         let peers: PlacementPeer[] = [];
-        for (let joined = 1; joined <= count; joined++) peers = apply([...peers, peer(joined)], 8);
-        const after = apply([...peers, peer(count + 1)], 8);
+        for (let joined = 1; joined <= count; joined++) peers = apply([...peers, peer(joined)], 8, head);
+        const after = apply([...peers, peer(count + 1)], 8, head);
         expect(peers.filter((before, index) => before.span?.start !== after[index]?.span?.start)).toHaveLength(0);
         expect(peers.filter((before, index) => before.span?.end !== after[index]?.span?.end)).toHaveLength(1);
       }),
@@ -127,9 +140,16 @@ describe("planPlacement among peers that told their room and speed", () => {
       ],
       ["peer-1 0-4", "peer-2 4-8"],
     ],
+    [
+      "a replica goes to the head rather than to as many layers without one",
+      [roomy(1, 4, [0, 4], 10), roomy(2, 4, [4, 8], 10), roomy(3, 4, undefined, 10)],
+      ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"],
+      2,
+    ],
+    ["the last has fewer layers for its head", [roomy(1, 8, [0, 4], 10), roomy(2, 8, [4, 8], 10)], ["peer-1 0-6", "peer-2 6-8"], 4],
     ["a peer with room for nothing gets nothing", [roomy(1, 8, [0, 8]), roomy(2, 0)], ["peer-1 0-8"]],
-  ] as const)("%s", (_, peers, expected) => {
-    expect(planned(peers, 8)).toEqual(expected);
+  ] as const)("%s", (_, peers, expected, headLayers: number = 0) => {
+    expect(planned(peers, 8, headLayers)).toEqual(expected);
   });
 
   const anyone = fc.record({
@@ -143,19 +163,19 @@ describe("planPlacement among peers that told their room and speed", () => {
 
   it("leads through all layers wherever there is room, within every limit, and is a fixed point, after any history", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 24 }), fc.array(event, { maxLength: 30 }), (layers, events) => {
+      fc.property(fc.integer({ min: 1, max: 24 }), heads, fc.array(event, { maxLength: 30 }), (layers, head, events) => {
         let peers: PlacementPeer[] = [];
         let joined = 0;
         for (const step of events) {
           if (step.kind === "join") peers.push({ ...peer(++joined), ...step.entry });
           else if (peers.length > 0) peers.splice(step.pick % peers.length, 1);
-          peers = apply(peers, layers);
+          peers = apply(peers, layers, head);
           const spans = peers.flatMap(({ span }) => (span ? [span] : []));
           expect(spans).toHaveLength(peers.length);
           for (const { span, maxLayers = layers } of peers) expect(span && spanLength(span)).toBeLessThanOrEqual(maxLayers);
           const room = peers.reduce((sum, { maxLayers = layers }) => sum + maxLayers, 0);
           if (room >= layers) expect(isRouted(spans, layers)).toBe(true);
-          expect(apply(peers, layers)).toEqual(peers);
+          expect(apply(peers, layers, head)).toEqual(peers);
         }
       }),
       { numRuns: 1000 },
