@@ -48,6 +48,8 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   #state: CreditState;
   #client: CreditClient | undefined;
   #wake: (() => void) | undefined;
+  /** What was added in one moment is told once. */
+  #telling: Promise<void> | undefined;
 
   constructor(options: AccountKeeperOptions) {
     this.#options = options;
@@ -88,8 +90,12 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   /** Keeps a receipt and sends it soon. Resolves once it is kept. */
   async add(receipt: Receipt): Promise<void> {
     if (!(await this.#options.outbox.add(receipt))) this.#options.log.warn("too many receipts wait; this one is lost");
-    await this.#changed();
     this.#wake?.();
+    this.#telling ??= Promise.resolve().then(() => {
+      this.#telling = undefined;
+      return this.#changed();
+    });
+    await this.#telling;
   }
 
   /** Asks for the account soon: something moved. */

@@ -2,6 +2,7 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
 import { type Receipt, readReceipt, workId } from "../protocol/receipt.ts";
+import type { Clock } from "../shared/clock.ts";
 import { errorMessage } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
@@ -13,6 +14,8 @@ export const DEFAULTS = Object.freeze({
   /** Milliseconds until a receipt that was put off is tried again, doubled each time, and at most. */
   firstPauseMs: 60_000,
   lastPauseMs: 3600_000,
+  /** Milliseconds between two writes: a transaction takes as much computing as all the rest of a receipt. */
+  restMs: 500,
 });
 
 /** Refusals that time may mend: the requester earns, a clock is set right, the operator adds the model. */
@@ -27,6 +30,7 @@ export interface ReceiptOutboxOptions {
   readonly store: ReceiptStore;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  readonly clock: Pick<Clock, "sleep">;
   readonly log: Log;
 }
 
@@ -38,9 +42,9 @@ interface Write {
 export class ReceiptOutbox {
   readonly #options: ReceiptOutboxOptions;
   #flushing: Promise<number> | undefined;
-  /** The next write, which begins once the one before it is done. */
+  /** The next write, which begins a rest after the one before it. */
   #next: Write | undefined;
-  #lastWrite: Promise<unknown> = Promise.resolve();
+  #rested: Promise<unknown> = Promise.resolve();
   /** How many wait, as the store told last. */
   #waiting: number | undefined;
 
@@ -107,12 +111,14 @@ export class ReceiptOutbox {
   }
 
   #nextWrite(): Write {
+    const { store, clock } = this.#options;
     const rows: WaitingReceipt[] = [];
-    const written = this.#lastWrite.then(async () => {
+    const written = this.#rested.then(async () => {
       this.#next = undefined;
-      this.#waiting = await this.#options.store.write(rows);
+      this.#waiting = await store.write(rows);
     });
-    this.#lastWrite = written.catch(() => {}); // told to those who added
+    const rest = (): Promise<void> => clock.sleep(DEFAULTS.restMs);
+    this.#rested = written.then(rest, rest); // what fails is told to those who added
     return { rows, written };
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from "../shared/clock.ts";
 import { isAbort } from "../shared/abort.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Milliseconds between two signs of life that are asked for while links run. */
+  /** Milliseconds between two signs of life that are asked for while links run, where none came by itself: of two that ask each other one has to. */
   beatMs: 250,
   /** Milliseconds without an answer after which a peer is taken to be gone: a page on a busy machine, with megabytes on the way to it, may need one second. */
   silentMs: 2500,
@@ -129,7 +129,8 @@ export class RtcLife {
     try {
       for (;;) {
         await this.#clock.sleep(DEFAULTS.beatMs, signal);
-        if (this.#events.isWatched()) await this.#probe(DEFAULTS.silentMs, DEFAULTS.deafMs);
+        const isHeard = this.#clock.now() - this.#heardAt < DEFAULTS.beatMs;
+        if (this.#events.isWatched() && !isHeard) await this.#probe(DEFAULTS.silentMs, DEFAULTS.deafMs);
       }
     } catch (error) {
       if (!isAbort(error, signal)) throw error;

@@ -52,7 +52,7 @@ export class CreditDesk {
     this.#clock = options.clock;
     this.#keeper = new AccountKeeper({
       ...options,
-      outbox: new ReceiptOutbox({ store, now: Date.now, log: options.log }),
+      outbox: new ReceiptOutbox({ store, now: Date.now, clock: options.clock, log: options.log }),
       shelf: { get: (hash) => options.shelf.get(toHex(hash)) },
     });
     this.#keeper.on("credit:changed", options.onState);

@@ -77,8 +77,8 @@ export class TaskReceipts {
       receipt = withSignatures(stated, [hand]);
       break;
     }
-    await this.#deps.add(receipt);
     this.#deps.witnesses.tell(delivery.peer, encodeReceipt(receipt));
+    await this.#deps.add(receipt);
   }
 
   /** The worker's own signature under the wrong result, and the hands of as many as the ledger wants that got the right one. */

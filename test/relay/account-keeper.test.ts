@@ -32,7 +32,7 @@ function seen(keeper: AccountKeeper, check: (state: CreditState) => boolean): Pr
 test("a receipt goes at once while the relay is there, waits while it is away, and goes when it is back", async () => {
   let served = await testRelay({ data });
   const mesh = await joinMesh(() => served.relay.address);
-  const outbox = new ReceiptOutbox({ store: new MemoryReceiptStore(), now: Date.now, log: silentLog });
+  const outbox = new ReceiptOutbox({ store: new MemoryReceiptStore(), now: Date.now, clock: systemClock, log: silentLog });
   const keeper = new AccountKeeper({
     relay: mesh,
     outbox,

@@ -1,5 +1,5 @@
 // The outbox: nothing is dropped before the ledger dealt with it, refusals that pass are tried again later, others are not.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts";
 import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
 import type { ReceiptStore } from "../../../src/credit/receipt-store.ts";
@@ -11,12 +11,13 @@ import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
 
 const { signal } = new AbortController();
 const posted: Outcome = { kind: "posted", amount: 1, escrowed: 0 };
+const restless = { sleep: () => Promise.resolve() };
 const parties = { worker: newSigner(), requester: newSigner() };
 
 function setUp() {
   const clock = { nowMs: 1000 };
   const store = new MemoryReceiptStore();
-  const outbox = new ReceiptOutbox({ store, now: () => clock.nowMs, log: silentLog });
+  const outbox = new ReceiptOutbox({ store, now: () => clock.nowMs, clock: restless, log: silentLog });
   return { clock, store, outbox };
 }
 
@@ -104,7 +105,7 @@ test("two flushes at once are one", async () => {
   expect(ledger.batches.length).toBe(1);
 });
 
-test("what is added in one moment is one write; where that fails all are told, and the next goes on", async () => {
+test("what is added while a write runs or rests is one write; where one fails all are told, and the next goes on", async () => {
   const store = new MemoryReceiptStore();
   const writes: number[] = [];
   let isFull = true;
@@ -119,11 +120,18 @@ test("what is added in one moment is one write; where that fails all are told, a
       return store.write(receipts, gone);
     },
   };
-  const outbox = new ReceiptOutbox({ store: watched, now: Date.now, log: silentLog });
-  const add = (): Promise<boolean>[] => Array.from({ length: 4 }, () => outbox.add(taskReceipt(parties)));
-  expect((await Promise.allSettled(add())).map(({ status }) => status)).toEqual(Array(4).fill("rejected"));
+  const resting: (() => void)[] = [];
+  const clock = { sleep: () => new Promise<void>((resolve) => void resting.push(resolve)) };
+  const outbox = new ReceiptOutbox({ store: watched, now: Date.now, clock, log: silentLog });
+  const add = (count: number): Promise<boolean>[] => Array.from({ length: count }, () => outbox.add(taskReceipt(parties)));
+  expect((await Promise.allSettled(add(4))).map(({ status }) => status)).toEqual(Array(4).fill("rejected"));
   isFull = false;
-  expect(await Promise.all(add())).toEqual([true, true, true, true]);
-  expect(writes).toEqual([4, 4]);
-  expect(await outbox.waiting()).toBe(4);
+  const adding = [...add(2)];
+  await vi.waitFor(() => expect(resting.length).toBe(1));
+  adding.push(...add(3));
+  expect(writes).toEqual([4]);
+  resting[0]?.();
+  expect(await Promise.all(adding)).toEqual([true, true, true, true, true]);
+  expect(writes).toEqual([4, 5]);
+  expect(await outbox.waiting()).toBe(5);
 });

@@ -41,6 +41,9 @@ test("a peer id is that of libp2p, and both libraries agree on signatures", asyn
   expect(verifyNode(null, message, key, signature)).toBe(true);
   for (const check of [checkSignature, checkNative]) {
     expect(check(signer.peer, message, signature)).toBe(true);
+    expect(check(signer.peer, message, signature)).toBe(true); // a relay remembers it
+    expect(check(signer.peer, message.slice(1), signature)).toBe(false);
+    expect(check(signer.peer, message, signature.subarray(1))).toBe(false);
     expect(check(newSigner().peer, message, signature)).toBe(false);
     expect(check(signer.peer, message, new Uint8Array(64).fill(255))).toBe(false);
     expect(check(asPeerId("12D3KooWnonsense"), message, signature)).toBe(false);
