@@ -5,6 +5,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { startRelay } from "../../relay/relay.ts";
+import { AnswerTap } from "../browser/answer-tap.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import type { GgufWeights } from "./gguf.ts";
 import type { LlamaShape } from "./llama-graph.ts";
@@ -138,13 +139,17 @@ async function openOurs(browser: Browser, model: string): Promise<Contender> {
   const relay = await startRelay({ port: 0, data, models: [model] });
   const tab = await Tab.open(browser, relay.url);
   await tab.lend({ backend: "wasm", share: 1 });
+  // Asked as the others are: by a program, with nothing painted, and nothing guessed ahead.
+  const tap = await AnswerTap.attach(tab, { live: false });
   const computeMs: number[] = [];
   const decode = async (tokens: number): Promise<number> => {
-    const answer = await tab.ask(PROMPT, { maxTokens: tokens });
-    if (answer.status !== "done" || answer.route.length !== 1 || answer.tokens.length !== tokens)
-      throw new Error(`the answer ended as "${answer.status}" after ${answer.tokens.length} tokens: ${answer.problem}`);
-    computeMs.push(answer.computeMs);
-    return answer.tokensPerSecond;
+    const answer = await tap.ask(PROMPT, { maxTokens: tokens, drafts: false });
+    await answer.end(PATIENCE_MS);
+    const { tokenTimes, hops, problem } = answer;
+    if (hops.length !== 1 || tokenTimes.length !== tokens)
+      throw new Error(`the answer ended after ${tokenTimes.length} tokens: ${problem}`);
+    computeMs.push(hops[0]?.computeMs ?? 0);
+    return (1000 * (tokens - 1)) / ((tokenTimes.at(-1) ?? 0) - (tokenTimes[0] ?? 0));
   };
   const close = async (): Promise<void> => {
     await tab.close();
