@@ -29,6 +29,8 @@ export class PeerBans {
   readonly #clock: Clock;
   readonly #untilMs = new Map<PeerId, number>();
   readonly #losses = new Map<PeerId, number>();
+  /** Of which nothing worse is known than that they were lost. */
+  readonly #silent = new Set<PeerId>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -40,9 +42,16 @@ export class PeerBans {
     return new Set([...this.#untilMs].flatMap(([peer, untilMs]) => (untilMs > now ? [peer] : [])));
   }
 
+  /** Those among them that were lost, and nothing else. */
+  get silent(): ReadonlySet<PeerId> {
+    return new Set([...this.peers].filter((peer) => this.#silent.has(peer)));
+  }
+
   /** `wrong` is for as long as the answer lasts. */
   ban(peer: PeerId, why: "wrong" | "lost" | "leaving"): void {
     const losses = this.#losses.get(peer) ?? 0;
+    if (why !== "lost") this.#silent.delete(peer);
+    else if (!this.peers.has(peer)) this.#silent.add(peer);
     if (why === "lost") this.#losses.set(peer, losses + 1);
     const ms = why === "wrong" ? Infinity : why === "leaving" ? DEFAULTS.leavingMs : DEFAULTS.lostMs * 2 ** losses;
     this.#untilMs.set(peer, Math.max(this.#untilMs.get(peer) ?? 0, this.#clock.now() + ms));

@@ -11,6 +11,8 @@ export interface DetourRequest {
   readonly leaving: readonly Hop[];
   /** Peers that are not to be asked now; changes with time. */
   readonly exclude: () => ReadonlySet<PeerId>;
+  /** Those among them that only fell silent: whoever hears of one again may ask it. */
+  readonly silent: () => ReadonlySet<PeerId>;
 }
 
 const COST = Object.freeze({
@@ -28,7 +30,11 @@ const COST = Object.freeze({
  * A whole route over the survivors and new hops: the fewest new layers, then the fewest new hops; for each span the peer
  * that `planRoute` would take. Undefined where a gap remains even if every survivor is given up.
  */
-export function planDetour(peers: readonly RoutePeer[], layerCount: number, { kept, leaving, exclude }: DetourRequest): Route | undefined {
+export function planDetour(
+  peers: readonly RoutePeer[],
+  layerCount: number,
+  { kept, leaving, exclude }: Omit<DetourRequest, "silent">,
+): Route | undefined {
   const excluded = exclude();
   const isKept = (hop: Hop): boolean => kept.some((other) => sameHop(other, hop));
   const added = fillers(peers, excluded).filter((hop) => !isKept(hop));

@@ -182,7 +182,12 @@ export class RouteRepair {
     };
     keep().catch(() => {}); // ends with the signal
     try {
-      const request = { kept: alive.map(({ hop }) => hop), leaving: leaving.map(({ hop }) => hop), exclude: () => this.#bans.peers };
+      const request = {
+        kept: alive.map(({ hop }) => hop),
+        leaving: leaving.map(({ hop }) => hop),
+        exclude: () => this.#bans.peers,
+        silent: () => this.#bans.silent,
+      };
       const route = await findDetour(request, both);
       for (const hop of leaving) if (route.includes(hop.hop)) this.#irreplaceable.add(hop);
       return route;

@@ -1,6 +1,7 @@
 // What happens when an answer is over: the spans' work is claimed, some of it computed again while nobody waits, and receipts made.
 import type { AnswerReceipts, CheckedClaim, HopFacts, StatedVerdict } from "../credit/answer-receipts.ts";
 import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../inference/answer-audits.ts";
+import type { DetourRequest } from "../inference/plan-detour.ts";
 import { askCommitments, type Commitments } from "../inference/commitments.ts";
 import type { SessionRecord } from "../inference/session-record.ts";
 import { wireClass } from "../inference/wire-form.ts";
@@ -50,6 +51,15 @@ export class AnswerCare {
   /** Those, and `others`. */
   avoidedBeside(others: ReadonlySet<PeerId>): ReadonlySet<PeerId> {
     return new Set([...others, ...this.avoided]);
+  }
+
+  /** `request`, with those left out as well. */
+  avoiding(request: DetourRequest): DetourRequest {
+    return {
+      ...request,
+      exclude: () => this.avoidedBeside(request.exclude()),
+      silent: () => new Set([...request.silent()].filter((peer) => !this.avoided.has(peer))),
+    };
   }
 
   /** Looks after an answer of which every span holds the first `positions`. Never rejects. */

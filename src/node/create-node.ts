@@ -152,8 +152,7 @@ class TabNode implements Node {
         createSampler,
         shelf: joined.sessionShelf,
         onAnswered: answerCare.take,
-        findDetour: (request, routeSignal) =>
-          findDetour(swarm, { ...request, exclude: () => answerCare.avoidedBeside(request.exclude()) }, routeSignal),
+        findDetour: (request, routeSignal) => findDetour(swarm, answerCare.avoiding(request), routeSignal),
         findRoute: (exclude, routeSignal) => findRoute(swarm, answerCare.avoidedBeside(exclude), routeSignal),
       },
       prompt,

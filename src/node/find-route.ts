@@ -82,13 +82,15 @@ export async function* findRoute(
 export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent, Route> {
   const { model, directory, solo, clock } = deps;
   const started = clock.now();
+  const heard = new HeardAgain(request);
   for (;;) {
     signal.throwIfAborted();
     const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
     const peers = routePeers(swarm, deps);
-    const route = planDetour(peers, model.layerCount, request) ?? (solo.peer && planDetour([solo.peer], model.layerCount, request));
+    const excluded = heard.excluded(swarm);
+    const survivors = { ...request, exclude: () => excluded };
+    const route = planDetour(peers, model.layerCount, survivors) ?? (solo.peer && planDetour([solo.peer], model.layerCount, survivors));
     if (route) return route;
-    const excluded = request.exclude();
     const hopeful = swarm.some((peer) => !excluded.has(peer.peer)) && clock.now() - started < DEFAULTS.patienceMs;
     if (!hopeful && !solo.peer && model.sizeBytes <= SOLO_BYTES) {
       yield* solo.load("A tab left and nobody holds its layers, so this tab loads the model and goes on by itself.", signal);
@@ -100,6 +102,30 @@ export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, s
       gaps === "" ? "A tab left; the others are changing places." : `Nobody holds ${gaps} now; the answer goes on when somebody joins.`;
     yield { kind: "waiting", message, progress: undefined };
     await nextChange(directory, clock, signal);
+  }
+}
+
+/** Who is left out of a detour: a peer that only fell silent is not, once it has told the relay something new since. */
+class HeardAgain {
+  readonly #request: DetourRequest;
+  /** What each silent peer had told when it was first looked for. */
+  readonly #told = new Map<PeerId, string>();
+
+  constructor(request: DetourRequest) {
+    this.#request = request;
+  }
+
+  excluded(swarm: Directory["swarm"]["peers"]): ReadonlySet<PeerId> {
+    const excluded = new Set(this.#request.exclude());
+    const silent = this.#request.silent();
+    for (const record of swarm) {
+      if (!silent.has(record.peer)) continue;
+      const told = JSON.stringify(record);
+      const before = this.#told.get(record.peer);
+      if (before === undefined) this.#told.set(record.peer, told);
+      else if (before !== told) excluded.delete(record.peer);
+    }
+    return excluded;
   }
 }
 

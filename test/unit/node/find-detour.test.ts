@@ -1,0 +1,81 @@
+// Who takes the place of a lost peer: one that only fell silent may as well, once it has told the relay something new.
+import { expect, test } from "vitest";
+import { PeerBans } from "../../../src/inference/peer-bans.ts";
+import type { DetourRequest } from "../../../src/inference/plan-detour.ts";
+import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
+import { findDetour } from "../../../src/node/find-route.ts";
+import type { PeerAnnouncement } from "../../../src/protocol/directory-frames.ts";
+import type { Route } from "../../../src/route/plan-route.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { asModelId, asPeerId, type Span } from "../../../src/shared/ids.ts";
+
+const MODEL = asModelId("bafyreigdmodel");
+const [FIRST, LAST] = [asPeerId("first"), asPeerId("last")];
+
+const serving = (span: Span, tokensServed = 0): PeerAnnouncement => ({
+  model: MODEL,
+  target: span,
+  serving: [span],
+  backend: "wasm",
+  layerMs: 1,
+  sessions: 0,
+  tokensServed,
+  host: "page",
+});
+
+/** Looks for somebody who takes layers 4 to 7 beside the first peer. Answers what it said while it waited, and the route. */
+async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: number) => void): Promise<[string[], Route]> {
+  const deps = {
+    model: { id: MODEL, layerCount: 8, sizeBytes: 1e12 }, // more than a tab loads for itself
+    directory: board.join(asPeerId("asker")),
+    solo: { peer: undefined, load: () => Promise.reject(new Error("too large")) as never },
+    clock: systemClock,
+  };
+  const request: DetourRequest = {
+    kept: [{ peer: FIRST, span: { start: 0, end: 4 } }],
+    leaving: [],
+    exclude: () => bans.peers,
+    silent: () => bans.silent,
+  };
+  const said: string[] = [];
+  const looking = findDetour(deps, request, AbortSignal.timeout(10_000));
+  for (;;) {
+    const { done, value } = await looking.next();
+    if (done === true) return [said, value];
+    if (value.kind === "waiting") said.push(value.message);
+    whileWaiting(said.length);
+  }
+}
+
+function setUp() {
+  const board = new MemoryBoard();
+  board.put(FIRST, serving({ start: 0, end: 4 }));
+  board.put(LAST, serving({ start: 4, end: 8 }));
+  return { board, bans: new PeerBans(systemClock) };
+}
+
+test("a peer that fell silent is asked again as soon as it is heard of", async () => {
+  const { board, bans } = setUp();
+  bans.ban(LAST, "lost");
+  const [said, route] = await detour(board, bans, (waits) => {
+    if (waits === 1) board.put(FIRST, serving({ start: 0, end: 4 }, 1)); // somebody else's news are none of it
+    if (waits === 2) board.put(LAST, serving({ start: 4, end: 8 }, 1));
+  });
+  expect(said).toEqual(Array(2).fill("Nobody holds layers 4 to 7 now; the answer goes on when somebody joins."));
+  expect(route.map(({ peer }) => peer)).toEqual([FIRST, LAST]);
+});
+
+test("one that gave something wrong, or said that it goes, is not, whatever it tells", async () => {
+  for (const why of ["wrong", "leaving"] as const) {
+    const { board, bans } = setUp();
+    bans.ban(LAST, "lost");
+    bans.ban(LAST, why);
+    expect(bans.silent.size).toBe(0);
+    const other = asPeerId("other");
+    const [, route] = await detour(board, bans, (waits) => {
+      if (waits === 1) board.put(LAST, serving({ start: 4, end: 8 }, 1));
+      if (waits === 2) board.put(other, serving({ start: 4, end: 8 }));
+    });
+    expect(route.map(({ peer }) => peer)).toEqual([FIRST, other]);
+  }
+});
