@@ -133,7 +133,7 @@ export class RtcLife {
         if (this.#events.isWatched() && !isHeard) await this.#probe(DEFAULTS.silentMs, DEFAULTS.deafMs);
       }
     } catch (error) {
-      if (!isAbort(error, signal)) throw error;
+      if (!signal.aborted) throw error; // a connection that ended may answer nothing about itself either
     }
   }
 
