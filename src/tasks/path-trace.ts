@@ -1,6 +1,7 @@
 // Path tracing with additions, products, quotients and square roots alone: IEEE 754 rounds those the same way everywhere, so
 // the picture is the same bytes on every machine. No sine, power or exponential, whose last bits differ between engines.
 // A path makes no object: vectors are written in place, or a third of the time goes to the collector in engines that do not see through it.
+import { at, type Axis, dot, type Place, place, reach, straighten } from "./place.ts";
 import type { Material, Scene } from "./render-scene.ts";
 import { cross, minus, normal, type Vector } from "./vector.ts";
 
@@ -10,29 +11,6 @@ export const DEFAULTS = Object.freeze({
   /** Tries of a point in a sphere before the middle is taken: each fails with 48 %. */
   tries: 64,
 });
-
-type Axis = 0 | 1 | 2;
-/** Three numbers that are written in place. */
-type Place = Float64Array;
-const place = (): Place => new Float64Array(3);
-
-const dot = (a: Place, b: Place): number => at(a, 0) * at(b, 0) + at(a, 1) * at(b, 1) + at(a, 2) * at(b, 2);
-const at = (numbers: Place, index: number): number => numbers[index] as number; // every index here is inside
-
-/** `out` := `a` + `b` · `by`. */
-function reach(out: Place, a: Place, b: Place, by: number): void {
-  out[0] = at(a, 0) + at(b, 0) * by;
-  out[1] = at(a, 1) + at(b, 1) * by;
-  out[2] = at(a, 2) + at(b, 2) * by;
-}
-
-/** Makes `out`, which is not zero, of length 1. */
-function straighten(out: Place): void {
-  const by = 1 / Math.sqrt(dot(out, out));
-  out[0] = at(out, 0) * by;
-  out[1] = at(out, 1) * by;
-  out[2] = at(out, 2) * by;
-}
 
 /** Chance that belongs to one sample of one pixel: whoever draws the pixel draws the same. PCG hash (Jarzynski and Olano, 2020). */
 class PixelChance {
