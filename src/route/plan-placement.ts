@@ -14,8 +14,8 @@ const DEFAULTS = Object.freeze({
 
 /**
  * A span for every peer, moving as little as possible: peers keep what they hold; gaps go to spare peers, then to
- * neighbours with room. A spare peer that has not said what it can hold takes the upper half of the span that does most of its
- * like; one that has becomes a replica where the lightest layer is, as long as it can hold, since halving a span adds a
+ * neighbours with room. A spare peer that has not said what it can hold takes the upper half of the span of its like that does
+ * most; one that has becomes a replica where the lightest layer is, as long as it can hold, since halving a span adds a
  * hop and no pipeline. Then replicas move to lighter layers and cuts shift, where that gains a fifth.
  *
  * A route through all layers is there wherever the peers have the room; a peer with room for nothing has no entry. A

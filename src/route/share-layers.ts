@@ -46,7 +46,8 @@ export function choosePipelines<P extends Pick<PlacementPeer, "maxLayers" | "joi
 
 /**
  * Layers for each peer of one pipeline, in their order: work in proportion to speed under the limits, which makes the slowest
- * stage as quick as can be. At least one each; the last peer has the head beside its layers. Undefined where the peers are more than the layers or lack room.
+ * stage as quick as can be. At least one each; the last peer has the head beside its layers. Undefined where the peers are
+ * more than the layers or lack room.
  */
 export function shareLayers(
   peers: readonly Pick<PlacementPeer, "maxLayers" | "layerMs">[],
@@ -56,7 +57,7 @@ export function shareLayers(
     most: maxLayers,
     layerMs,
     layers: 1,
-    extra: index === peers.length - 1 ? headLayers : 0,
+    extra: headOf(index, peers, headLayers),
   }));
   const moreMs = ({ layers, extra, layerMs }: (typeof shares)[number]): number => (layers + 1 + extra) * layerMs;
   if (shares.length > layerCount || shares.some(({ most }) => most < 1)) return undefined;
@@ -72,12 +73,15 @@ export function shareLayers(
   return shares.map(({ layers }) => layers);
 }
 
+/** What the peer in place `index` of a pipeline does beside its layers, in layers: the head is the last one's. */
+const headOf = (index: number, { length }: readonly unknown[], headLayers: number): number => (index === length - 1 ? headLayers : 0);
+
 /** Milliseconds of the slowest stage, which bounds the tokens a second of all sessions together. */
 export function bottleneckMs(
   peers: readonly Pick<PlacementPeer, "layerMs">[],
   layers: readonly number[],
   { headLayers }: Pick<PlacementModel, "headLayers">,
 ): number {
-  const work = (index: number): number => (layers[index] ?? 0) + (index === peers.length - 1 ? headLayers : 0);
+  const work = (index: number): number => (layers[index] ?? 0) + headOf(index, peers, headLayers);
   return Math.max(0, ...peers.map(({ layerMs = COST.unknownLayerMs }, index) => layerMs * work(index)));
 }
