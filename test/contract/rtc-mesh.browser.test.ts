@@ -7,6 +7,7 @@ import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
 import { encodeCredit } from "../../src/protocol/link-frames.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
+import { connectPeers } from "../support/connect-peers.ts";
 import { echo, roundTrip, soon } from "./echo.ts";
 import { describeMeshContract } from "./mesh-contract.ts";
 
@@ -76,17 +77,12 @@ test("knows how far a peer is that it was connected to", async () => {
 
 test("a link that arrived says nothing before the opener said something: it might not be heard yet", async () => {
   const [opener, other] = [new RTCPeerConnection(), new RTCPeerConnection()];
-  opener.addEventListener("icecandidate", ({ candidate }) => candidate && void other.addIceCandidate(candidate));
-  other.addEventListener("icecandidate", ({ candidate }) => candidate && void opener.addIceCandidate(candidate));
   const arrived = new Promise<RTCDataChannel>((resolve) => other.addEventListener("datachannel", ({ channel }) => resolve(channel)));
   const channel = opener.createDataChannel("link");
   channel.binaryType = "arraybuffer";
   const heard: number[] = [];
   channel.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer>) => heard.push(data.byteLength));
-  await opener.setLocalDescription();
-  await other.setRemoteDescription(opener.localDescription as RTCSessionDescription);
-  await other.setLocalDescription();
-  await opener.setRemoteDescription(other.localDescription as RTCSessionDescription);
+  await connectPeers(opener, other);
   const link = new RtcLink(await arrived, caller.mesh.self, "arrived", () => {});
   const sent = link.send(Uint8Array.of(7));
   await systemClock.sleep(300);

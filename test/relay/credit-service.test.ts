@@ -7,6 +7,7 @@ import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
+import { servingSpan } from "../../tools/sim/serving-span.ts";
 import { newReservation, newSigner, receiptOf, taskReceipt } from "../../tools/soak/make-receipts.ts";
 import { creditHarness, EMPTY } from "./credit-harness.ts";
 
@@ -141,21 +142,7 @@ describe("garbage ends its own stream and hurts nobody else", () => {
 
 describe("storage", () => {
   const serve = (peer: PeerId): unknown =>
-    harness.directory.announce(
-      peer,
-      {},
-      {
-        model: harness.model,
-        target: { start: 0, end: 4 },
-        serving: [{ start: 0, end: 4 }],
-        backend: "wasm",
-        layerMs: null,
-        sessions: 0,
-        tokensServed: 0,
-        host: "page",
-      },
-      harness.clock.nowMs,
-    );
+    harness.directory.announce(peer, {}, { ...servingSpan(harness.model, { start: 0, end: 4 }), layerMs: null }, harness.clock.nowMs);
   const ask = (): void => {
     harness.clock.nowMs += 3 * SERVICE.questionMs;
     harness.service.look();

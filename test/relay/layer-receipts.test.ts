@@ -20,6 +20,7 @@ import { silentLog } from "../../src/shared/log.ts";
 import { Standings } from "../../src/tasks/standings.ts";
 import { RecurrenceEngine, VOCABULARY } from "../../tools/sim/recurrence-engine.ts";
 import { CHARACTERS } from "../../tools/sim/sim-swarm.ts";
+import { servingSpan } from "../../tools/sim/serving-span.ts";
 import { askingFor } from "../support/asking.ts";
 import { type MemorySwarm, randomBytes, startMemorySwarm } from "../support/memory-swarm.ts";
 import { creditHarness } from "./credit-harness.ts";
@@ -71,15 +72,8 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
     swarm: {
       get peers() {
         return swarm.peers.map(({ hop }, index) => ({
+          ...servingSpan(harness.model, hop.span),
           peer: hop.peer,
-          model: harness.model,
-          target: hop.span,
-          serving: [hop.span],
-          backend: "wasm" as const,
-          layerMs: 1,
-          sessions: 0,
-          tokensServed: 0,
-          host: "page" as const,
           determinismClass: "recurrence",
           joined: index,
         }));

@@ -16,6 +16,7 @@ import { asModelId, asPeerId, type PeerId, sameSpan, type Span } from "../../src
 import { silentLog } from "../../src/shared/log.ts";
 import { Random } from "./random.ts";
 import { RecurrenceEngine, VOCABULARY } from "./recurrence-engine.ts";
+import { servingSpan } from "./serving-span.ts";
 import { SimNetwork } from "./sim-mesh.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -160,15 +161,6 @@ export class SimSwarm {
   }
 
   #list({ peer, span }: SimPeer): void {
-    this.board.put(peer, {
-      model: MODEL,
-      target: span,
-      serving: [span],
-      backend: "wasm",
-      layerMs: 1,
-      sessions: 0,
-      tokensServed: 0,
-      host: "page",
-    });
+    this.board.put(peer, servingSpan(MODEL, span));
   }
 }

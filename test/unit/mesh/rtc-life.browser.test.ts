@@ -3,12 +3,11 @@ import { expect, test } from "vitest";
 import { bytesReceived } from "../../../src/mesh/rtc-connection.ts";
 import { DEFAULTS, RtcLife } from "../../../src/mesh/rtc-life.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
+import { connectPeers } from "../../support/connect-peers.ts";
 
 /** A life line whose other end takes every message and answers none; `send` has that end send over another channel. */
 async function openToDeafPeer() {
   const [near, far] = [new RTCPeerConnection(), new RTCPeerConnection()];
-  near.addEventListener("icecandidate", ({ candidate }) => candidate && void far.addIceCandidate(candidate));
-  far.addEventListener("icecandidate", ({ candidate }) => candidate && void near.addIceCandidate(candidate));
   const gone = Promise.withResolvers<string>();
   const life = new RtcLife(
     near.createDataChannel("life", { negotiated: true, id: 0 }),
@@ -20,10 +19,7 @@ async function openToDeafPeer() {
   const data = far.createDataChannel("data", { negotiated: true, id: 2 });
   near.createDataChannel("data", { negotiated: true, id: 2 });
   const opened = new Promise((resolve) => data.addEventListener("open", resolve));
-  await near.setLocalDescription();
-  await far.setRemoteDescription(near.localDescription as RTCSessionDescription);
-  await far.setLocalDescription();
-  await near.setRemoteDescription(far.localDescription as RTCSessionDescription);
+  await connectPeers(near, far);
   await opened;
   const close = (): void => {
     life.stop();

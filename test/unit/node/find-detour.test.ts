@@ -8,20 +8,12 @@ import type { PeerAnnouncement } from "../../../src/protocol/directory-frames.ts
 import type { Route } from "../../../src/route/plan-route.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { asModelId, asPeerId, type Span } from "../../../src/shared/ids.ts";
+import { servingSpan } from "../../../tools/sim/serving-span.ts";
 
 const MODEL = asModelId("bafyreigdmodel");
 const [FIRST, LAST] = [asPeerId("first"), asPeerId("last")];
 
-const serving = (span: Span, tokensServed = 0): PeerAnnouncement => ({
-  model: MODEL,
-  target: span,
-  serving: [span],
-  backend: "wasm",
-  layerMs: 1,
-  sessions: 0,
-  tokensServed,
-  host: "page",
-});
+const serving = (span: Span, tokensServed = 0): PeerAnnouncement => ({ ...servingSpan(MODEL, span), tokensServed });
 
 /** Looks for somebody who takes layers 4 to 7 beside the first peer. Answers what it said while it waited, and the route. */
 async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: number) => void): Promise<[string[], Route]> {
