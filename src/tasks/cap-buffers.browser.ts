@@ -28,10 +28,9 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
   const UNKNOWN = 4;
   const HARMLESS_BYTES = 64 * 1024 * 1024;
   const GROUP_BYTES = memoryBytes / 16;
-  /** Bytes that are asked for and dropped to have the engine collect, beside arrays that make its marking go on; how often for one look, and in a turn. */
+  /** Bytes that are asked for to have the engine collect; how many such buffers are kept at once; how often for one look, and in a turn. */
   const PUSH_BYTES = 64 * 1024 * 1024;
-  const ARRAYS = 16;
-  const ARRAY_LENGTH = 32_000;
+  const PUSHED = 2;
   const PUSHES = 32;
   const PROBES = 4096;
   const KINDS = "Int8 Uint8 Uint8Clamped Int16 Uint16 Int32 Uint32 BigInt64 BigUint64 Float32 Float64".split(" ");
@@ -46,7 +45,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
     readonly looks: readonly WeakRef<object>[];
   }
   // As they are now: the program may put others in their place.
-  const { Reflect, Object, Proxy, RangeError, WeakMap, WeakRef, Array, ArrayBuffer, Number, isFinite } = globalThis;
+  const { Reflect, Object, Proxy, RangeError, WeakMap, WeakRef, ArrayBuffer, Number, isFinite } = globalThis;
   const { apply, construct, defineProperty, deleteProperty, get } = Reflect;
   const { max } = globalThis.Math;
   const views = Reflect.getPrototypeOf(Uint8Array.prototype) as object; // what all of them share
@@ -81,15 +80,16 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
   };
 
   /**
-   * It collects when much lies outside its heap; memory that nobody writes to costs nothing. A probe that dies says that it did.
-   * Twice: what was made while it marked lives through the first.
+   * It collects when much lies outside its heap; memory that nobody writes to costs nothing. What is dropped at once goes with the
+   * youngest objects, and the rest of the heap is not looked at: so each buffer is kept until some more were made. A probe that dies
+   * says that the whole was collected. Twice: what was made while it marked lives through the first.
    */
   const collect = (): boolean => {
+    const pushed: object[] = [];
     for (let n = 0, times = 0; n < PUSHES && probed > 0; n++) {
       const probe = probes[--probed]?.look;
       probes[probed] = undefined; // nothing holds its object from now on
-      construct(ArrayBuffer, [PUSH_BYTES]);
-      for (let array = 0; array < ARRAYS; array++) construct(Array, [ARRAY_LENGTH]);
+      pushed[n % PUSHED] = construct(ArrayBuffer, [PUSH_BYTES]) as object;
       if (probe !== undefined && apply(deref, probe, []) === undefined && ++times === 2) return true;
     }
     return false;

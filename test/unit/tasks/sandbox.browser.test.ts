@@ -81,7 +81,7 @@ describe("a program in the sandbox", () => {
   });
 
   it("makes buffers as it likes, as long as it drops them", async () => {
-    const patient = { ...LIMITS, runMs: 50_000, silentMs: 50_000 };
+    const patient = { ...LIMITS, runMs: 20_000, silentMs: 20_000 };
     const drops = (make: string, times: number): Program =>
       js(`(at) => { let sum = 0; for (let n = 0; n < ${times}; n++) sum += ${make}[at]; return sum; }`);
     // Forty times the task's memory, in pieces large and small.
