@@ -16,6 +16,8 @@ export const DEFAULTS = Object.freeze({
   lookMs: 30_000,
   /** Milliseconds after a receipt before it is sent: those of one moment go in one batch. */
   gatherMs: 2000,
+  /** Milliseconds instead, after a batch: each is a dozen messages and transactions here and at the relay, however much is in it. */
+  restMs: 10_000,
   /** Milliseconds before a lost stream is opened again, doubled up to the last. */
   firstPauseMs: 1000,
   lastPauseMs: 30_000,
@@ -47,6 +49,10 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   readonly #events = new Emitter<{ readonly "credit:changed": CreditState }>();
   #state: CreditState;
   #client: CreditClient | undefined;
+  /** Receipts came since the last batch was begun. */
+  #hasNew = false;
+  /** Both for the pause that goes on: a receipt came; not to wait any longer. */
+  #came: (() => void) | undefined;
   #wake: (() => void) | undefined;
   /** What was added in one moment is told once. */
   #telling: Promise<void> | undefined;
@@ -90,7 +96,8 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   /** Keeps a receipt and sends it soon. Resolves once it is kept. */
   async add(receipt: Receipt): Promise<void> {
     if (!(await this.#options.outbox.add(receipt))) this.#options.log.warn("too many receipts wait; this one is lost");
-    this.#wake?.();
+    this.#hasNew = true;
+    this.#came?.();
     this.#telling ??= Promise.resolve().then(() => {
       this.#telling = undefined;
       return this.#changed();
@@ -98,7 +105,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     await this.#telling;
   }
 
-  /** Asks for the account soon: something moved. */
+  /** Sends what waits and asks for the account now: something moved. */
   look(): void {
     this.#wake?.();
   }
@@ -113,10 +120,11 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
         this.#client = client;
         void client.closed.then(() => this.#wake?.());
         for (;;) {
-          await this.#options.outbox.flush(client, signal);
+          this.#hasNew = false;
+          const sent = await this.#options.outbox.flush(client, signal);
           await this.#changed({ account: await client.account(signal) });
           failures = 0;
-          await this.#pause(signal);
+          await this.#pause(sent > 0 ? DEFAULTS.restMs : DEFAULTS.gatherMs, signal);
         }
       } catch (error) {
         if (!isAbort(error, signal)) this.#options.log.debug("the ledger is away", { message: errorMessage(error) });
@@ -128,13 +136,15 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     }
   }
 
-  /** Until it is time to look again, or a receipt came, or the stream ended. */
-  async #pause(signal: AbortSignal): Promise<void> {
-    const early = new AbortController();
-    this.#wake = () => early.abort();
-    await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([signal, early.signal]));
+  /** Until it is time to look again, or receipts have waited for each other, or nothing is to wait. */
+  async #pause(gatherMs: number, signal: AbortSignal): Promise<void> {
+    const [receipt, now] = [new AbortController(), new AbortController()];
+    this.#came = () => receipt.abort();
+    this.#wake = () => now.abort();
+    if (!this.#hasNew) await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([signal, receipt.signal, now.signal]));
+    if (this.#hasNew) await this.#sleep(gatherMs, AbortSignal.any([signal, now.signal]));
+    this.#came = undefined;
     this.#wake = undefined;
-    if (!signal.aborted && early.signal.aborted) await this.#sleep(DEFAULTS.gatherMs, signal);
     signal.throwIfAborted();
   }
 

@@ -15,7 +15,7 @@ export const DEFAULTS = Object.freeze({
   firstPauseMs: 60_000,
   lastPauseMs: 3600_000,
   /** Milliseconds between two writes: a transaction takes as much computing as all the rest of a receipt. */
-  restMs: 500,
+  restMs: 2000,
 });
 
 /** Refusals that time may mend: the requester earns, a clock is set right, the operator adds the model. */

@@ -2,6 +2,7 @@
 import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../protocol/link-frames.ts";
 import { abortable } from "../shared/abort.ts";
 import { AsyncQueue } from "../shared/async-queue.ts";
+import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Link } from "./link.ts";
@@ -9,6 +10,8 @@ import type { Link } from "./link.ts";
 export const DEFAULTS = Object.freeze({
   /** Milliseconds that `close` waits for the other side before it cuts the stream: a deaf one would hold it for ever. */
   closeTimeoutMs: 5000,
+  /** Bytes after which what is written in one turn waits for no more. */
+  gatheredBytes: 16 * 1024,
 });
 
 interface WaitingFrame {
@@ -65,6 +68,10 @@ export class FramedLink implements Link {
   /** Sends that wait for credit or for the transport, in order. */
   #waiting: WaitingFrame[] = [];
   #pumpQueued = false;
+  /** Written in this turn; settles when it has left. */
+  #gathered: Uint8Array<ArrayBuffer>[] = [];
+  #gatheredBytes = 0;
+  #leaving: Promise<void> | undefined;
   /** Called when the last of `#waiting` is gone. */
   #onFlushed: (() => void) | undefined;
   /** Cost of what was sent and is not credited yet. */
@@ -105,10 +112,10 @@ export class FramedLink implements Link {
       const record = encodeLinkFrame(frame);
       const cost = frameCost(frame.byteLength);
       if (this.#waiting.length > 0 || this.#blocked()) return this.#sendLater(record, cost, signal);
-      this.#write(record, cost);
-      return Promise.resolve();
+      this.#underWay += cost;
+      return this.#write(record);
     } catch (error) {
-      return Promise.reject(error instanceof ManyhandsError ? error : lost("the link broke while sending", error));
+      return Promise.reject(error as ManyhandsError); // the frame is too large
     }
   }
 
@@ -129,7 +136,7 @@ export class FramedLink implements Link {
     const signal = AbortSignal.timeout(DEFAULTS.closeTimeoutMs);
     try {
       await abortable(this.#flushed(), signal);
-      if (this.#pipe.status === "open") this.#pipe.send(encodeGoodbye());
+      if (this.#pipe.status === "open") await this.#write(encodeGoodbye());
       await this.#pipe.close(signal, this.#goodbye.promise);
       await abortable(this.closed, signal);
     } catch (cause) {
@@ -146,12 +153,29 @@ export class FramedLink implements Link {
   }
 
   #blocked(): boolean {
-    return this.#underWay >= LINK.windowBytes || this.#pipe.full;
+    return this.#underWay >= LINK.windowBytes || this.#gatheredBytes >= DEFAULTS.gatheredBytes || this.#pipe.full;
   }
 
-  #write(record: Uint8Array<ArrayBuffer>, cost: number): void {
-    this.#underWay += cost;
-    this.#pipe.send(record);
+  /** What is written in one turn leaves as one: each `send` of a pipe is a packet, and a wake-up of the other side. */
+  #write(record: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#gathered.push(record);
+    this.#gatheredBytes += record.byteLength;
+    return (this.#leaving ??= Promise.resolve().then(() => this.#leave()));
+  }
+
+  #leave(): void {
+    const records = this.#gathered;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#leaving = undefined;
+    if (this.#state === "over") throw lost("the link is closed");
+    try {
+      const [only] = records;
+      this.#pipe.send(records.length === 1 && only !== undefined ? only : concatBytes(records));
+    } catch (error) {
+      throw lost("the link broke while sending", error);
+    }
+    this.#pumpSoon();
   }
 
   #sendLater(record: Uint8Array<ArrayBuffer>, cost: number, signal: AbortSignal | undefined): Promise<void> {
@@ -189,12 +213,8 @@ export class FramedLink implements Link {
     while (this.#state !== "over" && !this.#blocked()) {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) break;
-      try {
-        this.#write(waiting.record, waiting.cost);
-        waiting.settle();
-      } catch (error) {
-        waiting.settle(lost("the link broke while sending", error));
-      }
+      this.#underWay += waiting.cost;
+      this.#write(waiting.record).then(() => waiting.settle(), waiting.settle);
     }
     if (this.#waiting.length === 0) this.#onFlushed?.();
   }
@@ -217,7 +237,7 @@ export class FramedLink implements Link {
   #taken(frame: Uint8Array): void {
     this.#owed += frameCost(frame.byteLength);
     if (this.#owed < LINK.creditBytes || this.#state === "over" || this.#pipe.status !== "open") return;
-    this.#pipe.send(encodeCredit(this.#owed));
+    this.#write(encodeCredit(this.#owed)).catch(() => {}); // a pipe that broke says so itself
     this.#held -= this.#owed;
     this.#owed = 0;
   }

@@ -87,6 +87,7 @@ export class CreditDesk {
     if (this.#keeper.state.waiting > 0) {
       const posted = new AbortController();
       const stop = this.#keeper.on("credit:changed", ({ waiting }) => waiting === 0 && posted.abort());
+      this.#keeper.look();
       await this.#clock.sleep(DEFAULTS.postMs, AbortSignal.any([signal, posted.signal])).catch(() => {}); // posted, or the tab leaves
       stop();
     }

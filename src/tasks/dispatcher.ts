@@ -33,6 +33,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   readonly #records = new Map<TaskId, TaskRecord>();
   readonly #lending: Lending;
   #orders = 0;
+  #lendingSoon: Promise<void> | undefined;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -74,7 +75,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     if (near) record.near = near;
     this.#records.set(id, record);
     this.#lending.enqueue(record);
-    this.lend();
+    this.#lendSoon();
     return this.#want(record, signal);
   }
 
@@ -187,6 +188,14 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   /** Has lent what there is room for, and sends what was queued. To be called after a frame was read. */
   lend(): void {
     this.#lending.lend();
+  }
+
+  /** What is submitted in one turn is shared out, and leaves, together. */
+  #lendSoon(): void {
+    this.#lendingSoon ??= Promise.resolve().then(() => {
+      this.#lendingSoon = undefined;
+      this.lend();
+    });
   }
 
   #reveal(record: TaskRecord): void {

@@ -68,8 +68,6 @@ export class WitnessDesk {
 
   /** Hands a worker the receipt of its work; one that is gone goes without, and the requester's copy pays it all the same. */
   tell(peer: PeerId, receipt: Bytes): void {
-    const sender = this.#peers.get(peer)?.sender;
-    sender?.queue({ kind: "receipt", sizes: [receipt.byteLength] }, [receipt]);
-    sender?.flush();
+    this.#peers.get(peer)?.sender.queueLater({ kind: "receipt", sizes: [receipt.byteLength] }, [receipt]);
   }
 }
