@@ -61,6 +61,15 @@ test.each([
   expect(await next(link)).toEqual({ done: true, value: undefined });
 });
 
+test("what is sent in one turn leaves as one message", async () => {
+  const { link, raw } = await pair();
+  const first = Promise.withResolvers<number>();
+  raw.addEventListener("message", ({ data }) => first.resolve(data.byteLength));
+  await Promise.all([1, 2, 3].map((byte) => link.send(Uint8Array.of(byte))));
+  expect(await first.promise).toBe(3 * encodeLinkFrame(Uint8Array.of(1)).byteLength);
+  link.abort(new Error("the test is over"));
+});
+
 test("a peer that sends past its credit is cut off", async () => {
   const { link, raw } = await pair();
   const record = encodeLinkFrame(new Uint8Array(LINK.windowBytes / 4));
