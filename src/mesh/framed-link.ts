@@ -115,7 +115,7 @@ export class FramedLink implements Link {
       this.#underWay += cost;
       return this.#write(record);
     } catch (error) {
-      return Promise.reject(error as ManyhandsError); // the frame is too large
+      return Promise.reject(error); // the frame is too large
     }
   }
 

@@ -14,8 +14,11 @@ import { createLibp2p } from "libp2p";
 export const DEFAULTS = Object.freeze({
   /** Milliseconds for one dial: relay, signalling, ICE and DTLS take 0.2 s in a room and a few over slow consumer links. */
   dialTimeoutMs: 10_000,
-  /** Milliseconds between pings on each connection: a tab that froze or lost its network is let go within two of them. */
-  pingIntervalMs: 3000,
+  /**
+   * Milliseconds between pings on each connection: a tab that froze or lost its network is let go within two of them. Each opens a
+   * stream, a dozen messages on either side.
+   */
+  pingIntervalMs: 5000,
   /** Milliseconds that a ping may take at least: a tab's main thread can be busy for a second or two. */
   pingTimeoutMs: 5000,
   /** Pings that one connection may have under way: the regular one, and those of doubts. */

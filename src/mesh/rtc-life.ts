@@ -5,7 +5,7 @@ import { isAbort } from "../shared/abort.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds between two signs of life that are asked for while links run, where none came by itself: of two that ask each other one has to. */
-  beatMs: 250,
+  beatMs: 500,
   /** Milliseconds without an answer after which a peer is taken to be gone: a page on a busy machine, with megabytes on the way to it, may need one second. */
   silentMs: 2500,
   /** Milliseconds without an answer, though packets come: lost ones are sent again a dozen every 0.4 s, and the answer waits for its turn. */

@@ -33,7 +33,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   readonly #records = new Map<TaskId, TaskRecord>();
   readonly #lending: Lending;
   #orders = 0;
-  #lendingSoon: Promise<void> | undefined;
+  #lendsSoon = false;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -192,8 +192,10 @@ export class Dispatcher implements Observable<DispatcherEvents> {
 
   /** What is submitted in one turn is shared out, and leaves, together. */
   #lendSoon(): void {
-    this.#lendingSoon ??= Promise.resolve().then(() => {
-      this.#lendingSoon = undefined;
+    if (this.#lendsSoon) return;
+    this.#lendsSoon = true;
+    queueMicrotask(() => {
+      this.#lendsSoon = false;
       this.lend();
     });
   }

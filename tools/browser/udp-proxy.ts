@@ -142,6 +142,7 @@ export class UdpProxy {
     this.#watching = true;
     setImmediate(() => {
       this.#watching = false;
+      if (this.#stopped) return;
       while ((this.#queue[0]?.dueMs ?? Infinity) <= performance.now()) this.#queue.shift()?.send();
       this.#wait();
     });
