@@ -56,7 +56,7 @@ export async function lendTo(peer: PeerId, deps: LendDeps, signal: AbortSignal):
 
 /** Whether the peer made an offer before the link was over. Throws VERSION_MISMATCH, FRAME_MALFORMED and what else it breaks. */
 async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, signal: AbortSignal): Promise<boolean> {
-  const peer = new LentPeer(link.remote, new TaskSender(link, clock), clock.now());
+  const peer = new LentPeer(link.remote, new TaskSender(link), clock.now());
   const over = new AbortController();
   const onAbort = (): void => void link.close();
   signal.addEventListener("abort", onAbort, { once: true });

@@ -3,12 +3,6 @@ import type { Link } from "../mesh/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { TASK_LIMITS, type ToRequester, type ToVolunteer } from "../protocol/task-frames.ts";
 import { concatBytes } from "../shared/bytes.ts";
-import type { Clock } from "../shared/clock.ts";
-
-const DEFAULTS = Object.freeze({
-  /** Milliseconds for which what nobody waits for waits for company. */
-  laterMs: 250,
-});
 
 type AnyFrame = ToVolunteer | ToRequester;
 
@@ -20,33 +14,22 @@ interface Piece {
 
 export class TaskSender {
   readonly #link: Link;
-  readonly #clock: Pick<Clock, "sleep">;
   #pieces: Piece[] = [];
-  #later: Piece[] = [];
   #tail: Promise<void> = Promise.resolve();
 
-  constructor(link: Link, clock: Pick<Clock, "sleep">) {
+  constructor(link: Link) {
     this.#link = link;
-    this.#clock = clock;
   }
 
   queue(header: AnyFrame, payload: readonly Uint8Array[] = []): void {
     this.#pieces.push({ header, payload });
   }
 
-  /** For what nobody waits for: it goes with what is flushed next, or by itself after a moment. */
-  queueLater(header: AnyFrame, payload: readonly Uint8Array[] = []): void {
-    const piece = { header, payload };
-    this.#later.push(piece);
-    if (this.#later.length === 1) void this.#flushLater(piece);
-  }
-
   /** Hands everything to the link. A link that is lost tells its reader, so nothing is thrown here. */
   flush(): void {
-    if (this.#pieces.length === 0) return;
-    const pieces = [...this.#pieces, ...this.#later];
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return;
     this.#pieces = [];
-    this.#later = [];
     const frames = joined(pieces).map(({ header, payload }) => encodeFrame(header, concatBytes(payload)));
     this.#tail = this.#tail.then(async () => {
       try {
@@ -55,14 +38,6 @@ export class TaskSender {
         this.#link.abort(new Error("the link is lost")); // its frames end, and whoever reads them goes on from there
       }
     });
-  }
-
-  async #flushLater(oldest: Piece): Promise<void> {
-    await this.#clock.sleep(DEFAULTS.laterMs);
-    if (this.#later[0] !== oldest) return; // it has left in company
-    this.#pieces.push(...this.#later);
-    this.#later = [];
-    this.flush();
   }
 }
 

@@ -91,7 +91,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
       link.abort(new ManyhandsError("TASK_REFUSED", "too many lend tasks here"));
       return;
     }
-    const requester: Requester = { link, sender: new TaskSender(link, this.#deps.clock), held: new Map(), bytes: 0, isGathering: false };
+    const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, isGathering: false };
     this.#requesters.add(requester);
     void this.#serve(requester).finally(leave);
   }

@@ -68,6 +68,8 @@ export class WitnessDesk {
 
   /** Hands a worker the receipt of its work; one that is gone goes without, and the requester's copy pays it all the same. */
   tell(peer: PeerId, receipt: Bytes): void {
-    this.#peers.get(peer)?.sender.queueLater({ kind: "receipt", sizes: [receipt.byteLength] }, [receipt]);
+    const sender = this.#peers.get(peer)?.sender;
+    sender?.queue({ kind: "receipt", sizes: [receipt.byteLength] }, [receipt]);
+    sender?.flush();
   }
 }
