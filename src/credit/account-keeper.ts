@@ -49,11 +49,9 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   readonly #events = new Emitter<{ readonly "credit:changed": CreditState }>();
   #state: CreditState;
   #client: CreditClient | undefined;
-  /** Receipts came since the last batch was begun. */
-  #hasNew = false;
-  /** Both for the pause that goes on: a receipt came; not to wait any longer. */
-  #came: (() => void) | undefined;
-  #wake: (() => void) | undefined;
+  /** Since the last batch was begun, new with each: whether receipts came, and whether nothing is to wait. */
+  #came = new AbortController();
+  #hurry = new AbortController();
   /** What was added in one moment is told once. */
   #telling: Promise<void> | undefined;
 
@@ -96,8 +94,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
   /** Keeps a receipt and sends it soon. Resolves once it is kept. */
   async add(receipt: Receipt): Promise<void> {
     if (!(await this.#options.outbox.add(receipt))) this.#options.log.warn("too many receipts wait; this one is lost");
-    this.#hasNew = true;
-    this.#came?.();
+    this.#came.abort();
     this.#telling ??= Promise.resolve().then(() => {
       this.#telling = undefined;
       return this.#changed();
@@ -107,7 +104,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
 
   /** Sends what waits and asks for the account now: something moved. */
   look(): void {
-    this.#wake?.();
+    this.#hurry.abort();
   }
 
   /** Settles, never rejects, when `signal` aborts. */
@@ -118,9 +115,10 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
         const link = await this.#options.relay.openRelay(PROTOCOLS.credit, signal);
         const client = new CreditClient({ link, shelf: this.#options.shelf, log: this.#options.log });
         this.#client = client;
-        void client.closed.then(() => this.#wake?.());
+        void client.closed.then(() => this.#hurry.abort());
         for (;;) {
-          this.#hasNew = false;
+          this.#came = new AbortController();
+          this.#hurry = new AbortController();
           const sent = await this.#options.outbox.flush(client, signal);
           await this.#changed({ account: await client.account(signal) });
           failures = 0;
@@ -138,13 +136,9 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
 
   /** Until it is time to look again, or receipts have waited for each other, or nothing is to wait. */
   async #pause(gatherMs: number, signal: AbortSignal): Promise<void> {
-    const [receipt, now] = [new AbortController(), new AbortController()];
-    this.#came = () => receipt.abort();
-    this.#wake = () => now.abort();
-    if (!this.#hasNew) await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([signal, receipt.signal, now.signal]));
-    if (this.#hasNew) await this.#sleep(gatherMs, AbortSignal.any([signal, now.signal]));
-    this.#came = undefined;
-    this.#wake = undefined;
+    const over = AbortSignal.any([signal, this.#hurry.signal]);
+    await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([over, this.#came.signal]));
+    if (this.#came.signal.aborted) await this.#sleep(gatherMs, over);
     signal.throwIfAborted();
   }
 

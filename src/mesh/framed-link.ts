@@ -5,6 +5,7 @@ import { AsyncQueue } from "../shared/async-queue.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
+import { oncePerTurn } from "../shared/once-per-turn.ts";
 import type { Link } from "./link.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -67,7 +68,8 @@ export class FramedLink implements Link {
   #closing: Promise<void> | undefined;
   /** Sends that wait for credit or for the transport, in order. */
   #waiting: WaitingFrame[] = [];
-  #pumpQueued = false;
+  /** A transport may tell of room while it is still inside its own send, where a further send would be left lying. */
+  readonly #pumpAfterTurn = oncePerTurn(() => this.#pump());
   /** Written in this turn; settles when it has left. */
   #gathered: Uint8Array<ArrayBuffer>[] = [];
   #gatheredBytes = 0;
@@ -199,14 +201,8 @@ export class FramedLink implements Link {
     });
   }
 
-  // A transport may tell of room while it is still inside its own send, where a further send would be left lying.
   #pumpSoon(): void {
-    if (this.#pumpQueued || this.#waiting.length === 0) return;
-    this.#pumpQueued = true;
-    queueMicrotask(() => {
-      this.#pumpQueued = false;
-      this.#pump();
-    });
+    if (this.#waiting.length > 0) this.#pumpAfterTurn();
   }
 
   #pump(): void {

@@ -6,6 +6,7 @@ import { every } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
 import type { PeerId, TaskId } from "../shared/ids.ts";
+import { oncePerTurn } from "../shared/once-per-turn.ts";
 import type { DispatcherEvents } from "./dispatcher-events.ts";
 import type { DispatcherDeps, SubmitOptions } from "./dispatcher-options.ts";
 import { Lending } from "./lending.ts";
@@ -33,7 +34,8 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   readonly #records = new Map<TaskId, TaskRecord>();
   readonly #lending: Lending;
   #orders = 0;
-  #lendsSoon = false;
+  /** What is submitted in one turn is shared out, and leaves, together. */
+  readonly #lendSoon = oncePerTurn(() => this.lend());
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -188,16 +190,6 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   /** Has lent what there is room for, and sends what was queued. To be called after a frame was read. */
   lend(): void {
     this.#lending.lend();
-  }
-
-  /** What is submitted in one turn is shared out, and leaves, together. */
-  #lendSoon(): void {
-    if (this.#lendsSoon) return;
-    this.#lendsSoon = true;
-    queueMicrotask(() => {
-      this.#lendsSoon = false;
-      this.lend();
-    });
   }
 
   #reveal(record: TaskRecord): void {

@@ -1,5 +1,6 @@
 // What goes on while there is work: somebody is gathered to do it, and what changes is told, not more often than it is of use.
 import { type Clock, every } from "../shared/clock.ts";
+import { oncePerTurn } from "../shared/once-per-turn.ts";
 import type { TaskPool } from "./work-desk-options.ts";
 
 const DEFAULTS = Object.freeze({
@@ -14,7 +15,8 @@ export class WorkWatch {
   /** Works that are under way. */
   #count = 0;
   #looking = new AbortController();
-  #isTelling = false;
+  /** Something was settled: told once for all that is settled in the same moment. */
+  readonly settled = oncePerTurn(() => this.#tell());
 
   /** `tell`: counts may have changed. */
   constructor(pool: Pick<TaskPool, "take">, clock: Clock, tell: () => void) {
@@ -34,15 +36,5 @@ export class WorkWatch {
       release();
       if (--this.#count === 0) this.#looking.abort();
     };
-  }
-
-  /** Something was settled: told once for all that is settled in the same moment. */
-  settled(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    void Promise.resolve().then(() => {
-      this.#isTelling = false;
-      this.#tell();
-    });
   }
 }
