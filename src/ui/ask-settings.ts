@@ -148,7 +148,7 @@ export class AskSettings extends LitElement {
             min="0"
             max=${SEED_MAX}
             step="1"
-            placeholder="a new one each time"
+            placeholder="new each time"
             aria-describedby="seed-hint"
             .value=${this.settings.seed === null ? "" : String(this.settings.seed)}
             @change=${(event: Event) => this.#set(withSeed(this.settings, (event.target as HTMLInputElement).value))}
