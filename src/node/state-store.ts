@@ -4,7 +4,7 @@ import { DEFAULTS as WEIGHTS } from "./model-bytes.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two tellings that only count: painting must not hold up the hidden states that pass through. */
-  countsMs: 1000,
+  countsMs: 500,
   /** Milliseconds until a telling of anything else: what happens in one moment is told at once. */
   frameMs: 50,
 });
