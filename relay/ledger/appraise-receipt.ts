@@ -1,8 +1,8 @@
 // From a receipt of a stranger to what the ledger may post: signatures, parties and price checked, nothing written.
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
-import { type CheckSignature, publicKeyOf } from "../../src/credit/ed25519.ts";
+import { publicKeyOf } from "../../src/credit/ed25519.ts";
 import { type ModelCost, priceWork } from "../../src/credit/price.ts";
-import { findFault } from "../../src/credit/verify-receipt.ts";
+import { type CheckSignature, findFault } from "../../src/credit/verify-receipt.ts";
 import type { RefusalReason } from "../../src/protocol/credit-frames.ts";
 import { claimBytes, type Receipt, workId, type Work } from "../../src/protocol/receipt.ts";
 import type { PeerId } from "../../src/shared/ids.ts";

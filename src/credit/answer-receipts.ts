@@ -6,7 +6,7 @@ import type { ResultParts } from "../protocol/receipt-frames.ts";
 import { bytesEqual } from "../shared/bytes.ts";
 import type { PeerId, SessionId } from "../shared/ids.ts";
 import type { DeskClient } from "./desk-client.ts";
-import { type CheckSignature, checkSignature, type Signer } from "./ed25519.ts";
+import { checkSignature, type Signer } from "./ed25519.ts";
 import { layerResult } from "./layer-result.ts";
 import { type Signature, type SignedClaim, stateVerdict, withSignatures } from "./make-receipt.ts";
 import { sameLayerWork } from "./same-layer-work.ts";
@@ -39,17 +39,13 @@ export interface AnswerReceiptsDeps {
   readonly desks: Pick<DeskClient, "ask">;
   /** Keeps a receipt for the ledger. */
   readonly add: (receipt: Receipt) => Promise<void>;
-  /** By default in plain JavaScript. */
-  readonly check?: CheckSignature;
 }
 
 export class AnswerReceipts {
   readonly #deps: AnswerReceiptsDeps;
-  readonly #check: CheckSignature;
 
   constructor(deps: AnswerReceiptsDeps) {
     this.#deps = deps;
-    this.#check = deps.check ?? checkSignature;
   }
 
   /** Undefined where the worker does not claim, or claims something else than what is known. */
@@ -64,7 +60,7 @@ export class AnswerReceipts {
     if (!isOwn || !isKnown || !isClass || !sameLayerWork(claim.work, facts) || !bytesEqual(claim.result, layerResult(parts)))
       return undefined;
     const signed: SignedClaim = { claim, signature: { peer: worker, signature } };
-    return verifyClaim(signed, this.#check) ? { signed, parts } : undefined;
+    return (await verifyClaim(signed)) ? { signed, parts } : undefined;
   }
 
   /**
@@ -89,7 +85,7 @@ export class AnswerReceipts {
     // This tab's own hand is under the statement already.
     let others = new Map([...witnesses].filter(([peer]) => peer !== this.#deps.signer.peer));
     while (others.size >= least) {
-      const statement = this.#state(claimed, verdict, [...others.keys()]).statement;
+      const { statement } = await this.#state(claimed, verdict, [...others.keys()]);
       const hands = await Promise.all([...others].map(([peer, audit]) => this.#hand(peer, statement, claimed, audit)));
       const silent = [...others.keys()].filter((_, index) => hands[index] === undefined);
       if (silent.length === 0) return this.#signed(claimed, verdict, others);
@@ -99,7 +95,7 @@ export class AnswerReceipts {
   }
 
   async #signed(claimed: CheckedClaim, verdict: Verdict, witnesses: ReadonlyMap<PeerId, SessionId>): Promise<Receipt | undefined> {
-    const receipt = this.#state(claimed, verdict, [...witnesses.keys()]);
+    const receipt = await this.#state(claimed, verdict, [...witnesses.keys()]);
     const { statement } = receipt;
     const wanted = statementSigners(statement).filter((peer) => peer !== this.#deps.signer.peer);
     const hands = await Promise.all(wanted.map((peer) => this.#hand(peer, statement, claimed, witnesses.get(peer) ?? null)));
@@ -112,7 +108,7 @@ export class AnswerReceipts {
         );
   }
 
-  #state({ signed }: CheckedClaim, verdict: Verdict, witnesses: PeerId[]): Receipt {
+  #state({ signed }: CheckedClaim, verdict: Verdict, witnesses: PeerId[]): Promise<Receipt> {
     return stateVerdict(this.#deps.signer, signed, { verdict, witnesses, reservation: null });
   }
 
@@ -122,7 +118,7 @@ export class AnswerReceipts {
       { kind: "countersign", statement: encodeReceipt(statement), parts, audit },
       "countersigned",
     );
-    if (told === undefined || !this.#check(peer, statementBytes(statement), told.signature)) return undefined;
+    if (told === undefined || !(await checkSignature(peer, statementBytes(statement), told.signature))) return undefined;
     return { peer, signature: told.signature };
   }
 }

@@ -1,16 +1,23 @@
-// Ed25519 by a peer's id: the id of such a key holds the key itself, so whoever knows a peer can check what it signed.
+// Ed25519 by a peer's id: the id of such a key holds the key itself, so whoever knows a peer can check what it signed. By the
+// platform where it can, which takes a quarter of the time of plain JavaScript (RFC 8032 either way).
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { base58btc } from "multiformats/bases/base58";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asPeerId, type PeerId } from "../shared/ids.ts";
+import { RecentMap } from "../shared/recent-map.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const ALGORITHM = "Ed25519";
 
 /** Identity multihash of libp2p's protobuf of an Ed25519 public key, up to the 32 bytes of the key (libp2p spec, peer ids). */
 const PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
 const KEY_BYTES = 32;
-
-/** Whether `signature` is `peer`'s over `message`. Pure. */
-export type CheckSignature = (peer: PeerId, message: Uint8Array, signature: Uint8Array) => boolean;
+/** DER in front of a private key's seed (RFC 8410). */
+const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20);
+/** Of those whose signatures were checked lately. */
+const CHECK_KEYS = new RecentMap<PeerId, Promise<CryptoKey | undefined>>(256);
 
 /** The 32 bytes of a peer's key. Throws FRAME_MALFORMED where the id is not that of an Ed25519 key. */
 export function publicKeyOf(peer: PeerId): Uint8Array {
@@ -29,22 +36,43 @@ export function publicKeyOf(peer: PeerId): Uint8Array {
 export interface Signer {
   readonly peer: PeerId;
   /** 64 bytes. */
-  sign(message: Uint8Array): Uint8Array<ArrayBuffer>;
+  sign(message: Bytes): Promise<Bytes>;
 }
 
 /** `seed`: the 32 bytes that the peer's key is made from. */
 export function signerOf(seed: Uint8Array): Signer {
+  const key = platformKey("pkcs8", concatBytes([PKCS8, seed]), "sign");
   return {
     peer: asPeerId(base58btc.baseEncode(concatBytes([PREFIX, ed25519.getPublicKey(seed)]))),
-    sign: (message) => new Uint8Array(ed25519.sign(message, seed)),
+    async sign(message) {
+      const own = await key;
+      return new Uint8Array(own === undefined ? ed25519.sign(message, seed) : await crypto.subtle.sign(ALGORITHM, own, message));
+    },
   };
 }
 
-/** In plain JavaScript, as RFC 8032 has it; about a millisecond. A relay uses its platform's own. */
-export const checkSignature: CheckSignature = (peer, message, signature) => {
+/** Whether `signature` is `peer`'s over `message`. Never rejects. */
+export async function checkSignature(peer: PeerId, message: Bytes, signature: Bytes): Promise<boolean> {
   try {
-    return ed25519.verify(signature, message, publicKeyOf(peer), { zip215: false });
+    const key = await checkKeyOf(peer);
+    if (key === undefined) return ed25519.verify(signature, message, publicKeyOf(peer), { zip215: false });
+    return await crypto.subtle.verify(ALGORITHM, key, signature, message);
   } catch {
-    return false; // a point or a number that is none
+    return false; // a peer id that holds no key, a point or a number that is none
   }
-};
+}
+
+function checkKeyOf(peer: PeerId): Promise<CryptoKey | undefined> {
+  const key = CHECK_KEYS.get(peer) ?? platformKey("raw", concatBytes([publicKeyOf(peer)]), "verify");
+  CHECK_KEYS.set(peer, key);
+  return key;
+}
+
+/** Undefined where the platform has no such keys: a page that is not served securely, a browser of before 2025. */
+async function platformKey(format: "raw" | "pkcs8", bytes: Bytes, usage: "sign" | "verify"): Promise<CryptoKey | undefined> {
+  try {
+    return await crypto.subtle.importKey(format, bytes, ALGORITHM, false, [usage]);
+  } catch {
+    return undefined;
+  }
+}

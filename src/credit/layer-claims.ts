@@ -60,7 +60,7 @@ export class LayerClaims {
     const parts = partsOf(tally);
     const result = layerResult(parts);
     const known = [...this.#claims.values()].find(({ claim }) => bytesEqual(claim.result, result) && sameLayerWork(claim.work, work));
-    const claim = known ?? claimWork(signer, { work, requester, result, finishedMs: Math.floor(now()) });
+    const claim = known ?? (await claimWork(signer, { work, requester, result, finishedMs: Math.floor(now()) }));
     this.#claims.set(toHex(claimBytes(claim.claim)), claim);
     return { kind: "claimed", claim: claim.claim, signature: claim.signature.signature, parts };
   }
@@ -82,7 +82,7 @@ export class LayerClaims {
     if (isNeighbour && !(await this.#sawBeside(claim, work, parts))) return declined("that is not what went through this peer");
     if (isWitness && !(await this.#sawAgain(requester, statement, work, { parts, audit })))
       return declined("that is not what this peer computed");
-    return { kind: "countersigned", signature: countersign(signer, statement).signature };
+    return { kind: "countersigned", signature: (await countersign(signer, statement)).signature };
   }
 
   /** Whether the positions that went into the worker, or came out of it, are those that this peer sent or got. */

@@ -1,5 +1,5 @@
-// Makes a receipt: the worker claims, the requester states the verdict, neighbours and witnesses countersign. Pure.
-import { type Claim, claimBytes, type Receipt, RECEIPT_VERSION, type Statement, statementBytes, type Work } from "../protocol/receipt.ts";
+// Makes a receipt: the worker claims, the requester states the verdict, neighbours and witnesses countersign.
+import { type Claim, claimBytes, type Receipt, RECEIPT_VERSION, type Statement, statementBytes } from "../protocol/receipt.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Signer } from "./ed25519.ts";
 
@@ -11,32 +11,38 @@ export interface SignedClaim {
   readonly signature: Signature;
 }
 
-const signatureOf = (signer: Signer, message: Uint8Array): Signature => ({ peer: signer.peer, signature: signer.sign(message) });
+/** What was done, by whom: `result` is the SHA-256 of the output, `finishedMs` milliseconds since 1970. */
+export type Done = Omit<Claim, "version" | "worker">;
 
-/** What the worker hands over with its result. `result`: SHA-256 of the output. `finishedMs`: milliseconds since 1970. */
-export function claimWork(
-  worker: Signer,
-  done: { readonly work: Work; readonly requester: PeerId; readonly result: Uint8Array<ArrayBuffer>; readonly finishedMs: number },
-): SignedClaim {
-  const claim: Claim = { version: RECEIPT_VERSION, worker: worker.peer, ...done };
-  return { claim, signature: signatureOf(worker, claimBytes(claim)) };
+export const claimOf = (worker: PeerId, done: Done): Claim => ({ version: RECEIPT_VERSION, worker, ...done });
+
+/** What a requester says of a claim. */
+export type Verdicted = Pick<Statement, "verdict" | "witnesses" | "reservation">;
+
+export const statementOf = (claim: Claim, verdict: Verdicted): Statement => ({ version: RECEIPT_VERSION, claim, ...verdict });
+
+const signatureOf = async (signer: Signer, message: Uint8Array<ArrayBuffer>): Promise<Signature> => ({
+  peer: signer.peer,
+  signature: await signer.sign(message),
+});
+
+/** What the worker hands over with its result. */
+export async function claimWork(worker: Signer, done: Done): Promise<SignedClaim> {
+  const claim = claimOf(worker.peer, done);
+  return { claim, signature: await signatureOf(worker, claimBytes(claim)) };
 }
 
 /** The requester's word on a claim that it has checked with `verifyClaim`: the receipt, signed by worker and requester. */
-export function stateVerdict(
-  requester: Signer,
-  { claim, signature }: SignedClaim,
-  verdict: Pick<Statement, "verdict" | "witnesses" | "reservation">,
-): Receipt {
-  const statement: Statement = { version: RECEIPT_VERSION, claim, ...verdict };
-  return { statement, signatures: [signature, signatureOf(requester, statementBytes(statement))] };
+export async function stateVerdict(requester: Signer, { claim, signature }: SignedClaim, verdict: Verdicted): Promise<Receipt> {
+  const statement = statementOf(claim, verdict);
+  return { statement, signatures: [signature, await signatureOf(requester, statementBytes(statement))] };
 }
 
 /**
  * A neighbour's or witness's signature for a statement whose facts it has compared with its own: the positions that it
  * sent or got, or the result that it computed.
  */
-export const countersign = (witness: Signer, statement: Statement): Signature => signatureOf(witness, statementBytes(statement));
+export const countersign = (witness: Signer, statement: Statement): Promise<Signature> => signatureOf(witness, statementBytes(statement));
 
 /** The receipt with further signatures; one that is there already is not added. */
 export function withSignatures(receipt: Receipt, more: readonly Signature[]): Receipt {

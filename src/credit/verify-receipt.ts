@@ -1,8 +1,12 @@
-// Whether a receipt is what it says: who has to have signed, whether they did, whether the parties are different ones. Pure.
+// Whether a receipt is what it says: who has to have signed, whether they did, whether the parties are different ones.
 import type { RefusalReason } from "../protocol/credit-frames.ts";
 import { claimBytes, type Receipt, statementBytes, statementSigners } from "../protocol/receipt.ts";
-import type { CheckSignature } from "./ed25519.ts";
+import type { PeerId } from "../shared/ids.ts";
+import { checkSignature } from "./ed25519.ts";
 import type { SignedClaim } from "./make-receipt.ts";
+
+/** Whether `signature` is `peer`'s over `message`. */
+export type CheckSignature = (peer: PeerId, message: Uint8Array, signature: Uint8Array) => boolean;
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds that a party's clock may be ahead of ours: phones are seldom off by more than a minute or two. */
@@ -38,5 +42,5 @@ export function findFault(receipt: Receipt, check: CheckSignature, nowMs: number
 }
 
 /** Whether a worker's claim is its own: to be asked before a verdict is stated. */
-export const verifyClaim = ({ claim, signature }: SignedClaim, check: CheckSignature): boolean =>
-  signature.peer === claim.worker && check(claim.worker, claimBytes(claim), signature.signature);
+export const verifyClaim = async ({ claim, signature }: SignedClaim): Promise<boolean> =>
+  signature.peer === claim.worker && checkSignature(claim.worker, claimBytes(claim), signature.signature);

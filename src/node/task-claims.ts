@@ -55,12 +55,12 @@ export class TaskClaims {
   }
 
   /** Null for a peer's own work, and for what is worth less than the signatures under it. */
-  readonly claim = (done: DoneWork): TaskClaim => {
+  readonly claim = async (done: DoneWork): Promise<TaskClaim> => {
     const { signer, now } = this.#deps;
     this.#results.set(keyOf(done.requester, done.task), done);
     const work = taskWork(done);
     if (done.requester === signer.peer || worthOf(work, done.requester) < DEFAULTS.claimMicro) return null;
-    const { claim, signature } = claimWork(signer, {
+    const { claim, signature } = await claimWork(signer, {
       work,
       requester: done.requester,
       result: done.resultHash,
@@ -69,7 +69,7 @@ export class TaskClaims {
     return { finishedMs: claim.finishedMs, signature: signature.signature };
   };
 
-  readonly witness = (requester: PeerId, bytes: Bytes): Bytes | undefined => {
+  readonly witness = async (requester: PeerId, bytes: Bytes): Promise<Bytes | undefined> => {
     const { signer } = this.#deps;
     const statement = decodeStatement(bytes);
     const { claim, verdict, witnesses } = statement;
@@ -80,7 +80,7 @@ export class TaskClaims {
     if (mine === undefined || mine.kind !== work.taskKind || mine.units !== work.units) return undefined;
     const isSame = bytesEqual(mine.resultHash, claim.result);
     const isSo = verdict === "quorum" ? isSame : verdict === "wrong" && !isSame && DEFAULTS.exact.includes(work.taskKind);
-    return isSo ? countersign(signer, statement).signature : undefined;
+    return isSo ? (await countersign(signer, statement)).signature : undefined;
   };
 
   /** Keeps a receipt of work that was done here. Whether its signatures hold is the ledger's to say: one that does not is dropped there. */

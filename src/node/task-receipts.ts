@@ -37,9 +37,9 @@ export class TaskReceipts {
     return this.#forged;
   }
 
-  readonly checkClaim = (work: ClaimedWork): boolean => {
+  readonly checkClaim = async (work: ClaimedWork): Promise<boolean> => {
     const { claim, resultHash, worker } = work;
-    const isOwn = verifyClaim(this.#signed(work, worker, resultHash, claim), checkSignature);
+    const isOwn = await verifyClaim(this.#signed(work, worker, resultHash, claim));
     if (!isOwn) this.#forged++;
     return isOwn;
   };
@@ -69,14 +69,15 @@ export class TaskReceipts {
   async #pay(settled: Settled, delivery: Delivery): Promise<void> {
     const claim = this.#claimOf(settled, delivery);
     if (claim === undefined) return;
-    let receipt = this.#state(claim, "unchecked", [], settled);
+    let receipt: Receipt | undefined;
     for (const witness of this.#others(settled, delivery)) {
-      const stated = this.#state(claim, "quorum", [witness], settled);
+      const stated = await this.#state(claim, "quorum", [witness], settled);
       const hand = await this.#hand(witness, stated);
       if (hand === undefined) continue;
       receipt = withSignatures(stated, [hand]);
       break;
     }
+    receipt ??= await this.#state(claim, "unchecked", [], settled);
     this.#deps.witnesses.tell(delivery.peer, encodeReceipt(receipt));
     await this.#deps.add(receipt);
   }
@@ -88,7 +89,7 @@ export class TaskReceipts {
     let candidates = this.#others(settled, delivery);
     while (candidates.length >= RULES.convictionWitnesses) {
       const asked = candidates.slice(0, RULES.convictionWitnesses);
-      const stated = this.#state(claim, "wrong", asked, settled);
+      const stated = await this.#state(claim, "wrong", asked, settled);
       const hands = (await Promise.all(asked.map((witness) => this.#hand(witness, stated)))).filter((hand) => hand !== undefined);
       if (hands.length === asked.length) {
         await this.#deps.add(withSignatures(stated, hands));
@@ -124,14 +125,14 @@ export class TaskReceipts {
     };
   }
 
-  #state(claim: SignedClaim, verdict: Verdict, witnesses: PeerId[], { reservation }: Settled): Receipt {
+  #state(claim: SignedClaim, verdict: Verdict, witnesses: PeerId[], { reservation }: Settled): Promise<Receipt> {
     return stateVerdict(this.#deps.signer, claim, { verdict, witnesses, reservation });
   }
 
   /** A witness's signature under what is stated; undefined where it is not to be had. */
   async #hand(witness: PeerId, { statement }: Receipt): Promise<Signature | undefined> {
     const signature = await this.#deps.witnesses.ask(witness, encodeReceipt(statement));
-    const isIts = signature !== undefined && checkSignature(witness, statementBytes(statement), signature);
+    const isIts = signature !== undefined && (await checkSignature(witness, statementBytes(statement), signature));
     return isIts ? { peer: witness, signature } : undefined;
   }
 

@@ -33,9 +33,23 @@ interface ResponseLike {
   readonly headers: { get(name: string): string | null };
   arrayBuffer(): Promise<ArrayBuffer>;
 }
+interface CryptoKey {
+  readonly extractable: boolean;
+}
 declare const crypto: {
   getRandomValues<T extends Uint8Array>(array: T): T;
-  readonly subtle: { digest(algorithm: "SHA-256", data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> };
+  readonly subtle: {
+    digest(algorithm: "SHA-256", data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
+    importKey(
+      format: "raw" | "pkcs8",
+      data: Uint8Array<ArrayBuffer>,
+      algorithm: "Ed25519",
+      extractable: boolean,
+      usages: ("sign" | "verify")[],
+    ): Promise<CryptoKey>;
+    sign(algorithm: "Ed25519", key: CryptoKey, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
+    verify(algorithm: "Ed25519", key: CryptoKey, signature: Uint8Array<ArrayBuffer>, data: Uint8Array<ArrayBuffer>): Promise<boolean>;
+  };
 };
 declare const performance: { now(): number };
 declare function setTimeout(callback: () => void, ms: number): number;

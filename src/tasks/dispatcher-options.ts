@@ -17,7 +17,7 @@ export interface ClaimedWork {
 
 export interface DispatcherDeps extends LendingDeps {
   /** Whether the worker's signature is its own; without it claims are taken as they come. */
-  readonly checkClaim?: (work: ClaimedWork) => boolean;
+  readonly checkClaim?: (work: ClaimedWork) => Promise<boolean>;
 }
 
 export interface SubmitOptions {

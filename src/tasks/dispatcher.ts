@@ -139,24 +139,20 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     this.#reveal(lease.record);
   }
 
-  delivered(peer: LentPeer, number: number, salt: Uint8Array, output: Bytes, claim: TaskClaim): void {
+  /** Resolves once it is judged. */
+  async delivered(peer: LentPeer, number: number, salt: Uint8Array, output: Bytes, claim: TaskClaim): Promise<void> {
     const lease = peer.leases.get(number);
     if (lease?.commit === undefined || lease.revealedMs === undefined) return; // late, or unasked
     const { record } = lease;
-    const nowMs = this.#deps.clock.now();
-    peer.movedMs = nowMs;
-    const hash = sha256(output);
-    this.#lending.end(peer, lease);
+    peer.movedMs = this.#deps.clock.now();
+    const hash = sha256(output) as Bytes; // noble allocates plain buffers
     const isMeant = bytesEqual(commitment(salt, peer.peer, record.id, hash), lease.commit);
-    if (!isMeant || output.byteLength > record.task.limits.outputBytes || !record.accepts(output, this.#deps.random)) {
-      this.#caught(peer.peer, record);
-      this.#lending.enqueue(record);
-      return;
-    }
-    const { id: task, units } = record;
-    const work = { task, kind: record.task.kind, units, replica: lease.replica, worker: peer.peer, resultHash: hash as Bytes }; // noble allocates plain buffers
-    if (claim !== null && this.#deps.checkClaim?.({ ...work, claim }) === false) {
-      this.#emitter.emit("claim:forged", { peer: peer.peer, task });
+    const isGood = isMeant && output.byteLength <= record.task.limits.outputBytes && record.accepts(output, this.#deps.random);
+    const isSigned = !isGood || claim === null || (await this.#isOwn(peer.peer, lease, hash, claim));
+    if (peer.leases.get(number) !== lease) return; // taken back, or delivered twice, meanwhile
+    this.#lending.end(peer, lease);
+    if (!isSigned) this.#emitter.emit("claim:forged", { peer: peer.peer, task: record.id });
+    if (!isGood || !isSigned) {
       this.#caught(peer.peer, record);
       this.#lending.enqueue(record);
       return;
@@ -166,6 +162,11 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     const determinismClass = peer.classOf(record.task.kind, record.task.version);
     record.deliveries.push({ peer: peer.peer, replica: lease.replica, digest, determinismClass, claim });
     this.#judge(record);
+  }
+
+  async #isOwn(worker: PeerId, { record, replica }: Lease, resultHash: Bytes, claim: NonNullable<TaskClaim>): Promise<boolean> {
+    const { id: task, units } = record;
+    return (await this.#deps.checkClaim?.({ task, kind: record.task.kind, units, replica, worker, resultHash, claim })) ?? true;
   }
 
   refused(peer: LentPeer, number: number, reason: RefusalReason, message: string): void {

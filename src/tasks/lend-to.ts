@@ -71,7 +71,7 @@ async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, sig
       if (frame.kind === "offer" && !hasOffered) witnesses?.came(peer);
       hasOffered ||= frame.kind === "offer";
       if (frame.kind === "witnessed") witnesses?.answered(peer, frame.answers);
-      else take(peer, dispatcher, frame, payload);
+      else await take(peer, dispatcher, frame, payload);
       dispatcher.lend();
     }
   } catch (error) {
@@ -89,7 +89,12 @@ async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, sig
   return hasOffered;
 }
 
-function take(peer: LentPeer, dispatcher: Dispatcher, frame: Exclude<ToRequester, { kind: "witnessed" }>, payload: Uint8Array): void {
+async function take(
+  peer: LentPeer,
+  dispatcher: Dispatcher,
+  frame: Exclude<ToRequester, { kind: "witnessed" }>,
+  payload: Uint8Array,
+): Promise<void> {
   switch (frame.kind) {
     case "offer":
       peer.offers(frame.kinds, frame.slots);
@@ -102,8 +107,11 @@ function take(peer: LentPeer, dispatcher: Dispatcher, frame: Exclude<ToRequester
       for (const { lease, digest } of frame.commits) dispatcher.committed(peer, lease, digest);
       return;
     case "result":
-      for (const [{ lease, salt, claim }, output] of pairPayload(payload, frame.results))
-        dispatcher.delivered(peer, lease, salt, output, claim);
+      await Promise.all(
+        pairPayload(payload, frame.results).map(([{ lease, salt, claim }, output]) =>
+          dispatcher.delivered(peer, lease, salt, output, claim),
+        ),
+      );
       return;
     case "refuse":
       dispatcher.refused(peer, frame.lease, frame.reason, frame.message);

@@ -22,9 +22,9 @@ export interface VolunteerDeps {
   /** 16 fresh random bytes. */
   readonly salt: () => Bytes;
   /** Claims pay for work; without it nothing is claimed. */
-  readonly claim?: (work: DoneWork) => TaskClaim;
-  /** A signature under a statement on work that this peer did as well; undefined where it is not as stated. Throws FRAME_MALFORMED. */
-  readonly witness?: (requester: PeerId, statement: Bytes) => Bytes | undefined;
+  readonly claim?: (work: DoneWork) => Promise<TaskClaim>;
+  /** A signature under a statement on work that this peer did as well; undefined where it is not as stated. Rejects with FRAME_MALFORMED. */
+  readonly witness?: (requester: PeerId, statement: Bytes) => Promise<Bytes | undefined>;
   /** A receipt of this peer's own work, complete. Throws FRAME_MALFORMED. */
   readonly receipt?: (requester: PeerId, receipt: Bytes) => void;
 }

@@ -105,7 +105,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
     try {
       for await (const bytes of link.frames) {
         const { header, payload } = decodeFrame(bytes);
-        this.#take(requester, readToVolunteer(header), payload);
+        await this.#take(requester, readToVolunteer(header), payload);
         sender.flush();
       }
     } catch (error) {
@@ -127,18 +127,18 @@ export class Volunteer implements Observable<VolunteerEvents> {
     sender.queue({ kind: "offer", version: TASK_VERSION, kinds, slots: this.#slots });
   }
 
-  #take(requester: Requester, frame: ToVolunteer, payload: Uint8Array): void {
+  async #take(requester: Requester, frame: ToVolunteer, payload: Uint8Array): Promise<void> {
     switch (frame.kind) {
       case "lend":
         for (const [{ lease }, task] of pairPayload(payload, frame.leases)) this.#borrow(requester, lease, task);
         this.#startNext();
         return;
       case "reveal":
-        for (const { lease, replica, units } of frame.reveals) this.#show(requester, lease, replica, units);
+        await this.#show(requester, frame);
         return;
       case "witness":
         for (const [{ ask }, statement] of pairPayload(payload, frame.asks)) {
-          const signature = this.#deps.witness?.(requester.link.remote, statement) ?? null;
+          const signature = (await this.#deps.witness?.(requester.link.remote, statement)) ?? null;
           requester.sender.queue({ kind: "witnessed", answers: [{ ask, signature }] });
         }
         return;
@@ -250,15 +250,18 @@ export class Volunteer implements Observable<VolunteerEvents> {
     owner.sender.flush();
   }
 
-  #show(requester: Requester, lease: number, replica: number, units: number): void {
-    const held = requester.held.get(lease);
-    if (held?.done === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "a result is shown once, after it was committed to");
-    const { salt, output, hash } = held.done;
-    const { id: task } = held;
-    const { kind } = held.task;
-    const claim = this.#deps.claim?.({ task, kind, units, replica, requester: requester.link.remote, resultHash: hash }) ?? null;
-    requester.sender.queue({ kind: "result", results: [{ lease, sizeBytes: output.byteLength, salt, claim }] }, [output]);
-    this.#drop(held);
+  /** Each leaves with its claim; what a link that broke meanwhile was to be shown is gone with it. */
+  async #show(requester: Requester, { reveals }: Extract<ToVolunteer, { readonly kind: "reveal" }>): Promise<void> {
+    const shown = reveals.map(async ({ lease, replica, units }) => {
+      const held = requester.held.get(lease);
+      if (held?.done === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "a result is shown once, after it was committed to");
+      this.#drop(held);
+      const { salt, output, hash } = held.done;
+      const work = { task: held.id, kind: held.task.kind, units, replica, requester: requester.link.remote, resultHash: hash };
+      const claim = (await this.#deps.claim?.(work)) ?? null;
+      return { result: { lease, sizeBytes: output.byteLength, salt, claim }, output };
+    });
+    for (const { result, output } of await Promise.all(shown)) requester.sender.queue({ kind: "result", results: [result] }, [output]);
   }
 
   #refuse(owner: Requester, lease: number, reason: RefusalReason, message: string): void {

@@ -12,7 +12,6 @@ import { Ledger } from "../../relay/ledger/ledger.ts";
 import { ModelStorageAudit } from "../../relay/ledger/storage-audit.ts";
 import { findModels } from "../../relay/models.ts";
 import { CreditClient } from "../../src/credit/credit-client.ts";
-import { signerOf } from "../../src/credit/ed25519.ts";
 import { createTabNode } from "../../src/mesh/libp2p-node.ts";
 import { StreamLink } from "../../src/mesh/stream-link.ts";
 import { decodeManifest, TILE_BYTES } from "../../src/model/manifest.ts";
@@ -22,6 +21,7 @@ import { toHex } from "../../src/shared/bytes.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { makeManifest } from "../../tools/model/make-manifest.ts";
+import { syncSigner } from "../../tools/soak/make-receipts.ts";
 import { BUNDLED } from "../support/bundled-model.ts";
 
 export type Shelf = ConstructorParameters<typeof CreditClient>[0]["shelf"];
@@ -55,7 +55,7 @@ export async function creditHarness() {
     stops.push(async () => node.stop());
     const dial = (): Promise<Stream> =>
       node.dialProtocol(multiaddr(`/ip4/127.0.0.1/tcp/${bootstrap.port}/ws/p2p/${bootstrap.peerId}`), PROTOCOLS.credit);
-    return { signer: signerOf(seed), stream: await dial(), dial };
+    return { signer: syncSigner(seed), stream: await dial(), dial };
   };
   return {
     model,

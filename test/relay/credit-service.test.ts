@@ -2,13 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULTS as SERVICE } from "../../relay/credit-service.ts";
 import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
-import type { Signer } from "../../src/credit/ed25519.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
 import { servingSpan } from "../../tools/sim/serving-span.ts";
-import { newReservation, newSigner, receiptOf, taskReceipt } from "../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, receiptOf, taskReceipt, type SyncSigner } from "../../tools/soak/make-receipts.ts";
 import { creditHarness, EMPTY } from "./credit-harness.ts";
 
 const { signal } = new AbortController();
@@ -18,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-const work = (model: ModelId, span: Span, upstream: Signer, downstream: Signer) => ({
+const work = (model: ModelId, span: Span, upstream: SyncSigner, downstream: SyncSigner) => ({
   kind: "layers" as const,
   model,
   session: asSessionId(newReservation()),

@@ -226,8 +226,8 @@ describe("an answer over three peers", () => {
     const [worker, requester] = [made.members.get(made.named[1] ?? asPeerId(""))?.signer, made.asking.signer] as [Signer, Signer];
     const parts = { input: new Uint8Array(32), output: new Uint8Array(32).fill(1), determinismClass: "recurrence" };
     const more = { ...work, positions: { start: 0, end: work.positions.end + 50 } };
-    const signed = claimWork(worker, { work: more, requester: requester.peer, result: layerResult(parts), finishedMs: Date.now() });
-    const statement = stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
+    const signed = await claimWork(worker, { work: more, requester: requester.peer, result: layerResult(parts), finishedMs: Date.now() });
+    const statement = await stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
     const desks = new DeskClient(made.mesh, silentLog);
     for (const neighbour of [work.upstream, work.downstream]) {
       const question = { kind: "countersign" as const, statement: encodeReceipt(statement.statement), parts, audit: null };

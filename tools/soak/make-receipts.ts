@@ -1,17 +1,31 @@
 // Real receipts for soaks and tests of the ledger: keys, works, and all the signatures that they need.
-import { randomBytes } from "node:crypto";
-import { signerOf, type Signer } from "../../src/credit/ed25519.ts";
-import { claimWork, countersign, stateVerdict, withSignatures } from "../../src/credit/make-receipt.ts";
-import type { Receipt, Verdict, Work } from "../../src/protocol/receipt.ts";
+import { createPrivateKey, randomBytes, sign } from "node:crypto";
+import { type Signer, signerOf } from "../../src/credit/ed25519.ts";
+import { claimOf, type Signature, statementOf, withSignatures } from "../../src/credit/make-receipt.ts";
+import { claimBytes, type Receipt, statementBytes, type Verdict, type Work } from "../../src/protocol/receipt.ts";
 
-export const newSigner = (): Signer => signerOf(new Uint8Array(randomBytes(32)));
+/** Signs at once, too, so that receipts can be made without waiting. */
+export interface SyncSigner extends Signer {
+  signNow(message: Uint8Array): Signature;
+}
+
+/** DER in front of a private key's seed (RFC 8410). */
+const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
+
+export function syncSigner(seed: Uint8Array): SyncSigner {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });
+  const signer = signerOf(seed);
+  return { ...signer, signNow: (message) => ({ peer: signer.peer, signature: new Uint8Array(sign(null, message, key)) }) };
+}
+
+export const newSigner = (): SyncSigner => syncSigner(new Uint8Array(randomBytes(32)));
 
 let count = 0;
 
 export interface TaskOptions {
-  readonly worker: Signer;
-  readonly requester: Signer;
-  readonly witnesses?: readonly Signer[];
+  readonly worker: SyncSigner;
+  readonly requester: SyncSigner;
+  readonly witnesses?: readonly SyncSigner[];
   readonly verdict?: Verdict;
   readonly units?: number;
   readonly task?: string;
@@ -33,24 +47,20 @@ export function taskReceipt(options: TaskOptions): Receipt {
 export function receiptOf(
   work: Work,
   options: Omit<TaskOptions, "task" | "units" | "replica">,
-  neighbours: readonly Signer[] = [],
+  neighbours: readonly SyncSigner[] = [],
 ): Receipt {
   const { worker, requester, witnesses = [], verdict = "unchecked", reservation } = options;
-  const claim = claimWork(worker, {
+  const claim = claimOf(worker.peer, {
     work,
     requester: requester.peer,
     result: options.result ?? new Uint8Array(32),
     finishedMs: options.finishedMs ?? Date.now(),
   });
-  const receipt = stateVerdict(requester, claim, {
-    verdict,
-    witnesses: witnesses.map(({ peer }) => peer),
-    reservation: reservation ?? null,
-  });
-  const others = [...witnesses, ...neighbours];
+  const statement = statementOf(claim, { verdict, witnesses: witnesses.map(({ peer }) => peer), reservation: reservation ?? null });
+  const receipt = { statement, signatures: [worker.signNow(claimBytes(claim))] };
   return withSignatures(
     receipt,
-    others.map((other) => countersign(other, receipt.statement)),
+    [requester, ...witnesses, ...neighbours].map((hand) => hand.signNow(statementBytes(statement))),
   );
 }
 

@@ -4,14 +4,13 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { CreditClient } from "../../src/credit/credit-client.ts";
 import { createTabNode } from "../../src/mesh/libp2p-node.ts";
 import { StreamLink } from "../../src/mesh/stream-link.ts";
-import type { Signer } from "../../src/credit/ed25519.ts";
 import { TASK_PRICES } from "../../src/credit/price.ts";
 import { type Receipt, workId } from "../../src/protocol/receipt.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { errorCode } from "../../src/shared/errors.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { newSigner, taskReceipt } from "./make-receipts.ts";
+import { newSigner, taskReceipt, type SyncSigner } from "./make-receipts.ts";
 
 const DEFAULTS = Object.freeze({
   peers: 3,
@@ -24,9 +23,9 @@ const DEFAULTS = Object.freeze({
 });
 
 interface Party {
-  readonly worker: Signer;
-  readonly requester: Signer;
-  readonly witness: Signer;
+  readonly worker: SyncSigner;
+  readonly requester: SyncSigner;
+  readonly witness: SyncSigner;
   /** Sent, not acknowledged: what an outbox would hold. */
   readonly waiting: Map<string, Receipt>;
   readonly old: Receipt[];

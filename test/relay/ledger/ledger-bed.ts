@@ -4,8 +4,7 @@ import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt
 import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
 import type { Receipt } from "../../../src/protocol/receipt.ts";
-import type { Signer } from "../../../src/credit/ed25519.ts";
-import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
 
 export interface LedgerPlace {
   /** Of an empty ledger, used by one test. */
@@ -42,11 +41,11 @@ export function ledgerBed(place: () => Promise<LedgerPlace>) {
   const post = (ledger: Ledger, ...receipts: Receipt[]) => ledger.post(receipts.map((receipt) => sound(receipt, clock.nowMs)));
   const task = (options: Parameters<typeof taskReceipt>[0]) => taskReceipt({ finishedMs: clock.nowMs, ...options });
   /** A trusted worker with an account to spend from. */
-  const earn = async (ledger: Ledger, worker: Signer, units: number): Promise<void> => {
+  const earn = async (ledger: Ledger, worker: SyncSigner, units: number): Promise<void> => {
     const requesters = Array.from({ length: RULES.requestersToTrust }, newSigner);
     const each = Math.ceil(units / RULES.checksToTrust);
     for (let i = 0; i < RULES.checksToTrust; i++) {
-      const requester = requesters[i % requesters.length] as Signer; // there are some
+      const requester = requesters[i % requesters.length] as SyncSigner; // there are some
       await post(ledger, task({ worker, requester, witnesses: [newSigner()], verdict: "audited", units: each }));
     }
   };

@@ -2,8 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
-import type { Signer } from "../../../src/credit/ed25519.ts";
-import { newReservation, newSigner } from "../../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
 import { ledgerBed, type LedgerPlace, sound, T0, UNIT } from "./ledger-bed.ts";
 
 /** Declares the suite; `place` makes an empty ledger's place. */
@@ -46,7 +45,7 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
 
     test("a newcomer is trusted after enough checked receipts from enough requesters, and gets its escrow", async () => {
       const [ledger, worker, friend] = [await open(), newSigner(), newSigner()];
-      const checked = (requester: Signer) => task({ worker, requester, witnesses: [newSigner()], verdict: "quorum" });
+      const checked = (requester: SyncSigner) => task({ worker, requester, witnesses: [newSigner()], verdict: "quorum" });
       for (let i = 0; i < RULES.checksToTrust; i++) await post(ledger, checked(friend), task({ worker, requester: friend }));
       const half = RULES.checksToTrust * UNIT;
       expect(await ledger.account(worker.peer)).toMatchObject({
@@ -202,7 +201,7 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
         fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
           const ledger = await open();
           const names = Array.from({ length: 4 }, newReservation);
-          const person = (index: number): Signer => people[index] as Signer; // drawn below their number
+          const person = (index: number): SyncSigner => people[index] as SyncSigner; // drawn below their number
           for (const each of steps) {
             if (each.kind === "wait") clock.nowMs += each.ms;
             else if (each.kind === "reserve") await ledger.reserve(person(each.peer).peer, names[each.slot] ?? "", each.amount, 50_000);

@@ -59,7 +59,7 @@ describe("a desk", () => {
   const asks = (who: Signer): DeskClient => new DeskClient(network.join(who.peer), silentLog);
   const claim = { kind: "claim", session: SESSION, span: { start: 2, end: 4 }, positions: { start: 0, end: 40 } } as const;
   /** What `worker` did before this peer, or what this peer computed again. */
-  const statement = (
+  const statement = async (
     work: Partial<LayerWork>,
     output: number,
     verdict: Verdict = "unchecked",
@@ -75,9 +75,9 @@ describe("a desk", () => {
       downstream: me.peer,
       ...work,
     };
-    const signed = claimWork(worker, { work: whole, requester: requester.peer, result: layerResult(parts), finishedMs: Date.now() });
+    const signed = await claimWork(worker, { work: whole, requester: requester.peer, result: layerResult(parts), finishedMs: Date.now() });
     const witnesses = verdict === "unchecked" ? [] : [me.peer, stranger.peer];
-    const receipt = stateVerdict(requester, signed, { verdict, witnesses, reservation: null });
+    const receipt = await stateVerdict(requester, signed, { verdict, witnesses, reservation: null });
     return {
       kind: "countersign" as const,
       statement: encodeReceipt(receipt.statement),
@@ -107,15 +107,15 @@ describe("a desk", () => {
   it("signs for a neighbour what it got itself, and nothing else", async () => {
     book.add(tally({ input: hash(5) }));
     const desk = asks(requester);
-    const answer = (work: Partial<LayerWork>, output: number): Promise<unknown> =>
-      desk.ask(me.peer, statement(work, output), "countersigned");
+    const answer = async (work: Partial<LayerWork>, output: number): Promise<unknown> =>
+      desk.ask(me.peer, await statement(work, output), "countersigned");
     expect(await answer({}, 5)).toBeDefined();
     expect(await answer({}, 6)).toBeUndefined(); // another output
     expect(await answer({ positions: { start: 0, end: 41 } }, 5)).toBeUndefined(); // more positions
     expect(await answer({ session: AUDIT }, 5)).toBeUndefined(); // another session
     expect(await answer({ downstream: stranger.peer }, 5)).toBeUndefined(); // no part in it
-    expect(await asks(stranger).ask(me.peer, statement({}, 5), "countersigned")).toBeUndefined(); // somebody else's answer
-    const forged = { ...statement({}, 5), parts: { input: hash(7), output: hash(5), determinismClass: "another" } };
+    expect(await asks(stranger).ask(me.peer, await statement({}, 5), "countersigned")).toBeUndefined(); // somebody else's answer
+    const forged = { ...(await statement({}, 5)), parts: { input: hash(7), output: hash(5), determinismClass: "another" } };
     expect(await desk.ask(me.peer, forged, "countersigned")).toBeUndefined(); // parts that the claim is not made of
   });
 
@@ -134,7 +134,7 @@ describe("a desk", () => {
     const desk = asks(requester);
     for (const [mine, output, verdict, signs] of cases) {
       book.add(tally({ session: AUDIT, span: work.span, input: hash(7), isAudit: true, ...mine }));
-      const told = await desk.ask(me.peer, statement(work, output, verdict), "countersigned");
+      const told = await desk.ask(me.peer, await statement(work, output, verdict), "countersigned");
       expect([mine, output, verdict, told !== undefined]).toEqual([mine, output, verdict, signs]);
     }
   });
@@ -145,9 +145,9 @@ describe("a desk", () => {
     const told = await desk.ask(me.peer, claim, "claimed");
     if (told === undefined) throw new Error("a claim");
     const signed = { claim: told.claim, signature: { peer: me.peer, signature: told.signature } };
-    const receipt = stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
-    const wrong = stateVerdict(requester, signed, { verdict: "wrong", witnesses: [], reservation: null });
-    const other = stateVerdict(
+    const receipt = await stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
+    const wrong = await stateVerdict(requester, signed, { verdict: "wrong", witnesses: [], reservation: null });
+    const other = await stateVerdict(
       requester,
       { ...signed, claim: { ...told.claim, finishedMs: 1 } },
       { verdict: "unchecked", witnesses: [], reservation: null },
