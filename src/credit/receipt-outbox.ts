@@ -14,6 +14,8 @@ export const DEFAULTS = Object.freeze({
   /** Milliseconds until a receipt that was put off is tried again, doubled each time, and at most. */
   firstPauseMs: 60_000,
   lastPauseMs: 3600_000,
+  /** Receipts that are read, and struck out once sent, in one transaction of the store. */
+  atOnce: 128,
   /** Milliseconds between two writes: a transaction takes as much computing as all the rest of a receipt. */
   restMs: 2000,
 });
@@ -32,6 +34,12 @@ export interface ReceiptOutboxOptions {
   readonly now: () => number;
   readonly clock: Pick<Clock, "sleep">;
   readonly log: Log;
+}
+
+/** A row that could be read. */
+interface Sound {
+  readonly row: WaitingReceipt;
+  readonly receipt: Receipt;
 }
 
 interface Write {
@@ -85,27 +93,34 @@ export class ReceiptOutbox {
     const { store, now } = this.#options;
     for (let settled = 0; ;) {
       signal.throwIfAborted();
-      const rows = await store.due(now(), CREDIT_LIMITS.receipts);
+      const rows = await store.due(now(), DEFAULTS.atOnce);
       if (rows.length === 0) {
         this.#waiting = await store.count(); // another tab of this browser may have sent some
         return settled;
       }
       const read = rows.map((row) => ({ row, receipt: this.#read(row) }));
-      const sound = read.filter((each): each is { row: WaitingReceipt; receipt: Receipt } => each.receipt !== undefined);
-      const outcomes =
-        sound.length === 0
-          ? []
-          : await sink.post(
-              sound.map(({ receipt }) => receipt),
-              signal,
-            );
-      const later = sound.filter((_, index) => this.#isPassing(outcomes[index]));
-      const done = rows.filter((row) => !later.some((each) => each.row === row) || now() - row.addedMs > VERIFY.ageMs);
-      const postponed = later.filter(({ row }) => !done.includes(row)).map(({ row }) => this.#postponed(row));
-      this.#waiting = await store.write(
-        postponed,
-        done.map(({ key }) => key),
-      );
+      const sound = read.filter((each): each is Sound => each.receipt !== undefined);
+      const done = rows.filter((_, index) => read[index]?.receipt === undefined);
+      const postponed: WaitingReceipt[] = [];
+      try {
+        for (let at = 0; at < sound.length; at += CREDIT_LIMITS.receipts) {
+          const batch = sound.slice(at, at + CREDIT_LIMITS.receipts);
+          const outcomes = await sink.post(
+            batch.map(({ receipt }) => receipt),
+            signal,
+          );
+          for (const [index, { row }] of batch.entries()) {
+            const isLater = this.#isPassing(outcomes[index]) && now() - row.addedMs <= VERIFY.ageMs;
+            if (isLater) postponed.push(this.#postponed(row));
+            else done.push(row);
+          }
+        }
+      } finally {
+        this.#waiting = await store.write(
+          postponed,
+          done.map(({ key }) => key),
+        );
+      }
       settled += done.length;
     }
   }

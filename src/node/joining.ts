@@ -86,8 +86,8 @@ export class Joining {
         keepBytes: () => store.state.keepBytes,
         share: () => store.state.share,
         onNotice: (sentence) => store.notice(sentence),
-        onLentTasks: (lentTasks) => store.update({ lentTasks }, "counts"),
-        onCredit: (credit) => store.update({ credit }, "counts"),
+        onLentTasks: (lentTasks) => store.update({ lentTasks }, "tallies"),
+        onCredit: (credit) => store.update({ credit }, "tallies"),
       },
       signal,
     );

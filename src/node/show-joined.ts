@@ -24,12 +24,12 @@ export function showJoined(joined: Joined, store: StateStore, relayName: string)
 export function showSwarm({ mesh, directory, offers }: Joined, store: StateStore): void {
   const view = viewSwarm(mesh.self, directory.swarm, offers, store.state.model);
   const places = (peers: readonly SwarmPeer[]): string => JSON.stringify(peers.map(({ peer, span, serving }) => [peer, span, serving]));
-  store.update(view, places(view.swarm) === places(store.state.swarm) ? "counts" : "frame");
+  store.update(view, places(view.swarm) === places(store.state.swarm) ? "tallies" : "frame");
 }
 
 function count(store: StateStore, more: { readonly tokens?: number; readonly refusedFrames?: number }): void {
   const { served } = store.state;
   const tokens = served.tokens + (more.tokens ?? 0);
   const refusedFrames = served.refusedFrames + (more.refusedFrames ?? 0);
-  store.update({ served: { ...served, tokens, refusedFrames } }, "counts");
+  store.update({ served: { ...served, tokens, refusedFrames } }, "tallies");
 }

@@ -3,10 +3,15 @@ import { type NodeState, NOTHING_LENT, NOTHING_SERVED } from "./handle.ts";
 import { DEFAULTS as WEIGHTS } from "./model-bytes.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two tellings that only count: painting must not hold up the hidden states that pass through. */
-  countsMs: 500,
-  /** Milliseconds until a telling of anything else: what happens in one moment is told at once. */
-  frameMs: 50,
+  /** Milliseconds until a change is told, by how much a person waits for it: painting takes from the work that it tells of. */
+  waitMs: Object.freeze({
+    /** What happens in one moment is told at once. */
+    frame: 50,
+    /** How far something is that was asked for here. */
+    counts: 500,
+    /** What was done for others, and what it earned. */
+    tallies: 1000,
+  }),
 });
 
 const INITIAL = Object.freeze<NodeState>({
@@ -44,10 +49,10 @@ export class StateStore {
     return () => this.#listeners.delete(listener);
   }
 
-  /** `counts` for changes that only move numbers, and so may wait. */
-  update(change: Partial<NodeState>, urgency: "frame" | "counts" = "frame"): void {
+  /** Changes that only move numbers may wait. */
+  update(change: Partial<NodeState>, urgency: keyof typeof DEFAULTS.waitMs = "frame"): void {
     this.#state = Object.freeze({ ...this.#state, ...change });
-    const waitMs = urgency === "frame" ? DEFAULTS.frameMs : DEFAULTS.countsMs;
+    const waitMs = DEFAULTS.waitMs[urgency];
     const dueMs = performance.now() + waitMs;
     if (this.#dueMs <= dueMs) return;
     clearTimeout(this.#timer);
