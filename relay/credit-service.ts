@@ -1,13 +1,15 @@
 // The ledger over streams: reads requests of authenticated peers, answers each, asks holders of rare tiles for proofs.
-import { type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../src/protocol/credit-frames.ts";
-import { encodeFrame } from "../src/protocol/frame.ts";
-import { LIMITS } from "../src/protocol/version.ts";
+import { createHash } from "node:crypto";
+import { CREDIT_LIMITS, type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../src/protocol/credit-frames.ts";
+import { cutPayload, encodeFrame } from "../src/protocol/frame.ts";
+import { decodeReceipt } from "../src/protocol/receipt.ts";
 import { bytesEqual } from "../src/shared/bytes.ts";
 import type { Clock } from "../src/shared/clock.ts";
 import { errorCode, errorMessage } from "../src/shared/errors.ts";
 import type { Log } from "../src/shared/log.ts";
+import { RecentMap } from "../src/shared/recent-map.ts";
 import type { ModelCost } from "../src/credit/price.ts";
-import { appraise, type Appraised } from "./ledger/appraise-receipt.ts";
+import { type Appraisal, appraise, type Appraised } from "./ledger/appraise-receipt.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { StorageAudit, StorageQuestion } from "./ledger/storage-audit.ts";
 import { frameRecord, PeerFrames } from "./peer-frames.ts";
@@ -15,9 +17,9 @@ import type { PeerStream } from "./peer-stream.ts";
 import { RateLimit } from "./rate-limit.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Bytes of one request: a header full of receipts. */
-  requestBytes: LIMITS.headerBytes + 1024,
-  /** Requests a second that a peer may make for long: 320 receipts; and at once. */
+  /** Bytes of one request: as many receipts as there may be. */
+  requestBytes: 1024 + CREDIT_LIMITS.receipts * CREDIT_LIMITS.receiptBytes,
+  /** Requests a second that a peer may make for long: 640 receipts; and at once. */
   perSecond: 20,
   burst: 60,
   /** Requests of one stream that wait for the ledger; more are answered `busy`. */
@@ -28,7 +30,13 @@ export const DEFAULTS = Object.freeze({
   answerMs: 3000,
   /** Milliseconds between looks at who is to be asked. */
   lookMs: 5000,
+  /** Receipts that are known again by their bytes: those of some minutes of a busy swarm. */
+  remembered: 8192,
 });
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const ALREADY = Object.freeze({ kind: "already" } satisfies Outcome);
 
 interface Client {
   readonly frames: PeerFrames;
@@ -56,6 +64,8 @@ export class CreditService {
   readonly #clients = new Set<Client>();
   readonly #rates = new RateLimit(DEFAULTS);
   readonly #working = new Set<Promise<void>>();
+  /** By SHA-256 of their bytes: worker and requester both post the same receipt, and the second copy costs nothing more. */
+  readonly #dealtWith = new RecentMap<string, true>(DEFAULTS.remembered);
   #timer: NodeJS.Timeout | undefined;
   #questions = 0;
 
@@ -88,7 +98,10 @@ export class CreditService {
   readonly accept = (stream: PeerStream): void => {
     const askAtMs = this.#options.clock.now() + DEFAULTS.questionMs * this.#options.random();
     const frames = new PeerFrames(stream, DEFAULTS.requestBytes, {
-      requested: (header) => this.#requested(client, readCreditRequest(header)),
+      requested: (header, payload) => {
+        const request = readCreditRequest(header);
+        this.#requested(client, request, cutPayload(payload, request.kind === "post" ? request.sizes : []));
+      },
       broke: ({ message }) => this.#options.log.info("a peer broke the credit protocol", { peer: stream.peer, message }),
       gone: () => this.#clients.delete(client),
     });
@@ -96,16 +109,16 @@ export class CreditService {
     this.#clients.add(client);
   };
 
-  #requested(client: Client, request: CreditRequest): void {
+  #requested(client: Client, request: CreditRequest, receipts: readonly Bytes[]): void {
     const isBusy = client.inFlight >= DEFAULTS.inFlight || !this.#rates.take(client.frames.peer, this.#options.clock.now());
     if (isBusy) this.#reply(client, { kind: "failed", id: request.id, reason: "busy" });
-    else this.#track(this.#serve(client, request));
+    else this.#track(this.#serve(client, request, receipts));
   }
 
-  async #serve(client: Client, request: CreditRequest): Promise<void> {
+  async #serve(client: Client, request: CreditRequest, receipts: readonly Bytes[]): Promise<void> {
     client.inFlight++;
     try {
-      const reply = await this.#answer(client, request);
+      const reply = await this.#answer(client, request, receipts);
       if (reply !== undefined) this.#reply(client, reply);
     } catch (error) {
       this.#options.log.warn("the ledger failed", { code: errorCode(error), message: errorMessage(error) });
@@ -115,13 +128,13 @@ export class CreditService {
     }
   }
 
-  async #answer(client: Client, request: CreditRequest): Promise<CreditReply | undefined> {
+  async #answer(client: Client, request: CreditRequest, receipts: readonly Bytes[]): Promise<CreditReply | undefined> {
     const { ledger } = this.#options;
     const { peer } = client.frames;
     const { id } = request;
     switch (request.kind) {
       case "post":
-        return { kind: "posted", id, outcomes: [...(await this.#post(request.receipts))] };
+        return { kind: "posted", id, outcomes: [...(await this.#post(receipts))] };
       case "account":
         return { kind: "account", id, account: await ledger.account(peer) };
       case "reserve":
@@ -141,13 +154,25 @@ export class CreditService {
     }
   }
 
-  async #post(receipts: Extract<CreditRequest, { readonly kind: "post" }>["receipts"]): Promise<readonly Outcome[]> {
-    const { ledger, costOf, now } = this.#options;
-    const appraisals = receipts.map((receipt) => appraise(receipt, { costOf, nowMs: now() }));
+  async #post(receipts: readonly Bytes[]): Promise<readonly Outcome[]> {
+    const named = receipts.map((bytes) => ({ bytes, digest: createHash("sha256").update(bytes).digest("base64") }));
+    const appraisals = named.map(({ bytes, digest }) => (this.#dealtWith.has(digest) ? ALREADY : this.#appraise(bytes)));
     const sound = appraisals.filter((appraisal): appraisal is Appraised => appraisal.kind === "sound");
-    const outcomes = sound.length > 0 ? [...(await ledger.post(sound))] : [];
+    const posted = sound.length > 0 ? [...(await this.#options.ledger.post(sound))] : [];
     // `post` answers one outcome for each, in order.
-    return appraisals.map((appraisal) => (appraisal.kind === "sound" ? (outcomes.shift() as Outcome) : appraisal));
+    const outcomes = appraisals.map((appraisal) => (appraisal.kind === "sound" ? (posted.shift() as Outcome) : appraisal));
+    for (const [index, { digest }] of named.entries()) if (outcomes[index]?.kind !== "refused") this.#dealtWith.set(digest, true);
+    return outcomes;
+  }
+
+  #appraise(bytes: Bytes): Appraisal {
+    const { costOf, now } = this.#options;
+    try {
+      return appraise(decodeReceipt(bytes), { costOf, nowMs: now() });
+    } catch (error) {
+      if (errorCode(error) !== "FRAME_MALFORMED") throw error;
+      return { kind: "refused", reason: "malformed" };
+    }
   }
 
   async #ask(client: Client): Promise<void> {

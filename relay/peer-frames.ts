@@ -16,8 +16,8 @@ export const frameRecord = (frame: Uint8Array<ArrayBuffer>): FrameRecord => ({
 });
 
 export interface PeerFramesEvents {
-  /** A request, as plain data. What this throws is a breach. */
-  requested(header: unknown): void;
+  /** A request: its header as plain data, and what came with it. What this throws is a breach. */
+  requested(header: unknown, payload: Uint8Array): void;
   /** The peer has taken some of what it was sent. */
   credited?(): void;
   /** The peer broke the protocol; its stream is cut off. */
@@ -93,9 +93,9 @@ export class PeerFrames {
   }
 
   #take(bytes: Uint8Array): void {
-    const { header } = decodeFrame(bytes);
+    const { header, payload } = decodeFrame(bytes);
     if (this.#stream.writable) this.#stream.send(encodeCredit(frameCost(bytes.byteLength)));
-    this.#events.requested(header);
+    this.#events.requested(header, payload);
   }
 
   /** The peer closed its side in good order. */

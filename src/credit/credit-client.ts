@@ -1,16 +1,9 @@
 // The relay's ledger as a peer asks it: one stream, numbered requests, answers matched to them; proves storage when asked.
 import type { Link } from "../mesh/link.ts";
-import {
-  type Account,
-  CREDIT_LIMITS,
-  type CreditReply,
-  type CreditRequest,
-  type Outcome,
-  readCreditReply,
-} from "../protocol/credit-frames.ts";
+import { type Account, type CreditReply, type CreditRequest, type Outcome, readCreditReply } from "../protocol/credit-frames.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import type { Receipt } from "../protocol/receipt.ts";
 import { withDeadline } from "../shared/abort.ts";
+import { concatBytes } from "../shared/bytes.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { answerChallenge, type Challenge } from "./storage-proof.ts";
@@ -54,9 +47,10 @@ export class CreditClient {
     return this.#done;
   }
 
-  /** At most `CREDIT_LIMITS.receipts`. Once this resolves, what was posted is on the ledger's disk. */
-  async post(receipts: readonly Receipt[], signal: AbortSignal): Promise<readonly Outcome[]> {
-    const { outcomes } = await this.#ask("posted", { kind: "post", receipts: receipts.slice(0, CREDIT_LIMITS.receipts) }, signal);
+  /** At most `CREDIT_LIMITS.receipts`, each in canonical bytes. Once this resolves, what was posted is on the ledger's disk. */
+  async post(receipts: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    const sizes = receipts.map(({ byteLength }) => byteLength);
+    const { outcomes } = await this.#ask("posted", { kind: "post", sizes }, signal, concatBytes(receipts));
     if (outcomes.length !== receipts.length)
       throw this.#end(new ManyhandsError("FRAME_MALFORMED", "an outcome for each receipt is missing"));
     return outcomes;
@@ -81,7 +75,12 @@ export class CreditClient {
     await this.#done;
   }
 
-  async #ask<Kind extends CreditReply["kind"]>(wanted: Kind, question: Question, signal: AbortSignal): Promise<Answer<Kind>> {
+  async #ask<Kind extends CreditReply["kind"]>(
+    wanted: Kind,
+    question: Question,
+    signal: AbortSignal,
+    payload?: Uint8Array,
+  ): Promise<Answer<Kind>> {
     const id = ++this.#last;
     const late = (): Error => new ManyhandsError("LEDGER_UNAVAILABLE", "the ledger does not answer");
     try {
@@ -92,7 +91,7 @@ export class CreditClient {
           limit.addEventListener("abort", () => reject(limit.reason), { once: true });
         });
         answer.catch(() => undefined); // told below, where sending did not fail first
-        await this.#options.link.send(encodeFrame({ ...question, id }), limit);
+        await this.#options.link.send(encodeFrame({ ...question, id }, payload), limit);
         return answer;
       });
       if (reply.kind === "failed") throw new ManyhandsError("LEDGER_UNAVAILABLE", `the ledger is ${reply.reason}`);

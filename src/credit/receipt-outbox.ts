@@ -1,9 +1,7 @@
 // Receipts on their way to the ledger: kept until it has acknowledged or refused each for good, sent again until then.
-import { decode, encode } from "@ipld/dag-cbor";
 import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
-import { type Receipt, readReceipt, workId } from "../protocol/receipt.ts";
+import { encodeReceipt, type Receipt, workId } from "../protocol/receipt.ts";
 import type { Clock } from "../shared/clock.ts";
-import { errorMessage } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
 import { DEFAULTS as VERIFY } from "./verify-receipt.ts";
@@ -25,7 +23,8 @@ const PASSING: ReadonlySet<RefusalReason> = new Set(["unfunded", "too-early", "u
 
 /** Where receipts go: the client of a relay. */
 export interface ReceiptSink {
-  post(receipts: readonly Receipt[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  /** Receipts in canonical bytes; an outcome for each. */
+  post(receipts: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Outcome[]>;
 }
 
 export interface ReceiptOutboxOptions {
@@ -34,12 +33,6 @@ export interface ReceiptOutboxOptions {
   readonly now: () => number;
   readonly clock: Pick<Clock, "sleep">;
   readonly log: Log;
-}
-
-/** A row that could be read. */
-interface Sound {
-  readonly row: WaitingReceipt;
-  readonly receipt: Receipt;
 }
 
 interface Write {
@@ -68,8 +61,7 @@ export class ReceiptOutbox {
   async add(receipt: Receipt): Promise<boolean> {
     const { claim, verdict } = receipt.statement;
     if ((await this.waiting()) >= DEFAULTS.waiting) return false;
-    // dag-cbor types its answer as backed by any buffer; a copy is plain, and holds nothing but the receipt.
-    const bytes = new Uint8Array(encode(receipt));
+    const bytes = encodeReceipt(receipt);
     this.#next ??= this.#nextWrite();
     this.#next.rows.push({ key: `${workId(claim)}#${verdict}`, bytes, addedMs: this.#options.now(), tries: 0, notBeforeMs: 0 });
     await this.#next.written;
@@ -98,30 +90,26 @@ export class ReceiptOutbox {
         this.#waiting = await store.count(); // another tab of this browser may have sent some
         return settled;
       }
-      const read = rows.map((row) => ({ row, receipt: this.#read(row) }));
-      const sound = read.filter((each): each is Sound => each.receipt !== undefined);
-      const done = rows.filter((_, index) => read[index]?.receipt === undefined);
+      const done: string[] = [];
       const postponed: WaitingReceipt[] = [];
       try {
-        for (let at = 0; at < sound.length; at += CREDIT_LIMITS.receipts) {
-          const batch = sound.slice(at, at + CREDIT_LIMITS.receipts);
+        for (let at = 0; at < rows.length; at += CREDIT_LIMITS.receipts) {
+          const batch = rows.slice(at, at + CREDIT_LIMITS.receipts);
           const outcomes = await sink.post(
-            batch.map(({ receipt }) => receipt),
+            batch.map(({ bytes }) => bytes),
             signal,
           );
-          for (const [index, { row }] of batch.entries()) {
+          for (const [index, row] of batch.entries()) {
             const isLater = this.#isPassing(outcomes[index]) && now() - row.addedMs <= VERIFY.ageMs;
             if (isLater) postponed.push(this.#postponed(row));
-            else done.push(row);
+            else done.push(row.key);
           }
         }
       } finally {
-        this.#waiting = await store.write(
-          postponed,
-          done.map(({ key }) => key),
-        );
+        this.#waiting = await store.write(postponed, done);
       }
       settled += done.length;
+      if (rows.length < DEFAULTS.atOnce) return settled;
     }
   }
 
@@ -146,15 +134,5 @@ export class ReceiptOutbox {
   #postponed(row: WaitingReceipt): WaitingReceipt {
     const pauseMs = Math.min(DEFAULTS.lastPauseMs, DEFAULTS.firstPauseMs * 2 ** row.tries);
     return { ...row, tries: row.tries + 1, notBeforeMs: this.#options.now() + pauseMs };
-  }
-
-  /** Undefined for what an older version of the page left, or a damaged row. */
-  #read({ bytes }: WaitingReceipt): Receipt | undefined {
-    try {
-      return readReceipt(decode(bytes));
-    } catch (error) {
-      this.#options.log.warn("a waiting receipt cannot be read and is dropped", { message: errorMessage(error) });
-      return undefined;
-    }
   }
 }

@@ -2,11 +2,13 @@
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { hash, natural } from "./fields.ts";
-import { Receipt, ReservationId } from "./receipt.ts";
+import { ReservationId } from "./receipt.ts";
 
 export const CREDIT_LIMITS = Object.freeze({
-  /** Receipts in one frame: 16 of at most 2.2 KB stay under a header's 64 KiB. */
-  receipts: 16,
+  /** Receipts in one frame: one transaction of the ledger, some ten milliseconds. */
+  receipts: 32,
+  /** Bytes of one; with all the signatures that it may have it takes 2.2 KB. */
+  receiptBytes: 4096,
   /** Rows of history in one answer: some screens full. */
   history: 50,
   /** Microcredits of one reservation: more than anything costs, far from where integers end. */
@@ -24,10 +26,11 @@ const amount = v.pipe(v.number(), v.safeInteger());
 const id = natural(Number.MAX_SAFE_INTEGER);
 
 export const CreditRequest = v.variant("kind", [
+  /** Payload: receipts in canonical CBOR. */
   v.strictObject({
     kind: v.literal("post"),
     id,
-    receipts: v.pipe(v.array(Receipt), v.minLength(1), v.maxLength(CREDIT_LIMITS.receipts)),
+    sizes: v.pipe(v.array(v.pipe(natural(CREDIT_LIMITS.receiptBytes), v.minValue(1))), v.minLength(1), v.maxLength(CREDIT_LIMITS.receipts)),
   }),
   v.strictObject({ kind: v.literal("account"), id }),
   v.strictObject({
@@ -46,6 +49,7 @@ export type CreditRequest = v.InferOutput<typeof CreditRequest>;
 
 /** Why a receipt is not paid. `unfunded` and `too-early` may pass; the others never will. */
 export const RefusalReason = v.picklist([
+  "malformed",
   "bad-signature",
   "missing-signature",
   "self-dealing",

@@ -58,3 +58,11 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   }
   return { header, payload: bytes.subarray(offset + length) };
 }
+
+/** Cuts a payload as a header says. Throws SIZE_MISMATCH where they do not fit. */
+export function cutPayload(payload: Uint8Array, sizes: readonly number[]): readonly Uint8Array<ArrayBuffer>[] {
+  if (sizes.reduce((sum, size) => sum + size, 0) !== payload.byteLength)
+    throw new ManyhandsError("SIZE_MISMATCH", "the payload is not what its header says");
+  let offset = 0;
+  return sizes.map((size) => payload.slice(offset, (offset += size)));
+}

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
 import { hash, natural } from "./fields.ts";
+import { cutPayload } from "./frame.ts";
 
 /** Raised with every change of a shape in this file; an offer of another version is not lent to. */
 export const TASK_VERSION = 3;
@@ -245,14 +246,6 @@ function read<const Schema extends v.GenericSchema>(schema: Schema, value: unkno
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
-}
-
-/** Cuts a payload as a header says. Throws SIZE_MISMATCH where they do not fit. */
-export function cutPayload(payload: Uint8Array, sizes: readonly number[]): readonly Uint8Array<ArrayBuffer>[] {
-  if (sizes.reduce((sum, size) => sum + size, 0) !== payload.byteLength)
-    throw new ManyhandsError("SIZE_MISMATCH", "the payload is not what its header says");
-  let offset = 0;
-  return sizes.map((size) => payload.slice(offset, (offset += size)));
 }
 
 /** What a frame lists, each with its own bytes of the payload. Throws SIZE_MISMATCH. */

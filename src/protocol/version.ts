@@ -12,7 +12,7 @@ export const PROTOCOLS = Object.freeze({
   /** Peer to peer: sessions over spans of layers; `sessionProtocol` names one span's. */
   session: "/manyhands/session/2",
   /** Tab to relay: receipts, the account, reservations, storage challenges. */
-  credit: "/manyhands/credit/1",
+  credit: "/manyhands/credit/2",
   /** Requester to whoever computed for it, or passed on what others computed: claims, countersignatures, receipts. */
   receipt: "/manyhands/receipt/1",
   /** Requester to volunteer: tasks lent, committed to, revealed. */

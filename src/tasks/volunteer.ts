@@ -1,10 +1,9 @@
 // The serving side of a peer: takes links of requesters, runs the tasks that they lend, commits to the outputs, and shows them when asked.
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Link } from "../mesh/link.ts";
-import { decodeFrame } from "../protocol/frame.ts";
+import { cutPayload, decodeFrame } from "../protocol/frame.ts";
 import {
   commitment,
-  cutPayload,
   decodeTask,
   pairPayload,
   type RefusalReason,

@@ -4,6 +4,7 @@ import { DEFAULTS as SERVICE } from "../../relay/credit-service.ts";
 import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
+import { encodeReceipt } from "../../src/protocol/receipt.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
 import { servingSpan } from "../../tools/sim/serving-span.ts";
@@ -35,7 +36,7 @@ test("a route of two spans is paid by layer-tokens, each span signed by its neig
   const b = receiptOf(work(harness.model, { start: 3, end: 8 }, first.signer, asker), { worker: second.signer, requester: asker }, [
     first.signer,
   ]);
-  const outcomes = [...(await first.client.post([a], signal)), ...(await second.client.post([b], signal))];
+  const outcomes = [...(await first.client.post([encodeReceipt(a)], signal)), ...(await second.client.post([encodeReceipt(b)], signal))];
   expect(outcomes.map(({ kind }) => kind)).toEqual(["posted", "posted"]);
   const [paidA, paidB] = outcomes.map((outcome) => (outcome.kind === "posted" ? outcome.amount : 0));
   expect(paidB).toBeGreaterThan(paidA ?? 0); // more layers, and the head
@@ -60,22 +61,26 @@ test("in one batch the sound are paid and the others told why, in order", async 
     receiptOf(work(asModelId("bafyunknown"), { start: 0, end: 8 }, requester, requester), { worker, requester }),
     taskReceipt({ worker, requester, units: 1_000_000_000 }),
   ];
-  expect(await client.post(batch, signal)).toMatchObject([
-    { kind: "refused", reason: "bad-signature" },
-    { kind: "posted" },
-    { kind: "already" },
-    { kind: "refused", reason: "self-dealing" },
-    { kind: "refused", reason: "unknown-kind" },
-    { kind: "refused", reason: "unknown-model" },
-    { kind: "refused", reason: "unfunded" },
-  ]);
+  expect(await client.post([...batch.map(encodeReceipt), Uint8Array.of(0xff), encodeReceipt({ ...good.statement })], signal)).toMatchObject(
+    [
+      { kind: "refused", reason: "bad-signature" },
+      { kind: "posted" },
+      { kind: "already" },
+      { kind: "refused", reason: "self-dealing" },
+      { kind: "refused", reason: "unknown-kind" },
+      { kind: "refused", reason: "unknown-model" },
+      { kind: "refused", reason: "unfunded" },
+      { kind: "refused", reason: "malformed" },
+      { kind: "refused", reason: "malformed" },
+    ],
+  );
 });
 
 test("a receipt replayed by somebody else moves nothing", async () => {
   const [victim, thief] = [await harness.join(), await harness.join()];
   const receipt = taskReceipt({ worker: victim.signer, requester: newSigner() });
-  await victim.client.post([receipt], signal);
-  expect(await thief.client.post([receipt], signal)).toEqual([{ kind: "already" }]);
+  await victim.client.post([encodeReceipt(receipt)], signal);
+  expect(await thief.client.post([encodeReceipt(receipt)], signal)).toEqual([{ kind: "already" }]);
   expect(await thief.client.account(signal)).toMatchObject({ available: 0, escrow: 0, history: [] });
 });
 
@@ -116,17 +121,10 @@ describe("garbage ends its own stream and hurts nobody else", () => {
       "a time without end",
       encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: 1, forMs: 2 ** 50 })),
     ],
-    ["receipts that are none", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, receipts: [{}] }))],
-    [
-      "too many receipts",
-      encodeLinkFrame(
-        encodeFrame({
-          kind: "post",
-          id: 1,
-          receipts: Array.from({ length: 17 }, () => taskReceipt({ worker: newSigner(), requester: newSigner() })),
-        }),
-      ),
-    ],
+    ["receipts of other sizes than told", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: [3] }, new Uint8Array(4)))],
+    ["a payload where none belongs", encodeLinkFrame(encodeFrame({ kind: "account", id: 1 }, new Uint8Array(4)))],
+    ["too many receipts", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: Array(33).fill(1) }, new Uint8Array(33)))],
+    ["a receipt over the limit", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: [4097] }, new Uint8Array(4097)))],
   ])("%s", async (_name, bytes) => {
     const good = await harness.join();
     const bad = await harness.raw();

@@ -88,7 +88,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
       desk,
       signer: member.signer,
       add: async (receipt) => {
-        const [outcome] = await member.client.post([receipt], signal);
+        const [outcome] = await member.client.post([encodeReceipt(receipt)], signal);
         if (outcome) outcomes.push([member.signer.peer, receipt, outcome]);
       },
       standings: peerStandings(new Standings()),
@@ -239,7 +239,7 @@ describe("an answer over three peers", () => {
       await desks.ask(worker.peer, { kind: "claim", session: work.session, span: work.span, positions: more.positions }, "claimed"),
     ).toBeUndefined();
     await desks.close();
-    expect(await made.asking.client.post([statement], signal)).toEqual([{ kind: "refused", reason: "missing-signature" }]);
+    expect(await made.asking.client.post([encodeReceipt(statement)], signal)).toEqual([{ kind: "refused", reason: "missing-signature" }]);
   });
 
   it("pays the others where one does not answer: whoever computed its neighbour's part again signs in its place", async () => {

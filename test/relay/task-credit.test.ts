@@ -53,7 +53,9 @@ async function swarm() {
   const posts = new Map<Peer, Promise<void>>();
   /** One after the other for each peer, as its outbox does. */
   const post = (peer: Peer, receipt: Receipt, told: Outcome[]): Promise<void> => {
-    const posted = (posts.get(peer) ?? Promise.resolve()).then(async () => void told.push(...(await peer.client.post([receipt], signal))));
+    const posted = (posts.get(peer) ?? Promise.resolve()).then(
+      async () => void told.push(...(await peer.client.post([encodeReceipt(receipt)], signal))),
+    );
     posts.set(peer, posted);
     return posted;
   };

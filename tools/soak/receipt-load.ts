@@ -5,7 +5,7 @@ import { CreditClient } from "../../src/credit/credit-client.ts";
 import { createTabNode } from "../../src/mesh/libp2p-node.ts";
 import { StreamLink } from "../../src/mesh/stream-link.ts";
 import { TASK_PRICES } from "../../src/credit/price.ts";
-import { type Receipt, workId } from "../../src/protocol/receipt.ts";
+import { encodeReceipt, type Receipt, workId } from "../../src/protocol/receipt.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { errorCode } from "../../src/shared/errors.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
@@ -95,7 +95,7 @@ export class ReceiptLoad {
   async #post(client: CreditClient, party: Party, signal: AbortSignal): Promise<void> {
     const batch = this.#batch(party);
     try {
-      const outcomes = await client.post(batch, signal);
+      const outcomes = await client.post(batch.map(encodeReceipt), signal);
       for (const [index, receipt] of batch.entries()) {
         const outcome = outcomes[index];
         if (outcome?.kind !== "posted" && outcome?.kind !== "already") {

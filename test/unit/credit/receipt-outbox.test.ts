@@ -4,7 +4,7 @@ import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts"
 import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
 import type { ReceiptStore } from "../../../src/credit/receipt-store.ts";
 import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames.ts";
-import { workId } from "../../../src/protocol/receipt.ts";
+import { decodeReceipt, workId } from "../../../src/protocol/receipt.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
@@ -25,7 +25,7 @@ function setUp() {
 function sink(answer: (work: string) => Outcome) {
   const batches: string[][] = [];
   const post: ReceiptSink["post"] = async (receipts) => {
-    const works = receipts.map((receipt) => workId(receipt.statement.claim));
+    const works = receipts.map((bytes) => (bytes[0] === 0xff ? "none" : workId(decodeReceipt(bytes).statement.claim)));
     batches.push(works);
     return works.map(answer);
   };
@@ -62,6 +62,24 @@ test("what the ledger could not take waits, and is sent again", async () => {
   expect(await outbox.waiting()).toBe(0);
 });
 
+test("what the ledger dealt with before it was lost is not sent again", async () => {
+  const { outbox } = setUp();
+  for (let i = 0; i < CREDIT_LIMITS.receipts + 2; i++) await outbox.add(taskReceipt(parties));
+  let isAway = false;
+  const going = {
+    post: async (receipts: readonly Uint8Array[]) => {
+      if (isAway) throw new ManyhandsError("RELAY_UNREACHABLE", "gone");
+      isAway = true;
+      return receipts.map(() => posted);
+    },
+  };
+  await expect(outbox.flush(going, signal)).rejects.toMatchObject({ code: "RELAY_UNREACHABLE" });
+  expect(await outbox.waiting()).toBe(2);
+  const ledger = sink(() => posted);
+  expect(await outbox.flush(ledger, signal)).toBe(2);
+  expect(ledger.batches.map((batch) => batch.length)).toEqual([2]);
+});
+
 test("unfunded is tried again later and later; a forgery is dropped at once", async () => {
   const { clock, outbox } = setUp();
   const [poor, forged] = [taskReceipt(parties), taskReceipt(parties)];
@@ -87,13 +105,13 @@ test("unfunded is tried again later and later; a forgery is dropped at once", as
   expect(await outbox.waiting()).toBe(0);
 });
 
-test("a row that is no receipt is dropped, the others go", async () => {
+test("a row that is no receipt is refused and dropped, the others go", async () => {
   const { store, outbox } = setUp();
   await store.write([{ key: "old", bytes: Uint8Array.of(0xff), addedMs: 0, tries: 0, notBeforeMs: 0 }]);
   await outbox.add(taskReceipt(parties));
-  const ledger = sink(() => posted);
+  const ledger = sink((work) => (work === "none" ? { kind: "refused", reason: "malformed" } : posted));
   await outbox.flush(ledger, signal);
-  expect(ledger.batches.map((batch) => batch.length)).toEqual([1]);
+  expect(ledger.batches.map((batch) => batch.length)).toEqual([2]);
   expect(await outbox.waiting()).toBe(0);
 });
 

@@ -4,9 +4,9 @@ import * as fc from "fast-check";
 import { CID } from "multiformats/cid";
 import { sha256 } from "multiformats/hashes/sha2";
 import { describe, expect, it } from "vitest";
+import { cutPayload } from "../../../src/protocol/frame.ts";
 import {
   commitment,
-  cutPayload,
   decodeTask,
   encodeTask,
   readToRequester,
