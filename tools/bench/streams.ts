@@ -1,5 +1,6 @@
 // Several answers at once over the same tabs: what they make together against one alone, and whether each gets its share.
 import { parseArgs } from "node:util";
+import type { Browser } from "playwright-core";
 import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
 import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
@@ -51,7 +52,9 @@ export async function run(args: readonly string[]): Promise<void> {
     const swarm = await Swarm.open({ browser, data: folder("relay"), models }, tabs);
     // The tabs that lend are the ones that ask: no further process takes from the cores that they compute on.
     const taps = await Promise.all(swarm.lenders.map(({ tab }) => AnswerTap.attach(tab, { live: false })));
+    const apart = await openApart(browser, folder, models, tabs);
     const samples = new Map<number, Sample[]>(counts.map((count) => [count, []]));
+    const [alone, beside]: [Sample[], Sample[]] = [[], []];
     for (let round = 0; round <= rounds; round++) {
       // Interleaved, so that a busy minute of the machine falls on all alike; the first round warms up.
       for (const [count, taken] of samples) {
@@ -61,6 +64,16 @@ export async function run(args: readonly string[]): Promise<void> {
         console.error(
           `round ${round}, ${count} at once: ${sample.tokensPerSecond.toFixed(1)} tokens/s, the slowest ${sample.slowest.toFixed(2)} times slower than the median`,
         );
+      }
+      // What the machine gives to that many tabs which have nothing to do with each other, against one of them.
+      for (const [count, taken] of [
+        [1, alone],
+        [tabs, beside],
+      ] as const) {
+        const sample = await measure(apart.taps, count, tokens, 1);
+        if (round === 0) continue;
+        taken.push(sample);
+        console.error(`round ${round}, ${count} tabs apart: ${sample.tokensPerSecond.toFixed(1)} tokens/s`);
       }
     }
     const rate = (count: number) => spread((samples.get(count) ?? []).map(({ tokensPerSecond }) => tokensPerSecond));
@@ -78,8 +91,25 @@ export async function run(args: readonly string[]): Promise<void> {
         }),
       );
     }
+    const [one, all] = [alone, beside].map((taken) => spread(taken.map(({ tokensPerSecond }) => tokensPerSecond)));
+    const ratioToOne = rounded((all?.median ?? Number.NaN) / (one?.median ?? Number.NaN), 3);
+    console.log(JSON.stringify({ bench: "streams", model, case: "tabs that share nothing", tabs, tokensPerSecond: all, ratioToOne }));
     await swarm.close();
+    await apart.close();
   });
+}
+
+interface Apart {
+  readonly taps: readonly AnswerTap[];
+  readonly close: () => Promise<void>;
+}
+
+/** As many tabs, each with the whole model and a relay of its own, which answer for themselves. */
+async function openApart(browser: Browser, folder: (name: string) => string, models: readonly string[], tabs: number): Promise<Apart> {
+  const swarms: Swarm[] = [];
+  for (let n = 0; n < tabs; n++) swarms.push(await Swarm.open({ browser, data: folder(`apart-${n}`), models }, 1));
+  const taps = await Promise.all(swarms.flatMap(({ lenders }) => lenders.map(({ tab }) => AnswerTap.attach(tab, { live: false }))));
+  return { taps, close: async () => void (await Promise.all(swarms.map((swarm) => swarm.close()))) };
 }
 
 async function measure(taps: readonly AnswerTap[], sessions: number, tokens: number, tabs: number): Promise<Sample> {
