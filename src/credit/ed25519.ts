@@ -1,5 +1,5 @@
 // Ed25519 by a peer's id: the id of such a key holds the key itself, so whoever knows a peer can check what it signed. By the
-// platform where it can, which takes a quarter of the time of plain JavaScript (RFC 8032 either way).
+// platform where it can, which takes a tenth of the time of plain JavaScript (RFC 8032 either way).
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { base58btc } from "multiformats/bases/base58";
 import { concatBytes } from "../shared/bytes.ts";

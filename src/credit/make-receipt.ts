@@ -17,9 +17,9 @@ export type Done = Omit<Claim, "version" | "worker">;
 export const claimOf = (worker: PeerId, done: Done): Claim => ({ version: RECEIPT_VERSION, worker, ...done });
 
 /** What a requester says of a claim. */
-export type Verdicted = Pick<Statement, "verdict" | "witnesses" | "reservation">;
+export type Ruling = Pick<Statement, "verdict" | "witnesses" | "reservation">;
 
-export const statementOf = (claim: Claim, verdict: Verdicted): Statement => ({ version: RECEIPT_VERSION, claim, ...verdict });
+export const statementOf = (claim: Claim, ruling: Ruling): Statement => ({ version: RECEIPT_VERSION, claim, ...ruling });
 
 const signatureOf = async (signer: Signer, message: Uint8Array<ArrayBuffer>): Promise<Signature> => ({
   peer: signer.peer,
@@ -33,8 +33,8 @@ export async function claimWork(worker: Signer, done: Done): Promise<SignedClaim
 }
 
 /** The requester's word on a claim that it has checked with `verifyClaim`: the receipt, signed by worker and requester. */
-export async function stateVerdict(requester: Signer, { claim, signature }: SignedClaim, verdict: Verdicted): Promise<Receipt> {
-  const statement = statementOf(claim, verdict);
+export async function stateVerdict(requester: Signer, { claim, signature }: SignedClaim, ruling: Ruling): Promise<Receipt> {
+  const statement = statementOf(claim, ruling);
   return { statement, signatures: [signature, await signatureOf(requester, statementBytes(statement))] };
 }
 

@@ -35,6 +35,9 @@ export interface ReceiptOutboxOptions {
   readonly log: Log;
 }
 
+/** No frame may have others; none is made here, but what was damaged must not hold up the rest. */
+const isSendable = ({ bytes }: WaitingReceipt): boolean => bytes.byteLength > 0 && bytes.byteLength <= CREDIT_LIMITS.receiptBytes;
+
 interface Write {
   readonly rows: WaitingReceipt[];
   readonly written: Promise<void>;
@@ -90,11 +93,12 @@ export class ReceiptOutbox {
         this.#waiting = await store.count(); // another tab of this browser may have sent some
         return settled;
       }
-      const done: string[] = [];
+      const sendable = rows.filter(isSendable);
+      const done = rows.filter((row) => !isSendable(row)).map(({ key }) => key);
       const postponed: WaitingReceipt[] = [];
       try {
-        for (let at = 0; at < rows.length; at += CREDIT_LIMITS.receipts) {
-          const batch = rows.slice(at, at + CREDIT_LIMITS.receipts);
+        for (let at = 0; at < sendable.length; at += CREDIT_LIMITS.receipts) {
+          const batch = sendable.slice(at, at + CREDIT_LIMITS.receipts);
           const outcomes = await sink.post(
             batch.map(({ bytes }) => bytes),
             signal,
