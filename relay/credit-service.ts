@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { CREDIT_LIMITS, type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../src/protocol/credit-frames.ts";
 import { cutPayload, encodeFrame } from "../src/protocol/frame.ts";
-import { decodeReceipt } from "../src/protocol/receipt.ts";
+import { decodeReceipt, RECEIPT_LIMITS } from "../src/protocol/receipt.ts";
 import { bytesEqual } from "../src/shared/bytes.ts";
 import type { Clock } from "../src/shared/clock.ts";
 import { errorCode, errorMessage } from "../src/shared/errors.ts";
@@ -18,7 +18,7 @@ import { RateLimit } from "./rate-limit.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of one request: as many receipts as there may be. */
-  requestBytes: 1024 + CREDIT_LIMITS.receipts * CREDIT_LIMITS.receiptBytes,
+  requestBytes: 1024 + CREDIT_LIMITS.receipts * RECEIPT_LIMITS.bytes,
   /** Requests a second that a peer may make for long: 640 receipts; and at once. */
   perSecond: 20,
   burst: 60,

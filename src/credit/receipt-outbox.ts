@@ -1,6 +1,6 @@
 // Receipts on their way to the ledger: kept until it has acknowledged or refused each for good, sent again until then.
 import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
-import { encodeReceipt, type Receipt, workId } from "../protocol/receipt.ts";
+import { encodeReceipt, RECEIPT_LIMITS, type Receipt, workId } from "../protocol/receipt.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
@@ -36,7 +36,7 @@ export interface ReceiptOutboxOptions {
 }
 
 /** No frame may have others; none is made here, but what was damaged must not hold up the rest. */
-const isSendable = ({ bytes }: WaitingReceipt): boolean => bytes.byteLength > 0 && bytes.byteLength <= CREDIT_LIMITS.receiptBytes;
+const isSendable = ({ bytes }: WaitingReceipt): boolean => bytes.byteLength > 0 && bytes.byteLength <= RECEIPT_LIMITS.bytes;
 
 interface Write {
   readonly rows: WaitingReceipt[];

@@ -2,13 +2,11 @@
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { hash, natural } from "./fields.ts";
-import { ReservationId } from "./receipt.ts";
+import { RECEIPT_LIMITS, ReservationId } from "./receipt.ts";
 
 export const CREDIT_LIMITS = Object.freeze({
   /** Receipts in one frame: one transaction of the ledger, some ten milliseconds. */
   receipts: 32,
-  /** Bytes of one; with all the signatures that it may have it takes 2.2 KB. */
-  receiptBytes: 4096,
   /** Rows of history in one answer: some screens full. */
   history: 50,
   /** Microcredits of one reservation: more than anything costs, far from where integers end. */
@@ -30,7 +28,7 @@ export const CreditRequest = v.variant("kind", [
   v.strictObject({
     kind: v.literal("post"),
     id,
-    sizes: v.pipe(v.array(v.pipe(natural(CREDIT_LIMITS.receiptBytes), v.minValue(1))), v.minLength(1), v.maxLength(CREDIT_LIMITS.receipts)),
+    sizes: v.pipe(v.array(v.pipe(natural(RECEIPT_LIMITS.bytes), v.minValue(1))), v.minLength(1), v.maxLength(CREDIT_LIMITS.receipts)),
   }),
   v.strictObject({ kind: v.literal("account"), id }),
   v.strictObject({

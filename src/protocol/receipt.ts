@@ -11,6 +11,8 @@ import { LIMITS } from "./version.ts";
 export const RECEIPT_VERSION = 1;
 
 export const RECEIPT_LIMITS = Object.freeze({
+  /** Bytes of a receipt, or of what is signed in it: two keys, two hashes and eight signatures at most take 2.2 KB. */
+  bytes: 4096,
   /** Peers that sign a verdict beside the requester: two neighbours, or the other replicas of a quorum. */
   witnesses: 6,
   /** Units of one task: a task that is worth more is split. */

@@ -8,6 +8,7 @@ import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
 import { hash, natural } from "./fields.ts";
 import { cutPayload } from "./frame.ts";
+import { RECEIPT_LIMITS } from "./receipt.ts";
 
 /** Raised with every change of a shape in this file; an offer of another version is not lent to. */
 export const TASK_VERSION = 3;
@@ -35,8 +36,6 @@ export const TASK_LIMITS = Object.freeze({
   /** Bytes of memory that one task may ask for. */
   memoryBytes: 1024 * 1024 * 1024,
   replicas: 7,
-  /** Bytes of a receipt or of what is signed in it: two keys, two hashes and eight signatures at most. */
-  receiptBytes: 4096,
   /** Microcredits that one task may offer. */
   reward: 1_000_000_000_000,
 });
@@ -216,7 +215,7 @@ const CancelFrame = v.strictObject({ kind: v.literal("cancel"), leases: batch(le
  */
 const WitnessFrame = v.strictObject({
   kind: v.literal("witness"),
-  asks: batch(v.strictObject({ ask: leaseNumber, sizeBytes: positive(TASK_LIMITS.receiptBytes) })),
+  asks: batch(v.strictObject({ ask: leaseNumber, sizeBytes: positive(RECEIPT_LIMITS.bytes) })),
 });
 
 /** Volunteer to requester: its signature under the statement; null where it did not get that. */
@@ -228,7 +227,7 @@ const WitnessedFrame = v.strictObject({
 /** Requester to volunteer: the receipts of its work, complete. Payload: receipts in canonical CBOR. */
 const ReceiptFrame = v.strictObject({
   kind: v.literal("receipt"),
-  sizes: batch(positive(TASK_LIMITS.receiptBytes)),
+  sizes: batch(positive(RECEIPT_LIMITS.bytes)),
 });
 
 const ToVolunteer = v.variant("kind", [LendFrame, RevealFrame, CancelFrame, WitnessFrame, ReceiptFrame]);

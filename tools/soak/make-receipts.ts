@@ -1,6 +1,6 @@
 // Real receipts for soaks and tests of the ledger: keys, works, and all the signatures that they need.
 import { createPrivateKey, randomBytes, sign } from "node:crypto";
-import { type Signer, signerOf } from "../../src/credit/ed25519.ts";
+import { PKCS8, type Signer, signerOf } from "../../src/credit/ed25519.ts";
 import { claimOf, type Signature, statementOf, withSignatures } from "../../src/credit/make-receipt.ts";
 import { claimBytes, type Receipt, statementBytes, type Verdict, type Work } from "../../src/protocol/receipt.ts";
 
@@ -8,9 +8,6 @@ import { claimBytes, type Receipt, statementBytes, type Verdict, type Work } fro
 export interface SyncSigner extends Signer {
   signNow(message: Uint8Array): Signature;
 }
-
-/** DER in front of a private key's seed (RFC 8410). */
-const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
 
 export function syncSigner(seed: Uint8Array): SyncSigner {
   const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });

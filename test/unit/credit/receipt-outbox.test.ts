@@ -4,7 +4,7 @@ import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts"
 import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
 import type { ReceiptStore } from "../../../src/credit/receipt-store.ts";
 import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames.ts";
-import { decodeReceipt, workId } from "../../../src/protocol/receipt.ts";
+import { decodeReceipt, RECEIPT_LIMITS, workId } from "../../../src/protocol/receipt.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
@@ -107,7 +107,7 @@ test("unfunded is tried again later and later; a forgery is dropped at once", as
 
 test("rows that are no receipts are dropped, the others go", async () => {
   const { store, outbox } = setUp();
-  const sizes = [0, 1, CREDIT_LIMITS.receiptBytes + 1]; // of which no frame may have the first and the last
+  const sizes = [0, 1, RECEIPT_LIMITS.bytes + 1]; // of which no frame may have the first and the last
   for (const size of sizes)
     await store.write([{ key: `bad ${size}`, bytes: new Uint8Array(size).fill(0xff), addedMs: 0, tries: 0, notBeforeMs: 0 }]);
   await outbox.add(taskReceipt(parties));

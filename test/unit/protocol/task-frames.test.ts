@@ -5,6 +5,7 @@ import { CID } from "multiformats/cid";
 import { sha256 } from "multiformats/hashes/sha2";
 import { describe, expect, it } from "vitest";
 import { cutPayload } from "../../../src/protocol/frame.ts";
+import { RECEIPT_LIMITS } from "../../../src/protocol/receipt.ts";
 import {
   commitment,
   decodeTask,
@@ -104,7 +105,7 @@ describe("frames", () => {
     [readToVolunteer, { kind: "lend", leases: Array.from({ length: 65 }, (_, lease) => ({ lease, sizeBytes: 1 })) }],
     [readToVolunteer, { kind: "lend", leases: [{ lease: 1, sizeBytes: TASK_LIMITS.taskBytes + 1 }] }],
     [readToVolunteer, { kind: "commit", commits: [{ lease: 1, digest: new Uint8Array(32) }] }],
-    [readToVolunteer, { kind: "witness", asks: [{ ask: 1, sizeBytes: TASK_LIMITS.receiptBytes + 1 }] }],
+    [readToVolunteer, { kind: "witness", asks: [{ ask: 1, sizeBytes: RECEIPT_LIMITS.bytes + 1 }] }],
     [readToVolunteer, { kind: "witness", asks: [] }],
     [readToVolunteer, { kind: "receipt", sizes: [0] }],
     [readToVolunteer, { kind: "receipt", sizes: Array.from({ length: 65 }, () => 1) }],
