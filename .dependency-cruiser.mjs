@@ -5,7 +5,50 @@ const LAYERS = [["shared"], ["protocol"], ["model", "route", "engine", "mesh"], 
 
 /** Ways sideways or down to the edge that a module may take although the layer rule alone would forbid or hide it. */
 const ENGINE_FACE = "^src/engine/contract\\.ts$";
-const MESH_FACE = "^src/mesh/(link|mesh|directory)\\.ts$";
+const MESH_FACE = "^src/mesh/ports/";
+
+/**
+ * What a room inside a module may import of the same module, beside itself. Files that stand directly in the module's folder are
+ * under no rule here: they join the rooms. Rooms that are not listed may import any other that does not import them.
+ */
+const ROOMS = {
+  inference: {
+    requester: ["log", "(generate-event|answer-progress)\\.ts$"],
+    server: ["log"],
+    log: [],
+    audit: ["requester", "log"],
+    draft: [],
+  },
+  tasks: {
+    jobs: ["dispatch", "kinds", "sandbox", "[^/]+\\.ts$"],
+    dispatch: ["[^/]+\\.ts$"],
+    volunteer: ["[^/]+\\.ts$"],
+    sandbox: ["[^/]+\\.ts$"],
+    kinds: ["sandbox", "[^/]+\\.ts$"],
+  },
+  model: {
+    graph: [],
+    cut: ["graph", "tiles/manifest\\.ts$"],
+    rows: ["graph"],
+    tiles: [],
+    text: [],
+  },
+  mesh: {
+    ports: [],
+    memory: ["ports"],
+    rtc: ["ports", "(framed-link|port-link)\\.ts$"],
+    libp2p: ["ports", "(framed-link|port-link)\\.ts$"],
+    identity: [],
+  },
+};
+
+/** The pure functions over plain data that the page may use beside the node's face. */
+const UI_DATA = [
+  "^src/node/(face|state)\\.ts$",
+  "^src/route/plan-model\\.ts$",
+  "^src/model/(catalog|most-bytes)\\.ts$",
+  "^src/tasks/kinds/render/(squares|scene)\\.ts$",
+];
 
 /** @param {string} name @param {string} comment @param {object} from @param {object} to */
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
@@ -23,6 +66,17 @@ const layerRules = LAYERS.flatMap((modules, level) =>
       { path: "^(src|relay|tools|test)/", pathNot: allowed },
     );
   }),
+);
+
+const roomRules = Object.entries(ROOMS).flatMap(([module, rooms]) =>
+  Object.entries(rooms).map(([room, allowed]) =>
+    forbid(
+      `room-${module}-${room}`,
+      `src/${module}/${room} may import of src/${module}: ${["itself", ...allowed].join(", ")}`,
+      { path: `^src/${module}/${room}/` },
+      { path: `^src/${module}/`, pathNot: [room, ...allowed].map((each) => `^src/${module}/${each.endsWith("$") ? each : `${each}/`}`) },
+    ),
+  ),
 );
 
 /** Libraries and the only places that may import them. */
@@ -43,11 +97,24 @@ const FENCES = [
 export default {
   forbidden: [
     ...layerRules,
+    ...roomRules,
     forbid(
-      "ui-sees-the-handle",
-      "src/ui sees the node's public handle and plain data, nothing behind it",
+      "ui-sees-the-face",
+      "src/ui sees the node's public face and pure functions over plain data, nothing behind them",
       { path: "^src/ui/" },
-      { path: "^(src|relay|tools|test)/", pathNot: "^src/(ui/|shared/|node/handle(-tasks)?\\.ts$)" },
+      { path: "^(src|relay|tools|test)/", pathNot: ["^src/ui/", "^src/shared/", ...UI_DATA] },
+    ),
+    forbid(
+      "face-has-no-values",
+      "the face is types alone: what it names is not loaded with it",
+      { path: "^src/node/face\\.ts$" },
+      { dependencyTypesNot: ["type-only"] },
+    ),
+    forbid(
+      "api-makes-nodes",
+      "src/api makes a node for programs: of this project it sees src/node and src/shared",
+      { path: "^src/api/" },
+      { path: "^(src|relay|tools|test)/", pathNot: "^src/(api|node|shared)/" },
     ),
     forbid(
       "ports-not-adapters",
@@ -63,11 +130,11 @@ export default {
     ),
     forbid(
       "relay-imports-little",
-      "the relay imports shared and protocol, the rules of credit, and model, inference and route where it acts as a client peer",
+      "the relay imports shared and protocol, the rules of credit, and model",
       { path: "^relay/" },
       {
         path: "^(src|tools|test)/",
-        pathNot: "^src/((shared|protocol|model|inference|route)/|credit/(ed25519|make-receipt|verify-receipt|price|storage-proof)\\.ts$)",
+        pathNot: "^src/((shared|protocol|model)/|credit/(ed25519|make-receipt|verify-receipt|price|storage-proof)\\.ts$)",
       },
     ),
     forbid("src-stands-alone", "the page's code imports no relay, tool or test", { path: "^src/" }, { path: "^(relay|tools|test)/" }),

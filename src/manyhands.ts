@@ -1,19 +1,19 @@
 // Entry for programs: what a page, a worker or a Node script imports.
 export { join, type JoinedNode, type JoinOptions } from "./api/join.ts";
 export { type ErrorCode, ManyhandsError } from "./shared/errors.ts";
-export { asWorkId, type ModelId, type PeerId, type Span, type TaskId, type WorkId } from "./shared/ids.ts";
+export { asJobId, type ModelId, type PeerId, type Span, type TaskId, type JobId } from "./shared/ids.ts";
 export type { Log } from "./shared/log.ts";
 export type { TaskLimits } from "./protocol/task-frames.ts";
 export type { Rerouted } from "./inference/generate-event.ts";
-export type { ChatRole } from "./model/chat-message.ts";
-export type { WireType } from "./inference/wire-form.ts";
-export type { OverflowPolicy } from "./model/context-policy.ts";
-export type { FolderFile } from "./model/folder-handle.ts";
+export type { ChatRole } from "./model/text/chat-message.ts";
+export type { WireType } from "./inference/log/wire-form.ts";
+export type { OverflowPolicy } from "./model/text/context-policy.ts";
+export type { FolderFile } from "./model/tiles/folder-handle.ts";
 export type { Hashes } from "./tasks/kinds/hash.ts";
 export type { Bytes } from "./tasks/task-kind.ts";
-export type { Square } from "./tasks/squares.ts";
-export type { Triple } from "./tasks/render-scene.ts";
-export { drawSquare, squaresOf } from "./node/handle.ts";
+export type { Square } from "./tasks/kinds/render/squares.ts";
+export type { Triple } from "./tasks/kinds/render/scene.ts";
+export { drawSquare, squaresOf } from "./tasks/kinds/render/squares.ts";
 export type {
   Account,
   AskEvent,
@@ -31,7 +31,7 @@ export type {
   HistoryRow,
   HostKind,
   LendState,
-  LentTasks,
+  ServedTasks,
   LoadProgress,
   MapData,
   MapOptions,
@@ -65,7 +65,7 @@ export type {
   TaskValueByKind,
   Tensor,
   Tensors,
-  WorkIdOf,
-  WorkState,
-  WorkView,
-} from "./node/handle.ts";
+  JobIdOf,
+  JobState,
+  JobView,
+} from "./node/face.ts";

@@ -3,12 +3,12 @@ import * as v from "valibot";
 import { systemClock } from "./shared/clock.ts";
 import { RetryPause } from "./shared/retry-pause.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
-import type { DeclinedMessage, HeightMessage } from "./ui/frame-messages.ts";
+import type { DeclinedMessage, HeightMessage } from "./ui/widget/frame-messages.ts";
 import { loadCode } from "./ui/load-code.ts";
 import { Memory } from "./ui/memory.ts";
 import { NodeController } from "./ui/node-controller.ts";
-import { applyTheme, readTheme } from "./ui/theme-toggle.ts";
-import { WidgetCard } from "./ui/widget-card.ts";
+import { applyTheme, readTheme } from "./ui/parts/theme-toggle.ts";
+import { WidgetCard } from "./ui/widget/widget-card.ts";
 
 const ThemeMessageSchema = v.object({ manyhands: v.literal("theme"), theme: v.picklist(["auto", "light", "dark"]) });
 

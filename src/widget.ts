@@ -1,6 +1,6 @@
 // Entry of widget.js: defines <manyhands-widget>, a frame of the relay's origin on somebody else's page.
 // It runs in the embedding page, so it does next to nothing: place the frame, fit its height, pass the theme on, keep a no.
-import { asTheme, readFrameMessage, type ThemeMessage, type WidgetTheme } from "./ui/frame-messages.ts";
+import { asTheme, readFrameMessage, type ThemeMessage, type WidgetTheme } from "./ui/widget/frame-messages.ts";
 
 /** Until the card tells its own height. */
 const FIRST_HEIGHT = { full: 250, compact: 132 } as const;

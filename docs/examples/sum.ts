@@ -7,5 +7,5 @@ const wholes = Array.from({ length: 1_000_000 }, (_, at) => BigInt(at + 1) ** 3n
 const id = await node.distributeTask({ kind: "sum", data: { wholes }, label: "cubes" });
 console.log(`The sum of the first million cubes is ${await node.waitForResult(id)}.`);
 
-const work = node.state.works.find((each) => each.id === id);
+const work = node.state.jobs.find((each) => each.id === id);
 console.log(`${work?.done} parts, ${work?.checked} of them computed twice and compared, by ${work?.peers} peers.`);

@@ -1,9 +1,9 @@
 // The way in for programs: the same in a page, a worker of a page, and Node.
 import { createNode } from "../node/create-node.ts";
-import type { Node } from "../node/handle.ts";
-import type { Platform } from "../node/platform.ts";
-import { plainPlatform } from "../node/plain-platform.ts";
-import { tabPlatform } from "../node/tab-platform.ts";
+import type { Node } from "../node/face.ts";
+import type { Platform } from "../node/platform/platform.ts";
+import { plainPlatform } from "../node/platform/plain-platform.ts";
+import { tabPlatform } from "../node/platform/tab-platform.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";

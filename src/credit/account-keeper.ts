@@ -1,5 +1,5 @@
 // Keeps this peer's account in sight: holds the stream to the ledger, empties the outbox, asks for the account, comes back by itself.
-import type { Link } from "../mesh/link.ts";
+import type { Link } from "../mesh/ports/link.ts";
 import type { Account } from "../protocol/credit-frames.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import { PROTOCOLS } from "../protocol/version.ts";

@@ -5,7 +5,7 @@ import { encodeReceipt, statementBytes, statementSigners } from "../protocol/rec
 import type { ResultParts } from "../protocol/receipt-frames.ts";
 import { bytesEqual } from "../shared/bytes.ts";
 import type { PeerId, SessionId } from "../shared/ids.ts";
-import type { DeskClient } from "./desk-client.ts";
+import type { ReceiptClient } from "./receipt-client.ts";
 import { checkSignature, type Signer } from "./ed25519.ts";
 import { layerResult } from "./layer-result.ts";
 import { type Signature, type SignedClaim, stateVerdict, withSignatures } from "./make-receipt.ts";
@@ -36,7 +36,7 @@ export interface StatedVerdict {
 
 export interface AnswerReceiptsDeps {
   readonly signer: Signer;
-  readonly desks: Pick<DeskClient, "ask">;
+  readonly desks: Pick<ReceiptClient, "ask">;
   /** Keeps a receipt for the ledger. */
   readonly add: (receipt: Receipt) => Promise<void>;
 }

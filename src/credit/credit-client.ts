@@ -1,5 +1,5 @@
 // The relay's ledger as a peer asks it: one stream, numbered requests, answers matched to them; proves storage when asked.
-import type { Link } from "../mesh/link.ts";
+import type { Link } from "../mesh/ports/link.ts";
 import { type Account, type CreditReply, type CreditRequest, type Outcome, readCreditReply } from "../protocol/credit-frames.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
 import { withDeadline } from "../shared/abort.ts";

@@ -2,7 +2,7 @@
 // and as a witness what it saw itself, keeps its receipts.
 import type { Claim, LayerWork, Receipt, Statement } from "../protocol/receipt.ts";
 import { claimBytes, decodeReceipt, decodeStatement } from "../protocol/receipt.ts";
-import type { DeskAnswer, DeskQuestion, ResultParts } from "../protocol/receipt-frames.ts";
+import type { ReceiptReply, ReceiptQuestion, ResultParts } from "../protocol/receipt-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { RecentMap } from "../shared/recent-map.ts";
@@ -27,7 +27,7 @@ export interface LayerClaimsDeps {
   readonly now: () => number;
 }
 
-const declined = (why: string): DeskAnswer => ({ kind: "declined", why });
+const declined = (why: string): ReceiptReply => ({ kind: "declined", why });
 
 export class LayerClaims {
   readonly #deps: LayerClaimsDeps;
@@ -39,7 +39,7 @@ export class LayerClaims {
   }
 
   /** Answers `requester`. Throws FRAME_MALFORMED for a record that is none. */
-  async answer(requester: PeerId, question: DeskQuestion): Promise<DeskAnswer> {
+  async answer(requester: PeerId, question: ReceiptQuestion): Promise<ReceiptReply> {
     switch (question.kind) {
       case "claim":
         return this.#claim(requester, question);
@@ -50,7 +50,7 @@ export class LayerClaims {
     }
   }
 
-  async #claim(requester: PeerId, key: Extract<DeskQuestion, { readonly kind: "claim" }>): Promise<DeskAnswer> {
+  async #claim(requester: PeerId, key: Extract<ReceiptQuestion, { readonly kind: "claim" }>): Promise<ReceiptReply> {
     const { signer, book, now } = this.#deps;
     const tally = await book.find(key);
     if (tally === undefined || tally.isAudit || tally.requester !== requester)
@@ -68,8 +68,8 @@ export class LayerClaims {
   async #countersign(
     requester: PeerId,
     statement: Statement,
-    { parts, audit }: Extract<DeskQuestion, { readonly kind: "countersign" }>,
-  ): Promise<DeskAnswer> {
+    { parts, audit }: Extract<ReceiptQuestion, { readonly kind: "countersign" }>,
+  ): Promise<ReceiptReply> {
     const { signer } = this.#deps;
     const { claim, witnesses } = statement;
     const { work } = claim;
@@ -118,7 +118,7 @@ export class LayerClaims {
     return verdict === "audited" ? isSame : verdict === "wrong" && !isSame && mine.rowInvariant;
   }
 
-  async #keep(receipt: Receipt): Promise<DeskAnswer> {
+  async #keep(receipt: Receipt): Promise<ReceiptReply> {
     const { claim, verdict } = receipt.statement;
     if (verdict === "wrong" || !this.#claims.has(toHex(claimBytes(claim)))) return declined("this is no receipt of a claim of this peer");
     await this.#deps.add(receipt);

@@ -1,7 +1,7 @@
 // A text or a conversation as the token ids that the model continues, with room left for an answer.
-import type { ChatMessage, ChatTemplate } from "../model/chat-message.ts";
-import { fitContext, type OverflowPolicy, tooLong } from "../model/context-policy.ts";
-import type { Tokenizer } from "../model/tokenizer.ts";
+import type { ChatMessage, ChatTemplate } from "../model/text/chat-message.ts";
+import { fitContext, type OverflowPolicy, tooLong } from "../model/text/context-policy.ts";
+import type { Tokenizer } from "../model/text/tokenizer.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
 /** A text to go on with, or a conversation to answer. */

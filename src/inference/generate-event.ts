@@ -1,8 +1,8 @@
 // What an answer is made of, event by event, and the settings that shape it: plain data.
-import type { OverflowPolicy } from "../model/context-policy.ts";
+import type { OverflowPolicy } from "../model/text/context-policy.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
-import type { WireType } from "./wire-form.ts";
+import type { WireType } from "./log/wire-form.ts";
 
 export interface GenerateOptions {
   /** New tokens at most. */

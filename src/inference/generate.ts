@@ -2,9 +2,9 @@
 // prompt in chunks, then samples a token from what the last span answers and steps it in, until the answer ends.
 import { AnswerProgress, hopsOf } from "./answer-progress.ts";
 import type { TopLogits } from "../engine/contract.ts";
-import { verifyDraft } from "./draft.ts";
-import { Drafting } from "./drafting.ts";
-import type { Draft } from "./draft-lookup.ts";
+import { verifyDraft } from "./draft/draft.ts";
+import { Drafting } from "./draft/drafting.ts";
+import type { Draft } from "./draft/draft-lookup.ts";
 import { encodePrompt, type Prompt } from "./encode-prompt.ts";
 import { EventBuffer } from "./event-buffer.ts";
 import type { GenerateEvent, GenerateOptions, RouteHop } from "./generate-event.ts";
@@ -12,15 +12,15 @@ import type { Route } from "../route/plan-route.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import { completeOptions } from "./generate-options.ts";
-import { RouteSession } from "./route-session.ts";
-import { isRouteFault, type RouteSessionDeps, type RouteSessionOptions, type StepAnswer } from "./route-session-options.ts";
-import { HEADROOM_POSITIONS, type SessionShelf } from "./session-shelf.ts";
-import type { SessionRecord } from "./session-record.ts";
-import type { ChatTemplate } from "../model/chat-message.ts";
-import type { Sampler, SamplerOptions } from "../model/sampler.ts";
-import { StopStrings } from "../model/stop-strings.ts";
-import type { WireType } from "./wire-form.ts";
-import type { Tokenizer } from "../model/tokenizer.ts";
+import { RouteSession } from "./requester/route-session.ts";
+import { isRouteFault, type RouteSessionDeps, type RouteSessionOptions, type StepAnswer } from "./requester/route-session-options.ts";
+import { HEADROOM_POSITIONS, type SessionShelf } from "./requester/session-shelf.ts";
+import type { SessionRecord } from "./requester/session-record.ts";
+import type { ChatTemplate } from "../model/text/chat-message.ts";
+import type { Sampler, SamplerOptions } from "../model/text/sampler.ts";
+import { StopStrings } from "../model/text/stop-strings.ts";
+import type { WireType } from "./log/wire-form.ts";
+import type { Tokenizer } from "../model/text/tokenizer.ts";
 
 const DEFAULTS = Object.freeze({
   /** Positions in a prefill step at most: small enough that every span of a short route has one while a prompt is read. */

@@ -6,7 +6,7 @@ import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { oncePerTurn } from "../shared/once-per-turn.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "./ports/link.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds that `close` waits for the other side before it cuts the stream: a deaf one would hold it for ever. */

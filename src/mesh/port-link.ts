@@ -1,7 +1,7 @@
 // A link between two threads of one tab, over a message port: how a worker gets a link that cannot move into it.
 import type { PeerId } from "../shared/ids.ts";
 import { FramedLink, type Pipe, type PipeSink } from "./framed-link.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "./ports/link.ts";
 
 /** Takes over one end of a message channel. `remote` is the peer at the far end of whatever the other thread joins this to. */
 export function openPortLink(port: MessagePort, remote: PeerId): Link {

@@ -1,13 +1,13 @@
 // Makes a model's manifest from its files: run once by whoever publishes a model, and by the build for bundled ones.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
-import { readCuttableModel } from "./cuttable-model.ts";
-import { countBytes } from "./count-bytes.ts";
-import { countCost, describeDtype } from "./count-cost.ts";
-import { detachWeights, type WeightTensor } from "./detach-weights.ts";
-import type { LayerCache } from "./find-layers.ts";
-import { encodeManifest, isModelPath, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./manifest.ts";
-import { sha256 } from "./sha256.ts";
+import { readCuttableModel } from "./cut/cuttable-model.ts";
+import { countBytes } from "./cut/count-bytes.ts";
+import { countCost, describeDtype } from "./cut/count-cost.ts";
+import { detachWeights, type WeightTensor } from "./cut/detach-weights.ts";
+import type { LayerCache } from "./cut/find-layers.ts";
+import { encodeManifest, isModelPath, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./tiles/manifest.ts";
+import { sha256 } from "./tiles/sha256.ts";
 
 /** What the files of a graph do not say. */
 export type ModelFacts = Pick<

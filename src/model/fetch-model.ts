@@ -1,9 +1,9 @@
 // The small files of a model by its name: manifest, graph and tokenizer, each held against its hash before it is read.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
-import { type HttpDeps, httpGet } from "./http-fetch.ts";
-import { decodeManifest, type Manifest, MANIFEST_MAX_BYTES, manifestId, type WholeFile } from "./manifest.ts";
-import { hasSha256 } from "./sha256.ts";
+import { type HttpDeps, httpGet } from "./tiles/http-fetch.ts";
+import { decodeManifest, type Manifest, MANIFEST_MAX_BYTES, manifestId, type WholeFile } from "./tiles/manifest.ts";
+import { hasSha256 } from "./tiles/sha256.ts";
 
 /** The manifest's file name inside a model's folder. */
 export const MANIFEST_FILE = "manifest.cbor";

@@ -12,20 +12,20 @@ import type { Clock } from "../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 import { type Log, silentLog } from "../shared/log.ts";
-import { planConversion } from "./convert-weights.ts";
-import { cutSpan, type SpanCut, type SpanWeight } from "./cut-span.ts";
-import { type CuttableModel, readCuttableModel } from "./cuttable-model.ts";
-import { type Manifest, type ManifestTensor, TILE_BYTES } from "./manifest.ts";
-import type { GraphProto } from "./onnx/onnx_pb.ts";
-import { readOnnx } from "./onnx/read-onnx.ts";
-import { RateMeter } from "./rate-meter.ts";
-import { makeRowInvariant } from "./row-invariant.ts";
-import { hasSha256 } from "./sha256.ts";
-import { splitSpan } from "./split-span.ts";
-import type { TileRange, TileSource } from "./tile-source.ts";
-import type { TileStore } from "./tile-store.ts";
-import type { TileTally } from "./tile-tally.ts";
-import { layersOfWeights } from "./layers-of-weights.ts";
+import { planConversion } from "./cut/convert-weights.ts";
+import { cutSpan, type SpanCut, type SpanWeight } from "./cut/cut-span.ts";
+import { type CuttableModel, readCuttableModel } from "./cut/cuttable-model.ts";
+import { type Manifest, type ManifestTensor, TILE_BYTES } from "./tiles/manifest.ts";
+import type { GraphProto } from "./graph/onnx_pb.ts";
+import { readOnnx } from "./graph/read-onnx.ts";
+import { RateMeter } from "./tiles/rate-meter.ts";
+import { makeRowInvariant } from "./rows/row-invariant.ts";
+import { hasSha256 } from "./tiles/sha256.ts";
+import { splitSpan } from "./cut/split-span.ts";
+import type { TileRange, TileSource } from "./tiles/tile-source.ts";
+import type { TileStore } from "./tiles/tile-store.ts";
+import type { TileTally } from "./tiles/tile-tally.ts";
+import { layersOfWeights } from "./cut/layers-of-weights.ts";
 
 const DEFAULTS = Object.freeze({
   /** Tiles read from the store at once: the next is on its way from the disk while one is checked. */

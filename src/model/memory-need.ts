@@ -1,6 +1,6 @@
 // What a span takes of this device's memory, told before anything of it is fetched, and whether that can fit.
 import { MAX_UNPACKED_BYTES } from "../protocol/span-plan.ts";
-import { type Manifest, spanBytes } from "./manifest.ts";
+import { type Manifest, spanBytes } from "./tiles/manifest.ts";
 import { PEAK_RATIO, unpackedTimes } from "./most-bytes.ts";
 import type { Span } from "../shared/ids.ts";
 

@@ -1,6 +1,6 @@
 // A model in a few words: what a page shows of it, and chooses by, before anything is loaded.
 import type { ModelId } from "../shared/ids.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "./tiles/manifest.ts";
 
 export interface ModelSummary {
   readonly name: string;

@@ -1,30 +1,31 @@
 // Makes the node of this tab: the wiring diagram in code. Nothing is fetched or computed before `lend(true)` or `generate`.
 import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
-import { createSampler } from "../model/sampler.ts";
+import { createSampler } from "../model/text/sampler.ts";
 import { pickForPrompt, pickToLend, SOLO_BYTES } from "../route/plan-model.ts";
 import { systemClock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
-import type { ModelId, PeerId, WorkId } from "../shared/ids.ts";
-import { chooseModel, fitsHere } from "./choose-model.ts";
-import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/asked-kinds.ts";
+import type { ModelId, PeerId, JobId } from "../shared/ids.ts";
+import { chooseModel, fitsHere } from "./models/choose-model.ts";
+import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/kinds/asked-kinds.ts";
 import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
-import type { MapOptions } from "../tasks/map-stream.ts";
-import type { WorkDesk } from "../tasks/work-desk.ts";
-import type { OnPart } from "../tasks/work-run.ts";
-import type { TaskRequest, WorkIdOf } from "../tasks/work.ts";
-import { readConfig } from "./config.ts";
-import { findDetour, findRoute } from "./find-route.ts";
-import type { Account, AskEvent, AskOptions, BackendChoice, FolderHandle, HostKind, Node, NodeState } from "./handle.ts";
+import type { MapOptions } from "../tasks/jobs/map-stream.ts";
+import type { Jobs } from "../tasks/jobs/jobs.ts";
+import type { OnPart } from "../tasks/jobs/job-run.ts";
+import type { TaskRequest, JobIdOf } from "../tasks/jobs/job.ts";
+import { readConfig } from "./platform/config.ts";
+import { findDetour, findRoute } from "../inference/requester/find-route.ts";
+import type { Account, AskEvent, AskOptions, FolderHandle, Node } from "./face.ts";
+import type { BackendChoice, HostKind, NodeState } from "./state.ts";
 import type { Joined } from "./joined.ts";
 import { Joining } from "./joining.ts";
-import { Lender } from "./lender.ts";
-import type { Platform } from "./platform.ts";
-import { tabPlatform } from "./tab-platform.ts";
+import { Lender } from "./spans/lender.ts";
+import type { Platform } from "./platform/platform.ts";
+import { tabPlatform } from "./platform/tab-platform.ts";
 import { toProblem } from "./problem.ts";
 import { showSwarm } from "./show-joined.ts";
 import { StateStore } from "./state-store.ts";
-import { TaskDesk } from "./task-desk.ts";
+import { TabJobs } from "./tasks/tab-jobs.ts";
 
 /** `platform`: a tab of the relay that served this page, unless another is given. */
 export function createNode({ host, platform }: { readonly host: HostKind; readonly platform?: Platform }): Promise<Node> {
@@ -34,7 +35,7 @@ export function createNode({ host, platform }: { readonly host: HostKind; readon
 class TabNode implements Node {
   readonly #platform: Platform;
   readonly #store = new StateStore();
-  readonly #tasks: TaskDesk;
+  readonly #tasks: TabJobs;
   readonly #life = new AbortController();
   readonly #joining: Joining;
   /** Opened by the person, by the model whose weights they hold. */
@@ -54,13 +55,13 @@ class TabNode implements Node {
       standings: () => this.#tasks.standings(),
       signal: this.#life.signal,
     });
-    this.#tasks = new TaskDesk({
+    this.#tasks = new TabJobs({
       join: () => this.#joining.join(),
-      openStores: () => platform.openTaskStores(),
+      openStores: () => platform.openJobStores(),
       log: platform.log,
-      onWorks: (works, urgency) => {
-        this.#store.update({ works }, urgency);
-        if (works.some(({ kind, endedMs }) => kind === "render_gpu" && endedMs === undefined)) this.#joining.joined?.tasks.findCard();
+      onJobs: (jobs, urgency) => {
+        this.#store.update({ jobs }, urgency);
+        if (jobs.some(({ kind, endedMs }) => kind === "render_gpu" && endedMs === undefined)) this.#joining.joined?.tasks.findCard();
       },
     });
   }
@@ -133,7 +134,7 @@ class TabNode implements Node {
     const until = AbortSignal.any([signal, this.#life.signal]);
     yield { kind: "waiting", message: this.#joining.joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
     const joined = await this.#joining.joinSoon(until, "Your prompt is kept: check your connection and ask again.");
-    const { mesh, directory, answerCare, roundTrips } = joined;
+    const { mesh, directory, settlement, roundTrips } = joined;
     const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {
       clock: systemClock,
       signal: until,
@@ -151,9 +152,9 @@ class TabNode implements Node {
         random: (bytes) => crypto.getRandomValues(bytes),
         createSampler,
         shelf: joined.sessionShelf,
-        onAnswered: answerCare.take,
-        findDetour: (request, routeSignal) => findDetour(swarm, answerCare.avoiding(request), routeSignal),
-        findRoute: (exclude, routeSignal) => findRoute(swarm, answerCare.avoidedBeside(exclude), routeSignal),
+        onAnswered: settlement.take,
+        findDetour: (request, routeSignal) => findDetour(swarm, settlement.avoiding(request), routeSignal),
+        findRoute: (exclude, routeSignal) => findRoute(swarm, settlement.avoidedBeside(exclude), routeSignal),
       },
       prompt,
       options,
@@ -166,7 +167,7 @@ class TabNode implements Node {
     return mesh.self;
   }
 
-  async distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<WorkIdOf<Kind>> {
+  async distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<JobIdOf<Kind>> {
     return (await this.#desk()).distribute(request);
   }
 
@@ -175,23 +176,23 @@ class TabNode implements Node {
     return joined.taskTiles.keep(bytes);
   }
 
-  async waitForResult<Kind extends TaskKindName>(id: WorkIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]> {
+  async waitForResult<Kind extends TaskKindName>(id: JobIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]> {
     return (await this.#desk()).wait(id, signal);
   }
 
-  watchParts(id: WorkId, onPart: OnPart): () => void {
+  watchParts(id: JobId, onPart: OnPart): () => void {
     return this.#tasks.watch(id, onPart);
   }
 
-  async taskData<Kind extends TaskKindName>(id: WorkIdOf<Kind>): Promise<TaskDataByKind[Kind]> {
+  async taskData<Kind extends TaskKindName>(id: JobIdOf<Kind>): Promise<TaskDataByKind[Kind]> {
     return (await this.#desk()).data(id);
   }
 
-  cancelTask(id: WorkId): void {
+  cancelTask(id: JobId): void {
     this.#tasks.cancel(id);
   }
 
-  async forgetTask(id: WorkId): Promise<void> {
+  async forgetTask(id: JobId): Promise<void> {
     await (await this.#desk()).forget(id);
   }
 
@@ -233,7 +234,7 @@ class TabNode implements Node {
       return;
     }
     const { model } = opened;
-    // Lending was agreed to: weights are worth keeping when the browser wants room. It may say no, and nothing depends on it.
+    // Assignments was agreed to: weights are worth keeping when the browser wants room. It may say no, and nothing depends on it.
     // `storage` is missing in insecure contexts, whatever the type says.
     void (navigator as Partial<Navigator>).storage?.persist?.().catch(() => false);
     this.#lending = model.id;
@@ -262,7 +263,7 @@ class TabNode implements Node {
     showSwarm(joined, this.#store);
   }
 
-  #desk(): Promise<WorkDesk> {
+  #desk(): Promise<Jobs> {
     return this.#joining.soon(this.#tasks.desk(), this.#life.signal, "Check your connection and ask again.");
   }
 }

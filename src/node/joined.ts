@@ -1,32 +1,35 @@
 // A tab that has joined: its mesh, directory, models and services, built once and torn down together.
-import { SessionShelf } from "../inference/session-shelf.ts";
-import type { Directory } from "../mesh/directory.ts";
-import { Libp2pMesh } from "../mesh/libp2p-mesh.ts";
-import { LoopbackMesh } from "../mesh/loopback-mesh.ts";
-import type { Mesh } from "../mesh/mesh.ts";
-import { RelayDirectory } from "../mesh/relay-directory.ts";
-import { RoundTrips } from "../mesh/round-trips.ts";
-import { RtcMesh } from "../mesh/rtc-mesh.ts";
+import { SessionShelf } from "../inference/requester/session-shelf.ts";
+import type { Directory } from "../mesh/ports/directory.ts";
+import { Libp2pMesh } from "../mesh/libp2p/libp2p-mesh.ts";
+import { LoopbackMesh } from "../mesh/memory/loopback-mesh.ts";
+import type { Mesh } from "../mesh/ports/mesh.ts";
+import { RelayDirectory } from "../mesh/libp2p/relay-directory.ts";
+import { RoundTrips } from "../mesh/rtc/round-trips.ts";
+import { RtcMesh } from "../mesh/rtc/rtc-mesh.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Receipt } from "../protocol/receipt.ts";
-import type { Standings } from "../tasks/standings.ts";
-import { WitnessDesk } from "../tasks/witness-desk.ts";
-import type { AnswerCare } from "./answer-care.ts";
-import { CreditDesk } from "./credit-desk.ts";
-import type { BackendChoice, CreditState, FolderHandle, LentTasks, ModelOffer } from "./handle.ts";
-import { startLayerCredit } from "./layer-credit.ts";
-import { ModelDesk } from "./model-desk.ts";
-import { peerStandings } from "./peer-standings.ts";
-import type { Platform } from "./platform.ts";
-import { Presence } from "./presence.ts";
+import type { Standings } from "../tasks/dispatch/standings.ts";
+import { Witnesses } from "../tasks/dispatch/witnesses.ts";
+import type { AnswerSettlement } from "./credit/answer-settlement.ts";
+import { TabAccount } from "./credit/tab-account.ts";
+import type { BackendChoice, ServedTasks } from "./state.ts";
+import type { CreditState } from "../credit/account-keeper.ts";
+import type { FolderHandle } from "../model/tiles/folder-handle.ts";
+import type { ModelOffer } from "../model/model-summary.ts";
+import { startLayerCredit } from "./credit/layer-credit.ts";
+import { OpenModels } from "./models/open-models.ts";
+import { layerStandings } from "./credit/layer-standings.ts";
+import type { Platform } from "./platform/platform.ts";
+import { Presence } from "./spans/presence.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
-import { SpanDesk } from "./span-desk.ts";
-import type { StartSpan } from "./span-host.ts";
-import { TaskClaims } from "./task-claims.ts";
-import { TaskLending } from "./task-lending.ts";
-import { TaskReceipts } from "./task-receipts.ts";
-import { openTaskTileStore, TaskTiles } from "./task-tiles.ts";
+import { HeldSpans } from "./spans/held-spans.ts";
+import type { StartSpan } from "./spans/span-host.ts";
+import { TaskClaims } from "./credit/task-claims.ts";
+import { TabVolunteer } from "./tasks/tab-volunteer.ts";
+import { TaskReceipts } from "./credit/task-receipts.ts";
+import { openTaskTileStore, TaskTiles } from "./tasks/task-tiles.ts";
 
 export interface Joined {
   readonly mesh: Mesh;
@@ -35,23 +38,23 @@ export interface Joined {
   readonly presence: Presence;
   /** The operator's list, the best first. */
   readonly offers: readonly ModelOffer[];
-  readonly models: ModelDesk;
-  readonly desk: SpanDesk;
+  readonly models: OpenModels;
+  readonly desk: HeldSpans;
   /** Routes of answers that are over, for prompts that go on from them. */
   readonly sessionShelf: SessionShelf;
   /** To peers that this tab was connected to. */
   readonly roundTrips: RoundTrips;
   readonly startSpan: StartSpan;
-  readonly credit: CreditDesk;
+  readonly credit: TabAccount;
   /** Tasks that this tab computes. */
-  readonly tasks: TaskLending;
+  readonly tasks: TabVolunteer;
   /** Their tiles, and those of its own tasks. */
   readonly taskTiles: TaskTiles;
   /** Receipts for what others compute for this tab: a dispatcher's `checkClaim`, and what lending asks witnesses with. */
   readonly taskReceipts: TaskReceipts;
-  readonly witnesses: WitnessDesk;
+  readonly witnesses: Witnesses;
   /** Pays for answers, and has some of them computed again. */
-  readonly answerCare: AnswerCare;
+  readonly settlement: AnswerSettlement;
   /** For a page that may go away in the next moment: others look whether it does. */
   going(): void;
   /** For a page that is going away this instant: cuts all connections so that others see it at once. */
@@ -70,14 +73,14 @@ export interface JoinOptions {
   readonly onCredit: (credit: CreditState) => void;
   /** Share of compute that is lent, 0.1 to 1. */
   readonly share: () => number;
-  readonly onLentTasks: (lent: LentTasks) => void;
+  readonly onServedTasks: (lent: ServedTasks) => void;
   /** What this tab learned of peers. */
   readonly standings: () => Promise<Standings>;
 }
 
 /** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onLentTasks, standings }: JoinOptions,
+  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onServedTasks, standings }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
   const clock = systemClock;
@@ -96,7 +99,7 @@ export async function join(
   const roundTrips = reach instanceof RtcMesh ? reach.roundTrips : new RoundTrips(clock);
   const mesh = new LoopbackMesh(reach);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
-  const desk = new SpanDesk(mesh);
+  const desk = new HeldSpans(mesh);
   const sessionShelf = new SessionShelf(clock);
   const startSpan = platform.startSpan({ mesh, log });
   let present: readonly PeerId[] = [];
@@ -106,7 +109,7 @@ export async function join(
     for (const peer of present) if (!now.includes(peer)) reach.suspect(peer);
     present = now;
   });
-  const models = new ModelDesk({
+  const models = new OpenModels({
     self: mesh.self,
     relayOrigin: config.relayOrigin,
     offers: bootstrap.models,
@@ -121,7 +124,7 @@ export async function join(
     log,
     onNotice,
   });
-  const credit = await CreditDesk.start({
+  const credit = await TabAccount.start({
     seed: identity.seed,
     relay: libp2p,
     shelf: models.shelf,
@@ -144,16 +147,16 @@ export async function join(
     credit.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
   const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => tasks.earned(micro) });
   const { claim, witness, receipt } = claims;
-  const tasks = new TaskLending({ mesh, presence, desk, runner, clock, share, log, claim, witness, receipt, onState: onLentTasks });
-  const witnesses = new WitnessDesk(clock);
+  const tasks = new TabVolunteer({ mesh, presence, desk, runner, clock, share, log, claim, witness, receipt, onState: onServedTasks });
+  const witnesses = new Witnesses(clock);
   const taskReceipts = new TaskReceipts({ signer: credit.signer, witnesses, add, log });
-  const answerCare = startLayerCredit({
+  const settlement = startLayerCredit({
     mesh,
     directory,
     desk,
     signer: credit.signer,
     add,
-    standings: peerStandings(await standings()),
+    standings: layerStandings(await standings()),
     clock,
     now: Date.now,
     random: (bytes) => crypto.getRandomValues(bytes),
@@ -176,7 +179,7 @@ export async function join(
     taskTiles,
     witnesses,
     taskReceipts,
-    answerCare,
+    settlement,
     going: () => (reach instanceof RtcMesh ? reach.going() : undefined),
     vanish: () => reach.vanish(),
     stop: async () => {

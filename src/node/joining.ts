@@ -86,7 +86,7 @@ export class Joining {
         keepBytes: () => store.state.keepBytes,
         share: () => store.state.share,
         onNotice: (sentence) => store.notice(sentence),
-        onLentTasks: (lentTasks) => store.update({ lentTasks }, "tallies"),
+        onServedTasks: (servedTasks) => store.update({ servedTasks }, "tallies"),
         onCredit: (credit) => store.update({ credit }, "tallies"),
       },
       signal,

@@ -1,6 +1,6 @@
 // Tells the state what a tab that has joined sees: the relay, the swarm, and what it served.
-import type { RelayStatus } from "../mesh/directory.ts";
-import type { SwarmPeer } from "./handle.ts";
+import type { RelayStatus } from "../mesh/ports/directory.ts";
+import type { SwarmPeer } from "./state.ts";
 import type { Joined } from "./joined.ts";
 import type { StateStore } from "./state-store.ts";
 import { viewSwarm } from "./swarm-view.ts";

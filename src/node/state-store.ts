@@ -1,6 +1,6 @@
 // The node's state as one immutable value, told to listeners a few times a second.
-import { type NodeState, NOTHING_LENT, NOTHING_SERVED } from "./handle.ts";
-import { DEFAULTS as WEIGHTS } from "./model-bytes.ts";
+import { type NodeState, NO_TASKS_SERVED, NOTHING_SERVED } from "./state.ts";
+import { DEFAULTS as WEIGHTS } from "./models/model-bytes.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds until a change is told, by how much a person waits for it: painting takes from the work that it tells of. */
@@ -27,9 +27,9 @@ const INITIAL = Object.freeze<NodeState>({
   swarm: [],
   gaps: [],
   served: NOTHING_SERVED,
-  lentTasks: NOTHING_LENT,
+  servedTasks: NO_TASKS_SERVED,
   credit: undefined,
-  works: [],
+  jobs: [],
   notices: [],
 });
 

@@ -1,9 +1,10 @@
 // The swarm as the page shows it: one model's peers and gaps, and what is done with every other model. Pure.
-import type { Swarm } from "../mesh/directory.ts";
+import type { Swarm } from "../mesh/ports/directory.ts";
 import { findGaps } from "../route/coverage.ts";
 import { pickForPrompt, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
 import type { PeerId } from "../shared/ids.ts";
-import type { ModelOffer, NodeState } from "./handle.ts";
+import type { ModelOffer } from "../model/model-summary.ts";
+import type { NodeState } from "./state.ts";
 
 /** `model` is the one that was lent or asked last; before that the picture is that of what a prompt would get. */
 export function viewSwarm(

@@ -18,7 +18,7 @@ const record = v.pipe(
 const ResultParts = v.strictObject({ input: hash, output: hash, determinismClass: v.pipe(v.string(), v.maxLength(LIMITS.classLength)) });
 export type ResultParts = v.InferOutput<typeof ResultParts>;
 
-const DeskQuestion = v.variant("kind", [
+const ReceiptQuestion = v.variant("kind", [
   /** To the worker: sign for what you computed at these positions. */
   v.strictObject({ kind: v.literal("claim"), session: sessionId, span: range(LIMITS.layers), positions: range(RECEIPT_LIMITS.positions) }),
   /** To a neighbour or a witness: sign the statement, where it says what you saw. */
@@ -32,15 +32,15 @@ const DeskQuestion = v.variant("kind", [
   /** To the worker: your receipt. */
   v.strictObject({ kind: v.literal("receipt"), receipt: record }),
 ]);
-export type DeskQuestion = v.InferOutput<typeof DeskQuestion>;
+export type ReceiptQuestion = v.InferOutput<typeof ReceiptQuestion>;
 
-const DeskAnswer = v.variant("kind", [
+const ReceiptReply = v.variant("kind", [
   v.strictObject({ kind: v.literal("claimed"), claim: Claim, signature, parts: ResultParts }),
   v.strictObject({ kind: v.literal("countersigned"), signature }),
   v.strictObject({ kind: v.literal("kept") }),
   v.strictObject({ kind: v.literal("declined"), why: v.pipe(v.string(), v.maxLength(200)) }),
 ]);
-export type DeskAnswer = v.InferOutput<typeof DeskAnswer>;
+export type ReceiptReply = v.InferOutput<typeof ReceiptReply>;
 
 function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
@@ -49,6 +49,6 @@ function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string
 }
 
 /** Reads what a requester asks. Throws FRAME_MALFORMED. */
-export const readDeskQuestion = (header: unknown): DeskQuestion => read(DeskQuestion, header, "a question to a desk");
+export const readReceiptQuestion = (header: unknown): ReceiptQuestion => read(ReceiptQuestion, header, "a question to a desk");
 /** Reads what a desk answers. Throws FRAME_MALFORMED. */
-export const readDeskAnswer = (header: unknown): DeskAnswer => read(DeskAnswer, header, "a desk's answer");
+export const readReceiptReply = (header: unknown): ReceiptReply => read(ReceiptReply, header, "a desk's answer");

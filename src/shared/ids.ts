@@ -11,14 +11,14 @@ export type SessionId = Branded<"SessionId">;
 /** CID (base32, dag-cbor, SHA-256) of a task's canonical bytes. */
 export type TaskId = Branded<"TaskId">;
 /** What a person or program asked for as a whole: drawn by whoever asks, as 32 lower-case hex digits. */
-export type WorkId = Branded<"WorkId">;
+export type JobId = Branded<"JobId">;
 
 // Branding is the one place where a cast is the point: the caller vouches for the form.
 export const asPeerId = (text: string): PeerId => text as PeerId;
 export const asModelId = (text: string): ModelId => text as ModelId;
 export const asSessionId = (text: string): SessionId => text as SessionId;
 export const asTaskId = (text: string): TaskId => text as TaskId;
-export const asWorkId = (text: string): WorkId => text as WorkId;
+export const asJobId = (text: string): JobId => text as JobId;
 
 /** Contiguous layers `[start, end)` of a model, counted from 0. */
 export interface Span {

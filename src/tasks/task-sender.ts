@@ -1,5 +1,5 @@
 // Sends frames of many small things: what is queued in one go leaves in as few frames as the limits allow, in order.
-import type { Link } from "../mesh/link.ts";
+import type { Link } from "../mesh/ports/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { TASK_LIMITS, type ToRequester, type ToVolunteer } from "../protocol/task-frames.ts";
 import { concatBytes } from "../shared/bytes.ts";

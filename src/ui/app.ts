@@ -1,15 +1,15 @@
 // The page: header, asking, lending, the swarm, the foot. Holds nothing itself; what it shows comes in as properties.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
-import type { Capability } from "../node/handle.ts";
-import { isRunning } from "./ask-state.ts";
-import type { Asker } from "./asker.ts";
-import { mark } from "./icons.ts";
+import type { Capability } from "../node/face.ts";
+import { isRunning } from "./ask/ask-state.ts";
+import type { Asker } from "./ask/asker.ts";
+import { mark } from "./parts/icons.ts";
 import type { Memory } from "./memory.ts";
 import type { NodeController } from "./node-controller.ts";
-import { base } from "./shared-styles.ts";
-import { layoutSwarm } from "./swarm-layout.ts";
-import type { Talks } from "./talks.ts";
-import { Watch } from "./watch.ts";
+import { base } from "./parts/shared-styles.ts";
+import { layoutSwarm } from "./swarm/swarm-layout.ts";
+import type { Talks } from "./ask/talks.ts";
+import { Watch } from "./parts/watch.ts";
 
 export class App extends LitElement {
   static override styles = [

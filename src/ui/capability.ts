@@ -1,5 +1,5 @@
 // What this browser lacks, found before anything is loaded, in the words that the page shows.
-import type { Capability } from "../node/handle.ts";
+import type { Capability } from "../node/face.ts";
 
 type Missing = Capability["missing"][number];
 

@@ -1,6 +1,6 @@
 // What a person chose for this tab, remembered between visits.
 import * as v from "valibot";
-import type { BackendChoice } from "../node/handle.ts";
+import type { BackendChoice } from "../node/face.ts";
 import { asModelId, type ModelId } from "../shared/ids.ts";
 import type { Memory } from "./memory.ts";
 

@@ -1,5 +1,5 @@
 // Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
-import type { BackendChoice, FolderHandle, LendState, Node, NodeState, Problem, RelayState } from "../node/handle.ts";
+import type { BackendChoice, FolderHandle, LendState, Node, NodeState, Problem, RelayState } from "../node/face.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";

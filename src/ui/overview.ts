@@ -1,6 +1,6 @@
 // What the relay says of its swarm over plain HTTP: read while this tab has not joined, so that the picture is alive before.
 import * as v from "valibot";
-import type { RelayOverview, RelayState } from "../node/handle.ts";
+import type { RelayOverview, RelayState } from "../node/face.ts";
 import { asModelId, asPeerId } from "../shared/ids.ts";
 
 /** Every 3 s while the relay answers; up to 30 s apart while it does not. */

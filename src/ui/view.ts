@@ -1,20 +1,13 @@
 // Everything but the answer that the page shows, put together from the node, the relay's overview and what the person chose. Pure.
-import {
-  type FolderHandle,
-  type LendState,
-  type NodeState,
-  NOTHING_LENT,
-  NOTHING_SERVED,
-  type RelayState,
-  type SwarmPeer,
-} from "../node/handle.ts";
+import type { FolderHandle, LendState, NodeState, RelayState, SwarmPeer } from "../node/face.ts";
+import { NO_TASKS_SERVED, NOTHING_SERVED } from "../node/state.ts";
 import type { ModelId } from "../shared/ids.ts";
 import type { Choices } from "./choices.ts";
-import { type ModelsView, viewModels } from "./models-view.ts";
+import { type ModelsView, viewModels } from "./models/models-view.ts";
 import type { Overview } from "./overview.ts";
-import { layoutSwarm } from "./swarm-layout.ts";
+import { layoutSwarm } from "./swarm/swarm-layout.ts";
 
-type Told = Pick<NodeState, "relay" | "model" | "lend" | "gaps" | "served" | "lentTasks" | "credit" | "works" | "notices">;
+type Told = Pick<NodeState, "relay" | "model" | "lend" | "gaps" | "served" | "servedTasks" | "credit" | "jobs" | "notices">;
 
 export interface View extends ModelsView, Choices, Told {
   readonly joined: boolean;
@@ -59,9 +52,9 @@ export function viewNode({ state, overview, choices, lendHere, away, folders }: 
     swarm,
     gaps: state !== undefined && swarm === state.swarm ? state.gaps : layoutSwarm(swarm ?? [], model?.layerCount ?? 0).gaps,
     served: state?.served ?? NOTHING_SERVED,
-    lentTasks: state?.lentTasks ?? NOTHING_LENT,
+    servedTasks: state?.servedTasks ?? NO_TASKS_SERVED,
     credit: state?.credit,
-    works: state?.works ?? [],
+    jobs: state?.jobs ?? [],
     notices: state?.notices ?? [],
     folders,
   };

@@ -1,6 +1,6 @@
 // What every directory must do: one suite, run over the one in memory and the one at a real relay.
 import { describe, expect, test } from "vitest";
-import type { Directory, Swarm } from "../../src/mesh/directory.ts";
+import type { Directory, Swarm } from "../../src/mesh/ports/directory.ts";
 import type { PeerAnnouncement } from "../../src/protocol/directory-frames.ts";
 import { asModelId, type PeerId } from "../../src/shared/ids.ts";
 

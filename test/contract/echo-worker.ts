@@ -1,5 +1,5 @@
 // Answers every frame of the links that are moved into it with itself.
-import { openRtcLink } from "../../src/mesh/rtc-link.ts";
+import { openRtcLink } from "../../src/mesh/rtc/rtc-link.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { echoLink } from "./echo.ts";
 

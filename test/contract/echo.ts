@@ -1,6 +1,6 @@
 // A peer that answers every frame with itself, and a frame sent there and back.
-import type { Link } from "../../src/mesh/link.ts";
-import type { Mesh } from "../../src/mesh/mesh.ts";
+import type { Link } from "../../src/mesh/ports/link.ts";
+import type { Mesh } from "../../src/mesh/ports/mesh.ts";
 
 export const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 

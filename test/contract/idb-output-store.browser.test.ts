@@ -1,6 +1,6 @@
 // The store of outputs in IndexedDB keeps its contract, and forgets what an earlier page left.
 import { expect, it } from "vitest";
-import { openIdbOutputStore } from "../../src/inference/idb-output-store.browser.ts";
+import { openIdbOutputStore } from "../../src/inference/log/idb-output-store.browser.ts";
 import { asSessionId } from "../../src/shared/ids.ts";
 import { outputStoreContract } from "./output-store-contract.ts";
 

@@ -1,8 +1,8 @@
 // The mesh contract over libp2p: real WebRTC between nodes of one page, called through a real relay.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import type { RelayStatus } from "../../src/mesh/directory.ts";
-import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import { RelayDirectory } from "../../src/mesh/relay-directory.ts";
+import type { RelayStatus } from "../../src/mesh/ports/directory.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
+import { RelayDirectory } from "../../src/mesh/libp2p/relay-directory.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { errorCode } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";

@@ -1,6 +1,6 @@
 // The directory contract over the board in memory.
 import { expect, test } from "vitest";
-import { MemoryBoard } from "../../src/mesh/memory-directory.ts";
+import { MemoryBoard } from "../../src/mesh/memory/memory-directory.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { announcementOf, describeDirectoryContract } from "./directory-contract.ts";
 

@@ -1,6 +1,6 @@
 // The mesh contract over meshes in memory: the one for tests, and the loopback of a peer that asks itself.
-import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
-import { MemoryNetwork } from "../../src/mesh/memory-mesh.ts";
+import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
+import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { describeMeshContract } from "./mesh-contract.ts";
 

@@ -1,7 +1,7 @@
 // What every mesh must do, whatever carries it: one suite, run over each implementation.
 import { describe, expect, test } from "vitest";
-import type { Link } from "../../src/mesh/link.ts";
-import type { Mesh } from "../../src/mesh/mesh.ts";
+import type { Link } from "../../src/mesh/ports/link.ts";
+import type { Mesh } from "../../src/mesh/ports/mesh.ts";
 import { LINK } from "../../src/protocol/link-frames.ts";
 import { LIMITS } from "../../src/protocol/version.ts";
 import { errorCode } from "../../src/shared/errors.ts";

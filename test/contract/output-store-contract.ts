@@ -1,6 +1,6 @@
 // What every store of logged outputs must do.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { OutputStore } from "../../src/inference/output-store.ts";
+import type { OutputStore } from "../../src/inference/log/output-store.ts";
 import { asSessionId } from "../../src/shared/ids.ts";
 
 const ONE = asSessionId("1".repeat(32));

@@ -1,9 +1,9 @@
 // The mesh contract over direct connections: data channels between nodes of one page, negotiated through a real relay.
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
-import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import type { Link } from "../../src/mesh/link.ts";
-import { RtcLink } from "../../src/mesh/rtc-link.ts";
-import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
+import type { Link } from "../../src/mesh/ports/link.ts";
+import { RtcLink } from "../../src/mesh/rtc/rtc-link.ts";
+import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
 import { encodeCredit } from "../../src/protocol/link-frames.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";

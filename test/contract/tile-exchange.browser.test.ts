@@ -1,8 +1,8 @@
 // Blocks between real nodes over WebRTC: what is asked for comes, what comes late is waited for, and liars are told.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import type { TileExchange } from "../../src/mesh/tile-exchange.ts";
-import { sha256 } from "../../src/model/sha256.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
+import type { TileExchange } from "../../src/mesh/ports/tile-exchange.ts";
+import { sha256 } from "../../src/model/tiles/sha256.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,5 @@
 // A peer that sends garbage over the real mesh: dropped, counted in the page, its stream ended, the answer of others unharmed.
-import { chainTokens } from "../../src/inference/prefix-log.ts";
+import { chainTokens } from "../../src/inference/log/prefix-log.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { HASH_BYTES } from "../../src/protocol/session-frames.ts";

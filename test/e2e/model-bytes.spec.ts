@@ -1,7 +1,7 @@
 // Where weights come from and go to, as a person meets it: a folder of their own, a full disk, an origin that goes away in the middle.
 import path from "node:path";
 import { hubModel, HUB_MODEL } from "../../tools/bench/hub-model.ts";
-import { decodeManifest } from "../../src/model/manifest.ts";
+import { decodeManifest } from "../../src/model/tiles/manifest.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { readStoredTiles } from "../support/stored-tiles.ts";

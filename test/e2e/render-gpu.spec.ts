@@ -2,11 +2,11 @@
 import type { Page } from "@playwright/test";
 import { putInPages } from "../../tools/browser/bundle-page.ts";
 import { launchBrowser, Tab, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
-import { DEFAULTS, renderGpuBy } from "../../src/tasks/kinds/render-gpu.ts";
-import { render } from "../../src/tasks/kinds/render.ts";
-import type { Scene } from "../../src/tasks/render-scene.ts";
-import { sceneOf } from "../../src/ui/tasks/render-form.ts";
-import { SCENES } from "../../src/ui/tasks/scenes.ts";
+import { DEFAULTS, renderGpuBy } from "../../src/tasks/kinds/render/render-gpu.ts";
+import { render } from "../../src/tasks/kinds/render/render.ts";
+import type { Scene } from "../../src/tasks/kinds/render/scene.ts";
+import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
+import { SCENES } from "../../src/ui/tasks/forms/scenes.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";

@@ -6,7 +6,7 @@ import path from "node:path";
 import { type Browser, expect, test } from "@playwright/test";
 import { build, type Rolldown } from "vite";
 import { headersFor } from "../../relay/headers.ts";
-import type { FrameSandbox } from "../../src/tasks/frame-sandbox.browser.ts";
+import type { FrameSandbox } from "../../src/tasks/sandbox/frame-sandbox.browser.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 let server: Server;
@@ -14,7 +14,7 @@ let address: string;
 const asked: string[] = [];
 
 test.beforeAll(async () => {
-  const entry = path.join(ROOT, "src/tasks/frame-sandbox.browser.ts");
+  const entry = path.join(ROOT, "src/tasks/sandbox/frame-sandbox.browser.ts");
   const built = await build({
     configFile: false,
     logLevel: "error",

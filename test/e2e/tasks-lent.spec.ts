@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
-import { render } from "../../src/tasks/kinds/render.ts";
+import { render } from "../../src/tasks/kinds/render/render.ts";
 import { takersOf } from "../../tools/browser/relay-swarm.ts";
 import { drawScene } from "../support/checked-tasks.ts";
 import { Random } from "../../tools/sim/random.ts";

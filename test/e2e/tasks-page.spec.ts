@@ -1,6 +1,6 @@
 // Tasks in the page: handed over, followed, stopped, gone on with after a reload, and saved; what is wrong is told at its field.
-import { render } from "../../src/tasks/kinds/render.ts";
-import { sceneOf } from "../../src/ui/tasks/render-form.ts";
+import { render } from "../../src/tasks/kinds/render/render.ts";
+import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
 import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
@@ -64,8 +64,8 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await asking.page.reload();
   await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // joined for the work's sake, with the panel closed
   await asking.open();
-  await asking.over(asking.works.first(), "done");
-  await expect(asking.works).toHaveCount(1);
+  await asking.over(asking.jobs.first(), "done");
+  await expect(asking.jobs).toHaveCount(1);
   const cached = await asking.page.getByTestId("work-progress").textContent();
   expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last may not have been written
   await expect(asking.page.getByTestId("work-picture")).toHaveAttribute("data-drawn", "20");
@@ -76,8 +76,8 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await asking.over(second, "stopped");
   await expect(second.getByTestId("work-stop")).toHaveCount(0);
   for (const left of [1, 0]) {
-    await asking.works.first().getByTestId("work-forget").click();
-    await expect(asking.works).toHaveCount(left);
+    await asking.jobs.first().getByTestId("work-forget").click();
+    await expect(asking.jobs).toHaveCount(left);
   }
   await expect(asking.page.getByTestId("works-empty")).toBeVisible();
   await asking.page.reload();
@@ -163,10 +163,10 @@ test("what is wrong is told at its field, which has the keyboard", async ({ open
     await expect(input).toHaveAttribute("aria-invalid", "true");
     await expect(input).toHaveAccessibleDescription(words);
   }
-  expect(await asking.works.count()).toBe(0);
+  expect(await asking.jobs.count()).toBe(0);
 });
 
-test("the page works by keyboard, on a phone, in both colours, and axe finds nothing", async ({ openTab }) => {
+test("the page jobs by keyboard, on a phone, in both colours, and axe finds nothing", async ({ openTab }) => {
   test.setTimeout(120_000);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
@@ -182,7 +182,7 @@ test("the page works by keyboard, on a phone, in both colours, and axe finds not
   await page.getByTestId("task-numbers").fill("1 2 3");
   await page.getByTestId("task-submit").focus();
   await page.keyboard.press("Enter");
-  await asking.over(asking.works.first(), "done");
+  await asking.over(asking.jobs.first(), "done");
   for (const kind of ["render", "map", "sum", "sort", "multiply", "hash", "ml_inference"]) {
     await asking.choose(kind);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Page } from "@playwright/test";
 import * as ort from "onnxruntime-web";
 import type { Relay } from "../../relay/relay.ts";
-import { render } from "../../src/tasks/kinds/render.ts";
+import { render } from "../../src/tasks/kinds/render/render.ts";
 import type { Scene } from "../../src/manyhands.ts";
 import { takersOf } from "../../tools/browser/relay-swarm.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
@@ -26,7 +26,7 @@ async function gather(relay: Relay, openTab: () => Promise<Tab>, count: number):
   return { asker, volunteers };
 }
 
-const newest = ({ page }: Tab) => page.evaluate(() => (globalThis as unknown as ApiGlobal).node.state.works[0]);
+const newest = ({ page }: Tab) => page.evaluate(() => (globalThis as unknown as ApiGlobal).node.state.jobs[0]);
 
 test("each kind gives the right answer over four tabs, on inputs drawn at random", async ({ relay, openTab }) => {
   test.setTimeout(300_000);
@@ -164,9 +164,9 @@ test("each kind gives the right answer over four tabs, on inputs drawn at random
     await session.release();
   });
 
-  const works = await page.evaluate(() => (globalThis as unknown as ApiGlobal).node.state.works);
-  expect(works.filter(({ state, wrong }) => state !== "done" || wrong > 0)).toEqual([]);
-  expect(Math.max(...works.map(({ peers }) => peers))).toBeGreaterThanOrEqual(3);
+  const jobs = await page.evaluate(() => (globalThis as unknown as ApiGlobal).node.state.jobs);
+  expect(jobs.filter(({ state, wrong }) => state !== "done" || wrong > 0)).toEqual([]);
+  expect(Math.max(...jobs.map(({ peers }) => peers))).toBeGreaterThanOrEqual(3);
 });
 
 /** SHA-256 of the picture's pixels, as the page's program has them. */
@@ -179,7 +179,7 @@ const picture = ({ page }: Tab, scene: Scene, own: boolean): Promise<{ hash: str
         const seen = new Set<number>();
         node.watchParts(id, (at) => seen.add(at));
         const { rgba } = await node.waitForResult(id);
-        const work = node.state.works.find((each) => each.id === id);
+        const work = node.state.jobs.find((each) => each.id === id);
         return { rgba: new Uint8Array(rgba), filled: seen.size, parts: work?.parts ?? 0, peers: work?.peers ?? 0 };
       },
       [scene, own] as const,
@@ -264,7 +264,7 @@ test("a volunteer that is closed in the middle loses nothing", async ({ relay, o
   await volunteers[0]?.close();
   const hashes = await asker.page.evaluate(async () => {
     const { node } = globalThis as unknown as ApiGlobal;
-    const [work] = node.state.works;
+    const [work] = node.state.jobs;
     if (work === undefined) throw new Error("the work is gone");
     return (await node.waitForResult(work.id)) as readonly Uint8Array[];
   });

@@ -2,22 +2,22 @@
 // neighbours saw, more than that is not signed for, and whoever computed something else is convicted.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
-import { DeskClient } from "../../src/credit/desk-client.ts";
+import { ReceiptClient } from "../../src/credit/receipt-client.ts";
 import { layerResult } from "../../src/credit/layer-result.ts";
 import type { Signer } from "../../src/credit/ed25519.ts";
 import type { Engine } from "../../src/engine/contract.ts";
 import { generate, type PromptModel } from "../../src/inference/generate.ts";
-import { SessionShelf } from "../../src/inference/session-shelf.ts";
-import type { Mesh } from "../../src/mesh/mesh.ts";
-import type { AnswerCare } from "../../src/node/answer-care.ts";
-import { startLayerCredit } from "../../src/node/layer-credit.ts";
-import { peerStandings } from "../../src/node/peer-standings.ts";
+import { SessionShelf } from "../../src/inference/requester/session-shelf.ts";
+import type { Mesh } from "../../src/mesh/ports/mesh.ts";
+import type { AnswerSettlement } from "../../src/node/credit/answer-settlement.ts";
+import { startLayerCredit } from "../../src/node/credit/layer-credit.ts";
+import { layerStandings } from "../../src/node/credit/layer-standings.ts";
 import type { Outcome } from "../../src/protocol/credit-frames.ts";
 import { encodeReceipt, type LayerWork, type Receipt } from "../../src/protocol/receipt.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { Standings } from "../../src/tasks/standings.ts";
+import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { RecurrenceEngine, VOCABULARY } from "../../tools/sim/recurrence-engine.ts";
 import { CHARACTERS } from "../../tools/sim/sim-swarm.ts";
 import { servingSpan } from "../../tools/sim/serving-span.ts";
@@ -81,7 +81,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
       revision: 1,
     },
   };
-  const credit = (member: Member, mesh: Mesh, desk: Parameters<typeof startLayerCredit>[0]["desk"]): AnswerCare =>
+  const credit = (member: Member, mesh: Mesh, desk: Parameters<typeof startLayerCredit>[0]["desk"]): AnswerSettlement =>
     startLayerCredit({
       mesh,
       directory,
@@ -91,7 +91,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         const [outcome] = await member.client.post([encodeReceipt(receipt)], signal);
         if (outcome) outcomes.push([member.signer.peer, receipt, outcome]);
       },
-      standings: peerStandings(new Standings()),
+      standings: layerStandings(new Standings()),
       clock: systemClock,
       now: Date.now,
       random: randomBytes,
@@ -228,7 +228,7 @@ describe("an answer over three peers", () => {
     const more = { ...work, positions: { start: 0, end: work.positions.end + 50 } };
     const signed = await claimWork(worker, { work: more, requester: requester.peer, result: layerResult(parts), finishedMs: Date.now() });
     const statement = await stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
-    const desks = new DeskClient(made.mesh, silentLog);
+    const desks = new ReceiptClient(made.mesh, silentLog);
     for (const neighbour of [work.upstream, work.downstream]) {
       const question = { kind: "countersign" as const, statement: encodeReceipt(statement.statement), parts, audit: null };
       expect(await desks.ask(neighbour, question, "countersigned")).toBeUndefined();

@@ -3,24 +3,24 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
 import { TASK_PRICES } from "../../src/credit/price.ts";
-import { MemoryNetwork } from "../../src/mesh/memory-mesh.ts";
-import { TaskClaims, taskWork } from "../../src/node/task-claims.ts";
-import { TaskReceipts } from "../../src/node/task-receipts.ts";
+import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
+import { TaskClaims, taskWork } from "../../src/node/credit/task-claims.ts";
+import { TaskReceipts } from "../../src/node/credit/task-receipts.ts";
 import type { Outcome } from "../../src/protocol/credit-frames.ts";
 import { encodeReceipt, type Receipt } from "../../src/protocol/receipt.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asTaskId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { Dispatcher } from "../../src/tasks/dispatcher.ts";
-import { distribute } from "../../src/tasks/distribute.ts";
+import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
+import { distribute } from "../../src/tasks/jobs/distribute.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
-import { lendTo } from "../../src/tasks/lend-to.ts";
-import { LocalRunner } from "../../src/tasks/local-runner.ts";
-import { Standings } from "../../src/tasks/standings.ts";
-import { Volunteer } from "../../src/tasks/volunteer.ts";
-import type { DoneWork } from "../../src/tasks/volunteer-options.ts";
-import { WitnessDesk } from "../../src/tasks/witness-desk.ts";
+import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
+import { LocalRunner } from "../../src/tasks/volunteer/local-runner.ts";
+import { Standings } from "../../src/tasks/dispatch/standings.ts";
+import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
+import type { DoneWork } from "../../src/tasks/volunteer/volunteer-options.ts";
+import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
 import { newReservation, newSigner } from "../../tools/soak/make-receipts.ts";
 import { creditHarness } from "./credit-harness.ts";
 
@@ -59,7 +59,7 @@ async function swarm() {
     posts.set(peer, posted);
     return posted;
   };
-  const witnesses = new WitnessDesk(systemClock);
+  const witnesses = new Witnesses(systemClock);
   const receipts = new TaskReceipts({ signer: asker.signer, witnesses, add: (receipt) => post(asker, receipt, outcomes), log: silentLog });
   const standings = new Standings();
   const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings, checkClaim: receipts.checkClaim });
@@ -103,7 +103,7 @@ async function swarm() {
       });
       network.join(worker.signer.peer).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
       const deps = { mesh, clock: systemClock, random: Math.random, dispatcher, witnesses, log: silentLog };
-      void lendTo(worker.signer.peer, deps, stop.signal);
+      void linkVolunteer(worker.signer.peer, deps, stop.signal);
       return { ...worker, account: () => harness.ledger.account(worker.signer.peer) };
     },
     /** Sums so many blocks of small numbers, different ones each time; and waits until the ledger knows. */

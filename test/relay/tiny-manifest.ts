@@ -1,5 +1,5 @@
 // The smallest manifest that is one: enough for a relay to list a model.
-import { encodeManifest } from "../../src/model/manifest.ts";
+import { encodeManifest } from "../../src/model/tiles/manifest.ts";
 
 /** Canonical bytes and id. */
 export function tinyManifest(name: string): ReturnType<typeof encodeManifest> {

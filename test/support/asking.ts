@@ -1,8 +1,8 @@
 // What a requester of tests asks a swarm with: a model's prompt side, and a route that is at hand.
 import type { GenerateDeps, PromptModel } from "../../src/inference/generate.ts";
-import { planDetour } from "../../src/inference/plan-detour.ts";
-import { createSampler } from "../../src/model/sampler.ts";
-import { readTokenizer } from "../../src/model/tokenizer.ts";
+import { planDetour } from "../../src/inference/requester/plan-detour.ts";
+import { createSampler } from "../../src/model/text/sampler.ts";
+import { readTokenizer } from "../../src/model/text/tokenizer.ts";
 import type { Route } from "../../src/route/plan-route.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import type { PeerId } from "../../src/shared/ids.ts";

@@ -5,8 +5,8 @@ import type { Engine } from "../../src/engine/contract.ts";
 import { LocalEngine } from "../../src/engine/local-engine.ts";
 import { SpanRunner } from "../../src/engine/span-runner.ts";
 import { Turns } from "../../src/engine/turns.ts";
-import { cutSpan } from "../../src/model/cut-span.ts";
-import { type CuttableModel, readCuttableModel } from "../../src/model/cuttable-model.ts";
+import { cutSpan } from "../../src/model/cut/cut-span.ts";
+import { type CuttableModel, readCuttableModel } from "../../src/model/cut/cuttable-model.ts";
 import type { SpanSource } from "../../src/protocol/span-plan.ts";
 import { asModelId } from "../../src/shared/ids.ts";
 

@@ -1,8 +1,8 @@
 // A span served by the thread that asks: an engine and its service, as one `SpanHost`.
 import type { Engine, StartEngine } from "../../src/engine/contract.ts";
-import { SpanService, type SpanServiceDeps, type SpanServiceEvents } from "../../src/inference/span-service.ts";
-import type { Link } from "../../src/mesh/link.ts";
-import type { SpanHost, StartSpan } from "../../src/node/span-host.ts";
+import { SpanService, type SpanServiceDeps, type SpanServiceEvents } from "../../src/inference/server/span-service.ts";
+import type { Link } from "../../src/mesh/ports/link.ts";
+import type { SpanHost, StartSpan } from "../../src/node/spans/span-host.ts";
 
 type HostDeps = Omit<SpanServiceDeps, "engine">;
 

@@ -1,4 +1,4 @@
 // What a page of a test draws with: the tracer on the graphics card, and the kind that uses it.
-export { hasGpuAdapter } from "../../src/node/has-gpu-adapter.ts";
-export { GpuTracer } from "../../src/tasks/gpu-tracer.browser.ts";
-export { renderGpuBy } from "../../src/tasks/kinds/render-gpu.ts";
+export { hasGpuAdapter } from "../../src/node/platform/has-gpu-adapter.ts";
+export { GpuTracer } from "../../src/tasks/kinds/render/gpu-tracer.browser.ts";
+export { renderGpuBy } from "../../src/tasks/kinds/render/render-gpu.ts";

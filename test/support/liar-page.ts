@@ -1,17 +1,17 @@
 // Runs inside a page of a test: a volunteer as the real one is, but for its results, which are wrong when it is told to lie.
-import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
-import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import { RelayDirectory } from "../../src/mesh/relay-directory.ts";
-import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
-import { CreditDesk } from "../../src/node/credit-desk.ts";
-import { Presence } from "../../src/node/presence.ts";
-import { SpanDesk } from "../../src/node/span-desk.ts";
-import { TaskClaims } from "../../src/node/task-claims.ts";
-import { PLAIN_KINDS } from "../../src/node/task-kinds.ts";
-import { TaskLending } from "../../src/node/task-lending.ts";
+import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
+import { RelayDirectory } from "../../src/mesh/libp2p/relay-directory.ts";
+import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
+import { TabAccount } from "../../src/node/credit/tab-account.ts";
+import { Presence } from "../../src/node/spans/presence.ts";
+import { HeldSpans } from "../../src/node/spans/held-spans.ts";
+import { TaskClaims } from "../../src/node/credit/task-claims.ts";
+import { PLAIN_KINDS } from "../../src/node/tasks/task-kinds.ts";
+import { TabVolunteer } from "../../src/node/tasks/tab-volunteer.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { LocalRunner } from "../../src/tasks/local-runner.ts";
+import { LocalRunner } from "../../src/tasks/volunteer/local-runner.ts";
 
 let isLying = false;
 
@@ -22,7 +22,7 @@ export async function join(relay: string): Promise<string> {
   const below = await Libp2pMesh.start({ seed, relayAddresses: () => Promise.resolve([relay]) });
   const mesh = new LoopbackMesh(new RtcMesh({ below, iceServers: [], clock, log }));
   const directory = new RelayDirectory({ relay: below, clock, random: Math.random, log });
-  const credit = await CreditDesk.start({
+  const credit = await TabAccount.start({
     seed,
     relay: below,
     shelf: { get: () => Promise.resolve(undefined) },
@@ -33,10 +33,10 @@ export async function join(relay: string): Promise<string> {
   });
   const honest = new LocalRunner(PLAIN_KINDS);
   const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
-  const lending = new TaskLending({
+  const lending = new TabVolunteer({
     mesh,
     presence: new Presence(directory, "page"),
-    desk: new SpanDesk(mesh),
+    desk: new HeldSpans(mesh),
     runner: {
       kinds: honest.kinds,
       run: async (task, context) => {

@@ -1,14 +1,14 @@
 // A swarm in memory: real engines and the real session protocol over `MemoryMesh`, for tests in Node.
 import type { Engine, StepInput } from "../../src/engine/contract.ts";
-import { SpanService, type SpanServiceEvents } from "../../src/inference/span-service.ts";
-import { MemoryNetwork, type MemoryMesh } from "../../src/mesh/memory-mesh.ts";
-import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
+import { SpanService, type SpanServiceEvents } from "../../src/inference/server/span-service.ts";
+import { MemoryNetwork, type MemoryMesh } from "../../src/mesh/memory/memory-mesh.ts";
+import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
 import { sessionProtocol } from "../../src/protocol/version.ts";
 import type { Hop, Route } from "../../src/route/plan-route.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import type { Mesh } from "../../src/mesh/mesh.ts";
+import type { Mesh } from "../../src/mesh/ports/mesh.ts";
 import { bundledEngine } from "./bundled-model.ts";
 
 export interface SwarmPeer {

@@ -2,7 +2,7 @@
 import { afterEach } from "vitest";
 import { toHex } from "../../src/shared/bytes.ts";
 import { errorCode } from "../../src/shared/errors.ts";
-import type { Settled } from "../../src/tasks/task-record.ts";
+import type { Settled } from "../../src/tasks/dispatch/task-record.ts";
 import { numbered, rightOutput, TaskSwarm } from "../../tools/sim/task-swarm.ts";
 
 /** Makes swarms that end with their test. To be called once in a file. */

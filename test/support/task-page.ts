@@ -41,14 +41,14 @@ export class TaskPage {
   /** Hands the form over; answers the newest work. */
   async submit(): Promise<Locator> {
     const newest = async (): Promise<string | null> =>
-      (await this.works.count()) === 0 ? null : this.works.first().getAttribute("data-work");
+      (await this.jobs.count()) === 0 ? null : this.jobs.first().getAttribute("data-work");
     const before = await newest();
     await this.page.getByTestId("task-submit").click();
     await expect.poll(newest).not.toBe(before);
     return this.page.locator(`[data-work="${(await newest()) ?? ""}"]`); // it stays this one when others come
   }
 
-  get works(): Locator {
+  get jobs(): Locator {
     return this.page.getByTestId("work");
   }
 

@@ -1,9 +1,9 @@
 // A requester's page among real volunteers in one process, whose runners count; a reload is a new page over the same stores.
 import { afterEach } from "vitest";
-import type { Directory, Swarm } from "../../src/mesh/directory.ts";
-import { LoopbackMesh } from "../../src/mesh/loopback-mesh.ts";
-import { MemoryNetwork } from "../../src/mesh/memory-mesh.ts";
-import { TaskBoard } from "../../src/node/task-board.ts";
+import type { Directory, Swarm } from "../../src/mesh/ports/directory.ts";
+import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
+import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
+import { VolunteerPool } from "../../src/node/tasks/volunteer-pool.ts";
 import type { PeerRecord } from "../../src/protocol/directory-frames.ts";
 import type { Task } from "../../src/protocol/task-frames.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
@@ -12,17 +12,17 @@ import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { hash } from "../../src/tasks/kinds/hash.ts";
 import { multiply } from "../../src/tasks/kinds/multiply.ts";
-import { render } from "../../src/tasks/kinds/render.ts";
+import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sort } from "../../src/tasks/kinds/sort.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
-import { LocalRunner, type TaskRunner } from "../../src/tasks/local-runner.ts";
-import { memoryTaskStores } from "../../src/tasks/memory-task-stores.ts";
-import { Standings } from "../../src/tasks/standings.ts";
+import { LocalRunner, type TaskRunner } from "../../src/tasks/volunteer/local-runner.ts";
+import { memoryJobStores } from "../../src/tasks/jobs/memory-job-stores.ts";
+import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import type { Bytes } from "../../src/tasks/task-kind.ts";
-import { Volunteer } from "../../src/tasks/volunteer.ts";
-import type { TaskStores } from "../../src/tasks/work-book.ts";
-import { WorkDesk } from "../../src/tasks/work-desk.ts";
-import type { WorkView } from "../../src/tasks/work.ts";
+import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
+import type { JobStores } from "../../src/tasks/jobs/job-stores.ts";
+import { Jobs } from "../../src/tasks/jobs/jobs.ts";
+import type { JobView } from "../../src/tasks/jobs/job.ts";
 
 const KINDS = [sum, multiply, sort, hash, render];
 
@@ -46,13 +46,13 @@ export class CountingRunner implements TaskRunner {
 export class World {
   readonly network = new MemoryNetwork();
   readonly over = new AbortController();
-  readonly stores: TaskStores = memoryTaskStores();
+  readonly stores: JobStores = memoryJobStores();
   readonly runners = new Map<PeerId, CountingRunner>();
   readonly own = new CountingRunner();
   #swarm: Swarm = { revision: 0, peers: [] };
   readonly #listeners = new Set<(swarm: Swarm) => void>();
   #mesh: LoopbackMesh | undefined;
-  readonly #pages: { board: TaskBoard; desk: WorkDesk }[] = [];
+  readonly #pages: { board: VolunteerPool; desk: Jobs }[] = [];
 
   join(name: string): CountingRunner {
     const peer = asPeerId(name);
@@ -70,7 +70,7 @@ export class World {
     this.#tell(this.#swarm.peers.filter(({ peer }) => peer !== name));
   }
 
-  async page(views: (works: readonly WorkView[]) => void = () => {}): Promise<{ board: TaskBoard; desk: WorkDesk }> {
+  async page(views: (jobs: readonly JobView[]) => void = () => {}): Promise<{ board: VolunteerPool; desk: Jobs }> {
     const self = asPeerId("requester");
     this.#mesh ??= this.#joinOwn(self);
     const mesh = this.#mesh;
@@ -83,7 +83,7 @@ export class World {
     };
     Object.defineProperty(directory, "swarm", { get: () => this.#swarm });
     const random = (): number => Math.random();
-    const board = new TaskBoard({
+    const board = new VolunteerPool({
       mesh,
       directory,
       standings: new Standings(),
@@ -91,7 +91,7 @@ export class World {
       random,
       log: silentLog,
     });
-    const desk = new WorkDesk({
+    const desk = new Jobs({
       self,
       pool: board,
       book: this.stores.book,
@@ -108,7 +108,7 @@ export class World {
     return page;
   }
 
-  async close(page: { board: TaskBoard; desk: WorkDesk }): Promise<void> {
+  async close(page: { board: VolunteerPool; desk: Jobs }): Promise<void> {
     await page.desk.stop();
     page.board.stop();
   }

@@ -12,7 +12,7 @@ import {
   TypeProto_TensorSchema,
   TypeProtoSchema,
   ValueInfoProtoSchema,
-} from "../../src/model/onnx/onnx_pb.ts";
+} from "../../src/model/graph/onnx_pb.ts";
 
 /** `weights`: `[inputs][outputs]`. */
 export function linearModel(weights: readonly (readonly number[])[], bias: readonly number[]): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,7 @@
 // One unsplit ONNX Runtime session over the bundled model's own files: the reference for everything that is split.
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-web";
-import { readTokenizer } from "../../src/model/tokenizer.ts";
+import { readTokenizer } from "../../src/model/text/tokenizer.ts";
 
 const FOLDER = new URL("../../public/models/tales-2m/", import.meta.url);
 const read = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, FOLDER)));

@@ -1,8 +1,8 @@
 // Runs in a page of a bench: this project's own mesh without a node on top, so that one hop can be taken apart.
-import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import type { Link } from "../../src/mesh/link.ts";
-import { RtcLink } from "../../src/mesh/rtc-link.ts";
-import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
+import type { Link } from "../../src/mesh/ports/link.ts";
+import { RtcLink } from "../../src/mesh/rtc/rtc-link.ts";
+import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
 import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
 import { HASH_BYTES, readSessionHeader, type StepFrame } from "../../src/protocol/session-frames.ts";
 import { systemClock } from "../../src/shared/clock.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { tensorBytes } from "../../src/engine/ort.ts";
 import type { SpanRunner } from "../../src/engine/span-runner.ts";
-import { nextFraction, seedRandom } from "../../src/model/random.ts";
+import { nextFraction, seedRandom } from "../../src/model/text/random.ts";
 import { errorMessage } from "../../src/shared/errors.ts";
 import { timePrice } from "./invariance-price.ts";
 import { withPlainAttention } from "./plain-attention.ts";

@@ -1,8 +1,8 @@
 // Runs in a page of the bench of tasks: small ones by the thousand, and some that take a tenth of a second of computing.
-import { render } from "../../src/tasks/kinds/render.ts";
+import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
-import { DEFAULTS as USUAL, distribute } from "../../src/tasks/distribute.ts";
-import type { Scene } from "../../src/tasks/render-scene.ts";
+import { DEFAULTS as USUAL, distribute } from "../../src/tasks/jobs/distribute.ts";
+import type { Scene } from "../../src/tasks/kinds/render/scene.ts";
 import type { TaskKind, TaskPart } from "../../src/tasks/task-kind.ts";
 import { dispatcher } from "../browser/task-page.ts";
 

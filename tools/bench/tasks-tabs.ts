@@ -74,13 +74,13 @@ async function withTabs(count: number, work: (tabs: Tabs) => Promise<void>): Pro
 /** A page of the relay without ours in it, which would ask for the relay's overview and paint it. */
 const plain = (relay: string): string => new URL("licences.txt", relay).href;
 
-const lendTo = (page: Page, peers: readonly string[]): Promise<void> =>
+const linkVolunteer = (page: Page, peers: readonly string[]): Promise<void> =>
   page.evaluate((all) => (globalThis as Global).bench.lend(all), peers);
 
 async function small(page: Page, peers: readonly string[], print: Print): Promise<void> {
   const run = (count: number, ahead: number): Promise<TasksPage.Times> =>
     page.evaluate(([tasks, out]) => (globalThis as Global).bench.small(tasks, out), [count, ahead] as const);
-  await lendTo(page, peers);
+  await linkVolunteer(page, peers);
   await run(DEFAULTS.warmup, DEFAULTS.ahead);
   for (const [name, count, ahead, goal] of [
     [`${peers.length} tabs, ${DEFAULTS.ahead} always out`, DEFAULTS.batched, DEFAULTS.ahead, { perSecond: 1000 }],
@@ -103,7 +103,7 @@ async function long({ browser, page, url, peers }: Tabs, print: Print): Promise<
     return page.evaluate(([parts, each, from]) => (globalThis as Global).bench.lent(parts, each, from), args);
   };
   const lent = async (tabs: number, samples: number): Promise<number> => {
-    await lendTo(page, peers.slice(0, tabs));
+    await linkVolunteer(page, peers.slice(0, tabs));
     await draw(DEFAULTS.long, 2); // links opened, workers started, their code compiled
     await page.evaluate(() => (globalThis as Global).bench.posted()); // else the receipts of these are made while the others are timed
     return draw(DEFAULTS.long, samples);

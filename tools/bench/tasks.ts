@@ -1,16 +1,16 @@
 // Tasks that do nothing: how many a second one dispatcher lends, checks and settles, and how long one takes; with volunteers in this process.
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { MemoryNetwork } from "../../src/mesh/memory-mesh.ts";
+import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { Dispatcher } from "../../src/tasks/dispatcher.ts";
-import { lendTo } from "../../src/tasks/lend-to.ts";
-import { Standings } from "../../src/tasks/standings.ts";
+import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
+import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
+import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
-import { Volunteer } from "../../src/tasks/volunteer.ts";
+import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import { type Pace, paceOf } from "./spread.ts";
 import { benchRelay } from "./tasks-relay.ts";
 import { benchTabs } from "./tasks-tabs.ts";
@@ -95,7 +95,7 @@ export async function run(args: readonly string[]): Promise<void> {
     const runner = { kinds: [{ name: "timed", version: 1 }], run: async () => new Uint8Array(8) };
     const volunteer = new Volunteer({ self, runner, clock: systemClock, salt: () => crypto.getRandomValues(new Uint8Array(16)) });
     network.join(self).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
-    void lendTo(self, { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
+    void linkVolunteer(self, { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
   }
   const tasks = Number(values.tasks);
   let from = 0;

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { readTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
+import { readTokenizer, type Tokenizer } from "../../src/model/text/tokenizer.ts";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
 import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";

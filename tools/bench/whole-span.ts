@@ -3,7 +3,7 @@ import * as ort from "onnxruntime-web";
 import { unpackSpan } from "../../src/engine/dequantize.ts";
 import { SpanRunner } from "../../src/engine/span-runner.ts";
 import { loadSpan } from "../../src/model/load-span.ts";
-import { MemoryTileStore } from "../../src/model/memory-tile-store.ts";
+import { MemoryTileStore } from "../../src/model/tiles/memory-tile-store.ts";
 import type { SpanSource } from "../../src/protocol/span-plan.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { FolderTileSource, manifestOfFolder } from "../model/model-folder.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { decodeManifest } from "../../src/model/manifest.ts";
+import { decodeManifest } from "../../src/model/tiles/manifest.ts";
 import { makeManifest } from "../model/make-manifest.ts";
 import { COPYING_ROPE_BASE, copyingWeight, tokenCodes } from "./copying-weights.ts";
 import { llamaGraph, type LlamaShape, type LlamaWeight } from "./llama-graph.ts";

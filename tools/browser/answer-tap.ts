@@ -1,5 +1,5 @@
 // Listens to the node of a real tab: every event of every answer with the moment of its coming, and asks without the form.
-import type { AskEvent, Node, RouteHop } from "../../src/node/handle.ts";
+import type { AskEvent, Node, RouteHop } from "../../src/node/face.ts";
 import type { Tab } from "./tabs.ts";
 
 const BINDING = "manyhandsMoments";

@@ -1,29 +1,29 @@
 // Runs in a page of a test or bench: a requester of tasks over this project's own mesh, without a node on top.
-import { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
-import { RtcMesh } from "../../src/mesh/rtc-mesh.ts";
-import type { Mesh } from "../../src/mesh/mesh.ts";
-import { CreditDesk } from "../../src/node/credit-desk.ts";
-import { openTaskTileStore, TaskTiles } from "../../src/node/task-tiles.ts";
-import { TaskReceipts } from "../../src/node/task-receipts.ts";
+import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
+import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
+import type { Mesh } from "../../src/mesh/ports/mesh.ts";
+import { TabAccount } from "../../src/node/credit/tab-account.ts";
+import { openTaskTileStore, TaskTiles } from "../../src/node/tasks/task-tiles.ts";
+import { TaskReceipts } from "../../src/node/credit/task-receipts.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "../../src/tasks/asked-kinds.ts";
-import { Dispatcher } from "../../src/tasks/dispatcher.ts";
-import { distribute } from "../../src/tasks/distribute.ts";
+import { askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "../../src/tasks/kinds/asked-kinds.ts";
+import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
+import { distribute } from "../../src/tasks/jobs/distribute.ts";
 import type { ModelTiles } from "../../src/tasks/kinds/ml-inference.ts";
-import { lendTo } from "../../src/tasks/lend-to.ts";
-import { Standings } from "../../src/tasks/standings.ts";
+import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
+import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import type { TaskKind } from "../../src/tasks/task-kind.ts";
-import type { Settled } from "../../src/tasks/task-record.ts";
-import { WitnessDesk } from "../../src/tasks/witness-desk.ts";
+import type { Settled } from "../../src/tasks/dispatch/task-record.ts";
+import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
 import { untilConnected } from "./until-connected.ts";
 
 interface Joined {
   readonly mesh: Mesh;
   readonly dispatcher: Dispatcher;
   readonly tiles: TaskTiles;
-  readonly witnesses: WitnessDesk;
+  readonly witnesses: Witnesses;
   readonly receipts: TaskReceipts;
   readonly stop: AbortController;
 }
@@ -47,7 +47,7 @@ export async function join(relay: string): Promise<string> {
   const seed = crypto.getRandomValues(new Uint8Array(32));
   const below = await Libp2pMesh.start({ seed, relayAddresses: () => Promise.resolve([relay]) });
   const mesh = new RtcMesh({ below, iceServers: [], clock: systemClock, log: silentLog });
-  const credit = await CreditDesk.start({
+  const credit = await TabAccount.start({
     seed,
     relay: below,
     shelf: { get: () => Promise.resolve(undefined) },
@@ -56,7 +56,7 @@ export async function join(relay: string): Promise<string> {
     log: silentLog,
     onState: ({ waiting }) => (receiptsOut.waiting = waiting),
   });
-  const witnesses = new WitnessDesk(systemClock);
+  const witnesses = new Witnesses(systemClock);
   const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.add(receipt), log: silentLog });
   const fresh = new Dispatcher({
     clock: systemClock,
@@ -92,7 +92,7 @@ export function lend(peers: readonly string[]): void {
   const { witnesses, mesh, stop } = here();
   const signal = AbortSignal.any([stop.signal, lending.signal]);
   const deps = { mesh, dispatcher: dispatcher(), clock: systemClock, random: Math.random, witnesses, log: silentLog };
-  for (const peer of peers) void lendTo(asPeerId(peer), deps, signal);
+  for (const peer of peers) void linkVolunteer(asPeerId(peer), deps, signal);
 }
 
 /** Resolves once the ledger has every receipt of what is settled by now. */

@@ -1,5 +1,5 @@
 // Runs in a page of a test or bench: waits until the relay knows this peer.
-import type { Libp2pMesh } from "../../src/mesh/libp2p-mesh.ts";
+import type { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
 
 /** Milliseconds to join. */
 export const JOIN_MS = 15_000;

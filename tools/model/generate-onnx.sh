@@ -1,5 +1,5 @@
 #!/bin/sh
-# Regenerates src/model/onnx/onnx_pb.ts from tools/model/onnx.proto. Needs npm and network; run after changing the .proto.
+# Regenerates src/model/graph/onnx_pb.ts from tools/model/onnx.proto. Needs npm and network; run after changing the .proto.
 set -eu
 cd "$(dirname "$0")"
 out="$(mktemp -d)"
@@ -8,7 +8,7 @@ npx -y -p @bufbuild/buf@1.75.0 -p @bufbuild/protoc-gen-es@2.17.0 buf generate \
   --template '{"version":"v2","plugins":[{"local":"protoc-gen-es","out":"'"$out"'","opt":["target=ts","import_extension=ts","erasable_syntax=true"]}]}' \
   onnx.proto
 # The comments of the .proto stay in the .proto: the generated file keeps its types and descriptor alone.
-node --input-type=module - "$out/onnx_pb.ts" ../../src/model/onnx/onnx_pb.ts <<'JS'
+node --input-type=module - "$out/onnx_pb.ts" ../../src/model/graph/onnx_pb.ts <<'JS'
 import { readFileSync, writeFileSync } from "node:fs";
 const [, , from, to] = process.argv;
 const bare = readFileSync(from, "utf8")

@@ -1,5 +1,5 @@
 // The files of a model on a hub or any web server: streamed, gone on with after a broken connection, failures as sentences.
-import type { ModelOrigin } from "../../src/model/manifest.ts";
+import type { ModelOrigin } from "../../src/model/tiles/manifest.ts";
 import { errorMessage, ManyhandsError } from "../../src/shared/errors.ts";
 import type { ModelFiles } from "./model-files.ts";
 

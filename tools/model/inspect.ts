@@ -2,16 +2,16 @@
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { planConversion } from "../../src/model/convert-weights.ts";
-import { countBytes } from "../../src/model/count-bytes.ts";
-import { describeDtype } from "../../src/model/count-cost.ts";
-import { cutSpan } from "../../src/model/cut-span.ts";
-import { type CuttableModel, readCuttableModel } from "../../src/model/cuttable-model.ts";
-import { detachWeights } from "../../src/model/detach-weights.ts";
+import { planConversion } from "../../src/model/cut/convert-weights.ts";
+import { countBytes } from "../../src/model/cut/count-bytes.ts";
+import { describeDtype } from "../../src/model/cut/count-cost.ts";
+import { cutSpan } from "../../src/model/cut/cut-span.ts";
+import { type CuttableModel, readCuttableModel } from "../../src/model/cut/cuttable-model.ts";
+import { detachWeights } from "../../src/model/cut/detach-weights.ts";
 import { boundaryBytesPerPosition, type BoundaryTensor, cacheBytesPerPosition, convertedBytes } from "../../src/protocol/span-plan.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { asModelId, type Span } from "../../src/shared/ids.ts";
-import { formatBytes } from "../../src/ui/format.ts";
+import { formatBytes } from "../../src/ui/parts/format.ts";
 import { findModelFile } from "./model-folder.ts";
 import { readSkeleton, type Skeleton } from "./read-skeleton.ts";
 

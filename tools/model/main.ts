@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import type { Manifest } from "../../src/model/manifest.ts";
+import type { Manifest } from "../../src/model/tiles/manifest.ts";
 import { errorMessage, ManyhandsError } from "../../src/shared/errors.ts";
-import { formatBytes } from "../../src/ui/format.ts";
+import { formatBytes } from "../../src/ui/parts/format.ts";
 import { addModel } from "./add.ts";
 import { DEFAULT_HUB, findSource } from "./find-source.ts";
 import { verifyFolder } from "./verify.ts";

@@ -2,7 +2,7 @@
 import { createReadStream, existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import type { ModelOrigin } from "../../src/model/manifest.ts";
+import type { ModelOrigin } from "../../src/model/tiles/manifest.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 
 /** Paths are relative to the root of the source, with slashes. */

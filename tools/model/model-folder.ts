@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { open, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { buildManifest, type BuiltManifest, type FileBytes, type ModelFacts } from "../../src/model/build-manifest.ts";
-import type { TileRange, TileRead, TileSource } from "../../src/model/tile-source.ts";
+import type { TileRange, TileRead, TileSource } from "../../src/model/tiles/tile-source.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { FACT_FILES, namedModelFile, readFacts } from "./model-facts.ts";
 

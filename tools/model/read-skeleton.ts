@@ -2,9 +2,9 @@
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { create, fromBinary } from "@bufbuild/protobuf";
-import { INLINE_MAX_BYTES } from "../../src/model/detach-weights.ts";
-import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/model/onnx/onnx_pb.ts";
-import { asExternal, writeOnnx } from "../../src/model/onnx/read-onnx.ts";
+import { INLINE_MAX_BYTES } from "../../src/model/cut/detach-weights.ts";
+import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/model/graph/onnx_pb.ts";
+import { asExternal, writeOnnx } from "../../src/model/graph/read-onnx.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { foreignKind, KIND_BYTES } from "./file-kind.ts";
 

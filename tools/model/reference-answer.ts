@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as v from "valibot";
-import { describeDtype } from "../../src/model/count-cost.ts";
-import type { CuttableModel } from "../../src/model/cuttable-model.ts";
+import { describeDtype } from "../../src/model/cut/count-cost.ts";
+import type { CuttableModel } from "../../src/model/cut/cuttable-model.ts";
 
 const Tokens = v.pipe(v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), v.minLength(1), v.maxLength(1000));
 

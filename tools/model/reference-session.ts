@@ -3,10 +3,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as ort from "onnxruntime-web";
 import { floatLogits } from "../../src/engine/float16.ts";
-import { detachWeights } from "../../src/model/detach-weights.ts";
-import { readCuttableModel } from "../../src/model/cuttable-model.ts";
-import type { LayerCache } from "../../src/model/find-layers.ts";
-import { externalRange, readOnnx } from "../../src/model/onnx/read-onnx.ts";
+import { detachWeights } from "../../src/model/cut/detach-weights.ts";
+import { readCuttableModel } from "../../src/model/cut/cuttable-model.ts";
+import type { LayerCache } from "../../src/model/cut/find-layers.ts";
+import { externalRange, readOnnx } from "../../src/model/graph/read-onnx.ts";
 import { findModelFile } from "./model-folder.ts";
 
 type Tensor = ort.Tensor;

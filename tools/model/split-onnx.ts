@@ -1,8 +1,8 @@
 // Splits an ONNX file of any size while it streams past: structure kept, large weights hashed in tiles and let go.
 import { create, fromBinary } from "@bufbuild/protobuf";
-import { detachWeights, INLINE_MAX_BYTES, type WeightTensor } from "../../src/model/detach-weights.ts";
-import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/model/onnx/onnx_pb.ts";
-import { asExternal, writeOnnx } from "../../src/model/onnx/read-onnx.ts";
+import { detachWeights, INLINE_MAX_BYTES, type WeightTensor } from "../../src/model/cut/detach-weights.ts";
+import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/model/graph/onnx_pb.ts";
+import { asExternal, writeOnnx } from "../../src/model/graph/read-onnx.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { foreignKind, KIND_BYTES } from "./file-kind.ts";

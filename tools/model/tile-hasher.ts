@@ -1,6 +1,6 @@
 // Hashes weights tile by tile while a file streams past: one tile of each weight in memory, never the file.
-import { TILE_BYTES } from "../../src/model/manifest.ts";
-import { sha256 } from "../../src/model/sha256.ts";
+import { TILE_BYTES } from "../../src/model/tiles/manifest.ts";
+import { sha256 } from "../../src/model/tiles/sha256.ts";
 
 /** SHA-256 of each tile of one weight, whose bytes are pushed in order. */
 export class TileHasher {

@@ -1,7 +1,7 @@
 // Answers in one swarm, each of them audited as a page would: what the audits find, and what they cost. All drawn from one seed.
-import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../src/inference/answer-audits.ts";
-import { askCommitments } from "../../src/inference/commitments.ts";
-import { SessionShelf } from "../../src/inference/session-shelf.ts";
+import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../src/inference/audit/answer-audits.ts";
+import { askCommitments } from "../../src/inference/audit/commitments.ts";
+import { SessionShelf } from "../../src/inference/requester/session-shelf.ts";
 import type { PeerId, Span } from "../../src/shared/ids.ts";
 import { afterAgreed, afterFault, afterWrong, type Standing, STRANGER } from "../../src/shared/reputation.ts";
 import { replaysOutputs, roundsToInt8, truncatesCache } from "./cheating-engine.ts";

@@ -1,5 +1,5 @@
 // Chance that a seed repeats.
-import { nextFraction, type RandomState, seedRandom } from "../../src/model/random.ts";
+import { nextFraction, type RandomState, seedRandom } from "../../src/model/text/random.ts";
 
 export class Random {
   #state: RandomState;

@@ -2,8 +2,8 @@
 import { AsyncQueue } from "../../src/shared/async-queue.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
-import type { Link } from "../../src/mesh/link.ts";
-import type { Mesh } from "../../src/mesh/mesh.ts";
+import type { Link } from "../../src/mesh/ports/link.ts";
+import type { Mesh } from "../../src/mesh/ports/mesh.ts";
 import type { Random } from "./random.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 

@@ -6,13 +6,13 @@ import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { Dispatcher } from "../../src/tasks/dispatcher.ts";
-import type { SubmitOptions } from "../../src/tasks/dispatcher-options.ts";
-import { lendTo } from "../../src/tasks/lend-to.ts";
-import type { TaskRunner } from "../../src/tasks/local-runner.ts";
-import { Standings } from "../../src/tasks/standings.ts";
-import type { Settled } from "../../src/tasks/task-record.ts";
-import { Volunteer } from "../../src/tasks/volunteer.ts";
+import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
+import type { SubmitOptions } from "../../src/tasks/dispatch/dispatcher-options.ts";
+import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
+import type { TaskRunner } from "../../src/tasks/volunteer/local-runner.ts";
+import { Standings } from "../../src/tasks/dispatch/standings.ts";
+import type { Settled } from "../../src/tasks/dispatch/task-record.ts";
+import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import { Random } from "./random.ts";
 import { SimNetwork } from "./sim-mesh.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -100,7 +100,7 @@ export class TaskSwarm {
     const stop = new AbortController();
     this.#lending.set(id, stop);
     const deps = { mesh: this.#mesh, clock: this.clock, random: () => this.random.next(), dispatcher: this.dispatcher, log: silentLog };
-    void lendTo(id, deps, AbortSignal.any([stop.signal, this.over.signal]));
+    void linkVolunteer(id, deps, AbortSignal.any([stop.signal, this.over.signal]));
     return id;
   }
 

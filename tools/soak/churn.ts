@@ -1,6 +1,6 @@
 // Tasks while volunteers come and go, in virtual time: is any lost or paid twice, does the order hold, how far from ideal is the end?
 import { parseArgs } from "node:util";
-import { streamParts } from "../../src/tasks/distribute.ts";
+import { streamParts } from "../../src/tasks/jobs/distribute.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { numbered, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";

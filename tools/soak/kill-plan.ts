@@ -1,5 +1,5 @@
 // What one run of the kill soak does, drawn from the soak's seed and the run's number: the same two, the same run. Pure.
-import { nextFraction, seedRandom } from "../../src/model/random.ts";
+import { nextFraction, seedRandom } from "../../src/model/text/random.ts";
 import type { KillWay } from "../browser/kill-tab.ts";
 
 export interface KillPlan {

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { multiaddr } from "@multiformats/multiaddr";
 import { CreditClient } from "../../src/credit/credit-client.ts";
-import { createTabNode } from "../../src/mesh/libp2p-node.ts";
-import { StreamLink } from "../../src/mesh/stream-link.ts";
+import { createTabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
+import { StreamLink } from "../../src/mesh/libp2p/stream-link.ts";
 import { TASK_PRICES } from "../../src/credit/price.ts";
 import { encodeReceipt, type Receipt, workId } from "../../src/protocol/receipt.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";

@@ -3,7 +3,7 @@ import { decode, encode } from "@ipld/dag-cbor";
 import { sha256 } from "@noble/hashes/sha2.js";
 import * as v from "valibot";
 import { concatBytes } from "../../shared/bytes.ts";
-import { cutByBytes } from "../number-bytes.ts";
+import { cutByBytes } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({

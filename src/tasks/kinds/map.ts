@@ -2,8 +2,8 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { TASK_LIMITS } from "../../protocol/task-frames.ts";
-import { cutByBytes } from "../number-bytes.ts";
-import { Program, type ProgramValue, type Sandbox } from "../sandbox.ts";
+import { cutByBytes } from "./number-bytes.ts";
+import { Program, type ProgramValue, type Sandbox } from "../sandbox/sandbox.ts";
 import { badInput, type Bytes, readParams, type TaskKind } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({

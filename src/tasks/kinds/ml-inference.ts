@@ -2,8 +2,8 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { TASK_LIMITS } from "../../protocol/task-frames.ts";
-import { nearTensors } from "../near-tensors.ts";
-import { cutByBytes } from "../number-bytes.ts";
+import { nearTensors } from "./near-tensors.ts";
+import { cutByBytes } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type TaskKind } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({

@@ -1,6 +1,6 @@
 // Kind `multiply`: the product of two matrices, cut into blocks of the product; whole numbers exactly, floats in a fixed order.
 import * as v from "valibot";
-import { checkFloats, checkWholes, readFloats, readWholes, writeFloats, writeWholes } from "../number-bytes.ts";
+import { checkFloats, checkWholes, readFloats, readWholes, writeFloats, writeWholes } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({

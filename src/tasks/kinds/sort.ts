@@ -1,7 +1,7 @@
 // Kind `sort`: a sample sort; splitters cut the items into buckets, peers sort them, runs of one bucket are merged.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
-import { checkFloats, cutByBytes, readFloats, writeFloats } from "../number-bytes.ts";
+import { checkFloats, cutByBytes, readFloats, writeFloats } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({

@@ -1,6 +1,6 @@
 // Kind `sum`: whole numbers exactly; floats block by block in a fixed order, so that the sum is the same bits on every machine.
 import * as v from "valibot";
-import { checkFloats, checkWholes, cutByBytes, readFloats, readWholes, writeFloats, writeWholes } from "../number-bytes.ts";
+import { checkFloats, checkWholes, cutByBytes, readFloats, readWholes, writeFloats, writeWholes } from "./number-bytes.ts";
 import { badInput, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({

@@ -1,12 +1,12 @@
 // The elements of the tasks' part, which a page defines when somebody opens it.
-import { TaskDesk } from "./task-desk.ts";
-import { TaskForm } from "./task-form.ts";
-import { WorkItem } from "./work-item.ts";
-import { WorkPicture } from "./work-picture.ts";
+import { JobsPanel } from "./jobs-panel.ts";
+import { TaskForm } from "./forms/task-form.ts";
+import { JobItem } from "./job-item.ts";
+import { JobPicture } from "./job-picture.ts";
 
 export const TASK_ELEMENTS = Object.freeze({
-  "mh-work-picture": WorkPicture,
-  "mh-work": WorkItem,
+  "mh-job-picture": JobPicture,
+  "mh-job": JobItem,
   "mh-task-form": TaskForm,
-  "mh-task-desk": TaskDesk,
+  "mh-jobs": JobsPanel,
 });

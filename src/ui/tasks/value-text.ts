@@ -1,8 +1,8 @@
 // What a result is as text: to be read, copied and saved. Pure.
-import type { TaskValueByKind } from "../../node/handle.ts";
+import type { TaskValueByKind } from "../../node/face.ts";
 import { toHex } from "../../shared/bytes.ts";
-import { showTensors } from "./tensors.ts";
-import type { KindName } from "./form.ts";
+import { showTensors } from "./forms/tensors.ts";
+import type { KindName } from "./forms/form.ts";
 
 export interface ValueText {
   readonly text: string;

@@ -9,7 +9,7 @@ import { ModelStorageAudit, type StorageQuestion } from "../../../relay/ledger/s
 import { findModels } from "../../../relay/models.ts";
 import { proveRange } from "../../../src/credit/storage-proof.ts";
 import { MANIFEST_FILE } from "../../../src/model/fetch-model.ts";
-import { decodeManifest, encodeManifest, TILE_BYTES } from "../../../src/model/manifest.ts";
+import { decodeManifest, encodeManifest, TILE_BYTES } from "../../../src/model/tiles/manifest.ts";
 import { CREDIT_LIMITS } from "../../../src/protocol/credit-frames.ts";
 import { bytesEqual } from "../../../src/shared/bytes.ts";
 import type { ModelId, PeerId, Span } from "../../../src/shared/ids.ts";

@@ -4,9 +4,9 @@ import fc from "fast-check";
 import * as ort from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
 import { unpackSpan } from "../../../src/engine/dequantize.ts";
-import { planConversion } from "../../../src/model/convert-weights.ts";
-import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../../src/model/onnx/onnx_pb.ts";
-import { asExternal, ElementType, intAttribute, makeNode, valueInfo, writeOnnx } from "../../../src/model/onnx/read-onnx.ts";
+import { planConversion } from "../../../src/model/cut/convert-weights.ts";
+import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../../src/model/graph/onnx_pb.ts";
+import { asExternal, ElementType, intAttribute, makeNode, valueInfo, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
 import type { SpanPlan, SpanSource } from "../../../src/protocol/span-plan.ts";
 
 interface Form {

@@ -8,7 +8,7 @@ import { type Ort, readCache } from "../../../src/engine/ort.ts";
 import type { Runner } from "../../../src/engine/runner-chain.ts";
 import { HeapTensor } from "../../../src/engine/runtime-heap.ts";
 import { SpanRunner } from "../../../src/engine/span-runner.ts";
-import { wasmRuntime } from "../../../src/engine/wasm-runtime.ts";
+import { wasmRuntime } from "../../../src/engine/wasm-runtime.browser.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
 import { bundledSpan } from "../../support/bundled-model.ts";
 

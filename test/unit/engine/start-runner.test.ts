@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import path from "node:path";
 import { relativeDistance, selfTest, selfTestAgrees } from "../../../src/engine/self-test.ts";
-import { startRunner } from "../../../src/engine/start-runner.ts";
+import { startRunner } from "../../../src/engine/start-runner.browser.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
 import { wholeSpan } from "../../../tools/bench/whole-span.ts";
 

@@ -6,15 +6,15 @@ import { LocalEngine } from "../../../src/engine/local-engine.ts";
 import { Turns } from "../../../src/engine/turns.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
 import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
-import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/answer-audits.ts";
-import { askCommitments } from "../../../src/inference/commitments.ts";
+import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/audit/answer-audits.ts";
+import { askCommitments } from "../../../src/inference/audit/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";
-import type { WireType } from "../../../src/inference/wire-form.ts";
-import { peerStandings } from "../../../src/node/peer-standings.ts";
+import type { WireType } from "../../../src/inference/log/wire-form.ts";
+import { layerStandings } from "../../../src/node/credit/layer-standings.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import type { Engine } from "../../../src/engine/contract.ts";
 import type { PeerId, Span } from "../../../src/shared/ids.ts";
-import { Standings } from "../../../src/tasks/standings.ts";
+import { Standings } from "../../../src/tasks/dispatch/standings.ts";
 import { replaysOutputs, roundsToInt8, servesOtherLayers, truncatesCache } from "../../../tools/sim/cheating-engine.ts";
 import { askingFor, bundledPromptModel } from "../../support/asking.ts";
 import { BUNDLED, bundledEngine } from "../../support/bundled-model.ts";
@@ -30,7 +30,7 @@ const SPANS = [
 ] as const;
 
 /** What a requester that has met nobody knows of peers. */
-const standings = (): PeerStandings => peerStandings(new Standings());
+const standings = (): PeerStandings => layerStandings(new Standings());
 
 let guests = 0;
 

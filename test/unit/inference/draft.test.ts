@@ -2,12 +2,12 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
-import { startRunner } from "../../../src/engine/start-runner.ts";
+import { startRunner } from "../../../src/engine/start-runner.browser.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
-import { verifyDraft } from "../../../src/inference/draft.ts";
-import { DraftControl } from "../../../src/inference/draft-control.ts";
-import { DraftLookup } from "../../../src/inference/draft-lookup.ts";
-import { type Candidates, createSampler, type SamplerOptions } from "../../../src/model/sampler.ts";
+import { verifyDraft } from "../../../src/inference/draft/draft.ts";
+import { DraftControl } from "../../../src/inference/draft/draft-control.ts";
+import { DraftLookup } from "../../../src/inference/draft/draft-lookup.ts";
+import { type Candidates, createSampler, type SamplerOptions } from "../../../src/model/text/sampler.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
 import { wholeSpan } from "../../../tools/bench/whole-span.ts";
 import { BUNDLED } from "../model/test-models.ts";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
 import { chunks, generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateEvent, GenerateOptions } from "../../../src/inference/generate-event.ts";
-import type { ChatMessage } from "../../../src/model/chat-message.ts";
+import type { ChatMessage } from "../../../src/model/text/chat-message.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
 import { askingFor, bundledPromptModel } from "../../support/asking.ts";

@@ -1,8 +1,8 @@
 // Who is wrong, by what everybody says; and who is asked to compute again.
 import { describe, expect, it } from "vitest";
-import { isClose } from "../../../src/inference/close-rows.ts";
-import { type AuditedPart, judgeAudit, type Recomputed } from "../../../src/inference/judge-audit.ts";
-import { chooseAuditors, wantsAudit } from "../../../src/inference/plan-audit.ts";
+import { isClose } from "../../../src/inference/audit/close-rows.ts";
+import { type AuditedPart, judgeAudit, type Recomputed } from "../../../src/inference/audit/judge-audit.ts";
+import { chooseAuditors, wantsAudit } from "../../../src/inference/audit/plan-audit.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
 import { afterAgreed, type Standing, STRANGER } from "../../../src/shared/reputation.ts";
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TopLogits } from "../../../src/engine/contract.ts";
-import { decodeLogitRows, decodeLogits, encodeLogitRows, encodeLogits } from "../../../src/inference/logits-payload.ts";
+import { decodeLogitRows, decodeLogits, encodeLogitRows, encodeLogits } from "../../../src/inference/log/logits-payload.ts";
 
 const VOCABULARY = 1000;
 const row = (count: number): fc.Arbitrary<TopLogits> =>

@@ -1,10 +1,10 @@
 // Recordings of real sessions, changed in one place and sent again: each change is refused by its own code, and no answer moves.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chainTokens } from "../../../src/inference/prefix-log.ts";
-import { RouteSession } from "../../../src/inference/route-session.ts";
-import type { Link } from "../../../src/mesh/link.ts";
-import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
+import { chainTokens } from "../../../src/inference/log/prefix-log.ts";
+import { RouteSession } from "../../../src/inference/requester/route-session.ts";
+import type { Link } from "../../../src/mesh/ports/link.ts";
+import type { MemoryMesh } from "../../../src/mesh/memory/memory-mesh.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
 import { HASH_BYTES } from "../../../src/protocol/session-frames.ts";
 import { LIMITS, PROTOCOL_VERSION, sessionProtocol } from "../../../src/protocol/version.ts";

@@ -1,14 +1,14 @@
 // The log of what was sent on: again for a new link, with the same chunks, cut where positions were taken back, spilled and freed.
 import { beforeEach, describe, expect, it } from "vitest";
-import { Outbox } from "../../../src/inference/outbox.ts";
-import { OutputBudget } from "../../../src/inference/output-budget.ts";
-import { MemoryOutputStore } from "../../../src/inference/output-store.ts";
-import { memoryLinkPair } from "../../../src/mesh/memory-mesh.ts";
+import { Outbox } from "../../../src/inference/log/outbox.ts";
+import { OutputBudget } from "../../../src/inference/log/output-budget.ts";
+import { MemoryOutputStore } from "../../../src/inference/log/output-store.ts";
+import { memoryLinkPair } from "../../../src/mesh/memory/memory-mesh.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
 import { HASH_BYTES, readSessionHeader, type StepFrame } from "../../../src/protocol/session-frames.ts";
 import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import type { Link } from "../../../src/mesh/link.ts";
+import type { Link } from "../../../src/mesh/ports/link.ts";
 
 const SESSION = asSessionId("5".repeat(32));
 /** Two tensors of one and two numbers a position. */

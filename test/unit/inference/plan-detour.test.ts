@@ -1,6 +1,6 @@
 // Which spans fill a gap: survivors stay, the smallest gap is filled, and wider ones where nothing else fits.
 import { describe, expect, it } from "vitest";
-import { planDetour } from "../../../src/inference/plan-detour.ts";
+import { planDetour } from "../../../src/inference/requester/plan-detour.ts";
 import type { Hop } from "../../../src/route/plan-route.ts";
 import type { RoutePeer } from "../../../src/route/route-cost.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";

@@ -1,6 +1,6 @@
 // The running hash: what it depends on, and what a log of it accepts.
 import { describe, expect, it } from "vitest";
-import { chainTokens, PrefixLog } from "../../../src/inference/prefix-log.ts";
+import { chainTokens, PrefixLog } from "../../../src/inference/log/prefix-log.ts";
 import { HASH_BYTES } from "../../../src/protocol/session-frames.ts";
 
 const ROOT = Uint8Array.from({ length: HASH_BYTES }, (_, i) => i);

@@ -1,9 +1,9 @@
 // Sessions over spans held by different peers: equal to one unsplit session to the bit, refused where they should be.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
-import { RouteSession } from "../../../src/inference/route-session.ts";
-import type { RouteFailure } from "../../../src/inference/route-session-options.ts";
-import type { MemoryMesh } from "../../../src/mesh/memory-mesh.ts";
+import { RouteSession } from "../../../src/inference/requester/route-session.ts";
+import type { RouteFailure } from "../../../src/inference/requester/route-session-options.ts";
+import type { MemoryMesh } from "../../../src/mesh/memory/memory-mesh.ts";
 import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { bundledEngine, BUNDLED } from "../../support/bundled-model.ts";

@@ -1,6 +1,6 @@
 // Prompts that begin like an answer that is over: read from where they part, with the text of a fresh route.
 import { describe, expect, it } from "vitest";
-import { SessionShelf } from "../../../src/inference/session-shelf.ts";
+import { SessionShelf } from "../../../src/inference/requester/session-shelf.ts";
 import { type AskedFor, type SimRequester, SimSwarm } from "../../../tools/sim/sim-swarm.ts";
 
 const CUTS = [

@@ -1,6 +1,6 @@
 // Whose step comes next: decoding before prompts, whoever waited longest, and prompts not never.
 import { describe, expect, it } from "vitest";
-import { StepTurns } from "../../../src/inference/step-turns.ts";
+import { StepTurns } from "../../../src/inference/server/step-turns.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
 
 const session = (name: string): ReturnType<typeof asSessionId> => asSessionId(name.repeat(32));

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
 import type { GenerateOptions } from "../../../src/inference/generate-event.ts";
-import { SpanService } from "../../../src/inference/span-service.ts";
-import { SessionShelf } from "../../../src/inference/session-shelf.ts";
-import { wireClass, wireForm } from "../../../src/inference/wire-form.ts";
-import type { Link } from "../../../src/mesh/link.ts";
+import { SpanService } from "../../../src/inference/server/span-service.ts";
+import { SessionShelf } from "../../../src/inference/requester/session-shelf.ts";
+import { wireClass, wireForm } from "../../../src/inference/log/wire-form.ts";
+import type { Link } from "../../../src/mesh/ports/link.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
 import type { BoundaryTensor } from "../../../src/protocol/span-plan.ts";
 import { sessionProtocol } from "../../../src/protocol/version.ts";

@@ -1,7 +1,7 @@
 // Keys of tabs, with real IndexedDB and real Web Locks.
 import { openDB } from "idb";
 import { expect, test } from "vitest";
-import { type IdentityOptions, takeIdentity } from "../../../src/mesh/identity.browser.ts";
+import { type IdentityOptions, takeIdentity } from "../../../src/mesh/identity/identity.browser.ts";
 
 const signal = new AbortController().signal;
 let names = 0;

@@ -1,7 +1,7 @@
 // The life line over real connections: who answers nothing is gone, unless other data still comes from it.
 import { expect, test } from "vitest";
-import { bytesReceived } from "../../../src/mesh/rtc-connection.ts";
-import { DEFAULTS, RtcLife } from "../../../src/mesh/rtc-life.ts";
+import { bytesReceived } from "../../../src/mesh/rtc/rtc-connection.ts";
+import { DEFAULTS, RtcLife } from "../../../src/mesh/rtc/rtc-life.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { connectPeers } from "../../support/connect-peers.ts";
 

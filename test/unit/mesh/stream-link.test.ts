@@ -6,7 +6,7 @@ import { webSockets } from "@libp2p/websockets";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { StreamLink } from "../../../src/mesh/stream-link.ts";
+import { StreamLink } from "../../../src/mesh/libp2p/stream-link.ts";
 import { encodeCredit, encodeGoodbye, encodeLinkFrame, LINK } from "../../../src/protocol/link-frames.ts";
 import { LIMITS } from "../../../src/protocol/version.ts";
 import { errorCode } from "../../../src/shared/errors.ts";

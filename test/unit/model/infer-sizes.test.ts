@@ -4,8 +4,8 @@ import path from "node:path";
 import fc from "fast-check";
 import * as ort from "onnxruntime-web";
 import { describe, expect, test } from "vitest";
-import { readCuttableModel } from "../../../src/model/cuttable-model.ts";
-import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../src/model/onnx/read-onnx.ts";
+import { readCuttableModel } from "../../../src/model/cut/cuttable-model.ts";
+import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
 import {
   addSizes,
   constantOf,
@@ -16,7 +16,7 @@ import {
   SEQUENCE,
   type Size,
   sizeOf,
-} from "../../../src/model/size.ts";
+} from "../../../src/model/graph/size.ts";
 
 const FIXTURES = path.resolve(import.meta.dirname, "../../fixtures/models");
 const POSITIONS = 5;

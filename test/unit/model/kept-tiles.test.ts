@@ -1,7 +1,7 @@
 // The store as loading sees it: a full disk is said once and survived, and what was gained is told.
 import { expect, test } from "vitest";
-import { KeptTiles } from "../../../src/model/kept-tiles.ts";
-import { MemoryTileStore } from "../../../src/model/memory-tile-store.ts";
+import { KeptTiles } from "../../../src/model/tiles/kept-tiles.ts";
+import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 
 class FullStore extends MemoryTileStore {

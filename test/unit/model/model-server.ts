@@ -1,7 +1,7 @@
 // A real HTTP server over byte arrays, with the faults that servers and networks have.
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import type { HttpDeps } from "../../../src/model/http-fetch.ts";
+import type { HttpDeps } from "../../../src/model/tiles/http-fetch.ts";
 
 export interface Served {
   readonly path: string;

@@ -2,8 +2,8 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { makeRowInvariant } from "../../../src/model/row-invariant.ts";
-import { productBreaks } from "../../../src/model/step-breaks.ts";
+import { makeRowInvariant } from "../../../src/model/rows/row-invariant.ts";
+import { productBreaks } from "../../../src/model/rows/step-breaks.ts";
 import { compareChunkings } from "../../../tools/bench/invariance.ts";
 import { wholeSpan } from "../../../tools/bench/whole-span.ts";
 import { ensureWideModel } from "../../../tools/bench/wide-model.ts";

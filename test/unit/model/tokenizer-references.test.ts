@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import type { ChatMessage } from "../../../src/model/chat-message.ts";
-import { readChatTemplate, readSpecialTokens } from "../../../src/model/chat-template.ts";
-import { readTokenizer, type Tokenizer } from "../../../src/model/tokenizer.ts";
+import type { ChatMessage } from "../../../src/model/text/chat-message.ts";
+import { readChatTemplate, readSpecialTokens } from "../../../src/model/text/chat-template.ts";
+import { readTokenizer, type Tokenizer } from "../../../src/model/text/tokenizer.ts";
 import { byteLevelTokenizer } from "../../../tools/model/byte-level-tokenizer.ts";
 import { readFacts } from "../../../tools/model/model-facts.ts";
 

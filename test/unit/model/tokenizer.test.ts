@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readTokenizer, type Tokenizer } from "../../../src/model/tokenizer.ts";
+import { readTokenizer, type Tokenizer } from "../../../src/model/text/tokenizer.ts";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { BUNDLED, MISSING, publicModel } from "./test-models.ts";
 

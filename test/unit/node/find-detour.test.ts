@@ -1,9 +1,9 @@
 // Who takes the place of a lost peer: one that only fell silent may as well, once it has told the relay something new.
 import { expect, test } from "vitest";
-import { PeerBans } from "../../../src/inference/peer-bans.ts";
-import type { DetourRequest } from "../../../src/inference/plan-detour.ts";
-import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
-import { findDetour } from "../../../src/node/find-route.ts";
+import { PeerBans } from "../../../src/inference/requester/peer-bans.ts";
+import type { DetourRequest } from "../../../src/inference/requester/plan-detour.ts";
+import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
+import { findDetour } from "../../../src/inference/requester/find-route.ts";
 import type { PeerAnnouncement } from "../../../src/protocol/directory-frames.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
 import { systemClock } from "../../../src/shared/clock.ts";

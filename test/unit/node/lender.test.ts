@@ -1,13 +1,13 @@
-// Lending over an in-memory swarm with real spans: who ends up with what, and that coverage never breaks on the way.
+// Assignments over an in-memory swarm with real spans: who ends up with what, and that coverage never breaks on the way.
 import { afterEach, describe, expect, it } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
-import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
 import { startEngineSpan } from "../../support/engine-span-host.ts";
-import type { LendState } from "../../../src/node/handle.ts";
-import { isStillNeeded } from "../../../src/node/lender-facts.ts";
-import { Lender, type SpanLoader } from "../../../src/node/lender.ts";
-import { SpanDesk } from "../../../src/node/span-desk.ts";
+import type { LendState } from "../../../src/node/face.ts";
+import { isStillNeeded } from "../../../src/node/spans/lender-facts.ts";
+import { Lender, type SpanLoader } from "../../../src/node/spans/lender.ts";
+import { HeldSpans } from "../../../src/node/spans/held-spans.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
 import { findGaps } from "../../../src/route/coverage.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
@@ -54,7 +54,7 @@ class World {
       host: "page",
       model: loader,
       directory: this.board.join(self),
-      desk: new SpanDesk(mesh),
+      desk: new HeldSpans(mesh),
       startSpan: startEngineSpan({ mesh, clock: systemClock, log: silentLog }, startEngine),
       clock: systemClock,
       settings: () => ({ share: 1, backend: "auto" }),

@@ -1,8 +1,8 @@
 // What a tab announces while it lends layers, tasks, both or nothing.
 import { expect, it } from "vitest";
-import { MemoryBoard } from "../../../src/mesh/memory-directory.ts";
-import { RoundTrips } from "../../../src/mesh/round-trips.ts";
-import { Presence } from "../../../src/node/presence.ts";
+import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
+import { RoundTrips } from "../../../src/mesh/rtc/round-trips.ts";
+import { Presence } from "../../../src/node/spans/presence.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { announcementOf } from "../../contract/directory-contract.ts";
 

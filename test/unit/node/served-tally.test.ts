@@ -1,6 +1,6 @@
 // Steps summed for each requester: nothing is lost between two words to the page.
 import { expect, it } from "vitest";
-import { ServedTally } from "../../../src/node/served-tally.ts";
+import { ServedTally } from "../../../src/node/spans/served-tally.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 
 it("sums by requester, and starts anew when taken", () => {

@@ -1,10 +1,10 @@
 // The whole model for a tab's own prompts: loaded when it is needed, freed when it is not.
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
-import { SoloSpan } from "../../../src/node/solo-span.ts";
-import { SpanDesk } from "../../../src/node/span-desk.ts";
-import type { SpanHost, StartSpan } from "../../../src/node/span-host.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
+import { SoloSpan } from "../../../src/node/spans/solo-span.ts";
+import { HeldSpans } from "../../../src/node/spans/held-spans.ts";
+import type { SpanHost, StartSpan } from "../../../src/node/spans/span-host.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
 import type { Clock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
@@ -79,7 +79,7 @@ describe("SoloSpan", () => {
         headLayers: 0,
         loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
       },
-      desk: new SpanDesk(mesh),
+      desk: new HeldSpans(mesh),
       startSpan: noting,
       backend: () => "wasm",
       clock,

@@ -1,8 +1,8 @@
 // Tiles of tasks between tabs: found at whoever lent the task, else at others who take tasks; a wrong one is not taken.
 import { beforeEach, describe, expect, it } from "vitest";
-import type { TileExchange, TileShelf } from "../../../src/mesh/tile-exchange.ts";
-import { MemoryTileStore } from "../../../src/model/memory-tile-store.ts";
-import { DEFAULTS, TaskTiles } from "../../../src/node/task-tiles.ts";
+import type { TileExchange, TileShelf } from "../../../src/mesh/ports/tile-exchange.ts";
+import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
+import { DEFAULTS, TaskTiles } from "../../../src/node/tasks/task-tiles.ts";
 import { TASK_LIMITS } from "../../../src/protocol/task-frames.ts";
 import { toHex } from "../../../src/shared/bytes.ts";
 import { errorCode, ManyhandsError } from "../../../src/shared/errors.ts";

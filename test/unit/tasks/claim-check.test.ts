@@ -1,17 +1,17 @@
 // Claims are checked asynchronously: what becomes of a task meanwhile.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { Dispatcher } from "../../../src/tasks/dispatcher.ts";
-import { distribute } from "../../../src/tasks/distribute.ts";
+import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
+import { distribute } from "../../../src/tasks/jobs/distribute.ts";
 import { sum } from "../../../src/tasks/kinds/sum.ts";
-import { lendTo } from "../../../src/tasks/lend-to.ts";
-import { LocalRunner } from "../../../src/tasks/local-runner.ts";
-import { Standings } from "../../../src/tasks/standings.ts";
-import { Volunteer } from "../../../src/tasks/volunteer.ts";
+import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
+import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
+import { Standings } from "../../../src/tasks/dispatch/standings.ts";
+import { Volunteer } from "../../../src/tasks/volunteer/volunteer.ts";
 
 describe("while a claim is checked", () => {
   const once = { quorum: 1, most: 1 };
@@ -45,7 +45,7 @@ describe("while a claim is checked", () => {
         claim: async () => ({ finishedMs: 1, signature: new Uint8Array(64) }),
       });
       network.join(asPeerId(name)).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
-      void lendTo(asPeerId(name), { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, over.signal);
+      void linkVolunteer(asPeerId(name), { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, over.signal);
     }
   });
   afterEach(() => over.abort(new Error("the test is over")));

@@ -2,19 +2,19 @@
 // is not what it committed to.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { afterEach, expect, it } from "vitest";
-import type { Link } from "../../../src/mesh/link.ts";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
-import type { Mesh } from "../../../src/mesh/mesh.ts";
+import type { Link } from "../../../src/mesh/ports/link.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
+import type { Mesh } from "../../../src/mesh/ports/mesh.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
 import { commitment, pairPayload, decodeTask, readToVolunteer, TASK_VERSION, taskId } from "../../../src/protocol/task-frames.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { Dispatcher } from "../../../src/tasks/dispatcher.ts";
-import { lendTo } from "../../../src/tasks/lend-to.ts";
-import { Standings } from "../../../src/tasks/standings.ts";
-import { Volunteer } from "../../../src/tasks/volunteer.ts";
+import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
+import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
+import { Standings } from "../../../src/tasks/dispatch/standings.ts";
+import { Volunteer } from "../../../src/tasks/volunteer/volunteer.ts";
 import { numbered, rightOutput } from "../../../tools/sim/task-swarm.ts";
 
 const over = new AbortController();
@@ -55,7 +55,7 @@ it("is asked for nothing before somebody else has committed as well, and is caug
   const standings = new Standings();
   const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings });
   const lend = (peer: Mesh): void =>
-    void lendTo(peer.self, { mesh: requester, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, over.signal);
+    void linkVolunteer(peer.self, { mesh: requester, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, over.signal);
   const caught: string[] = [];
   dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Task } from "../../../src/protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../../../src/shared/bytes.ts";
-import type { Settled } from "../../../src/tasks/task-record.ts";
+import type { Settled } from "../../../src/tasks/dispatch/task-record.ts";
 import { numbered, numberOf, rightOutput } from "../../../tools/sim/task-swarm.ts";
 import { many, outputs, right, swarmMaker } from "../../support/sim-tasks.ts";
 

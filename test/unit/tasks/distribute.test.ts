@@ -1,23 +1,23 @@
 // Wholes over a swarm in memory: cut, computed by real volunteers over links, joined, the same with one as with four.
 import { afterEach, describe, expect, it } from "vitest";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { Dispatcher } from "../../../src/tasks/dispatcher.ts";
-import { distribute, streamParts } from "../../../src/tasks/distribute.ts";
+import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
+import { distribute, streamParts } from "../../../src/tasks/jobs/distribute.ts";
 import { hash } from "../../../src/tasks/kinds/hash.ts";
 import { mlInferenceBy, type OnnxRunner, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
 import { multiply } from "../../../src/tasks/kinds/multiply.ts";
-import { render } from "../../../src/tasks/kinds/render.ts";
+import { render } from "../../../src/tasks/kinds/render/render.ts";
 import { sort } from "../../../src/tasks/kinds/sort.ts";
 import { sum } from "../../../src/tasks/kinds/sum.ts";
-import { lendTo } from "../../../src/tasks/lend-to.ts";
-import { LocalRunner } from "../../../src/tasks/local-runner.ts";
-import { Standings } from "../../../src/tasks/standings.ts";
+import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
+import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
+import { Standings } from "../../../src/tasks/dispatch/standings.ts";
 import type { RunnableKind, TaskKind } from "../../../src/tasks/task-kind.ts";
-import { Volunteer } from "../../../src/tasks/volunteer.ts";
+import { Volunteer } from "../../../src/tasks/volunteer/volunteer.ts";
 import { Random } from "../../../tools/sim/random.ts";
 import { drawScene } from "../../support/checked-tasks.ts";
 import { runWhole } from "./run-whole.ts";
@@ -56,7 +56,7 @@ function swarmOf(count: number): Dispatcher {
       salt: () => crypto.getRandomValues(new Uint8Array(16)),
     });
     network.join(self).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
-    void lendTo(self, { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
+    void linkVolunteer(self, { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
   }
   stops.push(() => stop.abort());
   return dispatcher;

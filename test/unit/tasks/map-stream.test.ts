@@ -1,7 +1,7 @@
 // Values for a stream of inputs, over real volunteers: in order or as they come, no more inputs than are wanted.
 import { describe, expect, it } from "vitest";
-import { mapStream } from "../../../src/tasks/map-stream.ts";
-import type { TaskRequest } from "../../../src/tasks/work.ts";
+import { mapStream } from "../../../src/tasks/jobs/map-stream.ts";
+import type { TaskRequest } from "../../../src/tasks/jobs/job.ts";
 import { worldMaker } from "../../support/task-world.ts";
 
 const worldOf = worldMaker();

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { encode } from "@ipld/dag-cbor";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { mapIn } from "../../../src/tasks/kinds/map.ts";
-import type { Sandbox } from "../../../src/tasks/sandbox.ts";
-import { wasmMemoryBytes } from "../../../src/tasks/wasm-limits.ts";
+import type { Sandbox } from "../../../src/tasks/sandbox/sandbox.ts";
+import { wasmMemoryBytes } from "../../../src/tasks/sandbox/wasm-limits.ts";
 import { runWhole } from "./run-whole.ts";
 import { wasmModule } from "./wasm-module.ts";
 

@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
-import { renderGpuBy, type SquareTracer } from "../../../src/tasks/kinds/render-gpu.ts";
-import { packFrame, packScene } from "../../../src/tasks/pack-scene.ts";
-import { PathTracer } from "../../../src/tasks/path-trace.ts";
-import type { Scene } from "../../../src/tasks/render-scene.ts";
+import { renderGpuBy, type SquareTracer } from "../../../src/tasks/kinds/render/render-gpu.ts";
+import { packFrame, packScene } from "../../../src/tasks/kinds/render/pack-scene.ts";
+import { PathTracer } from "../../../src/tasks/kinds/render/path-trace.ts";
+import type { Scene } from "../../../src/tasks/kinds/render/scene.ts";
 import type { Bytes } from "../../../src/tasks/task-kind.ts";
 import { Random } from "../../../tools/sim/random.ts";
 

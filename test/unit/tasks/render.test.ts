@@ -1,9 +1,9 @@
 // Pictures whose pixels follow from the laws of light, worked out by hand, and the same picture however it was cut.
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
-import { render } from "../../../src/tasks/kinds/render.ts";
-import { PathTracer } from "../../../src/tasks/path-trace.ts";
-import type { Scene } from "../../../src/tasks/render-scene.ts";
+import { render } from "../../../src/tasks/kinds/render/render.ts";
+import { PathTracer } from "../../../src/tasks/kinds/render/path-trace.ts";
+import type { Scene } from "../../../src/tasks/kinds/render/scene.ts";
 import { runWhole } from "./run-whole.ts";
 
 const scene = (more: Partial<Scene>): Scene => ({

@@ -1,6 +1,6 @@
 // Cuts data as a kind does, runs each part through the bytes of a task as a peer would, and joins the outputs.
 import { decodeTask, encodeTask, type Task } from "../../../src/protocol/task-frames.ts";
-import { LocalRunner } from "../../../src/tasks/local-runner.ts";
+import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
 import type { RunnableKind, TaskKind, TaskPart } from "../../../src/tasks/task-kind.ts";
 
 export const LIMITS: Task["limits"] = { runMs: 60_000, silentMs: 10_000, memoryBytes: 64 * 1024 * 1024, outputBytes: 4 * 1024 * 1024 };

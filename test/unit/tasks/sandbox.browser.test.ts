@@ -2,11 +2,11 @@
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { errorCode, errorMessage } from "../../../src/shared/errors.ts";
-import { FrameSandbox } from "../../../src/tasks/frame-sandbox.browser.ts";
+import { FrameSandbox } from "../../../src/tasks/sandbox/frame-sandbox.browser.ts";
 import { mapIn } from "../../../src/tasks/kinds/map.ts";
-import { LocalRunner } from "../../../src/tasks/local-runner.ts";
-import type { Program } from "../../../src/tasks/sandbox.ts";
-import { watchTask } from "../../../src/tasks/watch-task.ts";
+import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
+import type { Program } from "../../../src/tasks/sandbox/sandbox.ts";
+import { watchTask } from "../../../src/tasks/volunteer/watch-task.ts";
 import { taskOf } from "./run-whole.ts";
 import { forever, GROW, LONG, RECURSE, wasmModule } from "./wasm-module.ts";
 

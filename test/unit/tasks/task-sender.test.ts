@@ -1,7 +1,7 @@
 // What leaves together: neighbours of one kind in one frame, in order.
 import { expect, test } from "vitest";
-import { MemoryNetwork } from "../../../src/mesh/memory-mesh.ts";
-import type { Link } from "../../../src/mesh/link.ts";
+import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
+import type { Link } from "../../../src/mesh/ports/link.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
 import { readToVolunteer, type ToVolunteer } from "../../../src/protocol/task-frames.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";

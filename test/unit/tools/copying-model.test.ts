@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readTokenizer, type Tokenizer } from "../../../src/model/tokenizer.ts";
+import { readTokenizer, type Tokenizer } from "../../../src/model/text/tokenizer.ts";
 import { ensureWideModel } from "../../../tools/bench/wide-model.ts";
 import { ReferenceSession } from "../../../tools/model/reference-session.ts";
 

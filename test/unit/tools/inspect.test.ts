@@ -3,8 +3,8 @@ import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pro
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { detachWeights } from "../../../src/model/detach-weights.ts";
-import { readOnnx } from "../../../src/model/onnx/read-onnx.ts";
+import { detachWeights } from "../../../src/model/cut/detach-weights.ts";
+import { readOnnx } from "../../../src/model/graph/read-onnx.ts";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { inspect } from "../../../tools/model/inspect.ts";
 import { readSkeleton } from "../../../tools/model/read-skeleton.ts";

@@ -1,7 +1,7 @@
 // The simulated path: delay as told, order kept, loss at its rate, and a rate limit that queues for a while and then drops.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nextFraction, seedRandom } from "../../../src/model/random.ts";
+import { nextFraction, seedRandom } from "../../../src/model/text/random.ts";
 import { DEFAULTS, type PathOptions, PathShaper } from "../../../tools/browser/path-shaper.ts";
 
 function draws(seed: number): () => number {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { DraftLookup } from "../../../src/inference/draft-lookup.ts";
+import { DraftLookup } from "../../../src/inference/draft/draft-lookup.ts";
 
 interface Prompts {
   readonly repeating: readonly { readonly kind: string; readonly prompt: string }[];

@@ -1,10 +1,10 @@
 // What an answer looks like after each event, and that nothing of it is ever lost.
 import { describe, expect, it } from "vitest";
-import type { GenerateEvent, GenerateStats, Node } from "../../../src/node/handle.ts";
+import type { GenerateEvent, GenerateStats, Node } from "../../../src/node/face.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
-import { IDLE, advance, begin, ending, failed, isRunning, replacement, stopped } from "../../../src/ui/ask-state.ts";
-import { Asker } from "../../../src/ui/asker.ts";
+import { IDLE, advance, begin, ending, failed, isRunning, replacement, stopped } from "../../../src/ui/ask/ask-state.ts";
+import { Asker } from "../../../src/ui/ask/asker.ts";
 
 const stats = (newTokens: number): GenerateStats => ({ promptTokens: 4, newTokens, timeToFirstTokenMs: 10, tokensPerSecond: 5, seed: 1 });
 const token = (id: number, text: string): GenerateEvent => ({ kind: "token", token: id, text, stats: stats(id), hops: [] });

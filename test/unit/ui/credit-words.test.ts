@@ -1,7 +1,15 @@
 // Credit in words: amounts at every size, why each thing moved, what an escrow waits for.
 import { describe, expect, test } from "vitest";
-import type { CreditState, HistoryRow } from "../../../src/node/handle.ts";
-import { escrowWords, formatCredits, formatMove, gatherMoves, moveWords, pendingWords, workWords } from "../../../src/ui/credit-words.ts";
+import type { CreditState, HistoryRow } from "../../../src/node/face.ts";
+import {
+  escrowWords,
+  formatCredits,
+  formatMove,
+  gatherMoves,
+  moveWords,
+  pendingWords,
+  jobWords,
+} from "../../../src/ui/credit/credit-words.ts";
 
 test.each([
   [0, "0"],
@@ -49,7 +57,7 @@ test.each([
   ["constructor bafyreib4x7k2qa", "constructor bafyreib4x7k2qa"],
   ["", ""],
 ])("%s is told as %s", (about, words) => {
-  expect(workWords(about)).toBe(words);
+  expect(jobWords(about)).toBe(words);
 });
 
 test("moves of one kind of task at about the same time are told as one, others each by itself", () => {

@@ -3,11 +3,20 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { findCapability, type BrowserFeatures } from "../../../src/ui/capability.ts";
-import { readFrameMessage } from "../../../src/ui/frame-messages.ts";
+import { readFrameMessage } from "../../../src/ui/widget/frame-messages.ts";
 import { Memory, type TextStore } from "../../../src/ui/memory.ts";
 import { OverviewPoll, readOverview, type Overview } from "../../../src/ui/overview.ts";
-import { finishedSentences } from "../../../src/ui/sentences.ts";
-import { FIELDS, FIELD_NAMES, PRESETS, Settings, generateOptions, presetOf, withField, withSeed } from "../../../src/ui/settings.ts";
+import { finishedSentences } from "../../../src/ui/ask/sentences.ts";
+import {
+  FIELDS,
+  FIELD_NAMES,
+  PRESETS,
+  Settings,
+  generateOptions,
+  presetOf,
+  withField,
+  withSeed,
+} from "../../../src/ui/ask/sampling-settings.ts";
 
 function storeOf(entries: Record<string, string>): TextStore {
   const map = new Map(Object.entries(entries));

@@ -11,7 +11,7 @@ import {
   joinWords,
   plural,
   spanKey,
-} from "../../../src/ui/format.ts";
+} from "../../../src/ui/parts/format.ts";
 
 describe("formatBytes", () => {
   it.each([

@@ -1,6 +1,6 @@
 // When the node is made, what a person's choices do to it, and what the page says meanwhile.
 import { describe, expect, it } from "vitest";
-import type { FolderHandle, Node, NodeState } from "../../../src/node/handle.ts";
+import type { FolderHandle, Node, NodeState } from "../../../src/node/face.ts";
 import { abortable } from "../../../src/shared/abort.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asModelId, asPeerId } from "../../../src/shared/ids.ts";
@@ -21,10 +21,10 @@ const STATE: NodeState = {
   keepBytes: 1024 ** 3,
   swarm: [],
   gaps: [],
-  lentTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
+  servedTasks: { isOn: false, running: 0, done: 0, refused: 0, earnedMicro: 0 },
   served: { tokens: 0, sessions: 0, refusedFrames: 0 },
   credit: undefined,
-  works: [],
+  jobs: [],
   notices: [],
 };
 

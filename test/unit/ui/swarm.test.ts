@@ -1,12 +1,12 @@
 // The picture of the swarm: order, coverage, gaps, words and geometry.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { SwarmPeer } from "../../../src/node/handle.ts";
+import type { SwarmPeer } from "../../../src/node/face.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { peerColour, peerName, PEER_COLOURS } from "../../../src/shared/peer-name.ts";
-import { mapGeometry, routePath } from "../../../src/ui/swarm-geometry.ts";
-import { gapsOf, layoutSwarm, visibleRows } from "../../../src/ui/swarm-layout.ts";
-import { swarmSentence } from "../../../src/ui/swarm-words.ts";
+import { mapGeometry, routePath } from "../../../src/ui/swarm/swarm-geometry.ts";
+import { gapsOf, layoutSwarm, visibleRows } from "../../../src/ui/swarm/swarm-layout.ts";
+import { swarmSentence } from "../../../src/ui/swarm/swarm-words.ts";
 
 const peer = (name: string, start?: number, end?: number, more: Partial<SwarmPeer> = {}): SwarmPeer => ({
   peer: asPeerId(name),

@@ -1,12 +1,12 @@
 // Conversations: what is asked, kept, renamed, removed, and found again after a reload.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { AskEvent, Node, Prompt } from "../../../src/node/handle.ts";
-import { Asker } from "../../../src/ui/asker.ts";
-import { backToQuestion, beginConversation, messagesOf, withAnswer, withQuestion, withTitle } from "../../../src/ui/conversation.ts";
-import { type ConversationStore, memoryConversationStore } from "../../../src/ui/conversation-store.ts";
+import type { AskEvent, Node, Prompt } from "../../../src/node/face.ts";
+import { Asker } from "../../../src/ui/ask/asker.ts";
+import { backToQuestion, beginConversation, messagesOf, withAnswer, withQuestion, withTitle } from "../../../src/ui/ask/conversation.ts";
+import { type ConversationStore, memoryConversationStore } from "../../../src/ui/ask/conversation-store.ts";
 import { Memory } from "../../../src/ui/memory.ts";
-import { Talks } from "../../../src/ui/talks.ts";
+import { Talks } from "../../../src/ui/ask/talks.ts";
 
 const stats = { promptTokens: 1, newTokens: 1, timeToFirstTokenMs: 1, tokensPerSecond: 1, seed: 1 };
 const token = (text: string): AskEvent => ({ kind: "token", token: 1, text, stats, hops: [] });

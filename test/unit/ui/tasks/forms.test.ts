@@ -1,13 +1,13 @@
 // What a person typed, as data for the node, or what is wrong with which field.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Filled, KindForm } from "../../../../src/ui/tasks/form.ts";
-import { FORMS } from "../../../../src/ui/tasks/forms.ts";
-import { hashForm } from "../../../../src/ui/tasks/hash-form.ts";
-import { mapForm } from "../../../../src/ui/tasks/map-form.ts";
-import { multiplyForm, sortForm, sumForm } from "../../../../src/ui/tasks/number-forms.ts";
-import { asJson, renderForm, sceneOf } from "../../../../src/ui/tasks/render-form.ts";
-import { render } from "../../../../src/tasks/kinds/render.ts";
+import type { Filled, KindForm } from "../../../../src/ui/tasks/forms/form.ts";
+import { FORMS } from "../../../../src/ui/tasks/forms/forms.ts";
+import { hashForm } from "../../../../src/ui/tasks/forms/hash-form.ts";
+import { mapForm } from "../../../../src/ui/tasks/forms/map-form.ts";
+import { multiplyForm, sortForm, sumForm } from "../../../../src/ui/tasks/forms/number-forms.ts";
+import { asJson, renderForm, sceneOf } from "../../../../src/ui/tasks/forms/render-form.ts";
+import { render } from "../../../../src/tasks/kinds/render/render.ts";
 
 const read = (form: KindForm, values: Filled["values"], files: Filled["files"] = {}) =>
   form.read({ values: { ...form.start, ...values }, files });

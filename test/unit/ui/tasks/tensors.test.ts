@@ -1,8 +1,8 @@
 // Tensors as people write them: what was read shows as it was written, and what makes no sense is told.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readSets, showTensors } from "../../../../src/ui/tasks/tensors.ts";
-import { modelForm } from "../../../../src/ui/tasks/model-form.ts";
+import { readSets, showTensors } from "../../../../src/ui/tasks/forms/tensors.ts";
+import { modelForm } from "../../../../src/ui/tasks/forms/model-form.ts";
 
 const whole = (min: number, max: number) => fc.integer({ min, max });
 const ITEMS = {

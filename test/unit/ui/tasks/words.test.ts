@@ -1,12 +1,12 @@
-// Works and results in words: every state, every kind of value.
+// Jobs and results in words: every state, every kind of value.
 import { describe, expect, it } from "vitest";
-import type { WorkView } from "../../../../src/node/handle.ts";
-import { asWorkId } from "../../../../src/shared/ids.ts";
+import type { JobView } from "../../../../src/node/face.ts";
+import { asJobId } from "../../../../src/shared/ids.ts";
 import { valueText } from "../../../../src/ui/tasks/value-text.ts";
-import { progressWords, stateWords, wrongWords } from "../../../../src/ui/tasks/work-words.ts";
+import { progressWords, stateWords, wrongWords } from "../../../../src/ui/tasks/job-words.ts";
 
-const work = (more: Partial<WorkView> = {}): WorkView => ({
-  id: asWorkId("00"),
+const work = (more: Partial<JobView> = {}): JobView => ({
+  id: asJobId("00"),
   kind: "sum",
   label: "Sum of 3 numbers",
   startedMs: 1000,

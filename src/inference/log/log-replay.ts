@@ -1,0 +1,101 @@
+// What a session's log gives beside its own route: its steps sent once more, joined where that changes nothing, and their hash.
+import type { Link } from "../../mesh/ports/link.ts";
+import { joinRows, sliceRows } from "../../protocol/boundary-rows.ts";
+import { encodeFrame } from "../../protocol/frame.ts";
+import type { BoundaryTensor } from "../../protocol/span-plan.ts";
+import { LIMITS } from "../../protocol/version.ts";
+import { concatBytes } from "../../shared/bytes.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { ManyhandsError } from "../../shared/errors.ts";
+import type { SessionId } from "../../shared/ids.ts";
+import type { LoggedStep, Outbox } from "./outbox.ts";
+import { hashRow, rootOf } from "./row-hashes.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Positions that steps are joined to: few enough that an answer which comes meanwhile hardly waits. */
+  joinedPositions: 16,
+  /** Bytes hashed before others get their turn in this thread: 5 ms. */
+  hashedBytes: 1024 * 1024,
+});
+
+/** A step of another session that a log is sent as. */
+export interface ReplayOptions {
+  readonly session: SessionId;
+  readonly upTo: number;
+  /** Whether steps may be joined. */
+  readonly merge: boolean;
+}
+
+/** Sends the log over `link`. Throws ENGINE_FAILED where it has a hole, what the link throws, or the signal's reason. */
+export async function sendLog(
+  outbox: Outbox,
+  boundary: readonly BoundaryTensor[],
+  link: Link,
+  { session, upTo, merge }: ReplayOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const steps = outbox.steps(upTo);
+  for await (const { head, payload } of merge ? joined(steps, boundary) : steps) {
+    const header = { kind: "step", session, ...head, truncate: false, replay: false, timings: [] };
+    await link.send(encodeFrame(header, payload), signal);
+  }
+}
+
+/** Steps joined as far as the logits that are wanted of them stay the same. */
+async function* joined(steps: AsyncIterable<LoggedStep>, boundary: readonly BoundaryTensor[]): AsyncGenerator<LoggedStep, void> {
+  let held: LoggedStep | undefined;
+  for await (const step of steps) {
+    if (held !== undefined && isJoinable(held, step)) held = join(held, step, boundary);
+    else {
+      if (held !== undefined) yield held;
+      held = step;
+    }
+  }
+  if (held !== undefined) yield held;
+}
+
+/** Logits are wanted of the last rows of a step: of all the later rows, or of none of the earlier. */
+function isJoinable({ head: a }: LoggedStep, { head: b }: LoggedStep): boolean {
+  return (
+    a.count + b.count <= DEFAULTS.joinedPositions &&
+    a.logitRows + b.logitRows <= LIMITS.logitRows &&
+    (a.logitRows === 0 || b.logitRows === b.count)
+  );
+}
+
+const join = (
+  { head: a, payload: first }: LoggedStep,
+  { head: b, payload: second }: LoggedStep,
+  boundary: readonly BoundaryTensor[],
+): LoggedStep => ({
+  head: { ...a, count: a.count + b.count, chain: concatBytes([a.chain, b.chain]), logitRows: a.logitRows + b.logitRows },
+  payload: joinRows(boundary, a.count, first, b.count, second),
+});
+
+/** SHA-256 over the hashes of the logged positions `[from, to)`. Throws ENGINE_FAILED where the log has a hole. */
+export async function logRoot(
+  outbox: Outbox,
+  boundary: readonly BoundaryTensor[],
+  { from, to }: { readonly from: number; readonly to: number },
+  clock: Clock,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const hashes: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const { head, payload } of outbox.steps(to, from)) {
+    for (let row = Math.max(0, from - head.position); row < head.count; row++) hashes.push(hashRow(boundary, payload, head.count, row));
+    bytes += payload.byteLength;
+    if (bytes < DEFAULTS.hashedBytes) continue;
+    await clock.sleep(0);
+    bytes = 0;
+  }
+  return rootOf(hashes);
+}
+
+/** The bytes of one logged position. Throws ENGINE_FAILED where they are not there any more. */
+export async function logRow(outbox: Outbox, boundary: readonly BoundaryTensor[], position: number): Promise<Uint8Array<ArrayBuffer>> {
+  for await (const { head, payload } of outbox.steps(position + 1, position)) {
+    const row = position - head.position;
+    return sliceRows(boundary, payload, head.count, row, row + 1);
+  }
+  throw new ManyhandsError("ENGINE_FAILED", "this position is not in the log");
+}

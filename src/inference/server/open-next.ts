@@ -1,0 +1,36 @@
+// A link from one span to the next, for a session: had in time, or not at all.
+import type { Link } from "../../mesh/ports/link.ts";
+import type { Mesh } from "../../mesh/ports/mesh.ts";
+import type { NextSpan, OpenFrame } from "../../protocol/session-frames.ts";
+import { sessionProtocol } from "../../protocol/version.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { ManyhandsError } from "../../shared/errors.ts";
+import { within } from "../deadline.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds in which the next span must take a link. */
+  nextLinkMs: 10_000,
+});
+
+/** From the span that `open` is for to the peer that holds what follows. Throws PEER_UNREACHABLE. */
+export async function openNext(
+  { mesh, clock }: { readonly mesh: Pick<Mesh, "open">; readonly clock: Clock },
+  next: NextSpan,
+  open: OpenFrame,
+  signal: AbortSignal,
+): Promise<Link> {
+  const protocol = sessionProtocol(open.model, { start: open.end, end: next.end });
+  const late = (): ManyhandsError => new ManyhandsError("PEER_UNREACHABLE", "the next peer did not take a link in time");
+  try {
+    return await within(clock, DEFAULTS.nextLinkMs, signal, late, (limit) => {
+      const opening = mesh.open(next.peer, protocol, limit);
+      opening.then(
+        (link) => limit.aborted && link.abort(late()), // arrived after the limit: given back
+        () => {}, // told below
+      );
+      return opening;
+    });
+  } catch (cause) {
+    throw new ManyhandsError("PEER_UNREACHABLE", "the next peer of the route could not be reached", { cause });
+  }
+}

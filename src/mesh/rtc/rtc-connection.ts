@@ -1,0 +1,183 @@
+// One direct connection to a peer: negotiated over an authenticated link, then a life line and a data channel for each link.
+import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
+import { readRtcFrame, RTC_LIMITS, type RtcFrame } from "../../protocol/rtc-frames.ts";
+import { abortable } from "../../shared/abort.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { ManyhandsError } from "../../shared/errors.ts";
+import type { PeerId } from "../../shared/ids.ts";
+import type { Link } from "../ports/link.ts";
+import { RtcLife } from "./rtc-life.ts";
+import { RtcLink } from "./rtc-link.ts";
+
+export interface RtcConnectionDeps {
+  readonly iceServers: readonly string[];
+  readonly clock: Clock;
+  /** What is served here. */
+  readonly serves: () => readonly string[];
+  /** A peer opened a link; false where nobody takes it. */
+  readonly onLink: (protocol: string, link: Link) => boolean;
+  readonly onGone: (connection: RtcConnection, why: string) => void;
+  readonly onRoundTrip: (peer: PeerId, ms: number) => void;
+}
+
+export class RtcConnection {
+  readonly remote: PeerId;
+  readonly #deps: RtcConnectionDeps;
+  readonly #peer: RTCPeerConnection;
+  readonly #life: RtcLife;
+  #links = 0;
+  #gone = false;
+  /** Milliseconds, as the clock counts, since when no link runs. */
+  idleSince: number;
+
+  private constructor(remote: PeerId, deps: RtcConnectionDeps) {
+    this.remote = remote;
+    this.#deps = deps;
+    this.idleSince = deps.clock.now();
+    this.#peer = new RTCPeerConnection({ iceServers: deps.iceServers.map((urls) => ({ urls })) });
+    this.#peer.addEventListener("datachannel", ({ channel }) => this.#arrived(channel));
+    this.#peer.addEventListener("connectionstatechange", () => {
+      const { connectionState } = this.#peer;
+      if (connectionState === "failed" || connectionState === "closed") this.drop("the connection broke");
+    });
+    this.#life = new RtcLife(
+      this.#peer.createDataChannel("life", { negotiated: true, id: 0 }),
+      deps.serves(),
+      {
+        onGone: (why) => this.drop(why),
+        isWatched: () => this.#links > 0,
+        received: () => bytesReceived(this.#peer),
+        onRoundTrip: (ms) => deps.onRoundTrip(remote, ms),
+      },
+      deps.clock,
+    );
+  }
+
+  /** Calls `link.remote` over `link`, which is closed after. Throws PEER_UNREACHABLE or the signal's reason. */
+  static call(link: Link, deps: RtcConnectionDeps, signal: AbortSignal): Promise<RtcConnection> {
+    return new RtcConnection(link.remote, deps).#negotiate(link, "caller", signal);
+  }
+
+  /** Answers a call. Throws as `call` does. */
+  static answer(link: Link, deps: RtcConnectionDeps, signal: AbortSignal): Promise<RtcConnection> {
+    return new RtcConnection(link.remote, deps).#negotiate(link, "callee", signal);
+  }
+
+  /** Links that run now. */
+  get links(): number {
+    return this.#links;
+  }
+
+  /** A new link. Throws PEER_UNREACHABLE where the peer does not serve `protocol`. */
+  async open(protocol: string): Promise<Link> {
+    if (!(await this.#life.serves(protocol))) throw new ManyhandsError("PEER_UNREACHABLE", `the peer does not serve ${protocol}`);
+    if (this.#gone) throw new ManyhandsError("PEER_UNREACHABLE", "the connection ended");
+    return this.#link(this.#peer.createDataChannel("link", { protocol }), "opened");
+  }
+
+  /** What is served here changed. */
+  tell(protocols: readonly string[]): void {
+    this.#life.tell(protocols);
+  }
+
+  suspect(): void {
+    void this.#life.suspect().catch(() => {}); // ended while it waited: dropped already
+  }
+
+  /** Says that this page may go in the next moment. */
+  going(): void {
+    this.#life.going();
+  }
+
+  /** Says goodbye, and leaves the rest to `leave`. */
+  bye(): void {
+    this.#life.bye();
+  }
+
+  /** Says goodbye and cuts everything at once. Idempotent. */
+  leave(): void {
+    this.bye();
+    this.drop("we left");
+  }
+
+  /** Ends every link as a loss. Idempotent. */
+  drop(why: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#life.stop();
+    this.#peer.close();
+    this.#deps.onGone(this, why);
+  }
+
+  #link(channel: RTCDataChannel, origin: "opened" | "arrived"): RtcLink {
+    this.#links++;
+    let released = false;
+    return new RtcLink(channel, this.remote, origin, () => {
+      if (released) return;
+      released = true;
+      this.#links--;
+      this.idleSince = this.#deps.clock.now();
+    });
+  }
+
+  #arrived(channel: RTCDataChannel): void {
+    const link = this.#link(channel, "arrived");
+    if (!this.#deps.onLink(channel.protocol, link)) link.abort(new ManyhandsError("PEER_UNREACHABLE", "not served here"));
+  }
+
+  async #negotiate(link: Link, role: "caller" | "callee", signal: AbortSignal): Promise<RtcConnection> {
+    const tell = (frame: RtcFrame): void => void link.send(encodeFrame(frame)).catch(() => {}); // the negotiation then fails by itself
+    this.#peer.addEventListener("icecandidate", ({ candidate }) => {
+      if (candidate && candidate.candidate !== "") tell({ kind: "candidate", candidate: candidate.candidate, mid: candidate.sdpMid });
+    });
+    try {
+      if (role === "caller") {
+        await this.#peer.setLocalDescription(await this.#peer.createOffer());
+        tell({ kind: "offer", sdp: this.#peer.localDescription?.sdp ?? "" });
+      }
+      const reading = this.#read(link, role, tell);
+      await abortable(Promise.race([this.#life.ready, reading.then(() => this.#life.ready)]), signal);
+      if (role === "caller") void link.close();
+      return this;
+    } catch (cause) {
+      this.drop("it was not made");
+      link.abort(new ManyhandsError("PEER_UNREACHABLE", "the negotiation failed"));
+      signal.throwIfAborted();
+      throw cause;
+    }
+  }
+
+  async #read(link: Link, role: "caller" | "callee", tell: (frame: RtcFrame) => void): Promise<void> {
+    let candidates = 0;
+    for await (const bytes of link.frames) {
+      const frame = readRtcFrame(decodeFrame(bytes).header);
+      switch (frame.kind) {
+        case "offer":
+          if (role === "caller") throw new ManyhandsError("FRAME_MALFORMED", "an offer answered by an offer");
+          await this.#peer.setRemoteDescription({ type: "offer", sdp: frame.sdp });
+          await this.#peer.setLocalDescription(await this.#peer.createAnswer());
+          tell({ kind: "answer", sdp: this.#peer.localDescription?.sdp ?? "" });
+          break;
+        case "answer":
+          if (role === "callee") throw new ManyhandsError("FRAME_MALFORMED", "an answer without an offer");
+          await this.#peer.setRemoteDescription({ type: "answer", sdp: frame.sdp });
+          break;
+        case "candidate":
+          if (++candidates > RTC_LIMITS.candidates) throw new ManyhandsError("FRAME_TOO_LARGE", "too many candidates");
+          await this.#peer.addIceCandidate({ candidate: frame.candidate, sdpMid: frame.mid });
+          break;
+        case "full":
+          throw new ManyhandsError("PEER_UNREACHABLE", "the peer holds as many connections as it may");
+      }
+    }
+  }
+}
+
+/** Bytes that came over `peer`, of whichever channel, the browser's own confirmations with them. */
+export async function bytesReceived(peer: RTCPeerConnection): Promise<number> {
+  let bytes = 0;
+  for (const [, report] of await peer.getStats()) {
+    if (report.type === "candidate-pair") bytes += report.bytesReceived ?? 0;
+  }
+  return bytes;
+}

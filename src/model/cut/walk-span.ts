@@ -1,0 +1,101 @@
+// Collects what a span needs by walking back from what it has to give: nodes, weights and inputs.
+import { ManyhandsError } from "../../shared/errors.ts";
+import type { CuttableModel } from "./cuttable-model.ts";
+import type { LayerCache } from "./find-layers.ts";
+import type { GraphNode } from "../graph/graph-node.ts";
+import type { NodeProto, TensorProto } from "../graph/onnx_pb.ts";
+import { SEQUENCE_SYMBOL, ShapeSurrogates, type SizeSource } from "./shape-surrogates.ts";
+
+/** Where a walk stops and what of the outside it may use. */
+export interface WalkBounds {
+  /** Tensors to make. */
+  readonly wanted: readonly string[];
+  /** Tensors that come from the span before. */
+  readonly given: readonly string[];
+  /** Whether token ids are at hand: in the first span. */
+  readonly hasTokens: boolean;
+  /** Caches of the span's own layers. */
+  readonly caches: readonly LayerCache[];
+}
+
+export interface Walked {
+  /** Indices into the graph's nodes, ascending. */
+  readonly nodes: readonly number[];
+  /** Nodes that stand in for a Shape of something the span does not have; they come first. */
+  readonly substitutes: readonly NodeProto[];
+  /** Constants that the substitutes read. */
+  readonly constants: readonly TensorProto[];
+  /** Names of initializers. */
+  readonly initializers: readonly string[];
+  /** Names of graph inputs that are read: mask, positions, token ids, pasts. */
+  readonly inputs: ReadonlySet<string>;
+}
+
+/** Walks back. Throws MODEL_UNSUPPORTED where the span would need a foreign cache or token ids that it does not have. */
+export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
+  const { graph, layers, sizes } = model;
+  const given = new Set(bounds.given);
+  const own = new Set(bounds.caches.map((cache) => cache.past));
+  const pasts = new Set(layers.caches.flat().map((cache) => cache.past));
+  const nodes = new Set<number>();
+  const initializers = new Set<string>();
+  const inputs = new Set<string>();
+  const shapes = new Set<number>();
+
+  const isInput = (name: string): boolean =>
+    graph.inputs.has(name) && (pasts.has(name) ? own.has(name) : name !== layers.tokens.name || bounds.hasTokens);
+  const isAtHand = (name: string): boolean => given.has(name) || graph.initializers.has(name) || isInput(name);
+
+  const waiting = bounds.wanted.filter((name) => !given.has(name));
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const maker = graph.producer.get(name);
+    if (maker !== undefined) {
+      const node = graph.nodes[maker];
+      if (node === undefined || nodes.has(maker) || shapes.has(maker)) continue;
+      // A shape that can be told otherwise is no reason to compute its tensor.
+      if (node.proto.opType === "Shape" && sizes.get(name)?.values !== undefined && !isAtHand(node.inputs[0] ?? "")) {
+        shapes.add(maker);
+        continue;
+      }
+      nodes.add(maker);
+      waiting.push(...node.inputs.filter((input) => !given.has(input)));
+    } else if (graph.initializers.has(name)) {
+      initializers.add(name);
+    } else {
+      if (pasts.has(name) && !own.has(name))
+        throw new ManyhandsError("MODEL_UNSUPPORTED", `a span would need the cache "${name}" of another span`);
+      if (name === layers.tokens.name && !bounds.hasTokens)
+        throw new ManyhandsError("MODEL_UNSUPPORTED", "later layers read the token ids again: such models cannot be cut yet");
+      inputs.add(name);
+    }
+  }
+  const surrogates = new ShapeSurrogates(sizeSources(model, bounds));
+  for (const index of [...shapes].toSorted((a, b) => a - b)) {
+    const { inputs: read, outputs } = graph.nodes[index] as GraphNode; // an index that the walk found
+    const maker = graph.producer.get(read[0] ?? "");
+    if (maker !== undefined && nodes.has(maker)) nodes.add(index);
+    else for (const output of outputs) surrogates.add(output, sizes.get(output)?.values ?? []);
+  }
+  for (const name of surrogates.read) if (!given.has(name)) inputs.add(name);
+  return {
+    nodes: [...nodes].toSorted((a, b) => a - b),
+    substitutes: surrogates.nodes,
+    constants: surrogates.constants,
+    initializers: [...initializers],
+    inputs,
+  };
+}
+
+/** Where a span finds the lengths that vary: new positions in what it is given, past ones in its own caches. */
+function sizeSources(model: CuttableModel, { given, hasTokens, caches }: WalkBounds): SizeSource[] {
+  const whole = given[0] ?? (hasTokens ? model.layers.tokens.name : undefined);
+  const sources: SizeSource[] = whole === undefined ? [] : [{ symbol: SEQUENCE_SYMBOL, tensor: whole, axis: 1 }];
+  for (const { past } of caches) {
+    const dims = model.sizes.get(past)?.dims;
+    dims?.forEach(({ terms }, axis) => {
+      const symbol = terms[0]?.[0];
+      if (symbol !== undefined && !sources.some((source) => source.symbol === symbol)) sources.push({ symbol, tensor: past, axis });
+    });
+  }
+  return sources;
+}

@@ -1,0 +1,209 @@
+// One HTTP request that survives a bad moment: retried with growing, jittered pauses, or when the server says to come again.
+import type { Clock } from "../../shared/clock.ts";
+import { withDeadline } from "../../shared/abort.ts";
+import { concatBytes } from "../../shared/bytes.ts";
+import { ManyhandsError } from "../../shared/errors.ts";
+
+interface BodyChunk {
+  readonly done: boolean;
+  readonly value?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** A body as it comes in. The platform's `ReadableStream` fits. */
+interface Body {
+  getReader(): { read(): Promise<BodyChunk>; cancel(reason?: unknown): Promise<void> };
+  /** Fills buffers that it is given. Throws a TypeError where a platform's bodies cannot. */
+  getReader(options: { readonly mode: "byob" }): {
+    read(view: Uint8Array<ArrayBuffer>): Promise<BodyChunk>;
+    cancel(reason?: unknown): Promise<void>;
+  };
+}
+
+/** The part of a response that is read. The platform's `Response` fits. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: Body | null;
+}
+
+/** The platform's `fetch` fits. */
+export type HttpFetch = (
+  url: string,
+  init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
+) => Promise<HttpResponse>;
+
+/** What requests need of the outside. */
+export interface HttpDeps {
+  readonly fetch: HttpFetch;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Bytes `[start, end)`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export const DEFAULTS = Object.freeze({
+  /** Tries in all. With the pauses below the last comes after about 5 seconds. */
+  attempts: 5,
+  /** The first pause, milliseconds; each further one is twice as long, and a random half is taken off. */
+  pauseMs: 500,
+  /** Milliseconds that a server may ask us to wait (Retry-After): longer is a no. */
+  retryAfterMs: 60_000,
+  /** Milliseconds without a byte after which a connection is given up. */
+  stallMs: 15_000,
+  /** Bytes of the buffer that bodies are read into. */
+  chunkBytes: 256 * 1024,
+});
+
+/** Statuses that say "later": timeout, too many requests, and the server's own trouble. */
+const isPassing = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+
+/**
+ * The answer to a GET of `url`, or of one range of it, its body not read yet. Statuses other than 200, 206 and 416 are failures.
+ * Throws MODEL_UNAVAILABLE when all tries failed or the server says no, or the signal's reason.
+ */
+export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | undefined, signal: AbortSignal): Promise<HttpResponse> {
+  const headers = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` };
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    let reason: string;
+    let cause: unknown;
+    let askedMs = 0;
+    try {
+      const response = await deps.fetch(url, { headers, signal });
+      if (response.status === 200 || response.status === 206 || response.status === 416) return response;
+      reason = explain(response);
+      if (!isPassing(response.status)) throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had: ${reason}`);
+      askedMs = retryAfterMs(response.headers.get("retry-after"));
+      if (askedMs > DEFAULTS.retryAfterMs) {
+        throw new ManyhandsError(
+          "MODEL_UNAVAILABLE",
+          `${url} cannot be had now: the server asks to come again in ${Math.ceil(askedMs / 60_000)} minutes`,
+        );
+      }
+      void response.body
+        ?.getReader()
+        .cancel()
+        .catch(() => {}); // an error page that nobody reads
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ManyhandsError) throw error;
+      reason = "the connection failed (is this device online, and does the server allow other sites to read it?)";
+      cause = error;
+    }
+    if (attempt >= DEFAULTS.attempts)
+      throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had after ${attempt} tries: ${reason}`, { cause });
+    await deps.clock.sleep(Math.max(askedMs, pauseMs(attempt, deps.random)), signal);
+  }
+}
+
+/** The pause before try `attempt + 1`. */
+export const pauseMs = (attempt: number, random: () => number): number => DEFAULTS.pauseMs * 2 ** (attempt - 1) * (1 - random() / 2);
+
+interface ChunkReader {
+  next(): Promise<BodyChunk>;
+  cancel(): Promise<void>;
+}
+
+/** Reads into one buffer over and over where the platform can: a new one for each chunk would pile up until a collection. */
+function openBody(body: Body): ChunkReader {
+  try {
+    const reader = body.getReader({ mode: "byob" });
+    let buffer = new ArrayBuffer(DEFAULTS.chunkBytes);
+    return {
+      next: async () => {
+        const chunk = await reader.read(new Uint8Array(buffer));
+        if (chunk.value) buffer = chunk.value.buffer; // handed over and back
+        return chunk;
+      },
+      cancel: () => reader.cancel(),
+    };
+  } catch {
+    const reader = body.getReader(); // not every platform's bodies fill buffers
+    return { next: () => reader.read(), cancel: () => reader.cancel() };
+  }
+}
+
+/**
+ * Chunks of a body as they come, each good until the next is asked for; leaving the loop lets go of the connection. Throws MODEL_UNAVAILABLE where nothing comes
+ * for `stallMs` or the connection breaks, or the signal's reason.
+ */
+export async function* httpChunks(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (!response.body) return;
+  const reader = openBody(response.body);
+  const stalled = (): Error => new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${DEFAULTS.stallMs / 1000} seconds`);
+  try {
+    for (;;) {
+      const { done, value } = await withDeadline(signal, DEFAULTS.stallMs, stalled, (limit) => raceAbort(reader.next(), limit));
+      if (done || value === undefined) return;
+      yield value;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof ManyhandsError) throw cause;
+    throw new ManyhandsError("MODEL_UNAVAILABLE", "the connection broke", { cause });
+  } finally {
+    reader.cancel().catch(() => {}); // it may have ended by itself
+  }
+}
+
+function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** A whole small file. Throws as httpOpen and httpChunks do; a body of more than `maxBytes` is MODEL_CORRUPT. */
+export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, signal: AbortSignal): Promise<HttpReply> {
+  for (let attempt = 1; ; attempt++) {
+    const response = await httpOpen(deps, url, undefined, signal);
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of httpChunks(response, signal)) {
+        size += chunk.byteLength;
+        if (size > maxBytes) throw new ManyhandsError("MODEL_CORRUPT", `${url} is larger than it may be`);
+        parts.push(chunk.slice());
+      }
+      return { status: response.status, bytes: concatBytes(parts) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (attempt >= DEFAULTS.attempts || (error instanceof ManyhandsError && error.code === "MODEL_CORRUPT")) throw error;
+      await deps.clock.sleep(pauseMs(attempt, deps.random), signal);
+    }
+  }
+}
+
+/** What a hub says beside its status: model hubs tell a missing repository from a missing revision or file. */
+function explain({ status, headers }: HttpResponse): string {
+  switch (headers.get("x-error-code")) {
+    case "RepoNotFound":
+      return "the hub has no such model, or it is private; check the model's id";
+    case "RevisionNotFound":
+      return "the hub has the model but not this revision of it; add the model again at a revision that exists";
+    case "EntryNotFound":
+      return "the hub has this revision of the model but not this file; add the model again";
+    case "GatedRepo":
+      return "the model is gated: its owner wants each person to agree to terms first";
+    default:
+      return status === 404 ? "there is no such file (status 404)" : `status ${status}`;
+  }
+}
+
+/** Milliseconds that a Retry-After header asks for: seconds or a date. 0 where there is none. */
+function retryAfterMs(header: string | null): number {
+  if (header === null) return 0;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}

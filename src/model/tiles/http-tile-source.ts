@@ -1,0 +1,185 @@
+// Tiles from a web server by HTTP Range: neighbours in one request, each tile handed on as soon as its last byte is here.
+import { errorCode, ManyhandsError } from "../../shared/errors.ts";
+import { DEFAULTS as HTTP, type HttpDeps, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
+import { TILE_BYTES } from "./manifest.ts";
+import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Bytes between two ranges that are fetched along rather than asked around: a request costs more (measured: docs of the runtime). */
+  gapBytes: 4 * 1024,
+  /**
+   * Bytes of one request at most. Requests run one after the other and their bodies are read as streams, so that a
+   * connection is kept full and a broken one, or a closed tab, loses no more than the tile that was under way.
+   */
+  requestBytes: 64 * 1024 * 1024,
+  /** Buffers of a tile that are kept for the next ones: those that are being checked, copied and stored. */
+  freeBuffers: 16,
+});
+
+/** Neighbouring ranges of one file, to be fetched together. */
+export interface RangeGroup {
+  readonly file: string;
+  /** Bytes `[start, end)` of the file. */
+  readonly start: number;
+  readonly end: number;
+  /** Indices into the ranges, by offset. */
+  readonly members: readonly number[];
+}
+
+/** Groups ranges so that neighbours share a request. Pure; every range is in exactly one group. */
+export function coalesce(
+  ranges: readonly TileRange[],
+  options: { readonly gapBytes: number; readonly requestBytes: number } = DEFAULTS,
+): RangeGroup[] {
+  const at = (index: number): TileRange => ranges[index] as TileRange; // indices come from `ranges`
+  const order = ranges
+    .map((_, index) => index)
+    .toSorted((a, b) => (at(a).file < at(b).file ? -1 : at(a).file > at(b).file ? 1 : at(a).offset - at(b).offset));
+  const groups: (RangeGroup & { end: number; members: number[] })[] = [];
+  for (const index of order) {
+    const { file, offset, length } = at(index);
+    const end = offset + length;
+    const last = groups.at(-1);
+    if (last?.file === file && offset <= last.end + options.gapBytes && Math.max(end, last.end) - last.start <= options.requestBytes) {
+      last.end = Math.max(end, last.end);
+      last.members.push(index);
+    } else {
+      groups.push({ file, start: offset, end, members: [index] });
+    }
+  }
+  return groups;
+}
+
+export interface HttpTileSourceOptions extends HttpDeps {
+  /** URL of the model's folder, ending in a slash. */
+  readonly baseUrl: string;
+}
+
+/**
+ * A server that ignores Range and answers 200 is understood: one pass over the file gives all ranges of a `read`, and
+ * nothing after the last of them is fetched. Redirects are the platform's business.
+ */
+export class HttpTileSource implements TileSource {
+  readonly #options: HttpTileSourceOptions;
+  readonly #buffers = new TileBuffers();
+  #wholeFiles = false;
+
+  constructor(options: HttpTileSourceOptions) {
+    this.#options = options;
+  }
+
+  get wholeFiles(): boolean {
+    return this.#wholeFiles;
+  }
+
+  async *read(ranges: readonly TileRange[], signal: AbortSignal): AsyncGenerator<TileRead> {
+    const missing = new Set(ranges.keys());
+    for (let failures = 0; missing.size > 0;) {
+      const before = missing.size;
+      const indices = [...missing];
+      const left = indices.map((index) => ranges[index] as TileRange); // indices into `ranges`
+      try {
+        for await (const read of this.#pass(left, signal)) {
+          const given = indices[read.index] as number; // `left` has the same places
+          missing.delete(given);
+          yield { ...read, index: given };
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        // httpOpen has tried often enough by itself; a body that broke off is asked for again from where it broke.
+        if (errorCode(error) !== "MODEL_UNAVAILABLE" || !(error instanceof BrokenBody)) throw error;
+        failures = missing.size < before ? 1 : failures + 1;
+        if (failures >= HTTP.attempts) throw error;
+        await this.#options.clock.sleep(pauseMs(failures, this.#options.random), signal);
+      }
+    }
+  }
+
+  /** Fetches all ranges once; throws at the first trouble. */
+  async *#pass(ranges: readonly TileRange[], signal: AbortSignal): AsyncGenerator<TileRead> {
+    const done = new Set<number>();
+    for (const { file, start, end, members } of coalesce(ranges)) {
+      if (members.every((index) => done.has(index))) continue;
+      const url = new URL(encodePath(file), this.#options.baseUrl).href;
+      const response = await httpOpen(this.#options, url, { start, end }, signal);
+      if (response.status === 416) throw cutShort(file);
+      const isWhole = response.status === 200;
+      if (isWhole) this.#wholeFiles = true;
+      // A whole file passes by once: everything that is wanted of it is taken, not this group alone.
+      const wanted = isWhole ? [...ranges.keys()].filter((index) => ranges[index]?.file === file) : members;
+      for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, this.#buffers, signal)) {
+        done.add(read.index);
+        yield read;
+      }
+    }
+  }
+}
+
+/** Memory of tiles, used over and over: what is only dropped piles up until a collection, which does not hurry for it. */
+class TileBuffers {
+  readonly #free: ArrayBuffer[] = [];
+
+  take(length: number): Uint8Array<ArrayBuffer> {
+    const buffer = length <= TILE_BYTES ? (this.#free.pop() ?? new ArrayBuffer(TILE_BYTES)) : new ArrayBuffer(length);
+    return new Uint8Array(buffer, 0, length);
+  }
+
+  give({ buffer }: Uint8Array<ArrayBuffer>): void {
+    if (buffer.byteLength === TILE_BYTES && this.#free.length < DEFAULTS.freeBuffers) this.#free.push(buffer);
+  }
+}
+
+/** A body that ended or stalled before its time; the same request may go on later. */
+class BrokenBody extends ManyhandsError {}
+
+/** Cuts a body that begins at byte `start` of its file into the ranges `wanted`. */
+async function* cutBody(
+  response: HttpResponse,
+  start: number,
+  wanted: readonly number[],
+  ranges: readonly TileRange[],
+  buffers: TileBuffers,
+  signal: AbortSignal,
+): AsyncGenerator<TileRead> {
+  const at = (index: number): TileRange => ranges[index] as TileRange; // `wanted` are indices into `ranges`
+  const waiting = wanted.toSorted((a, b) => at(a).offset - at(b).offset);
+  const open: { readonly index: number; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
+  let position = start;
+  const chunks = httpChunks(response, signal);
+  try {
+    for await (const chunk of chunks) {
+      const chunkEnd = position + chunk.byteLength;
+      for (let next = waiting[0]; next !== undefined && at(next).offset < chunkEnd; next = waiting[0]) {
+        waiting.shift();
+        open.push({ index: next, bytes: buffers.take(at(next).length) });
+      }
+      for (const { index, bytes } of [...open]) {
+        const { offset, length } = at(index);
+        const from = Math.max(offset, position);
+        const to = Math.min(offset + length, chunkEnd);
+        bytes.set(chunk.subarray(from - position, to - position), from - offset);
+        if (to < offset + length) continue;
+        open.splice(
+          open.findIndex((entry) => entry.index === index),
+          1,
+        );
+        yield { index, bytes, done: () => buffers.give(bytes) };
+      }
+      position = chunkEnd;
+      if (waiting.length === 0 && open.length === 0) return;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw cause instanceof ManyhandsError ? new BrokenBody(cause.code, cause.message, { cause }) : cause;
+  }
+  const first = open[0]?.index ?? waiting[0];
+  if (first === undefined) return;
+  // The server said how much it would send. Less is a broken connection, that much and no more is a file cut short.
+  const announced = response.headers.get("content-length");
+  if (announced !== null && position - start < Number(announced)) throw new BrokenBody("MODEL_UNAVAILABLE", "the connection broke off");
+  throw cutShort(at(first).file);
+}
+
+const encodePath = (file: string): string => file.split("/").map(encodeURIComponent).join("/");
+
+const cutShort = (file: string): ManyhandsError => new ManyhandsError("MODEL_CORRUPT", `"${file}" is cut short`);

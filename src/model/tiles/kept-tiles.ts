@@ -1,0 +1,63 @@
+// The tile store as loading and sharing see it: tells what was gained, remembers what is missing, and survives a full disk.
+import { errorMessage } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+import type { TileStore } from "./tile-store.ts";
+
+/** A store whose room a person sets. */
+export interface BudgetedStore extends TileStore {
+  /** Bytes kept at most from now on; what is over is dropped, least recently used first. */
+  setBudget(budgetBytes: number): Promise<void>;
+}
+
+export interface KeptTilesOptions {
+  readonly store: BudgetedStore;
+  /** Called with the hex hash of each tile that was stored. */
+  readonly onGained: (hash: string) => void;
+  /** Called once when the browser gives no more room: loading goes on from memory. */
+  readonly onFull: () => void;
+  readonly log: Log;
+}
+
+export class KeptTiles implements BudgetedStore {
+  readonly #options: KeptTilesOptions;
+  /** Hashes that were looked for in vain: peers that wait ask for them again and again. */
+  readonly #absent = new Set<string>();
+  #isFull = false;
+
+  constructor(options: KeptTilesOptions) {
+    this.#options = options;
+  }
+
+  async get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#absent.has(hash)) return undefined;
+    const bytes = await this.#options.store.get(hash);
+    if (bytes === undefined) this.#absent.add(hash);
+    return bytes;
+  }
+
+  /** Never rejects for want of room; rejects as the store does for other reasons. */
+  async put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#isFull) return;
+    try {
+      await this.#options.store.put(hash, bytes);
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== "QuotaExceededError") throw error;
+      this.#isFull = true;
+      this.#options.log.warn("the browser gives no more room for tiles", { reason: errorMessage(error) });
+      this.#options.onFull();
+      return;
+    }
+    this.#absent.delete(hash);
+    this.#options.onGained(hash);
+  }
+
+  async delete(hash: string): Promise<void> {
+    this.#absent.add(hash);
+    await this.#options.store.delete(hash);
+  }
+
+  async setBudget(budgetBytes: number): Promise<void> {
+    await this.#options.store.setBudget(budgetBytes);
+    this.#isFull = false; // a smaller budget makes room
+  }
+}

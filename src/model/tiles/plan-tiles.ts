@@ -1,0 +1,103 @@
+// Which tile from whom: pure decisions, made anew for each tile whenever the swarm or what was tried has changed.
+import type { PeerId, Span } from "../../shared/ids.ts";
+import type { TileHolder } from "./tile-peers.ts";
+import type { TileRange } from "./tile-source.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Bytes of a file that one of several peers fetches from the origin for all: small enough to share out, large enough for one request. */
+  shareBytes: 4 * 1024 * 1024,
+});
+
+/** What to do for a tile that is missing. */
+export type TileStep =
+  /** Ask a peer, who has it or may have it; ask the next where it says no. */
+  | { readonly kind: "ask"; readonly peer: PeerId }
+  /** Somebody else fetches it from the origin for all of us: have it sent as soon as it is there. */
+  | { readonly kind: "wait"; readonly peer: PeerId }
+  | { readonly kind: "origin" };
+
+/** What a decision rests on. */
+export interface TileView {
+  readonly self: PeerId;
+  /** Peers that are in good standing. */
+  readonly holders: readonly TileHolder[];
+  /** Whether a peer can take one more request now. */
+  readonly hasRoom: (peer: PeerId) => boolean;
+}
+
+/** What was tried for one tile. */
+export interface TileTries {
+  /** Peers that do not have it or did not send it. */
+  readonly asked: ReadonlySet<PeerId>;
+  /** Peers that were waited for in vain. */
+  readonly awaited: ReadonlySet<PeerId>;
+}
+
+const covers = (spans: readonly Span[], layers: readonly number[]): boolean =>
+  layers.some((layer) => spans.some((span) => span.start <= layer && layer < span.end));
+
+/**
+ * The next step for a tile; undefined where it should wait for room at a peer that has it. Peers that serve its layers
+ * come first, then those that may have kept it. What nobody has is fetched from the origin by one of those that need it,
+ * the same one in everybody's plan, and the others wait for that peer.
+ */
+export function nextStep(range: TileRange, view: TileView, tries: TileTries): TileStep | undefined {
+  const layers = range.layers ?? [];
+  const untried = view.holders.filter(({ peer }) => !tries.asked.has(peer));
+  for (const candidates of [
+    untried.filter(({ holds }) => covers(holds, layers)),
+    untried.filter(({ mayHold }) => covers(mayHold, layers)),
+  ]) {
+    if (candidates.length === 0) continue;
+    // Spread over those that have it: each tile has its own order of peers.
+    const order = byRank(
+      candidates.map(({ peer }) => peer),
+      range,
+    );
+    const peer = order.find(view.hasRoom);
+    return peer === undefined ? undefined : { kind: "ask", peer };
+  }
+  const fetching = view.holders
+    .filter((holder) => holder.fetching && covers([holder.fetching], layers) && !tries.awaited.has(holder.peer))
+    .map(({ peer }) => peer);
+  const owner = byRank([view.self, ...fetching], range)[0];
+  return owner === undefined || owner === view.self ? { kind: "origin" } : { kind: "wait", peer: owner };
+}
+
+/** Indices of `ranges`, what the fewest hold first; among equals in an order of this peer's own, share by share, in a file's order within. */
+export function rarestFirst(ranges: readonly TileRange[], self: PeerId, holders: readonly TileHolder[]): number[] {
+  const shared = holders.some(({ fetching }) => fetching !== undefined);
+  const keys = ranges.map((range) => ({
+    copies: holders.filter(({ holds }) => covers(holds, range.layers ?? [])).length,
+    // Alone, a file is read from its start to its end. Beside others, all begin at another place.
+    share: shared ? hash(`${self} ${shareOf(range)}`) : 0,
+    range,
+  }));
+  const key = (index: number) => keys[index] as (typeof keys)[number]; // one for each range
+  return [...ranges.keys()].toSorted((a, b) => {
+    const [left, right] = [key(a), key(b)];
+    return (
+      left.copies - right.copies ||
+      left.share - right.share ||
+      (left.range.file < right.range.file ? -1 : left.range.file > right.range.file ? 1 : left.range.offset - right.range.offset)
+    );
+  });
+}
+
+/** Peers by their rank for a share of a file (rendezvous hashing, Thaler and Ravishankar 1998): the same for all who ask. */
+function byRank(peers: readonly PeerId[], range: TileRange): PeerId[] {
+  const share = shareOf(range);
+  const ranks = new Map(peers.map((peer) => [peer, hash(`${peer} ${share}`)]));
+  return peers.toSorted((a, b) => (ranks.get(b) ?? 0) - (ranks.get(a) ?? 0) || (a < b ? -1 : 1));
+}
+
+const shareOf = (range: TileRange): string => `${range.file} ${Math.floor(range.offset / DEFAULTS.shareBytes)}`;
+
+/** 32 bits of a string (FNV-1a with MurmurHash3's finish): spreads, hides nothing. */
+function hash(text: string): number {
+  let word = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) word = Math.imul(word ^ text.charCodeAt(i), 0x01000193);
+  word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
+  return (word ^ (word >>> 16)) >>> 0;
+}

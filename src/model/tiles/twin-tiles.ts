@@ -1,0 +1,31 @@
+// Tiles of the same bytes, such as norms that are all ones: fetched once for all places that want them, from a peer as from an origin.
+import { toHex } from "../../shared/bytes.ts";
+import type { TileRange, TileRead } from "./tile-source.ts";
+
+/** Reads `ranges` through `read`, each content once. Who holds a layer of any place of a tile holds the tile. */
+export async function* fetchedOnce(
+  ranges: readonly TileRange[],
+  read: (single: readonly TileRange[]) => AsyncIterable<TileRead>,
+): AsyncGenerator<TileRead, void> {
+  const places = new Map<string, [number, ...number[]]>();
+  for (const [index, { sha256 }] of ranges.entries()) {
+    const hash = toHex(sha256);
+    const known = places.get(hash);
+    if (known === undefined) places.set(hash, [index]);
+    else known.push(index);
+  }
+  const all = [...places.values()];
+  for await (const tile of read(all.map((indexes) => merged(indexes.map((index) => ranges[index] as TileRange))))) {
+    const [first, ...others] = all[tile.index] as [number, ...number[]]; // a source answers with places of what it was given
+    // Copied before the first is handed over: whoever reads it may free it.
+    const copies = others.map((index) => ({ index, bytes: tile.bytes.slice(), ...(tile.checked && { checked: tile.checked }) }));
+    yield { ...tile, index: first };
+    yield* copies;
+  }
+}
+
+function merged(twins: readonly TileRange[]): TileRange {
+  const [first] = twins as [TileRange, ...TileRange[]]; // made with one
+  const layers = [...new Set(twins.flatMap((twin) => twin.layers ?? []))];
+  return layers.length > 0 ? { ...first, layers } : first;
+}

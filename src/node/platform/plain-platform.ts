@@ -1,0 +1,38 @@
+// A thread without WebRTC (Node, a worker of a page): asks through the relay, computes its own tasks itself, keeps nothing.
+import { ManyhandsError } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+import { LocalRunner } from "../../tasks/volunteer/local-runner.ts";
+import { memoryJobStores } from "../../tasks/jobs/memory-job-stores.ts";
+import type { NodeConfig } from "./config.ts";
+import type { Platform } from "./platform.ts";
+import { PLAIN_KINDS } from "../tasks/task-kinds.ts";
+
+export interface PlainPlatformOptions {
+  readonly config: NodeConfig;
+  readonly log: Log;
+  /** 32 bytes: the seed of this peer's key. */
+  readonly seed: Uint8Array;
+  /** Whether the seed is the caller's own, and so outlives this thread. */
+  readonly isKept: boolean;
+}
+
+/** Programs of strangers and models have no runner here: kinds `map` and `ml_inference` go to tabs. */
+export const plainPlatform = ({ config, log, seed, isKept }: PlainPlatformOptions): Platform => ({
+  config,
+  log,
+  links: "relayed",
+  takeIdentity: async () => ({ seed, kept: isKept, notice: undefined, release: () => {} }),
+  openJobStores: async () => memoryJobStores(),
+  taskRunner: ({ fetchTile }) => {
+    const runner = new LocalRunner(PLAIN_KINDS, fetchTile);
+    return { kinds: runner.kinds, run: (task, context) => runner.run(task, context), stop: () => {} };
+  },
+  startSpan: () => () =>
+    Promise.reject(
+      new ManyhandsError(
+        "NO_ROUTE",
+        "No tabs of the swarm hold the whole model, and this program cannot compute layers itself. Try again later.",
+      ),
+    ),
+  onHide: () => {},
+});

@@ -1,0 +1,31 @@
+// A tab: keys and jobs in its storage, a worker for each span and for tasks, data channels to other tabs.
+import { takeIdentity } from "../../mesh/identity/identity.browser.ts";
+import type { Log } from "../../shared/log.ts";
+import { openIdbJobStores } from "../../tasks/jobs/idb-job-stores.browser.ts";
+import type { NodeConfig } from "./config.ts";
+import type { Platform } from "./platform.ts";
+import { startWorkerSpan } from "../spans/span-client.ts";
+import { tabTaskRunner } from "../tasks/tab-task-runner.ts";
+
+const consoleLog: Log = {
+  debug: (message, fields) => console.debug(message, fields),
+  info: (message, fields) => console.info(message, fields),
+  warn: (message, fields) => console.warn(message, fields),
+};
+
+export const tabPlatform = (config: NodeConfig): Platform => ({
+  config,
+  log: consoleLog,
+  links: "direct",
+  // `locks` is missing in insecure contexts, whatever the type says.
+  takeIdentity: (signal) => takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
+  openJobStores: () => openIdbJobStores("manyhands-tasks"),
+  taskRunner: (deps) => tabTaskRunner(deps, new URL("/sandbox.html", config.relayOrigin).href),
+  startSpan: startWorkerSpan,
+  onHide: ({ going, vanish }, signal) => {
+    addEventListener("beforeunload", going, { signal });
+    // The event that a closing tab still gets; a page kept for the back button comes to life again as a new one.
+    addEventListener("pagehide", vanish, { signal });
+    addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });
+  },
+});

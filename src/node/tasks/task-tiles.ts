@@ -1,0 +1,116 @@
+// Tiles of tasks in this tab: what it asks others to work on, and what it fetched to work on for them.
+import { sha256 } from "@noble/hashes/sha2.js";
+import type { Directory } from "../../mesh/ports/directory.ts";
+import type { TileExchange, TileShelf } from "../../mesh/ports/tile-exchange.ts";
+import { IdbTileStore } from "../../model/tiles/idb-tile-store.browser.ts";
+import { MemoryTileStore } from "../../model/tiles/memory-tile-store.ts";
+import type { TileStore } from "../../model/tiles/tile-store.ts";
+import { TASK_LIMITS } from "../../protocol/task-frames.ts";
+import { bytesEqual, toHex } from "../../shared/bytes.ts";
+import { ManyhandsError } from "../../shared/errors.ts";
+import type { PeerId } from "../../shared/ids.ts";
+import type { Log } from "../../shared/log.ts";
+import type { ModelTiles } from "../../tasks/kinds/ml-inference.ts";
+import type { FetchTile } from "../../tasks/volunteer/local-runner.ts";
+import { orInMemory } from "../platform/or-in-memory.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Bytes of this tab's own tiles that are kept between visits; those used longest ago go first. */
+  ownBytes: 1024 * 1024 * 1024,
+  /** Bytes of fetched tiles that are kept for the next part of the same work, and for others who compute it. */
+  keptBytes: 256 * 1024 * 1024,
+  /** Peers that are asked for a tile which its requester does not give: others who take tasks, and may have fetched it. */
+  others: 3,
+});
+
+export interface TaskTilesDeps {
+  readonly self: PeerId;
+  readonly directory: Pick<Directory, "swarm">;
+  /** Tiles of models that are open here. */
+  readonly models: TileShelf;
+  /** Keeps this tab's own tiles. */
+  readonly store: TileStore;
+  /** Starts to give away what is on `shelf`, and to fetch. */
+  readonly share: (shelf: TileShelf) => Promise<TileExchange>;
+  /** In [0, 1): who of many is asked. */
+  readonly random: () => number;
+}
+
+export class TaskTiles {
+  readonly #deps: TaskTilesDeps;
+  readonly #fetched = new MemoryTileStore({ budgetBytes: DEFAULTS.keptBytes });
+  #exchange: Promise<TileExchange> | undefined;
+
+  constructor(deps: TaskTilesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Keeps bytes as tiles, in order, which tasks of this tab can name, and gives them to whoever asks. Throws BAD_INPUT where they are too many. */
+  async keep(bytes: Uint8Array): Promise<ModelTiles> {
+    if (bytes.byteLength === 0 || bytes.byteLength > TASK_LIMITS.tiles * TASK_LIMITS.inlineBytes)
+      throw new ManyhandsError("BAD_INPUT", `A model has at most ${TASK_LIMITS.tiles} MiB, and something in it.`);
+    const named: ModelTiles[number][] = [];
+    for (let at = 0; at < bytes.byteLength; at += TASK_LIMITS.inlineBytes) {
+      const tile = Uint8Array.from(bytes.subarray(at, at + TASK_LIMITS.inlineBytes));
+      const hash = sha256(tile) as Uint8Array<ArrayBuffer>; // noble allocates plain buffers
+      await this.#deps.store.put(toHex(hash), tile);
+      named.push({ hash, sizeBytes: tile.byteLength });
+    }
+    await this.serve();
+    return named;
+  }
+
+  /** Gives this tab's tiles to whoever asks: for jobs that name them. */
+  async serve(): Promise<void> {
+    await this.#start();
+  }
+
+  /** From this tab, else from whoever lent the task, else from others who take tasks; checked against its hash. */
+  readonly fetch: FetchTile = async (hash, sizeBytes, { signal, requester }) => {
+    const name = toHex(hash);
+    const here = (await this.#get(name)) ?? (await this.#deps.models.get(name));
+    if (here !== undefined && isTile(here, hash, sizeBytes)) return here;
+    const exchange = await this.#start();
+    const wanted = hash.slice();
+    for (const peer of this.#holders(requester)) {
+      signal.throwIfAborted();
+      const bytes = await exchange.fetch(peer, wanted, false, signal).catch(() => undefined); // away, or it sent something else: the next may have it
+      if (bytes === undefined || !isTile(bytes, hash, sizeBytes)) continue;
+      await this.#fetched.put(name, bytes);
+      return bytes;
+    }
+    return undefined;
+  };
+
+  #start(): Promise<TileExchange> {
+    this.#exchange ??= this.#deps.share({ get: (hash) => this.#get(hash) }).catch((error: unknown) => {
+      this.#exchange = undefined; // the next call tries again
+      throw error;
+    });
+    return this.#exchange;
+  }
+
+  async #get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return (await this.#deps.store.get(hash)) ?? this.#fetched.get(hash);
+  }
+
+  #holders(requester: PeerId | undefined): readonly PeerId[] {
+    const { self, directory, random } = this.#deps;
+    const others = directory.swarm.peers
+      .filter(({ peer, tasks }) => tasks === true && peer !== self && peer !== requester)
+      .map(({ peer }) => ({ peer, at: random() }))
+      .toSorted((a, b) => a.at - b.at)
+      .slice(0, DEFAULTS.others)
+      .map(({ peer }) => peer);
+    return requester === undefined || requester === self ? others : [requester, ...others];
+  }
+}
+
+/** A store in this browser; in memory where its storage is blocked. */
+export async function openTaskTileStore(log: Log): Promise<TileStore> {
+  const options = { name: "manyhands-task-tiles", budgetBytes: DEFAULTS.ownBytes, now: Date.now };
+  return orInMemory<TileStore>(IdbTileStore.open(options), () => new MemoryTileStore(options), "tiles of tasks", log);
+}
+
+const isTile = (bytes: Uint8Array, hash: Uint8Array, sizeBytes: number): boolean =>
+  bytes.byteLength === sizeBytes && bytesEqual(sha256(bytes), hash);

@@ -1,0 +1,77 @@
+// The worker in which a tab computes tasks for others: every kind but strangers' programs, which have a frame of their own.
+import type { OnnxModels } from "../../engine/onnx-models.browser.ts";
+import { startOnnxModels } from "../../engine/start-onnx-models.browser.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
+import { GpuTracer } from "../../tasks/kinds/render/gpu-tracer.browser.ts";
+import { mlInferenceBy } from "../../tasks/kinds/ml-inference.ts";
+import { renderGpuBy } from "../../tasks/kinds/render/render-gpu.ts";
+import { type FetchTile, LocalRunner } from "../../tasks/volunteer/local-runner.ts";
+import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
+import { onnxRunner, PLAIN_KINDS } from "./task-kinds.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two words of progress: each wakes the page beside a computation. */
+  progressMs: 250,
+});
+
+const running = new Map<number, AbortController>();
+const asked = new Map<number, (bytes: Uint8Array<ArrayBuffer> | undefined) => void>();
+let asks = 0;
+let models: Promise<OnnxModels> | undefined;
+
+const tell = (message: FromTaskWorker, transfer: Transferable[] = []): void => postMessage(message, { transfer });
+
+const fetchTile: FetchTile = (hash, sizeBytes, { signal, requester }) => {
+  const ask = ++asks;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      asked.delete(ask);
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    asked.set(ask, (bytes) => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(bytes);
+    });
+    tell({ kind: "fetch", ask, hash, sizeBytes, requester });
+  });
+};
+
+const onnx = onnxRunner(() => (models ??= startOnnxModels()), fetchTile);
+const runner = new LocalRunner([...PLAIN_KINDS, mlInferenceBy(onnx), renderGpuBy(new GpuTracer(navigator.gpu))], fetchTile);
+
+async function run({ id, task, requester }: Extract<ToTaskWorker, { kind: "run" }>): Promise<void> {
+  const stop = new AbortController();
+  running.set(id, stop);
+  let toldMs = performance.now();
+  const progress = (): void => {
+    const nowMs = performance.now();
+    if (nowMs - toldMs < DEFAULTS.progressMs) return;
+    toldMs = nowMs;
+    tell({ kind: "progress", id });
+  };
+  try {
+    const output = await runner.run(task, { signal: stop.signal, progress, ...(requester && { requester }) });
+    const whole = output.byteLength === output.buffer.byteLength ? output : output.slice();
+    tell({ kind: "done", id, output: whole }, [whole.buffer]);
+  } catch (error) {
+    tell({ kind: "failed", id, code: errorCode(error) ?? "TASK_FAILED", message: errorMessage(error).slice(0, 400) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+addEventListener("message", ({ data }: MessageEvent<ToTaskWorker>) => {
+  switch (data.kind) {
+    case "run":
+      void run(data);
+      return;
+    case "cancel":
+      running.get(data.id)?.abort(new ManyhandsError("PEER_LOST", "nobody wants this task any more"));
+      return;
+    case "tile":
+      asked.get(data.ask)?.(data.bytes);
+      asked.delete(data.ask);
+  }
+});

@@ -1,0 +1,125 @@
+// The requester's link to one volunteer: opens it, reads what comes, and opens it again when it breaks, until nobody wants it.
+import type { Link } from "../../mesh/ports/link.ts";
+import type { Mesh } from "../../mesh/ports/mesh.ts";
+import { decodeFrame } from "../../protocol/frame.ts";
+import { pairPayload, readToRequester, TASK_VERSION, type ToRequester } from "../../protocol/task-frames.ts";
+import { PROTOCOLS } from "../../protocol/version.ts";
+import { type Clock, every } from "../../shared/clock.ts";
+import { errorCode, ManyhandsError } from "../../shared/errors.ts";
+import type { PeerId } from "../../shared/ids.ts";
+import { type Log } from "../../shared/log.ts";
+import { RetryPause } from "../../shared/retry-pause.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { VolunteerView } from "./volunteer-view.ts";
+import { TaskSender } from "../task-sender.ts";
+import type { Witnesses } from "./witnesses.ts";
+
+const DEFAULTS = Object.freeze({
+  /** Milliseconds between two looks at whether the volunteer still gives signs. */
+  watchMs: 1000,
+});
+
+export interface LendDeps {
+  readonly mesh: Pick<Mesh, "open">;
+  readonly clock: Clock;
+  /** In [0, 1), for the jitter. */
+  readonly random: () => number;
+  readonly dispatcher: Dispatcher;
+  /** Asks volunteers for their hands under receipts. */
+  readonly witnesses?: Witnesses;
+  readonly log: Log;
+}
+
+/** Lends to `peer` until the signal aborts. Never rejects: a peer that is away is asked again, less and less often. */
+export async function linkVolunteer(peer: PeerId, deps: LendDeps, signal: AbortSignal): Promise<void> {
+  let pause = new RetryPause(deps.clock, deps.random);
+  while (!signal.aborted) {
+    try {
+      const link = await deps.mesh.open(peer, PROTOCOLS.task, signal);
+      const hasOffered = await serve(link, deps, signal);
+      if (hasOffered) pause = new RetryPause(deps.clock, deps.random);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (errorCode(error) === "VERSION_MISMATCH") {
+        deps.log.info("a volunteer speaks another version", { peer });
+        return;
+      }
+      deps.log.debug("a volunteer is not reached", { peer });
+    }
+    try {
+      await pause.take(() => {}, signal);
+    } catch {
+      return; // nobody wants it any more
+    }
+  }
+}
+
+/** Whether the peer made an offer before the link was over. Throws VERSION_MISMATCH, FRAME_MALFORMED and what else it breaks. */
+async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, signal: AbortSignal): Promise<boolean> {
+  const peer = new VolunteerView(link.remote, new TaskSender(link), clock.now());
+  const over = new AbortController();
+  const onAbort = (): void => void link.close();
+  signal.addEventListener("abort", onAbort, { once: true });
+  void watch(peer, link, clock, over.signal);
+  let hasOffered = false;
+  try {
+    for await (const bytes of link.frames) {
+      const { header, payload } = decodeFrame(bytes);
+      const frame = readToRequester(header);
+      if (frame.kind === "offer" && frame.version !== TASK_VERSION)
+        throw new ManyhandsError("VERSION_MISMATCH", `tasks of version ${frame.version} are not lent here`);
+      if (frame.kind === "offer" && !hasOffered) witnesses?.came(peer);
+      hasOffered ||= frame.kind === "offer";
+      if (frame.kind === "witnessed") witnesses?.answered(peer, frame.answers);
+      else await take(peer, dispatcher, frame, payload);
+      dispatcher.lend();
+    }
+  } catch (error) {
+    if (errorCode(error) !== "PEER_LOST") {
+      link.abort(error instanceof Error ? error : new Error("the link broke"));
+      throw error;
+    }
+  } finally {
+    over.abort();
+    signal.removeEventListener("abort", onAbort);
+    witnesses?.left(peer);
+    dispatcher.lost(peer);
+    await link.close();
+  }
+  return hasOffered;
+}
+
+async function take(
+  peer: VolunteerView,
+  dispatcher: Dispatcher,
+  frame: Exclude<ToRequester, { kind: "witnessed" }>,
+  payload: Uint8Array,
+): Promise<void> {
+  switch (frame.kind) {
+    case "offer":
+      peer.offers(frame.kinds, frame.slots);
+      dispatcher.offered(peer);
+      return;
+    case "progress":
+      for (const { lease, step } of frame.leases) dispatcher.progressed(peer, lease, step);
+      return;
+    case "commit":
+      for (const { lease, digest } of frame.commits) dispatcher.committed(peer, lease, digest);
+      return;
+    case "result":
+      await Promise.all(
+        pairPayload(payload, frame.results).map(([{ lease, salt, claim }, output]) =>
+          dispatcher.delivered(peer, lease, salt, output, claim),
+        ),
+      );
+      return;
+    case "refuse":
+      dispatcher.refused(peer, frame.lease, frame.reason, frame.message);
+  }
+}
+
+/** Breaks the link to a volunteer that holds work and gives no sign: everything that it holds goes to others at once. */
+const watch = (peer: VolunteerView, link: Link, clock: Clock, signal: AbortSignal): Promise<void> =>
+  every(clock, DEFAULTS.watchMs, signal, () => {
+    if (peer.isSilent(clock.now())) link.abort(new ManyhandsError("TIMEOUT", "the volunteer gives no sign"));
+  });

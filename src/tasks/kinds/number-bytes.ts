@@ -1,0 +1,88 @@
+// Numbers as bytes: f64 little-endian with one NaN for all, and whole numbers of any size as decimal lines.
+import { badInput, type Bytes } from "../task-kind.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Digits of one whole number: reading text is quadratic, and this much takes well under a millisecond. */
+  digits: 10_000,
+});
+
+const NAN_HIGH = 0x7ff80000;
+const WHOLE = /^-?\d+$/;
+
+/** f64 little-endian. Every NaN becomes the same one: the rest of its bits differ from machine to machine. */
+export function writeFloats(numbers: ArrayLike<number>): Bytes {
+  const view = new DataView(new ArrayBuffer(8 * numbers.length));
+  for (let at = 0; at < numbers.length; at++) {
+    const number = numbers[at] as number; // inside the array
+    if (Number.isNaN(number)) view.setUint32(8 * at + 4, NAN_HIGH, true);
+    else view.setFloat64(8 * at, number, true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+/** What a person or program gave as floats. Throws BAD_INPUT where something in it is no number. */
+export function checkFloats(numbers: ArrayLike<number>): Float64Array {
+  if (numbers instanceof Float64Array) return numbers;
+  for (let at = 0; at < numbers.length; at++)
+    if (typeof numbers[at] !== "number") throw badInput(`number ${at + 1} of ${numbers.length} is no number but a ${typeof numbers[at]}`);
+  return Float64Array.from(numbers);
+}
+
+/** What a person or program gave as whole numbers. Throws BAD_INPUT where something in it is no BigInt, or has too many digits. */
+export function checkWholes(numbers: readonly bigint[]): readonly bigint[] {
+  numbers.forEach((number, at) => {
+    if (typeof number !== "bigint") throw badInput(`whole number ${at + 1} of ${numbers.length} is no BigInt but a ${typeof number}`);
+    if (number.toString().length > DEFAULTS.digits) throw badInput(`whole number ${at + 1} has more than ${DEFAULTS.digits} digits`);
+  });
+  return numbers;
+}
+
+/** Throws BAD_INPUT where the bytes are no whole count of numbers. */
+export function readFloats(bytes: Bytes): Float64Array {
+  if (bytes.byteLength % 8 !== 0) throw badInput("numbers are 8 bytes each");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const out = new Float64Array(bytes.byteLength / 8);
+  for (let at = 0; at < out.length; at++) out[at] = view.getFloat64(8 * at, true);
+  return out;
+}
+
+const encoder = new TextEncoder();
+
+export const writeWholes = (numbers: readonly bigint[]): Bytes => encoder.encode(numbers.join("\n"));
+
+/** Throws BAD_INPUT where a line is no whole number, or one of too many digits. */
+export function readWholes(bytes: Bytes): bigint[] {
+  if (bytes.byteLength === 0) return [];
+  return readText(bytes)
+    .split("\n")
+    .map((line) => {
+      if (line.length > DEFAULTS.digits || !WHOLE.test(line)) throw badInput("not a whole number within the limits");
+      return BigInt(line);
+    });
+}
+
+/** UTF-8. Throws BAD_INPUT where it is none. */
+export function readText(bytes: Bytes): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw badInput("not UTF-8"); // the decoder has nothing more to say
+  }
+}
+
+/** Runs of items of at most `count` items and about `bytes` bytes each; an item that is larger stands alone. */
+export function* cutByBytes<Item>(items: readonly Item[], count: number, bytes: number, sizeOf: (item: Item) => number): Generator<Item[]> {
+  let run: Item[] = [];
+  let size = 0;
+  for (const item of items) {
+    const own = sizeOf(item);
+    if (run.length > 0 && (run.length === count || size + own > bytes)) {
+      yield run;
+      run = [];
+      size = 0;
+    }
+    run.push(item);
+    size += own;
+  }
+  if (run.length > 0) yield run;
+}

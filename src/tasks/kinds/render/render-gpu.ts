@@ -1,0 +1,70 @@
+// Kind `render_gpu`: the scenes of `render`, drawn by graphics cards. A class of its own: cards round as they like, so results are
+// never compared byte by byte, with each other or with those of `render`. The requester traces a few pixels of each square itself.
+import { encode } from "@ipld/dag-cbor";
+import { PathTracer } from "./path-trace.ts";
+import { Scene } from "./scene.ts";
+import { badInput, type Bytes, readParams, type RunContext, type TaskKind } from "../../task-kind.ts";
+import { joinSquares, readScene, readSquare, toByte, weighSquare } from "./render.ts";
+import { DEFAULTS as SQUARES, type Picture, type Square, squaresOf } from "./squares.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Pixels of a square that the requester traces itself, at random places, and paths of them all together at most. */
+  probes: 16,
+  probePaths: 4096,
+  /** Share of those pixels that may differ by more than `near`: a path that just misses an edge goes elsewhere in other floats. */
+  strays: 0.25,
+  /** Steps of 255 by which each colour may differ and the pixel counts as the same. */
+  near: 12,
+});
+
+/** Port: draws on a graphics card. */
+export interface SquareTracer {
+  /** Sums of light over all samples, row-major `[height, width, 4]`. Throws INPUT_UNAVAILABLE, or the signal's reason. */
+  trace(scene: Scene, square: Square, context: RunContext): Promise<Float32Array>;
+}
+
+/** Runs by `tracer`; who only distributes needs none. */
+export const renderGpuBy = (tracer: SquareTracer | undefined): TaskKind<Scene, Picture> => ({
+  name: "render_gpu",
+  version: 1,
+
+  split(data) {
+    const scene = readParams(Scene, data);
+    const input = encode(scene) as Bytes; // cborg allocates plain buffers
+    return squaresOf(scene, SQUARES.cardSide).map((params) => ({ params, input }));
+  },
+
+  async run({ params, input }, context) {
+    if (tracer === undefined) throw badInput("there is no graphics card here");
+    const scene = readScene(input);
+    const square = readSquare(params, scene, SQUARES.cardSide);
+    const sums = await tracer.trace(scene, square, context);
+    const pixels = square.width * square.height;
+    return Uint8Array.from({ length: 3 * pixels }, (_, at) => toByte((sums[4 * Math.floor(at / 3) + (at % 3)] ?? 0) / scene.samples));
+  },
+
+  join: (data, outputs) => joinSquares(readParams(Scene, data), outputs, SQUARES.cardSide),
+
+  weigh({ params, input }) {
+    const scene = readScene(input);
+    return weighSquare(scene, readSquare(params, scene, SQUARES.cardSide));
+  },
+
+  accepts({ params, input }, output, random) {
+    const scene = readScene(input);
+    const square = readSquare(params, scene, SQUARES.cardSide);
+    if (output.byteLength !== 3 * square.width * square.height) return false;
+    const probes = Math.max(2, Math.min(DEFAULTS.probes, Math.floor(DEFAULTS.probePaths / scene.samples)));
+    const exact = new PathTracer(scene);
+    let strays = 0;
+    for (let n = 0; n < probes; n++) {
+      const [x, y] = [Math.floor(random() * square.width), Math.floor(random() * square.height)];
+      if (distance(exact.pixel(square.x + x, square.y + y), output, 3 * (y * square.width + x)) > DEFAULTS.near) strays++;
+    }
+    return strays <= DEFAULTS.strays * probes;
+  },
+});
+
+/** Largest difference of a colour, in steps of 255. */
+export const distance = (light: readonly number[], output: Uint8Array, at: number): number =>
+  Math.max(...light.map((one, channel) => Math.abs(toByte(one) - (output[at + channel] ?? 0))));

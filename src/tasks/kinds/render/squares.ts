@@ -1,0 +1,49 @@
+// The squares of a picture: where they lie, and how a computed one is drawn into it. Light: a page that shows pictures needs it.
+import { ManyhandsError } from "../../../shared/errors.ts";
+
+export const DEFAULTS = Object.freeze({
+  /** Pixels of a side of a square: the picture fills in by many small steps, and a scene is sent for each. */
+  side: 32,
+  /** Of one that a graphics card draws: sending it a scene and reading a picture back costs more than drawing a small one. */
+  cardSide: 128,
+});
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** Row-major from the top left; alpha 255. */
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export interface Square {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Where the squares of a scene lie, in the order of the parts, of sides up to `most`: for a picture that fills in as outputs
+ * arrive.
+ */
+export function squaresOf(
+  { width, height }: { readonly width: number; readonly height: number },
+  most: number = DEFAULTS.side,
+): readonly Square[] {
+  const squares: Square[] = [];
+  for (let y = 0; y < height; y += most)
+    for (let x = 0; x < width; x += most) squares.push({ x, y, width: Math.min(most, width - x), height: Math.min(most, height - y) });
+  return squares;
+}
+
+/** Writes one part's output into the picture. Throws BAD_INPUT where it has another size. */
+export function drawSquare({ width, rgba }: Picture, square: Square, output: Uint8Array): void {
+  if (output.byteLength !== 3 * square.width * square.height) throw new ManyhandsError("BAD_INPUT", "a square of another size");
+  let from = 0;
+  for (let y = square.y; y < square.y + square.height; y++) {
+    for (let x = square.x; x < square.x + square.width; x++) {
+      const to = 4 * (y * width + x);
+      for (let channel = 0; channel < 3; channel++) rgba[to + channel] = output[from++] as number; // it is of that size
+    }
+  }
+}

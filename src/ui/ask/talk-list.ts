@@ -1,0 +1,152 @@
+// The list of conversations: open one, begin a new one, rename, delete after asking once more.
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { type Conversation, UNTITLED } from "./conversation.ts";
+import { formatCount } from "../parts/format.ts";
+import { base, buttons, fields } from "../parts/shared-styles.ts";
+import type { Talks } from "./talks.ts";
+import { Watch } from "../parts/watch.ts";
+
+type Doing = { readonly what: "rename" | "delete"; readonly id: string };
+
+export class TalkList extends LitElement {
+  static override styles = [
+    base,
+    buttons,
+    fields,
+    css`
+      .top {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 8px 16px;
+      }
+      ul {
+        display: grid;
+        gap: 2px;
+        max-height: 15em;
+        overflow-y: auto;
+        margin-top: 8px;
+        padding: 4px;
+        border-radius: var(--radius-small);
+        background: var(--sunk);
+      }
+      li {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px 12px;
+        padding: 2px 10px;
+        border-radius: 8px;
+      }
+      li.open {
+        background: var(--lamp-soft);
+      }
+      .title {
+        flex: 1 1 12em;
+        min-height: 40px;
+        border: 0;
+        padding: 4px 0;
+        background: none;
+        text-align: start;
+        overflow-wrap: anywhere;
+        cursor: pointer;
+      }
+      .open .title {
+        font-weight: 600;
+      }
+      input {
+        flex: 1 1 12em;
+      }
+      .plain {
+        min-height: 32px;
+      }
+    `,
+  ];
+  static override properties = { talks: { attribute: false }, doing: { state: true } };
+
+  declare talks: Talks;
+  /** The row that is being renamed or about to be deleted. */
+  declare doing: Doing | undefined;
+
+  constructor() {
+    super();
+    new Watch(this, () => [this.talks]);
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (!changed.has("doing")) return;
+    if (this.doing !== undefined) this.renderRoot.querySelector<HTMLElement>("[data-first]")?.focus();
+    else if (changed.get("doing") !== undefined) this.renderRoot.querySelector<HTMLElement>("summary")?.focus();
+  }
+
+  protected override render(): TemplateResult {
+    const { all, current } = this.talks;
+    return html`<div class="top">
+        <p><span class="soft small">Conversation:</span> <b data-testid="talk-title">${current?.title ?? UNTITLED}</b></p>
+        <button type="button" class="button slim" data-testid="talk-new" ?disabled=${!current} @click=${() => this.#open(undefined)}>
+          New conversation
+        </button>
+      </div>
+      ${
+        all.length === 0
+          ? nothing
+          : html`<details>
+              <summary data-testid="talk-list">All conversations (${formatCount(all.length)})</summary>
+              <ul>
+                ${all.map((talk) => this.#row(talk, talk.id === current?.id))}
+              </ul>
+            </details>`
+      }`;
+  }
+
+  #row(talk: Conversation, isOpen: boolean): TemplateResult {
+    const doing = this.doing?.id === talk.id ? this.doing.what : undefined;
+    return html`<li class=${isOpen ? "open" : ""} data-testid="talk-row">
+      ${doing === "rename" ? this.#renaming(talk) : this.#title(talk, isOpen)} ${doing === "delete" ? this.#deleting(talk) : nothing}
+    </li>`;
+  }
+
+  #title(talk: Conversation, isOpen: boolean): TemplateResult {
+    const verb = (what: Doing["what"], word: string): TemplateResult =>
+      html`<button
+        type="button"
+        class="plain small"
+        data-testid="talk-${what}"
+        aria-label="${word} “${talk.title}”"
+        @click=${() => (this.doing = { what, id: talk.id })}
+      >
+        ${word}
+      </button>`;
+    return html`<button type="button" class="title" aria-current=${isOpen} @click=${() => this.#open(talk.id)}>${talk.title}</button>
+      ${this.doing?.id === talk.id ? nothing : html`${verb("rename", "Rename")} ${verb("delete", "Delete")}`}`;
+  }
+
+  #renaming(talk: Conversation): TemplateResult {
+    const finish = (event: Event): void => {
+      event.preventDefault();
+      this.talks.rename(talk.id, this.renderRoot.querySelector<HTMLInputElement>("input")?.value ?? "");
+      this.doing = undefined;
+    };
+    return html`<form class="top" style="flex: 1" @submit=${finish}>
+      <input type="text" name="title" data-first data-testid="talk-name" maxlength="80" aria-label="New name" .value=${talk.title} />
+      <button type="submit" class="button slim">Keep</button>
+      <button type="button" class="plain small" @click=${() => (this.doing = undefined)}>Cancel</button>
+    </form>`;
+  }
+
+  #deleting(talk: Conversation): TemplateResult {
+    const remove = (): void => {
+      this.doing = undefined;
+      void this.talks.remove(talk.id);
+    };
+    return html`<span class="small">Delete it for good?</span>
+      <button type="button" class="plain small" data-testid="talk-delete-yes" @click=${remove}>Delete</button>
+      <button type="button" class="plain small" data-first @click=${() => (this.doing = undefined)}>Keep it</button>`;
+  }
+
+  #open(id: string | undefined): void {
+    this.talks.open(id);
+    this.dispatchEvent(new CustomEvent("talk-opened"));
+  }
+}

@@ -1,0 +1,88 @@
+// What a form for one kind of task is, as data: fields with their words, values to start from, and how they are read.
+import type { Node, TaskDataByKind } from "../../../node/face.ts";
+
+export type KindName = keyof TaskDataByKind;
+
+/** What stands in a form, by field. Fields that hold a file have theirs in `files`. */
+export interface Filled {
+  readonly values: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, File | undefined>>;
+}
+
+interface Described {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  /** Whether the field is shown, given what the others hold. Always, where it is left out. */
+  readonly when?: (values: Filled["values"]) => boolean;
+}
+export type Field =
+  | (Described & { readonly kind: "text"; readonly rows: number; readonly placeholder?: string; readonly isCode?: boolean })
+  | (Described & { readonly kind: "file"; readonly accept?: string })
+  | (Described & { readonly kind: "choice"; readonly options: readonly (readonly [value: string, label: string])[] })
+  | (Described & { readonly kind: "number"; readonly min: number; readonly max: number });
+
+/** What is wrong, and with which field. */
+export interface Wrong {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Data that are made of something that the node keeps first. */
+export type DataMaker<Kind extends KindName> = (node: Pick<Node, "keepModel">) => Promise<TaskDataByKind[Kind]>;
+
+export interface Handed<Kind extends KindName> {
+  readonly data: TaskDataByKind[Kind] | DataMaker<Kind>;
+  /** For the list. */
+  readonly label: string;
+  /** Where the form's choices make it another kind. */
+  readonly kind?: KindName;
+}
+
+/** What a form was read as, or what is wrong. */
+export type Reading<Kind extends KindName> = Handed<Kind> | { readonly wrong: Wrong };
+
+export interface Example {
+  readonly label: string;
+  readonly fill: () => Partial<Filled>;
+}
+
+export interface KindForm<Kind extends KindName = KindName> {
+  readonly kind: Kind;
+  /** In the choice of kinds, and above the form. */
+  readonly title: string;
+  readonly about: string;
+  /** What the button says. */
+  readonly verb: string;
+  readonly fields: readonly Field[];
+  readonly start: Filled["values"];
+  readonly examples: readonly Example[];
+  /** Other fields that follow from a change of one, as when a choice fills a text. */
+  readonly follow?: (changed: string, values: Filled["values"]) => Filled["values"];
+  readonly read: (filled: Filled) => Promise<Reading<Kind>>;
+}
+
+/** Bytes of a file that a page reads into memory and keeps while the work runs. */
+export const FILE_MAX_BYTES = 64 * 1024 * 1024;
+
+export const wrong = (field: string, message: string): { readonly wrong: Wrong } => ({ wrong: { field, message } });
+
+/** The text of a field, or of the file in its place. */
+export async function textOf({ values, files }: Filled, text: string, file: string): Promise<string | { readonly wrong: Wrong }> {
+  const chosen = files[file];
+  if (chosen === undefined) return values[text] ?? "";
+  if (chosen.size > FILE_MAX_BYTES) return wrong(file, tooLarge(chosen));
+  return chosen.text();
+}
+
+export const exampleFile = (base64: string, name: string): File =>
+  new File([Uint8Array.from(atob(base64), (one) => one.charCodeAt(0))], name);
+
+export const tooLarge = (file: File): string =>
+  `“${file.name}” has ${Math.ceil(file.size / 1e6).toLocaleString("en")} MB; a page takes files of up to ${Math.floor(FILE_MAX_BYTES / 1e6)} MB.`;
+
+/** A long text as a name of some characters. */
+export const shortly = (text: string, most = 48): string => {
+  const line = text.trim().replace(/\s+/g, " ");
+  return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
+};

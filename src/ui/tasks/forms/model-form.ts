@@ -1,0 +1,63 @@
+// The form for a model over inputs: an ONNX file, and tensors as JSON.
+import { exampleFile, FILE_MAX_BYTES, type KindForm, tooLarge, wrong } from "./form.ts";
+import { plural } from "../../parts/format.ts";
+import { readJson } from "./read-json.ts";
+import { readSets } from "./tensors.ts";
+
+/** y = x W + b with three inputs and two outputs, any number of rows. */
+const LINEAR =
+  "CAg6pgEKHAoBeAoBdxICeHcaCG11bHRpcGx5IgZNYXRNdWwKFAoCeHcKAWISAXkaA2FkZCIDQWRkEgZsaW5lYXIqIwgDCAIQASIYmpkZP83MzL6amRk/zczMvs3MTL5mZmY/QgF3KhEIAhABIggAAAAAzczMPUIBYloXCgF4EhIKEAgBEgwKBhIEcm93cwoCCANiFwoBeRISChAIARIMCgYSBHJvd3MKAggCQgQKABAR";
+
+/** Most weights take four bytes and one multiply-add for a row of inputs: for the price, before anybody has measured. */
+const BYTES_PER_MULTIPLY_ADD = 4;
+
+export const modelForm: KindForm<"ml_inference"> = {
+  kind: "ml_inference",
+  title: "Run a model",
+  about: "Any ONNX model over inputs of yours. Each set of inputs is one run; many sets are shared by many tabs.",
+  verb: "Run it",
+  fields: [
+    {
+      kind: "file",
+      name: "model",
+      label: "Model",
+      accept: ".onnx",
+      hint: "One .onnx file with its weights in it. It is kept in this browser, in pieces that the tabs fetch that compute.",
+    },
+    {
+      kind: "text",
+      name: "sets",
+      label: "Inputs, as JSON",
+      rows: 6,
+      isCode: true,
+      placeholder: '[{ "x": [[1, 2, 3]] }]',
+      hint: 'The model\'s inputs by name, as nested lists; other numbers than 32-bit floats as { "type": "int64", "data": [[1, 2]] }.',
+    },
+  ],
+  start: { sets: "" },
+  examples: [
+    {
+      label: "A small linear model",
+      fill: () => ({
+        values: { sets: '[\n  { "x": [[5.1, 3.5, 1.4]] },\n  { "x": [[6.2, 2.9, 4.3], [7.7, 3.8, 6.7]] }\n]' },
+        files: { model: exampleFile(LINEAR, "linear.onnx") },
+      }),
+    },
+  ],
+  async read({ values, files }) {
+    const { model: file } = files;
+    if (file === undefined) return wrong("model", "Choose an .onnx file first, or take the example.");
+    if (file.size > FILE_MAX_BYTES) return wrong("model", tooLarge(file));
+    if (file.size === 0) return wrong("model", `“${file.name}” is empty.`);
+    const json = readJson(values["sets"] ?? "", "sets");
+    if ("wrong" in json) return json;
+    const sets = readSets(json.value, "sets");
+    if ("wrong" in sets) return sets;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const multiplyAdds = Math.max(1, Math.round(file.size / BYTES_PER_MULTIPLY_ADD));
+    return {
+      data: async (node) => ({ model: await node.keepModel(bytes), sets, multiplyAdds }),
+      label: `${file.name} over ${plural(sets.length, "set")} of inputs`,
+    };
+  },
+};

@@ -1,0 +1,201 @@
+// One form, drawn from its description: fields with their hints and what is wrong with them, examples, and the verb.
+import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { askFormStyles } from "../../ask/ask-form-styles.ts";
+import { SIGNS } from "../../parts/icons.ts";
+import { base, buttons, fields, notices } from "../../parts/shared-styles.ts";
+import { choiceStyles } from "./choice-styles.ts";
+import { taskFormStyles } from "./task-form-styles.ts";
+import type { Field, Filled, KindForm, Wrong } from "./form.ts";
+
+/** A text of this many characters is not put into a field: it is kept beside it, and said so. */
+const SHOWN_MAX = 200_000;
+
+export class TaskForm extends LitElement {
+  static override styles = [base, buttons, fields, notices, askFormStyles, choiceStyles, taskFormStyles];
+  static override properties = {
+    form: { attribute: false },
+    busy: { type: Boolean },
+    trouble: {},
+    filled: { state: true },
+    wrong: { state: true },
+  };
+
+  declare form: KindForm;
+  /** While the work that was asked for is on its way to the node. */
+  declare busy: boolean;
+  /** What the node refused; empty where it refused nothing. */
+  declare trouble: string;
+  declare filled: Filled;
+  declare wrong: Wrong | undefined;
+  /** What was filled in before another kind was chosen, by kind. */
+  readonly #kept = new Map<string, Filled>();
+
+  constructor() {
+    super();
+    this.busy = false;
+    this.trouble = "";
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("form")) return;
+    const before = changed.get("form");
+    if (before !== undefined) this.#kept.set(before.kind, this.filled);
+    this.filled = this.#kept.get(this.form.kind) ?? { values: this.form.start, files: {} };
+    this.wrong = undefined;
+  }
+
+  #change(name: string, value: string): void {
+    const values = { ...this.filled.values, [name]: value };
+    this.filled = { ...this.filled, values: this.form.follow?.(name, values) ?? values };
+    this.#mended();
+  }
+
+  #choose(name: string, file: File | undefined): void {
+    this.filled = { ...this.filled, files: { ...this.filled.files, [name]: file } };
+    this.#mended();
+  }
+
+  #fill({ values, files }: Partial<Filled>): void {
+    this.filled = { values: { ...this.filled.values, ...values }, files: { ...files } };
+    for (const input of this.renderRoot.querySelectorAll<HTMLInputElement>("input[type=file]")) input.value = "";
+    this.#mended();
+  }
+
+  #mended(): void {
+    this.wrong = undefined;
+    this.dispatchEvent(new CustomEvent("task-changed"));
+  }
+
+  async #submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (this.busy) return;
+    const { form } = this;
+    const reading = await form.read(this.filled);
+    if (form !== this.form) return; // another kind was chosen while a file was read
+    if ("wrong" in reading) {
+      this.wrong = reading.wrong;
+      await this.updateComplete;
+      this.renderRoot.querySelector<HTMLElement>(`[name="${reading.wrong.field}"]`)?.focus();
+      return;
+    }
+    this.wrong = undefined;
+    this.dispatchEvent(new CustomEvent("task-asked", { detail: { kind: form.kind, ...reading } }));
+  }
+
+  protected override render(): TemplateResult {
+    const { form, filled, busy } = this;
+    const shown = form.fields.filter(({ when }) => when?.(filled.values) ?? true);
+    return html`<form @submit=${(event: Event) => void this.#submit(event)} novalidate data-testid="task-form" data-kind=${form.kind}>
+      ${
+        form.examples.length === 0
+          ? nothing
+          : html`<div class="chips" role="group" aria-label="Examples">
+              ${form.examples.map(
+                ({ label, fill }) =>
+                  html`<button type="button" class="chip" data-testid="task-example" @click=${() => this.#fill(fill())}>${label}</button>`,
+              )}
+            </div>`
+      }
+      ${shown.map((field) => this.#field(field))}
+      ${this.trouble === "" ? nothing : html`<p class="notice alert small" role="alert" data-testid="task-trouble">${this.trouble}</p>`}
+      <div class="row">
+        <button type="submit" class="button main" data-testid="task-submit" aria-disabled=${busy}>
+          <span>${busy ? "Handing it over…" : form.verb}</span>${SIGNS.ask}
+        </button>
+        <slot></slot>
+      </div>
+    </form>`;
+  }
+
+  #field(field: Field): TemplateResult {
+    const wrong = this.wrong?.field === field.name ? this.wrong.message : "";
+    const told = [...(field.hint === undefined ? [] : [`${field.name}-hint`]), ...(wrong === "" ? [] : [`${field.name}-wrong`])].join(" ");
+    const under = html`${field.hint === undefined ? nothing : html`<p class="small soft" id="${field.name}-hint">${field.hint}</p>`}
+    ${wrong === "" ? nothing : html`<p class="wrong" role="alert" id="${field.name}-wrong" data-testid="task-wrong">${wrong}</p>`}`;
+    if (field.kind === "choice")
+      return html`<fieldset aria-describedby=${told || nothing}>
+        <legend class="label">${field.label}</legend>
+        <div class="choices options">${field.options.map(([value, label]) => this.#option(field.name, value, label))}</div>
+        ${under}
+      </fieldset>`;
+    return html`<div class="field">
+      <label for=${field.name}>${field.label}</label>
+      ${this.#input(field, told, wrong !== "")} ${under}
+    </div>`;
+  }
+
+  #option(name: string, value: string, label: string): TemplateResult {
+    return html`<label>
+      <input
+        type="radio"
+        name=${name}
+        value=${value}
+        data-testid="task-${name}-${value}"
+        .checked=${this.filled.values[name] === value}
+        @change=${() => this.#change(name, value)}
+      />${label}
+    </label>`;
+  }
+
+  #input(field: Exclude<Field, { kind: "choice" }>, told: string, isWrong: boolean): TemplateResult {
+    const { name } = field;
+    const value = this.filled.values[name] ?? "";
+    switch (field.kind) {
+      case "text":
+        return value.length > SHOWN_MAX
+          ? html`<div class="row">
+              <p class="small" data-testid="task-${name}-long">
+                ${value.length.toLocaleString("en")} characters, too many to be shown here.
+              </p>
+              <button type="button" class="button slim" id=${name} name=${name} @click=${() => this.#change(name, "")}>
+                Empty the field
+              </button>
+            </div>`
+          : html`<textarea
+              id=${name}
+              name=${name}
+              data-testid="task-${name}"
+              class=${field.isCode === true ? "code" : ""}
+              rows=${field.rows}
+              autocomplete="off"
+              spellcheck="false"
+              placeholder=${field.placeholder ?? nothing}
+              aria-describedby=${told || nothing}
+              aria-invalid=${isWrong}
+              .value=${value}
+              @input=${(event: Event) => this.#change(name, (event.target as HTMLTextAreaElement).value)}
+            ></textarea>`;
+      case "number":
+        return html`<input
+          id=${name}
+          name=${name}
+          type="number"
+          inputmode="numeric"
+          data-testid="task-${name}"
+          min=${field.min}
+          max=${field.max}
+          aria-describedby=${told || nothing}
+          aria-invalid=${isWrong}
+          .value=${value}
+          @input=${(event: Event) => this.#change(name, (event.target as HTMLInputElement).value)}
+        />`;
+      case "file":
+        return this.#fileInput(field, told, isWrong);
+    }
+  }
+
+  #fileInput({ name, accept }: Extract<Field, { kind: "file" }>, told: string, isWrong: boolean): TemplateResult {
+    const chosen = this.filled.files[name];
+    return html`<input
+        id=${name}
+        name=${name}
+        type="file"
+        data-testid="task-${name}"
+        accept=${accept ?? nothing}
+        aria-describedby=${told || nothing}
+        aria-invalid=${isWrong}
+        @change=${(event: Event) => this.#choose(name, (event.target as HTMLInputElement).files?.[0])}
+      />
+      ${chosen === undefined ? nothing : html`<p class="small">“${chosen.name}” is taken.</p>`}`;
+  }
+}

@@ -1,0 +1,207 @@
+// One work in the list: how far it is, the picture or the result that it gives, and the verbs that it takes.
+import { LitElement, html, nothing, type TemplateResult } from "lit";
+import type { Node, JobView } from "../../node/face.ts";
+import { problemOf } from "../node-controller.ts";
+import { SIGNS } from "../parts/icons.ts";
+import { progressStyles } from "../parts/progress-bar.ts";
+import { base, buttons, notices } from "../parts/shared-styles.ts";
+import { saveFile } from "./save-file.ts";
+import { type ValueText, valueText } from "./value-text.ts";
+import { jobItemStyles } from "./job-item-styles.ts";
+import type { JobPicture } from "./job-picture.ts";
+import { isOver, progressWords, stateWords, whenWords, wrongWords } from "./job-words.ts";
+
+/** Lines and characters of a result that are shown; all of it is copied and saved. */
+const LINES_SHOWN = 12;
+const CHARACTERS_SHOWN = 4000;
+
+/** What a work is asked for and of. */
+export type Jobs = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
+
+export class JobItem extends LitElement {
+  static override styles = [base, buttons, notices, progressStyles, jobItemStyles];
+  static override properties = {
+    work: { attribute: false },
+    node: { attribute: false },
+    size: { state: true },
+    result: { state: true },
+    trouble: { state: true },
+  };
+
+  declare work: JobView;
+  declare node: Jobs | undefined;
+  /** Of a picture, in pixels; undefined until it is known. */
+  declare size: readonly [width: number, height: number] | undefined;
+  /** Undefined while it is not here; a picture has none. */
+  declare result: ValueText | undefined;
+  declare trouble: string;
+  #over = new AbortController();
+  #isAsked = false;
+  #isWatched = false;
+
+  constructor() {
+    super();
+    this.trouble = "";
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#over = new AbortController();
+    this.#isAsked = false;
+    this.#isWatched = false;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#over.abort();
+  }
+
+  protected override updated(): void {
+    const { work, node } = this;
+    if (node === undefined) return;
+    if (isPicture(work) && !this.#isWatched) {
+      this.#isWatched = true;
+      void this.#watch(node, this.#over.signal);
+    }
+    if (isPicture(work) || work.state !== "done" || this.#isAsked) return;
+    this.#isAsked = true;
+    void this.#fetch(node, this.#over.signal);
+  }
+
+  get #picture(): JobPicture | null {
+    return this.renderRoot.querySelector("mh-job-picture");
+  }
+
+  /** Each square as it comes, those of before first. */
+  async #watch(node: Jobs, signal: AbortSignal): Promise<void> {
+    const { work } = this;
+    try {
+      const { width, height } = await node.taskData<"render" | "render_gpu">(work.id);
+      if (signal.aborted) return;
+      this.size = [width, height];
+      await this.updateComplete;
+      signal.addEventListener(
+        "abort",
+        node.watchParts(work.id, (at, output) => this.#picture?.draw(at, output)),
+        { once: true },
+      );
+    } catch (error) {
+      if (!signal.aborted) this.trouble = problemOf(error).message;
+    }
+  }
+
+  async #fetch(node: Jobs, signal: AbortSignal): Promise<void> {
+    try {
+      this.result = valueText(this.work.kind, await node.waitForResult(this.work.id, signal));
+    } catch (error) {
+      if (!signal.aborted) this.trouble = problemOf(error).message;
+    }
+  }
+
+  async #savePicture(): Promise<void> {
+    const png = await this.#picture?.toPng();
+    if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. It is still here: try again.";
+    else saveFile(png, `${slug(this.work.label)}.png`);
+  }
+
+  #saveText({ text, fileName, type }: ValueText): void {
+    saveFile(new Blob([text, "\n"], { type }), fileName);
+  }
+
+  async #forget(): Promise<void> {
+    try {
+      await this.node?.forgetTask(this.work.id);
+    } catch (error) {
+      this.trouble = problemOf(error).message;
+    }
+  }
+
+  protected override render(): TemplateResult {
+    const { work } = this;
+    const caught = wrongWords(work);
+    return html`<article
+      aria-labelledby="label"
+      data-testid="work"
+      data-work=${work.id}
+      data-kind=${work.kind}
+      data-state=${work.state}
+      data-done=${work.done}
+      data-parts=${work.parts}
+      data-checked=${work.checked}
+      data-peers=${work.peers}
+      data-wrong=${work.wrong}
+    >
+      <div class="head">
+        <h4 id="label">${work.label}</h4>
+        <p class="small soft">${whenWords(work.startedMs, Date.now())}</p>
+      </div>
+      <p class="state ${work.state}" role=${work.state === "failed" ? "alert" : "status"} data-testid="work-state">${stateWords(work)}</p>
+      ${
+        work.state === "done" || work.state === "failed"
+          ? nothing
+          : html`<div class="progress">
+              <progress aria-label="Parts done of ${work.label}" max=${Math.max(1, work.parts)} .value=${work.done}></progress>
+            </div>`
+      }
+      <p class="small soft figure" data-testid="work-progress">${progressWords(work)}</p>
+      ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="work-wrong">${caught}</p>`}
+      ${this.size === undefined ? nothing : html`<mh-job-picture width=${this.size[0]} height=${this.size[1]} ?card=${work.kind === "render_gpu"} label="Picture: ${work.label}"></mh-job-picture>`}
+      ${this.#shown()} ${this.trouble === "" ? nothing : html`<p class="notice alert small" role="alert">${this.trouble}</p>`}
+      <div class="verbs">${this.#verbs()}</div>
+    </article>`;
+  }
+
+  #shown(): TemplateResult | typeof nothing {
+    if (this.result === undefined) return nothing;
+    const { text, lineCount } = this.result;
+    const shown = text.slice(0, CHARACTERS_SHOWN).split("\n", LINES_SHOWN).join("\n");
+    const more = lineCount - LINES_SHOWN;
+    const isCut = shown.length < text.length;
+    return html`<pre tabindex="0" role="region" aria-label="Result" data-testid="work-result">${isCut ? `${shown}…` : shown}</pre>
+      ${
+        isCut
+          ? html`<p class="small soft">
+              ${more > 0 ? `${more.toLocaleString("en")} more lines` : "There is more"}; copying and saving take all of it.
+            </p>`
+          : nothing
+      }`;
+  }
+
+  #verbs(): TemplateResult {
+    const { work, result } = this;
+    if (!isOver(work))
+      return html`<button type="button" class="button slim" data-testid="work-stop" @click=${() => this.node?.cancelTask(work.id)}>
+        ${SIGNS.stop}<span>Stop</span>
+      </button>`;
+    return html`${
+        isPicture(work) && work.state === "done" && this.size !== undefined
+          ? html`<button type="button" class="button slim" data-testid="work-save" @click=${() => void this.#savePicture()}>
+              Save as PNG
+            </button>`
+          : nothing
+      }
+      ${
+        result === undefined
+          ? nothing
+          : html`<mh-copy label="Copy" .text=${result.text}></mh-copy>
+              <button type="button" class="button slim" data-testid="work-save" @click=${() => this.#saveText(result)}>Save</button>`
+      }
+      <button
+        type="button"
+        class="plain small"
+        data-testid="work-forget"
+        aria-label="Forget ${work.label}"
+        @click=${() => void this.#forget()}
+      >
+        Forget
+      </button>`;
+  }
+}
+
+const isPicture = ({ kind }: JobView): boolean => kind === "render" || kind === "render_gpu";
+
+const slug = (label: string): string =>
+  label
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "") || "picture";

@@ -1,0 +1,125 @@
+// Tasks: one sentence and a button, until somebody wants them; the rest of their code is fetched then.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+import * as v from "valibot";
+import type { Memory } from "../memory.ts";
+import type { NodeController } from "../node-controller.ts";
+import { base, buttons, notices, panel, stacked } from "../parts/shared-styles.ts";
+import { Watch } from "../parts/watch.ts";
+
+export class TasksPanel extends LitElement {
+  static override styles = [
+    base,
+    panel,
+    stacked,
+    buttons,
+    notices,
+    css`
+      .open {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 12px 24px;
+      }
+      .lead {
+        flex: 1 1 340px;
+      }
+      .loading {
+        min-height: 60vh; /* about what comes, so that little moves when it is there */
+      }
+    `,
+  ];
+  static override properties = {
+    controller: { attribute: false },
+    memory: { attribute: false },
+    load: { attribute: false },
+    state: { state: true },
+  };
+
+  declare controller: NodeController;
+  declare memory: Memory;
+  /** Fetches and defines the elements of the desk. */
+  declare load: () => Promise<void>;
+  declare state: "closed" | "loading" | "open" | "failed";
+  #hadFocus = false;
+  #isPending: boolean | undefined;
+
+  constructor() {
+    super();
+    this.state = "closed";
+    new Watch(this, () => [this.controller]);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.memory.read("tasks.open", v.boolean(), false)) void this.#open();
+    // What somebody handed over goes on, whether they look at it or not. What hinders it is told by the relay's state.
+    if (this.memory.read("tasks.pending", v.boolean(), false)) this.controller.node().catch(() => {});
+  }
+
+  async #open(): Promise<void> {
+    this.state = "loading";
+    this.memory.write("tasks.open", true);
+    try {
+      await this.load();
+      this.state = "open";
+    } catch {
+      this.state = "failed"; // the relay is away; the button tries again
+    }
+  }
+
+  /** For the next visit. An empty list of a node that has not looked yet says nothing. */
+  #notePending(): void {
+    const { jobs, joined } = this.controller.view;
+    const isPending = jobs.some(({ endedMs }) => endedMs === undefined);
+    if (isPending === this.#isPending || (jobs.length === 0 && !joined)) return;
+    this.#isPending = isPending;
+    this.memory.write("tasks.pending", isPending);
+  }
+
+  #close(): void {
+    this.state = "closed";
+    this.memory.write("tasks.open", false);
+  }
+
+  /** A button that is gone leaves the keyboard on the title. */
+  protected override updated(): void {
+    if (this.#hadFocus && !this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("h2")?.focus();
+  }
+
+  protected override willUpdate(): void {
+    this.#notePending();
+    this.#hadFocus = Boolean(this.shadowRoot?.activeElement);
+  }
+
+  protected override render(): TemplateResult {
+    const isOpen = this.state === "open";
+    return html`<section class="panel" aria-labelledby="title" data-testid="tasks" data-state=${this.state}>
+      <div class="open">
+        <h2 id="title" tabindex="-1">Tasks</h2>
+        ${isOpen ? html`<button type="button" class="plain small" data-testid="tasks-close" @click=${this.#close}>Close</button>` : nothing}
+      </div>
+      ${isOpen ? html`<mh-jobs .controller=${this.controller} .memory=${this.memory}></mh-jobs>` : this.#closed()}
+    </section>`;
+  }
+
+  #closed(): TemplateResult {
+    const loading = this.state === "loading";
+    return html`<div class="open ${loading ? "loading" : ""}">
+        <p class="lead">
+          Beside prompts, the tabs here take other work: render a picture, run a program of yours over many inputs, sort, sum, multiply,
+          hash. Work is cut into parts, parts are checked by second tabs, and it goes on where a tab leaves.
+        </p>
+        <button type="button" class="button main" data-testid="tasks-open" aria-disabled=${loading} @click=${() => void this.#open()}>
+          ${loading ? "Opening…" : "Hand over some work"}
+        </button>
+      </div>
+      ${
+        this.state === "failed"
+          ? html`<p class="notice alert small" role="alert">
+              What tasks need could not be fetched. Nothing is lost: check your connection and try again.
+            </p>`
+          : nothing
+      }`;
+  }
+}
