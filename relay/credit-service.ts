@@ -6,6 +6,7 @@ import { decodeReceipt, RECEIPT_LIMITS } from "../src/protocol/receipt.ts";
 import { bytesEqual } from "../src/shared/bytes.ts";
 import type { Clock } from "../src/shared/clock.ts";
 import { errorCode, errorMessage } from "../src/shared/errors.ts";
+import type { PeerId } from "../src/shared/ids.ts";
 import type { Log } from "../src/shared/log.ts";
 import { RecentMap } from "../src/shared/recent-map.ts";
 import type { ModelCost } from "../src/credit/price.ts";
@@ -62,7 +63,7 @@ export interface CreditServiceOptions {
 export class CreditService {
   readonly #options: CreditServiceOptions;
   readonly #clients = new Set<Client>();
-  readonly #rates = new RateLimit(DEFAULTS);
+  readonly #rates = new RateLimit<PeerId>(DEFAULTS);
   readonly #working = new Set<Promise<void>>();
   /** By SHA-256 of their bytes: worker and requester both post the same receipt, and the second copy costs nothing more. */
   readonly #dealtWith = new RecentMap<string, true>(DEFAULTS.remembered);

@@ -1,34 +1,38 @@
-// How often each peer may ask: a bucket of tokens for every peer, which no new stream fills up. Time is an argument.
-import type { PeerId } from "../src/shared/ids.ts";
+// How often each caller may ask: a bucket of tokens for each key, which no new connection fills up. Time is an argument.
 
 export interface RateLimitOptions {
-  /** Requests a second for long. */
+  /** Requests a second in the long run. */
   readonly perSecond: number;
   /** Requests at once. */
   readonly burst: number;
 }
 
-export class RateLimit {
+/** `Key` names a caller: a peer's id, or an address. */
+export class RateLimit<Key extends string> {
   readonly #options: RateLimitOptions;
-  readonly #buckets = new Map<PeerId, { readonly tokens: number; readonly atMs: number }>();
+  readonly #buckets = new Map<Key, { readonly tokens: number; readonly atMs: number }>();
 
   constructor(options: RateLimitOptions) {
     this.#options = options;
   }
 
-  /** Takes one token; false where there is none. `nowMs` never goes back. */
-  take(peer: PeerId, nowMs: number): boolean {
+  /** Takes one token; false if there is none. `nowMs` never goes back. */
+  take(key: Key, nowMs: number): boolean {
     const { perSecond, burst } = this.#options;
-    const bucket = this.#buckets.get(peer) ?? { tokens: burst, atMs: nowMs };
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, atMs: nowMs };
     const tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
     const allowed = tokens >= 1;
-    this.#buckets.set(peer, { tokens: allowed ? tokens - 1 : tokens, atMs: nowMs });
+    this.#buckets.set(key, { tokens: allowed ? tokens - 1 : tokens, atMs: nowMs });
     return allowed;
+  }
+
+  get size(): number {
+    return this.#buckets.size;
   }
 
   /** Forgets buckets that are full again. */
   sweep(nowMs: number): void {
     const fullMs = (this.#options.burst / this.#options.perSecond) * 1000;
-    for (const [peer, bucket] of this.#buckets) if (nowMs - bucket.atMs > fullMs) this.#buckets.delete(peer);
+    for (const [key, bucket] of this.#buckets) if (nowMs - bucket.atMs > fullMs) this.#buckets.delete(key);
   }
 }

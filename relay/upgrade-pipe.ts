@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../src/shared/clock.ts";
 import type { Log } from "../src/shared/log.ts";
+import { RateLimit } from "./rate-limit.ts";
 
 export const DEFAULTS = Object.freeze({
   /** New connections a second that one address may make for long: a school behind one address opens a page a second or so. */
@@ -18,12 +19,6 @@ export const DEFAULTS = Object.freeze({
   idleMs: 120_000,
 });
 
-interface Caller {
-  open: number;
-  tokens: number;
-  atMs: number;
-}
-
 export interface UpgradePipeOptions {
   readonly server: Server;
   /** Where libp2p listens on 127.0.0.1. */
@@ -36,7 +31,9 @@ export interface UpgradePipeOptions {
 export class UpgradePipe {
   readonly #options: UpgradePipeOptions;
   readonly #sockets = new Set<Duplex>();
-  readonly #callers = new Map<string, Caller>();
+  /** Open connections by address. */
+  readonly #open = new Map<string, number>();
+  readonly #rates = new RateLimit<string>({ perSecond: DEFAULTS.perAddressPerSecond, burst: DEFAULTS.perAddressBurst });
 
   constructor(options: UpgradePipeOptions) {
     this.#options = options;
@@ -59,16 +56,17 @@ export class UpgradePipe {
       return;
     }
     const address = request.socket.remoteAddress ?? "";
-    const caller = this.#admit(address);
-    if (caller === undefined) {
+    if (!this.#admit(address)) {
       this.#options.log.info("too many connections", { address });
       refuse(socket, "429 Too Many Requests");
       return;
     }
-    caller.open++;
+    this.#open.set(address, this.#openOf(address) + 1);
     this.#sockets.add(socket);
     socket.once("close", () => {
-      caller.open--;
+      const left = this.#openOf(address) - 1;
+      if (left > 0) this.#open.set(address, left);
+      else this.#open.delete(address);
       this.#sockets.delete(socket);
     });
     this.#pipe(request, socket, head);
@@ -94,26 +92,15 @@ export class UpgradePipe {
     request.socket.setTimeout(0);
   }
 
-  #admit(address: string): Caller | undefined {
-    const now = this.#options.clock.now();
-    const caller = this.#callers.get(address) ?? { open: 0, tokens: DEFAULTS.perAddressBurst, atMs: now };
-    const refill = ((now - caller.atMs) / 1000) * DEFAULTS.perAddressPerSecond;
-    caller.tokens = Math.min(DEFAULTS.perAddressBurst, caller.tokens + refill);
-    caller.atMs = now;
-    this.#callers.set(address, caller);
-    this.#forget(now);
-    if (this.#sockets.size >= DEFAULTS.open || caller.open >= DEFAULTS.perAddressOpen || caller.tokens < 1) return undefined;
-    caller.tokens--;
-    return caller;
+  #openOf(address: string): number {
+    return this.#open.get(address) ?? 0;
   }
 
-  /** Forgets addresses that have no connection and a full allowance. */
-  #forget(now: number): void {
-    if (this.#callers.size < DEFAULTS.open) return;
-    const fullMs = (DEFAULTS.perAddressBurst / DEFAULTS.perAddressPerSecond) * 1000;
-    for (const [address, caller] of this.#callers) {
-      if (caller.open === 0 && now - caller.atMs > fullMs) this.#callers.delete(address);
-    }
+  #admit(address: string): boolean {
+    const nowMs = this.#options.clock.now();
+    if (this.#rates.size >= DEFAULTS.open) this.#rates.sweep(nowMs);
+    const hasRoom = this.#sockets.size < DEFAULTS.open && this.#openOf(address) < DEFAULTS.perAddressOpen;
+    return hasRoom && this.#rates.take(address, nowMs);
   }
 }
 

@@ -1,6 +1,6 @@
 // Entry of the page: chooses implementations, defines the elements, puts the page together. The node's code comes later.
 import { systemClock } from "./shared/clock.ts";
-import { RetryPause } from "./shared/retry-pause.ts";
+import { Backoff } from "./shared/backoff.ts";
 import { App } from "./ui/app.ts";
 import { AskAnswer } from "./ui/ask/ask-answer.ts";
 import { AskPanel } from "./ui/ask/ask-panel.ts";
@@ -60,12 +60,12 @@ applyTheme(document.documentElement, rememberedTheme(memory));
 
 /** Headless tabs that lend say so in the address; the swarm's table tells them from people's pages. */
 const host = new URLSearchParams(location.search).get("host") === "volunteer" ? "volunteer" : "page";
-const pause = new RetryPause(systemClock, Math.random);
+const backoff = new Backoff(systemClock, Math.random);
 const controller = new NodeController({
   memory,
-  hurry: () => pause.hurry(),
+  hurry: () => backoff.hurry(),
   createNode: async (waiting) => {
-    const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, pause };
+    const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, backoff };
     return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host });
   },
 });
@@ -82,6 +82,7 @@ const talks = new Talks({
 const poll = new OverviewPoll({
   fetch: (input, init) => fetch(input, init),
   url: new URL("api/swarm", document.baseURI).href,
+  random: Math.random,
   isVisible: () => document.visibilityState === "visible",
   onChange: (overview) => controller.setOverview(overview),
 });

@@ -1,7 +1,7 @@
 // Entry of widget.html, the frame of the relay's origin: the card and nothing more until the visitor agrees.
 import * as v from "valibot";
 import { systemClock } from "./shared/clock.ts";
-import { RetryPause } from "./shared/retry-pause.ts";
+import { Backoff } from "./shared/backoff.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
 import type { DeclinedMessage, HeightMessage } from "./ui/widget/frame-messages.ts";
 import { loadCode } from "./ui/load-code.ts";
@@ -20,12 +20,12 @@ applyTheme(document.documentElement, readTheme(asked.get("theme")) ?? "auto");
 
 // Kept apart from the page's own choices: saying no to a site's card is not saying no to the relay's page.
 const memory = new Memory(() => localStorage, "manyhands.widget.");
-const pause = new RetryPause(systemClock, Math.random);
+const backoff = new Backoff(systemClock, Math.random);
 const controller = new NodeController({
   memory,
-  hurry: () => pause.hurry(),
+  hurry: () => backoff.hurry(),
   createNode: async (waiting) => {
-    const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, pause };
+    const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, backoff };
     return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host: "widget" });
   },
 });

@@ -4,6 +4,7 @@ import type { Account } from "../protocol/credit-frames.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
 import { abortable, isAbort } from "../shared/abort.ts";
+import { backoffMs } from "../shared/backoff.ts";
 import type { Clock } from "../shared/clock.ts";
 import { errorMessage } from "../shared/errors.ts";
 import { Emitter, type Observable } from "../shared/events.ts";
@@ -18,9 +19,8 @@ export const DEFAULTS = Object.freeze({
   gatherMs: 2000,
   /** Milliseconds instead, after a batch: each is a dozen messages and transactions here and at the relay, however much is in it. */
   restMs: 10_000,
-  /** Milliseconds before a lost stream is opened again, doubled up to the last. */
-  firstPauseMs: 1000,
-  lastPauseMs: 30_000,
+  /** Before a lost stream is opened again. */
+  backoff: { firstMs: 1000, mostMs: 30_000, jitter: 0.5 },
 });
 
 /** What the page shows. */
@@ -113,7 +113,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
       try {
         await this.#changed();
         const link = await this.#options.relay.openRelay(PROTOCOLS.credit, signal);
-        const client = new CreditClient({ link, shelf: this.#options.shelf, log: this.#options.log });
+        const client = new CreditClient({ link, shelf: this.#options.shelf, clock: this.#options.clock, log: this.#options.log });
         this.#client = client;
         void client.closed.then(() => this.#hurry.abort());
         for (;;) {
@@ -129,8 +129,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
       }
       await this.#client?.stop();
       this.#client = undefined;
-      const pauseMs = Math.min(DEFAULTS.lastPauseMs, DEFAULTS.firstPauseMs * 2 ** Math.min(failures, 10));
-      await this.#sleep(pauseMs * (0.75 + this.#options.random() / 2), signal);
+      await this.#sleep(backoffMs(DEFAULTS.backoff, failures + 1, this.#options.random()), signal);
     }
   }
 

@@ -3,6 +3,7 @@ import type { Link } from "../mesh/ports/link.ts";
 import { type Account, type CreditReply, type CreditRequest, type Outcome, readCreditReply } from "../protocol/credit-frames.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
 import { withDeadline } from "../shared/abort.ts";
+import type { Clock } from "../shared/clock.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
@@ -26,6 +27,7 @@ export interface CreditClientOptions {
   readonly link: Link;
   /** Tiles that this peer holds, by SHA-256; undefined for one it does not have. */
   readonly shelf: { get(hash: Uint8Array): Promise<Uint8Array | undefined> };
+  readonly clock: Pick<Clock, "sleep">;
   readonly log: Log;
 }
 
@@ -84,11 +86,10 @@ export class CreditClient {
     const id = ++this.#last;
     const late = (): Error => new ManyhandsError("LEDGER_UNAVAILABLE", "the ledger does not answer");
     try {
-      const reply = await withDeadline(signal, DEFAULTS.answerMs, late, async (limit) => {
+      const reply = await withDeadline({ clock: this.#options.clock, ms: DEFAULTS.answerMs, onTimeout: late }, signal, async (limit) => {
         const answer = new Promise<CreditReply>((resolve, reject) => {
           if (this.#over) reject(this.#over);
           else this.#waiting.set(id, { resolve, reject });
-          limit.addEventListener("abort", () => reject(limit.reason), { once: true });
         });
         answer.catch(() => undefined); // told below, where sending did not fail first
         await this.#options.link.send(encodeFrame({ ...question, id }, payload), limit);

@@ -1,6 +1,7 @@
 // Receipts on their way to the ledger: kept until it has acknowledged or refused each for good, sent again until then.
 import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
 import { encodeReceipt, RECEIPT_LIMITS, type Receipt, workId } from "../protocol/receipt.ts";
+import { backoffMs } from "../shared/backoff.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
@@ -9,9 +10,8 @@ import { DEFAULTS as VERIFY } from "./verify-receipt.ts";
 export const DEFAULTS = Object.freeze({
   /** Receipts that wait at most: a week of one every two minutes; about 4 MB. */
   waiting: 5000,
-  /** Milliseconds until a receipt that was put off is tried again, doubled each time, and at most. */
-  firstPauseMs: 60_000,
-  lastPauseMs: 3600_000,
+  /** Before a receipt that was put off is sent again. */
+  backoff: { firstMs: 60_000, mostMs: 3600_000, jitter: 0 },
   /** Receipts that are read, and struck out once sent, in one transaction of the store. */
   atOnce: 128,
   /** Milliseconds between two writes: a transaction takes as much computing as all the rest of a receipt. */
@@ -136,7 +136,7 @@ export class ReceiptOutbox {
   }
 
   #postponed(row: WaitingReceipt): WaitingReceipt {
-    const pauseMs = Math.min(DEFAULTS.lastPauseMs, DEFAULTS.firstPauseMs * 2 ** row.tries);
+    const pauseMs = backoffMs(DEFAULTS.backoff, row.tries + 1, 0);
     return { ...row, tries: row.tries + 1, notBeforeMs: this.#options.now() + pauseMs };
   }
 }

@@ -2,7 +2,7 @@
 import { abortable } from "../shared/abort.ts";
 import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
-import { RetryPause } from "../shared/retry-pause.ts";
+import { Backoff } from "../shared/backoff.ts";
 import { join, type Joined, type JoinOptions } from "./joined.ts";
 import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
 import { showJoined } from "./show-joined.ts";
@@ -23,7 +23,7 @@ export interface JoiningDeps extends Pick<JoinOptions, "platform" | "folderOf" |
 export class Joining {
   readonly #deps: JoiningDeps;
   /** Between two calls to a relay that does not answer. */
-  readonly #pause = new RetryPause(systemClock, Math.random);
+  readonly #backoff = new Backoff(systemClock, Math.random);
   #joining: Promise<Joined> | undefined;
   #joined: Joined | undefined;
 
@@ -38,7 +38,7 @@ export class Joining {
 
   /** Waits for a relay that is away. Throws BROWSER_UNSUPPORTED or the signal's reason; the next call tries again. */
   join(): Promise<Joined> {
-    this.#pause.hurry(); // whoever wants to join wants it now
+    this.#backoff.hurry(); // whoever wants to join wants it now
     this.#joining ??= this.#joinOnce().catch((error: unknown) => {
       this.#joining = undefined;
       throw error;
@@ -107,7 +107,7 @@ export class Joining {
         return bootstrap;
       } catch (error) {
         if (errorCode(error) !== "RELAY_UNREACHABLE") throw error;
-        await this.#pause.take((retryInMs) => store.update({ relay: { kind: "lost", name: undefined, retryInMs } }), signal);
+        await this.#backoff.pause((retryInMs) => store.update({ relay: { kind: "lost", name: undefined, retryInMs } }), signal);
       }
     }
   }

@@ -1,9 +1,10 @@
 // Waiting that can be cancelled: every wait on a peer, worker, disk or timer goes through one of these.
+import type { Clock } from "./clock.ts";
 
 /** Settles like `promise`, or rejects with `signal.reason` as soon as the signal aborts. Leaves no listener behind. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  promise.catch(() => {}); // a failure after the abort is nobody's any more
+  promise.catch(() => {}); // once the signal has aborted, nobody waits for a failure
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -22,25 +23,36 @@ export function isAbort(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (error === signal.reason || (error instanceof Error && error.name === "AbortError"));
 }
 
+export interface Deadline {
+  readonly clock: Pick<Clock, "sleep">;
+  readonly ms: number;
+  /** What the wait rejects with when its time is over. */
+  readonly onTimeout: () => Error;
+}
+
 /**
- * Runs `work` under a signal that aborts with `signal`, or after `ms` milliseconds with `onTimeout()`. Leaves neither timer
- * nor listener behind: for waits that come by the thousand, where `AbortSignal.timeout` would pile up.
+ * Runs `work` under a signal that aborts with `signal`, or with `onTimeout()` after `ms` milliseconds. Rejects as soon as either
+ * happens, whatever `work` does. Leaves neither timer nor listener behind, unlike `AbortSignal.timeout`: such waits come by the
+ * thousand.
  */
 export async function withDeadline<T>(
+  { clock, ms, onTimeout }: Deadline,
   signal: AbortSignal,
-  ms: number,
-  onTimeout: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
   const limit = new AbortController();
+  const timer = new AbortController();
   const onAbort = (): void => limit.abort(signal.reason);
-  const timer = setTimeout(() => limit.abort(onTimeout()), ms);
   signal.addEventListener("abort", onAbort, { once: true });
+  clock.sleep(ms, timer.signal).then(
+    () => limit.abort(onTimeout()),
+    () => {}, // `work` has settled in time
+  );
   try {
-    return await work(limit.signal);
+    return await abortable(work(limit.signal), limit.signal);
   } finally {
-    clearTimeout(timer);
+    timer.abort();
     signal.removeEventListener("abort", onAbort);
   }
 }

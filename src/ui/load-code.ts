@@ -1,11 +1,11 @@
 // Fetches the node's code when it is first wanted. It comes from the relay, so while that is away it is waited for.
-import type { RetryPause } from "../shared/retry-pause.ts";
+import type { Backoff } from "../shared/backoff.ts";
 
 export interface LoadCodeDeps {
   readonly fetch: (url: string, init: RequestInit) => Promise<{ readonly status: number }>;
   /** Answers whenever the relay does. */
   readonly url: string;
-  readonly pause: Pick<RetryPause, "take">;
+  readonly backoff: Pick<Backoff, "pause">;
 }
 
 /** Whoever waits meanwhile. */
@@ -20,7 +20,7 @@ export interface Waiting {
  * Throws what `load` throws, or the signal's reason.
  */
 export async function loadCode<T>(deps: LoadCodeDeps, load: () => Promise<T>, { signal, onAway }: Waiting): Promise<T> {
-  while (!(await answers(deps, signal))) await deps.pause.take(onAway, signal);
+  while (!(await answers(deps, signal))) await deps.backoff.pause(onAway, signal);
   return load();
 }
 

@@ -1,11 +1,11 @@
 // What the relay says of its swarm over plain HTTP: read while this tab has not joined, so that the picture is alive before.
 import * as v from "valibot";
 import type { RelayOverview, RelayState } from "../node/face.ts";
+import { type BackoffRule, backoffMs } from "../shared/backoff.ts";
 import { asModelId, asPeerId } from "../shared/ids.ts";
 
 /** Every 3 s while the relay answers; up to 30 s apart while it does not. */
-const POLL_MS = 3000;
-const POLL_MAX_MS = 30_000;
+const POLL_BACKOFF: BackoffRule = { firstMs: 3000, mostMs: 30_000, jitter: 0.5 };
 /** A relay that says nothing for this long is told as lost. */
 const ANSWER_TIMEOUT_MS = 5000;
 /** More peers than that are not drawn anyway. */
@@ -80,6 +80,8 @@ export interface OverviewPollOptions {
   readonly url: string;
   /** Whether anybody looks: nothing is asked while the tab is hidden. */
   readonly isVisible: () => boolean;
+  /** In [0, 1): spreads the tries of pages that lost the same relay. */
+  readonly random: () => number;
   readonly onChange: (overview: Overview) => void;
 }
 
@@ -139,6 +141,6 @@ export class OverviewPoll {
   }
 
   #pauseMs(): number {
-    return Math.min(POLL_MAX_MS, POLL_MS * 2 ** Math.max(0, this.#failures - 1));
+    return this.#failures === 0 ? POLL_BACKOFF.firstMs : Math.round(backoffMs(POLL_BACKOFF, this.#failures, this.#options.random()));
   }
 }

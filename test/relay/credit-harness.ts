@@ -19,6 +19,7 @@ import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
+import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { makeManifest } from "../../tools/model/make-manifest.ts";
 import { syncSigner } from "../../tools/soak/make-receipts.ts";
@@ -69,7 +70,8 @@ export async function creditHarness() {
     /** A peer with a client. */
     join: async (shelf: Shelf = EMPTY) => {
       const { signer, stream, dial } = await raw();
-      const clientOn = (on: Stream) => new CreditClient({ link: new StreamLink(on, asPeerId(bootstrap.peerId)), shelf, log: silentLog });
+      const clientOn = (on: Stream) =>
+        new CreditClient({ link: new StreamLink(on, asPeerId(bootstrap.peerId)), shelf, clock: systemClock, log: silentLog });
       return { signer, client: clientOn(stream), again: async () => clientOn(await dial()) };
     },
     /** The tiles of the bundled model, as a tab that holds all of them would have them. */

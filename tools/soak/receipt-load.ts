@@ -9,6 +9,7 @@ import { encodeReceipt, type Receipt, workId } from "../../src/protocol/receipt.
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { errorCode } from "../../src/shared/errors.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
+import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { newSigner, taskReceipt, type SyncSigner } from "./make-receipts.ts";
 
@@ -83,7 +84,7 @@ export class ReceiptLoad {
     try {
       const stream = await node.dialProtocol(multiaddr(address), PROTOCOLS.credit, { signal });
       const link = new StreamLink(stream, asPeerId(address.split("/").at(-1) ?? ""));
-      const client = new CreditClient({ link, shelf: { get: () => Promise.resolve(undefined) }, log: silentLog });
+      const client = new CreditClient({ link, shelf: { get: () => Promise.resolve(undefined) }, clock: systemClock, log: silentLog });
       while (!signal.aborted) await this.#post(client, party, signal);
     } catch {
       // The relay is gone: that is what the soak is for. Nothing is acknowledged that was not.

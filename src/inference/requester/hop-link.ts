@@ -16,10 +16,10 @@ import {
 } from "../../protocol/session-frames.ts";
 import { PROTOCOL_VERSION, sessionProtocol } from "../../protocol/version.ts";
 import type { Hop } from "../../route/plan-route.ts";
+import { withDeadline } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { ModelId, PeerId, SessionId } from "../../shared/ids.ts";
-import { within } from "../deadline.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds for the goodbye to a peer that may not read any more. */
@@ -115,7 +115,7 @@ export class HopLink {
     const { peer, span } = this.hop;
     const late = (): Error => new ManyhandsError("PEER_UNREACHABLE", `a peer of the route did not answer within ${ms / 1000} s`);
     try {
-      await within(clock, ms, signal, late, async (limit) => {
+      await withDeadline({ clock, ms, onTimeout: late }, signal, async (limit) => {
         const link = await mesh.open(peer, sessionProtocol(model, span), limit);
         if (limit.aborted || this.#error) {
           link.abort(new ManyhandsError("PEER_LOST", "this link is not needed any more"));
@@ -183,7 +183,7 @@ export class HopLink {
     if (link === undefined) return;
     const late = (): Error => new ManyhandsError("TIMEOUT", "the peer does not read");
     try {
-      await within(clock, DEFAULTS.closeMs, new AbortController().signal, late, async (limit) => {
+      await withDeadline({ clock, ms: DEFAULTS.closeMs, onTimeout: late }, new AbortController().signal, async (limit) => {
         await link.send(encodeFrame({ kind: "close", session }), limit);
         await link.close();
       });
@@ -215,7 +215,7 @@ export class HopLink {
     this.#asks.set(id, ask);
     const late = (): Error => new ManyhandsError("TIMEOUT", `a peer of the route gave no sign within ${Math.round(ms)} ms`);
     try {
-      return await within(this.#deps.clock, ms, signal, late, async (limit) => {
+      return await withDeadline({ clock: this.#deps.clock, ms, onTimeout: late }, signal, async (limit) => {
         await link.send(encodeFrame(header), limit);
         return ask.promise;
       });

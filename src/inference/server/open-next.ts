@@ -3,9 +3,9 @@ import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import type { NextSpan, OpenFrame } from "../../protocol/session-frames.ts";
 import { sessionProtocol } from "../../protocol/version.ts";
+import { withDeadline } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
-import { within } from "../deadline.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds in which the next span must take a link. */
@@ -22,7 +22,7 @@ export async function openNext(
   const protocol = sessionProtocol(open.model, { start: open.end, end: next.end });
   const late = (): ManyhandsError => new ManyhandsError("PEER_UNREACHABLE", "the next peer did not take a link in time");
   try {
-    return await within(clock, DEFAULTS.nextLinkMs, signal, late, (limit) => {
+    return await withDeadline({ clock, ms: DEFAULTS.nextLinkMs, onTimeout: late }, signal, (limit) => {
       const opening = mesh.open(next.peer, protocol, limit);
       opening.then(
         (link) => limit.aborted && link.abort(late()), // arrived after the limit: given back

@@ -3,12 +3,12 @@
 import type { Link } from "../../mesh/ports/link.ts";
 import { decodeFrame } from "../../protocol/frame.ts";
 import { readSessionHeader, type SessionHeader, type StepFrame } from "../../protocol/session-frames.ts";
+import { withDeadline } from "../../shared/abort.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../../shared/errors.ts";
 import { Emitter, type Observable } from "../../shared/events.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import { PeerPlaces } from "../../shared/peer-places.ts";
 import type { SpanTally } from "../../shared/span-tally.ts";
-import { within } from "../deadline.ts";
 import type { ServedSession } from "./served-session.ts";
 import type { ServedStep } from "./served-step.ts";
 import { SessionQueries } from "./session-queries.ts";
@@ -197,7 +197,9 @@ export class SpanService implements Observable<SpanServiceEvents> {
   /** Says why before the link is cut, to a requester that still reads. */
   async #tellWhy(session: ServedSession, error: unknown): Promise<void> {
     const late = (): Error => new ManyhandsError("TIMEOUT", "the requester does not read");
-    await within(this.#deps.clock, DEFAULTS.tellMs, session.signal, late, () => session.refuse(error)).catch(() => {}); // it is cut all the same
+    await withDeadline({ clock: this.#deps.clock, ms: DEFAULTS.tellMs, onTimeout: late }, session.signal, () =>
+      session.refuse(error),
+    ).catch(() => {}); // it is cut all the same
   }
 
   async #drop(): Promise<void> {

@@ -5,6 +5,7 @@ import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
 import { sha256 as sha256Hasher } from "multiformats/hashes/sha2";
 import { abortable, withDeadline } from "../../shared/abort.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { toHex } from "../../shared/bytes.ts";
 import { errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import { asPeerId, type PeerId } from "../../shared/ids.ts";
@@ -76,6 +77,7 @@ export interface BitswapExchangeOptions {
   /** Opens a connection where there is none. Throws PEER_UNREACHABLE, or the signal's reason. */
   readonly connect: (peer: PeerId, signal: AbortSignal) => Promise<Connection>;
   readonly shelf: TileShelf;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -127,10 +129,13 @@ export class BitswapExchange implements TileExchange {
     wait: boolean,
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { clock } = this.#options;
     const both = AbortSignal.any([signal, this.#life.signal]);
     const late = (): Error =>
       new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be reached in ${DEFAULTS.connectMs / 1000} seconds`);
-    const { remotePeer } = await withDeadline(both, DEFAULTS.connectMs, late, (limit) => this.#options.connect(peer, limit));
+    const { remotePeer } = await withDeadline({ clock, ms: DEFAULTS.connectMs, onTimeout: late }, both, (limit) =>
+      this.#options.connect(peer, limit),
+    );
     both.throwIfAborted();
     const name = wantName(peer, sha256);
     const want = this.#wants.get(name) ?? this.#ask(name, remotePeer, sha256);
@@ -176,16 +181,13 @@ export class BitswapExchange implements TileExchange {
     const fail = (why: string, cause?: unknown): void =>
       want.fail(new ManyhandsError("PEER_UNREACHABLE", `${peer} could not be asked for a tile: ${why}`, { cause }));
     const message = { full: false, pendingBytes: 0, wantlist, blocks: new Map<string, never>(), blockPresences: new Map<string, never>() };
-    void withDeadline(
-      this.#life.signal,
-      DEFAULTS.messageMs,
-      () => new Error(`the message took more than ${DEFAULTS.messageMs / 1000} seconds`),
-      (limit) =>
-        this.#inside.bitswap.network.sendMessage(remotePeer, message, {
-          signal: limit,
-          // Told of in no other way: a message that did not get through is sent, for bitswap.
-          onProgress: ({ type }) => type === "bitswap:send-wantlist:error" && fail("the message did not get through"),
-        }),
+    const late = (): Error => new Error(`the message took more than ${DEFAULTS.messageMs / 1000} seconds`);
+    void withDeadline({ clock: this.#options.clock, ms: DEFAULTS.messageMs, onTimeout: late }, this.#life.signal, (limit) =>
+      this.#inside.bitswap.network.sendMessage(remotePeer, message, {
+        signal: limit,
+        // Told of in no other way: a message that did not get through is sent, for bitswap.
+        onProgress: ({ type }) => type === "bitswap:send-wantlist:error" && fail("the message did not get through"),
+      }),
     ).catch((cause: unknown) => fail(errorMessage(cause), cause));
     return want;
   }

@@ -57,6 +57,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
   readonly #node: TabNode;
   readonly #relayConnection: RelayConnection;
   readonly #isRelayed: boolean;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #links = new Set<Link>();
   readonly #handled = new Set<string>();
@@ -71,12 +72,13 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     this.#node = node;
     this.self = asPeerId(node.peerId.toString());
     this.#isRelayed = options.links === "relayed";
+    this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#doubts = new ConnectionDoubts((...args) => this.#newStream(...args), DEFAULTS.staleMs, this.#log);
     this.#relayConnection = new RelayConnection({
       node,
       relayAddresses: options.relayAddresses,
-      clock: options.clock ?? systemClock,
+      clock: this.#clock,
       random: options.random ?? Math.random,
       log: this.#log,
     });
@@ -174,7 +176,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
         throw new ManyhandsError("PEER_UNREACHABLE", `no connection to ${peer}: ${errorMessage(cause)}`, { cause });
       }
     };
-    return BitswapExchange.start({ node: this.#node, connect, shelf, log: this.#log });
+    return BitswapExchange.start({ node: this.#node, connect, shelf, clock: this.#clock, log: this.#log });
   }
 
   /**

@@ -7,7 +7,7 @@ import { errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import { Emitter, type Observable } from "../../shared/events.ts";
 import { asPeerId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
-import { backoffMs } from "../backoff.ts";
+import { backoffMs, RELAY_BACKOFF } from "../../shared/backoff.ts";
 import type { RelayStatus } from "../ports/directory.ts";
 import { DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
 import type { Link } from "../ports/link.ts";
@@ -89,7 +89,7 @@ export class RelayConnection implements RelayPort {
         this.#connection = undefined;
       }
       failures++;
-      const retryInMs = backoffMs(failures, this.#options.random());
+      const retryInMs = Math.round(backoffMs(RELAY_BACKOFF, failures, this.#options.random()));
       this.#changed({ kind: "lost", retryInMs, message });
       await this.#options.clock.sleep(retryInMs, signal).catch((error: unknown) => {
         if (!isAbort(error, signal)) throw error; // the loop's head ends it

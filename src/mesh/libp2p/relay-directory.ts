@@ -8,7 +8,7 @@ import type { Clock } from "../../shared/clock.ts";
 import { errorMessage } from "../../shared/errors.ts";
 import { Emitter } from "../../shared/events.ts";
 import type { Log } from "../../shared/log.ts";
-import { backoffMs } from "../backoff.ts";
+import { backoffMs, RELAY_BACKOFF } from "../../shared/backoff.ts";
 import type { Directory, DirectoryEvents, RelayStatus, Swarm } from "../ports/directory.ts";
 import type { Link } from "../ports/link.ts";
 import type { RelayPort } from "./relay-connection.ts";
@@ -97,7 +97,7 @@ export class RelayDirectory implements Directory {
         this.#link = undefined;
       }
       failures++;
-      await this.#sleep(backoffMs(failures, this.#options.random()), signal);
+      await this.#sleep(backoffMs(RELAY_BACKOFF, failures, this.#options.random()), signal);
     }
   }
 

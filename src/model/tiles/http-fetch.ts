@@ -1,6 +1,7 @@
 // One HTTP request that survives a bad moment: retried with growing, jittered pauses, or when the server says to come again.
 import type { Clock } from "../../shared/clock.ts";
 import { withDeadline } from "../../shared/abort.ts";
+import { backoffMs } from "../../shared/backoff.ts";
 import { concatBytes } from "../../shared/bytes.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 
@@ -54,8 +55,8 @@ export interface ByteRange {
 export const DEFAULTS = Object.freeze({
   /** Tries in all. With the pauses below the last comes after about 5 seconds. */
   attempts: 5,
-  /** The first pause, milliseconds; each further one is twice as long, and a random half is taken off. */
-  pauseMs: 500,
+  /** Between two tries. */
+  backoff: { firstMs: 500, mostMs: 8_000, jitter: 0.5 },
   /** Milliseconds that a server may ask us to wait (Retry-After): longer is a no. */
   retryAfterMs: 60_000,
   /** Milliseconds without a byte after which a connection is given up. */
@@ -106,8 +107,8 @@ export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | u
   }
 }
 
-/** The pause before try `attempt + 1`. */
-export const pauseMs = (attempt: number, random: () => number): number => DEFAULTS.pauseMs * 2 ** (attempt - 1) * (1 - random() / 2);
+/** Milliseconds before try `attempt + 1`. */
+export const pauseMs = (attempt: number, random: () => number): number => backoffMs(DEFAULTS.backoff, attempt, random());
 
 interface ChunkReader {
   next(): Promise<BodyChunk>;
@@ -137,13 +138,17 @@ function openBody(body: Body): ChunkReader {
  * Chunks of a body as they come, each good until the next is asked for; leaving the loop lets go of the connection. Throws MODEL_UNAVAILABLE where nothing comes
  * for `stallMs` or the connection breaks, or the signal's reason.
  */
-export async function* httpChunks(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+export async function* httpChunks(
+  response: HttpResponse,
+  clock: Pick<Clock, "sleep">,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (!response.body) return;
   const reader = openBody(response.body);
   const stalled = (): Error => new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${DEFAULTS.stallMs / 1000} seconds`);
   try {
     for (;;) {
-      const { done, value } = await withDeadline(signal, DEFAULTS.stallMs, stalled, (limit) => raceAbort(reader.next(), limit));
+      const { done, value } = await withDeadline({ clock, ms: DEFAULTS.stallMs, onTimeout: stalled }, signal, () => reader.next());
       if (done || value === undefined) return;
       yield value;
     }
@@ -156,14 +161,6 @@ export async function* httpChunks(response: HttpResponse, signal: AbortSignal): 
   }
 }
 
-function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
 /** A whole small file. Throws as httpOpen and httpChunks do; a body of more than `maxBytes` is MODEL_CORRUPT. */
 export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, signal: AbortSignal): Promise<HttpReply> {
   for (let attempt = 1; ; attempt++) {
@@ -171,7 +168,7 @@ export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, sig
     const parts: Uint8Array[] = [];
     let size = 0;
     try {
-      for await (const chunk of httpChunks(response, signal)) {
+      for await (const chunk of httpChunks(response, deps.clock, signal)) {
         size += chunk.byteLength;
         if (size > maxBytes) throw new ManyhandsError("MODEL_CORRUPT", `${url} is larger than it may be`);
         parts.push(chunk.slice());

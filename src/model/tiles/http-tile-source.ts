@@ -1,4 +1,5 @@
 // Tiles from a web server by HTTP Range: neighbours in one request, each tile handed on as soon as its last byte is here.
+import type { Clock } from "../../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../../shared/errors.ts";
 import { DEFAULTS as HTTP, type HttpDeps, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
 import { TILE_BYTES } from "./manifest.ts";
@@ -107,7 +108,7 @@ export class HttpTileSource implements TileSource {
       if (isWhole) this.#wholeFiles = true;
       // A whole file passes by once: everything that is wanted of it is taken, not this group alone.
       const wanted = isWhole ? [...ranges.keys()].filter((index) => ranges[index]?.file === file) : members;
-      for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, this.#buffers, signal)) {
+      for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, this.#buffers, this.#options.clock, signal)) {
         done.add(read.index);
         yield read;
       }
@@ -139,13 +140,14 @@ async function* cutBody(
   wanted: readonly number[],
   ranges: readonly TileRange[],
   buffers: TileBuffers,
+  clock: Clock,
   signal: AbortSignal,
 ): AsyncGenerator<TileRead> {
   const at = (index: number): TileRange => ranges[index] as TileRange; // `wanted` are indices into `ranges`
   const waiting = wanted.toSorted((a, b) => at(a).offset - at(b).offset);
   const open: { readonly index: number; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
   let position = start;
-  const chunks = httpChunks(response, signal);
+  const chunks = httpChunks(response, clock, signal);
   try {
     for await (const chunk of chunks) {
       const chunkEnd = position + chunk.byteLength;

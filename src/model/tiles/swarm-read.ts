@@ -102,7 +102,7 @@ export class SwarmRead {
     const changed = all !== this.#holders;
     this.#holders = all;
     if (this.#originBusy && all.length === 0) return;
-    const now = performance.now();
+    const now = this.#options.clock.now();
     const holders = all.filter(
       ({ peer }) =>
         !refusals.isRefused(peer) && (this.#failures.get(peer) ?? 0) < DEFAULTS.failures && (this.#awayUntil.get(peer) ?? 0) <= now,
@@ -161,7 +161,9 @@ export class SwarmRead {
     this.#underWay.set(peer, (this.#underWay.get(peer) ?? 0) + cost);
     try {
       const late = (): Error => new ManyhandsError("TIMEOUT", `${peer} sent nothing for ${DEFAULTS.askMs / 1000} seconds`);
-      await withDeadline(signal, DEFAULTS.askMs, late, (limit) => this.#fromPeer(index, peer, false, limit));
+      await withDeadline({ clock: this.#options.clock, ms: DEFAULTS.askMs, onTimeout: late }, signal, (limit) =>
+        this.#fromPeer(index, peer, false, limit),
+      );
     } finally {
       this.#underWay.set(peer, (this.#underWay.get(peer) ?? cost) - cost);
     }
@@ -198,7 +200,7 @@ export class SwarmRead {
       if (errorCode(error) === "MODEL_CORRUPT") this.#refuse(peer, () => refusals.refusePeer(peer));
       else if (!wait || !signal.aborted) {
         // One call that did not get through fails all that waited for it: it counts as a pause, not as so many failures.
-        if (errorCode(error) === "PEER_UNREACHABLE") this.#awayUntil.set(peer, performance.now() + DEFAULTS.awayMs);
+        if (errorCode(error) === "PEER_UNREACHABLE") this.#awayUntil.set(peer, this.#options.clock.now() + DEFAULTS.awayMs);
         else this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1);
         log.info("a peer did not send a tile", { peer, reason: errorMessage(error) });
       }

@@ -1,4 +1,5 @@
 // Who a model's tiles come from, who of them sent wrong ones, and how a read that cannot go on is told.
+import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
@@ -19,6 +20,7 @@ export interface SwarmTileSourceOptions {
   /** Undefined for a tab that has no mesh. */
   readonly peers: TilePeers | undefined;
   readonly tally: TileTally;
+  readonly clock: Clock;
   readonly log: Log;
 }
 

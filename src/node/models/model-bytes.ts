@@ -166,7 +166,13 @@ export class ModelBytes {
   }
 
   #makeSource(): SwarmTileSource {
-    return new SwarmTileSource({ origins: this.#origins, peers: this.#peers, tally: this.#tally, log: this.#options.log });
+    return new SwarmTileSource({
+      origins: this.#origins,
+      peers: this.#peers,
+      tally: this.#tally,
+      clock: this.#options.clock,
+      log: this.#options.log,
+    });
   }
 
   /** What the model's layer states as a fact, told with what was kept and what a person can do. */

@@ -1,4 +1,5 @@
 // Which volunteer gets which task next: the tasks that wait, the volunteers that are there, and the leases between them.
+import { backoffMs } from "../../shared/backoff.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { VolunteerView } from "./volunteer-view.ts";
@@ -13,8 +14,7 @@ const DEFAULTS = Object.freeze({
   lieMs: 200,
   /** Refusals and losses after which a task waits before it is lent again: longer each time, to the longest. */
   quickRetries: 3,
-  retryMs: 250,
-  retryMostMs: 8_000,
+  backoff: { firstMs: 500, mostMs: 8_000, jitter: 1 },
 });
 
 export interface AssignmentsDeps {
@@ -74,7 +74,7 @@ export class Assignments {
       this.enqueue(record);
       return;
     }
-    const ms = Math.min(DEFAULTS.retryMostMs, DEFAULTS.retryMs * 2 ** tries) * (0.5 + this.#deps.random());
+    const ms = backoffMs(DEFAULTS.backoff, tries, this.#deps.random());
     this.#deps.clock.sleep(ms).then(
       () => {
         this.enqueue(record);

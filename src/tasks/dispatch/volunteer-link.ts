@@ -8,7 +8,7 @@ import { type Clock, every } from "../../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import { type Log } from "../../shared/log.ts";
-import { RetryPause } from "../../shared/retry-pause.ts";
+import { Backoff } from "../../shared/backoff.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { VolunteerView } from "./volunteer-view.ts";
 import { TaskSender } from "../task-sender.ts";
@@ -32,12 +32,12 @@ export interface LendDeps {
 
 /** Lends to `peer` until the signal aborts. Never rejects: a peer that is away is asked again, less and less often. */
 export async function linkVolunteer(peer: PeerId, deps: LendDeps, signal: AbortSignal): Promise<void> {
-  let pause = new RetryPause(deps.clock, deps.random);
+  const backoff = new Backoff(deps.clock, deps.random);
   while (!signal.aborted) {
     try {
       const link = await deps.mesh.open(peer, PROTOCOLS.task, signal);
       const hasOffered = await serve(link, deps, signal);
-      if (hasOffered) pause = new RetryPause(deps.clock, deps.random);
+      if (hasOffered) backoff.reset();
     } catch (error) {
       if (signal.aborted) return;
       if (errorCode(error) === "VERSION_MISMATCH") {
@@ -47,7 +47,7 @@ export async function linkVolunteer(peer: PeerId, deps: LendDeps, signal: AbortS
       deps.log.debug("a volunteer is not reached", { peer });
     }
     try {
-      await pause.take(() => {}, signal);
+      await backoff.pause(() => {}, signal);
     } catch {
       return; // nobody wants it any more
     }

@@ -91,13 +91,13 @@ test("unfunded is tried again later and later; a forgery is dropped at once", as
   expect(await outbox.waiting()).toBe(1);
   await outbox.flush(ledger, signal);
   expect(ledger.batches.length).toBe(1); // not yet
-  clock.nowMs += DEFAULTS.firstPauseMs;
+  clock.nowMs += DEFAULTS.backoff.firstMs;
   await outbox.flush(ledger, signal);
   expect(ledger.batches[1]).toEqual([work]);
-  clock.nowMs += DEFAULTS.firstPauseMs;
+  clock.nowMs += DEFAULTS.backoff.firstMs;
   await outbox.flush(ledger, signal);
   expect(ledger.batches.length).toBe(2); // twice as long now
-  clock.nowMs += DEFAULTS.firstPauseMs;
+  clock.nowMs += DEFAULTS.backoff.firstMs;
   await outbox.flush(
     sink(() => posted),
     signal,

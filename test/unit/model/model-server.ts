@@ -1,4 +1,6 @@
 // A real HTTP server over byte arrays, with the faults that servers and networks have.
+import { systemClock } from "../../../src/shared/clock.ts";
+import { DEFAULTS as HTTP } from "../../../src/model/tiles/http-fetch.ts";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { HttpDeps } from "../../../src/model/tiles/http-fetch.ts";
@@ -80,17 +82,18 @@ export async function startModelServer(): Promise<ModelServer> {
   });
 }
 
-/** The platform's fetch, a clock that jumps over every pause and notes it, and no jitter. */
+/** The platform's fetch, no jitter, and a clock that jumps over every pause and notes it. Waits for a server are as long as ever. */
 export function testHttp(): HttpDeps & { readonly pauses: number[] } {
   const pauses: number[] = [];
   return {
     pauses,
     fetch: (url, init) => fetch(url, init),
-    random: () => 0,
+    random: () => 0.5,
     clock: {
       now: () => pauses.reduce((sum, ms) => sum + ms, 0),
       sleep: (ms, signal) => {
         signal?.throwIfAborted();
+        if (ms === HTTP.stallMs) return systemClock.sleep(ms, signal);
         pauses.push(ms);
         return Promise.resolve();
       },

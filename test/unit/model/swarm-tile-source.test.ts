@@ -9,6 +9,7 @@ import { TileTally } from "../../../src/model/tiles/tile-tally.ts";
 import { toHex } from "../../../src/shared/bytes.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 
 const LENGTH = 1000;
@@ -94,7 +95,9 @@ describe("SwarmTileSource", () => {
   test("without peers reads the origin from its start to its end, each tile once and checked", async () => {
     const hub = origin("hub");
     const tally = new TileTally();
-    expect(await readAll(new SwarmTileSource({ origins: [hub], peers: undefined, tally, log: silentLog }))).toEqual(all);
+    expect(await readAll(new SwarmTileSource({ origins: [hub], peers: undefined, tally, clock: systemClock, log: silentLog }))).toEqual(
+      all,
+    );
     expect(hub.served).toEqual(all);
     expect(tally.counts).toMatchObject({ checked: COUNT, used: COUNT, refused: 0, fromOriginBytes: COUNT * LENGTH });
   });
@@ -102,7 +105,7 @@ describe("SwarmTileSource", () => {
   test("asks once for tiles of the same bytes, and gives each place its own", async () => {
     const twins = [...ranges, ...ranges.slice(0, 8).map((range, index) => ({ ...range, offset: (COUNT + index) * LENGTH, layers: [7] }))];
     const peers = new TestPeers([holder("ann", { holds: [{ start: 7, end: 8 }] })], async (_, index) => bytesOf(index));
-    const source = new SwarmTileSource({ origins: [origin("hub")], peers, tally: new TileTally(), log: silentLog });
+    const source = new SwarmTileSource({ origins: [origin("hub")], peers, tally: new TileTally(), clock: systemClock, log: silentLog });
     const got: TileRead[] = [];
     for await (const tile of source.read(twins, never)) {
       expect(tile.bytes).toEqual(bytesOf(tile.index % COUNT));
@@ -119,7 +122,9 @@ describe("SwarmTileSource", () => {
     const peers = new TestPeers([holder("ann", { holds: everything }), holder("ben", { holds: everything })], async (_, index) =>
       bytesOf(index),
     );
-    expect(await readAll(new SwarmTileSource({ origins: [hub], peers, tally: new TileTally(), log: silentLog }))).toEqual(all);
+    expect(
+      await readAll(new SwarmTileSource({ origins: [hub], peers, tally: new TileTally(), clock: systemClock, log: silentLog })),
+    ).toEqual(all);
     expect(hub.served).toEqual([]);
     expect(peers.asked).toHaveLength(COUNT);
     expect(new Set(peers.asked.map(({ peer }) => peer)).size).toBe(2);
@@ -129,7 +134,7 @@ describe("SwarmTileSource", () => {
     const hub = origin("hub");
     const tally = new TileTally();
     const peers = new TestPeers([holder("liar", { holds: everything })], async (_, index) => wrong(index));
-    const source = new SwarmTileSource({ origins: [hub], peers, tally, log: silentLog });
+    const source = new SwarmTileSource({ origins: [hub], peers, tally, clock: systemClock, log: silentLog });
     expect(await readAll(source)).toEqual(all);
     const lies = peers.asked.length;
     expect(lies).toBeLessThanOrEqual(4); // what was under way when the first lie was found
@@ -142,9 +147,11 @@ describe("SwarmTileSource", () => {
     const bad = origin("bad", (index) => (index === 7 ? wrong(index) : bytesOf(index)));
     const good = origin("good");
     const tally = new TileTally();
-    expect(await readAll(new SwarmTileSource({ origins: [bad, good], peers: undefined, tally, log: silentLog }))).toEqual(all);
+    expect(
+      await readAll(new SwarmTileSource({ origins: [bad, good], peers: undefined, tally, clock: systemClock, log: silentLog })),
+    ).toEqual(all);
     expect(tally.counts.refused).toBe(1);
-    const alone = new SwarmTileSource({ origins: [origin("bad", wrong)], peers: undefined, tally, log: silentLog });
+    const alone = new SwarmTileSource({ origins: [origin("bad", wrong)], peers: undefined, tally, clock: systemClock, log: silentLog });
     await expect(readAll(alone)).rejects.toMatchObject({
       code: "MODEL_CORRUPT",
       message: expect.stringMatching(/what bad sent does not match/),
@@ -158,8 +165,10 @@ describe("SwarmTileSource", () => {
     const peers = new TestPeers([holder("ann", { holds: [{ start: 0, end: 4 }] })], async (_, index) =>
       index < 10 ? undefined : bytesOf(index),
     );
-    expect(await readAll(new SwarmTileSource({ origins: [gone], peers, tally: new TileTally(), log: silentLog }))).toEqual(all);
-    const alone = new SwarmTileSource({ origins: [gone], peers: undefined, tally: new TileTally(), log: silentLog });
+    expect(
+      await readAll(new SwarmTileSource({ origins: [gone], peers, tally: new TileTally(), clock: systemClock, log: silentLog })),
+    ).toEqual(all);
+    const alone = new SwarmTileSource({ origins: [gone], peers: undefined, tally: new TileTally(), clock: systemClock, log: silentLog });
     await expect(readAll(alone)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE", message: "removed in the middle" });
   });
 
@@ -169,7 +178,9 @@ describe("SwarmTileSource", () => {
       if (peer === "away") throw new ManyhandsError("PEER_UNREACHABLE", "away");
       return undefined;
     });
-    expect(await readAll(new SwarmTileSource({ origins: [hub], peers, tally: new TileTally(), log: silentLog }))).toEqual(all);
+    expect(
+      await readAll(new SwarmTileSource({ origins: [hub], peers, tally: new TileTally(), clock: systemClock, log: silentLog })),
+    ).toEqual(all);
     expect(peers.asked.filter(({ peer }) => peer === "away").length).toBeLessThanOrEqual(4);
   });
 
@@ -197,6 +208,7 @@ describe("SwarmTileSource", () => {
         origins: [hubs[at] as TileOrigin],
         peers,
         tally: new TileTally(),
+        clock: systemClock,
         log: silentLog,
       }).read(big, never)) {
         shelves[at]?.set(index, bytes);
@@ -216,7 +228,10 @@ describe("SwarmTileSource", () => {
       [holder("slow", { holds: everything })],
       (_, __, ___, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
     );
-    const reading = readAll(new SwarmTileSource({ origins: [], peers, tally: new TileTally(), log: silentLog }), stop.signal);
+    const reading = readAll(
+      new SwarmTileSource({ origins: [], peers, tally: new TileTally(), clock: systemClock, log: silentLog }),
+      stop.signal,
+    );
     stop.abort(reason);
     await expect(reading).rejects.toBe(reason);
   });

@@ -122,6 +122,7 @@ describe("overview", () => {
       fetch: async () => answers.shift()?.() ?? Response.error(),
       url: "http://relay.example/api/swarm",
       isVisible: () => true,
+      random: () => 0.5,
       onChange: (overview) => {
         told.push(overview);
         next.resolve();

@@ -1,6 +1,6 @@
 // The node's code waits for its relay: asked again and again, told each time, given up when nobody wants it.
 import { expect, it } from "vitest";
-import { RetryPause } from "../../../src/shared/retry-pause.ts";
+import { Backoff } from "../../../src/shared/backoff.ts";
 import { loadCode, type LoadCodeDeps } from "../../../src/ui/load-code.ts";
 
 const never = new AbortController().signal;
@@ -10,7 +10,7 @@ function relayOf(...answers: readonly (number | Error)[]): LoadCodeDeps {
   const left = answers.values();
   return {
     url: "https://relay.example/healthz",
-    pause: new RetryPause({ sleep: async (_, signal) => signal?.throwIfAborted() }, () => 0.5),
+    backoff: new Backoff({ sleep: async (_, signal) => signal?.throwIfAborted() }, () => 0.5),
     fetch: async () => {
       const { value = 200 } = left.next();
       if (value instanceof Error) throw value;
