@@ -7,7 +7,7 @@ import type { TaskClaim } from "../../protocol/task-frames.ts";
 import { bytesEqual } from "../../shared/bytes.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import { RecentMap } from "../../shared/recent-map.ts";
-import type { DoneWork } from "../../tasks/volunteer/volunteer-options.ts";
+import type { DoneWork } from "../../tasks/volunteer/volunteer.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Microcredits below which nothing is claimed: half a millisecond of computing, about what its signatures would take. */

@@ -6,8 +6,7 @@ import { encodeReceipt, type Receipt, RECEIPT_VERSION, statementBytes, type Verd
 import { fromHex } from "../../shared/bytes.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
-import type { Dispatcher } from "../../tasks/dispatch/dispatcher.ts";
-import type { ClaimedWork } from "../../tasks/dispatch/dispatcher-options.ts";
+import type { ClaimedWork, Dispatcher } from "../../tasks/dispatch/dispatcher.ts";
 import type { Delivery, Settled } from "../../tasks/dispatch/task-record.ts";
 import type { Witnesses } from "../../tasks/dispatch/witnesses.ts";
 import { taskWork } from "./task-claims.ts";

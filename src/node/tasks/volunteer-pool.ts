@@ -8,7 +8,7 @@ import { Dispatcher } from "../../tasks/dispatch/dispatcher.ts";
 import { linkVolunteer } from "../../tasks/dispatch/volunteer-link.ts";
 import type { Standings } from "../../tasks/dispatch/standings.ts";
 import type { Witnesses } from "../../tasks/dispatch/witnesses.ts";
-import type { TaskPool } from "../../tasks/jobs/jobs-options.ts";
+import type { TaskPool } from "../../tasks/jobs/jobs.ts";
 import type { TaskReceipts } from "../credit/task-receipts.ts";
 
 const DEFAULTS = Object.freeze({

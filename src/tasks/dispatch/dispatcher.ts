@@ -7,9 +7,7 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import { Emitter, type Observable } from "../../shared/events.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import { oncePerTurn } from "../../shared/once-per-turn.ts";
-import type { DispatcherEvents } from "./dispatcher-events.ts";
-import type { DispatcherDeps, SubmitOptions } from "./dispatcher-options.ts";
-import { Assignments } from "./assignments.ts";
+import { Assignments, type AssignmentsDeps } from "./assignments.ts";
 import type { VolunteerView } from "./volunteer-view.ts";
 import type { Bytes } from "../task-kind.ts";
 import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
@@ -27,6 +25,56 @@ const DEFAULTS = Object.freeze({
   /** Milliseconds for which a volunteer that is busy is left alone. */
   busyMs: 500,
 });
+
+/** A result as its maker signed for it. */
+export interface ClaimedWork {
+  readonly task: TaskId;
+  readonly kind: string;
+  readonly units: number;
+  readonly replica: number;
+  readonly worker: PeerId;
+  readonly resultHash: Bytes;
+  readonly claim: NonNullable<TaskClaim>;
+}
+
+export interface DispatcherDeps extends AssignmentsDeps {
+  /** Whether the worker's signature is its own; without it claims are taken as they come. */
+  readonly checkClaim?: (work: ClaimedWork) => Promise<boolean>;
+}
+
+export interface SubmitOptions {
+  /** Higher goes first; 0 is usual. */
+  readonly priority?: number;
+  /** Milliseconds from now after which the task fails with TIMEOUT. */
+  readonly deadlineMs?: number;
+  /** Priced units of the task, by the requester's own measure. */
+  readonly units?: number;
+  /** What was set aside for it at the ledger. */
+  readonly reservation?: string | null;
+  /** Who does not get it. */
+  readonly avoid?: readonly PeerId[];
+  /** `encodeTask(task)`, where the caller has it already. */
+  readonly bytes?: Bytes;
+  /** The requester's own look at an output, for kinds that have one (`TaskKind.accepts`). */
+  readonly accepts?: (output: Bytes, random: () => number) => boolean;
+  /** Whether outputs of two determinism classes say the same, for kinds that can tell (`TaskKind.near`). */
+  readonly near?: (a: Bytes, b: Bytes) => boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface DispatcherEvents {
+  "task:settled": Settled;
+  "task:failed": { readonly id: TaskId; readonly error: ManyhandsError };
+  /** A peer was caught: this task that it settled alone is checked now. */
+  "task:reopened": { readonly id: TaskId; readonly peer: PeerId };
+  /** The check of a reopened task gave the same result. */
+  "task:confirmed": Settled;
+  /** The check of a reopened task gave another result than the one that was handed out. */
+  "task:corrected": Settled;
+  /** A signature that is not its peer's own: the result does not count. */
+  "claim:forged": { readonly peer: PeerId; readonly task: TaskId };
+  "peer:wrong": { readonly peer: PeerId; readonly task: TaskId };
+}
 
 export class Dispatcher implements Observable<DispatcherEvents> {
   readonly #deps: DispatcherDeps;

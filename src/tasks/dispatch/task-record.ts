@@ -3,8 +3,7 @@ import type { Task, TaskClaim } from "../../protocol/task-frames.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import type { Bytes } from "../task-kind.ts";
 import type { Urgency } from "./task-queue.ts";
-import { groupVotes } from "./group-votes.ts";
-import { judge, type Judgement } from "./judge-results.ts";
+import { groupVotes, judge, type Judgement } from "./judge-results.ts";
 
 /** One peer's revealed result, with what pays for it. */
 export interface Delivery {

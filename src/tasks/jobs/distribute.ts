@@ -1,7 +1,6 @@
 // From data to value: cuts a whole by its kind, has the parts computed by the swarm, and joins them; or streams outputs in order.
 import { TASK_LIMITS, type Task } from "../../protocol/task-frames.ts";
-import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import type { SubmitOptions } from "../dispatch/dispatcher-options.ts";
+import type { Dispatcher, SubmitOptions } from "../dispatch/dispatcher.ts";
 import type { Settled } from "../dispatch/task-record.ts";
 import type { TaskKind, TaskPart } from "../task-kind.ts";
 

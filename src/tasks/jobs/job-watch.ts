@@ -1,7 +1,6 @@
 // What goes on while there is work: somebody is gathered to do it, and what changes is told, not more often than it is of use.
 import { type Clock, every } from "../../shared/clock.ts";
 import { oncePerTurn } from "../../shared/once-per-turn.ts";
-import type { TaskPool } from "./jobs-options.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at who computes. */
@@ -9,7 +8,7 @@ const DEFAULTS = Object.freeze({
 });
 
 export class JobWatch {
-  readonly #pool: Pick<TaskPool, "take">;
+  readonly #acquire: () => () => void;
   readonly #clock: Clock;
   readonly #tell: () => void;
   /** Jobs that are under way. */
@@ -18,16 +17,16 @@ export class JobWatch {
   /** Something was settled: told once for all that is settled in the same moment. */
   readonly settled = oncePerTurn(() => this.#tell());
 
-  /** `tell`: counts may have changed. */
-  constructor(pool: Pick<TaskPool, "take">, clock: Clock, tell: () => void) {
-    this.#pool = pool;
+  /** `acquire`: holds volunteers for a job until the returned function is called. `tell`: counts may have changed. */
+  constructor(acquire: () => () => void, clock: Clock, tell: () => void) {
+    this.#acquire = acquire;
     this.#clock = clock;
     this.#tell = tell;
   }
 
   /** A work is under way, until the answered function is called, once. */
   work(): () => void {
-    const release = this.#pool.take();
+    const release = this.#acquire();
     if (this.#count++ === 0) {
       this.#looking = new AbortController();
       void every(this.#clock, DEFAULTS.lookMs, this.#looking.signal, this.#tell); // who computes changes without anything being settled

@@ -1,13 +1,16 @@
 // The jobs of one requester: asked for, shown, stopped, and gone on with after a reload.
 import { abortable } from "../../shared/abort.ts";
-import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
-import { asJobId, type JobId } from "../../shared/ids.ts";
 import { toHex } from "../../shared/bytes.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
+import { asJobId, type JobId, type PeerId } from "../../shared/ids.ts";
+import type { Log } from "../../shared/log.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { type AskedKind, askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "../kinds/asked-kinds.ts";
 import { planJob } from "./plan-job.ts";
 import { ResultKeeper } from "./result-keeper.ts";
 import type { TaskPart } from "../task-kind.ts";
-import type { Reservation, JobsDeps } from "./jobs-options.ts";
+import type { ResultStore, JobStore } from "./job-stores.ts";
 import { type OnPart, JobRun, type JobRunDeps } from "./job-run.ts";
 import { JobWatch } from "./job-watch.ts";
 import { headView, type TaskRequest, type JobHead, type JobIdOf, type JobView } from "./job.ts";
@@ -22,6 +25,35 @@ const DEFAULTS = Object.freeze({
   /** Milliseconds for which credit is set aside: as long as the ledger lets it be. */
   asideMs: 60 * 60_000,
 });
+
+/** Where tasks are computed; `take` says that there is work until the answered function is called. */
+export interface TaskPool {
+  readonly dispatcher: Dispatcher;
+  take(): () => void;
+}
+
+/** Credit set aside for a work; to be released when the work is over. */
+export interface Reservation {
+  readonly id: string;
+  release(): Promise<void>;
+}
+
+export interface JobsDeps {
+  readonly self: PeerId;
+  readonly pool: TaskPool;
+  readonly book: JobStore;
+  readonly results: ResultStore;
+  readonly clock: Clock;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Fills the array with fresh random bytes. */
+  readonly random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
+  /** Sets microcredits aside. Throws BAD_INPUT where there is not enough, or LEDGER_UNAVAILABLE. Without it no reward is paid. */
+  readonly reserve?: (micro: number, forMs: number) => Promise<Reservation>;
+  readonly log: Log;
+  /** The list has changed; newest first. */
+  readonly onChange: (jobs: readonly JobView[], urgency: "frame" | "counts") => void;
+}
 
 interface Work {
   head: JobHead;
@@ -50,7 +82,11 @@ export class Jobs {
     this.#deps = deps;
     const spared = (): ReadonlySet<JobId> => new Set([...this.#jobs.values()].filter(isOpen).map(({ head }) => head.id));
     this.#results = new ResultKeeper({ store: deps.results, maxBytes: DEFAULTS.resultBytes, spared, log: deps.log });
-    this.#watch = new JobWatch(deps.pool, deps.clock, () => this.#changed("counts"));
+    this.#watch = new JobWatch(
+      () => deps.pool.take(),
+      deps.clock,
+      () => this.#changed("counts"),
+    );
     const { dispatcher } = deps.pool;
     const stops = [
       dispatcher.on("task:reopened", ({ id }) => this.#each((run) => run.doubt(id))),

@@ -10,18 +10,20 @@ import {
   readToVolunteer,
   TASK_LIMITS,
   TASK_VERSION,
+  type TaskClaim,
   taskId,
   type ToVolunteer,
 } from "../../protocol/task-frames.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import { Emitter, type Observable } from "../../shared/events.ts";
-import type { PeerId } from "../../shared/ids.ts";
+import type { PeerId, TaskId } from "../../shared/ids.ts";
 import { PeerPlaces } from "../../shared/peer-places.ts";
 import { type Bytes, offered } from "../task-kind.ts";
 import { type Held, reasonOf, type Requester, tellProgress } from "./held-task.ts";
 import { VolunteerQueue } from "./volunteer-queue.ts";
 import { TaskSender } from "../task-sender.ts";
-import type { VolunteerDeps, VolunteerEvents } from "./volunteer-options.ts";
+import type { TaskRunner } from "./local-runner.ts";
 import { watchTask } from "./watch-task.ts";
 
 const DEFAULTS = Object.freeze({
@@ -36,6 +38,40 @@ const DEFAULTS = Object.freeze({
   /** Bytes of all requesters together. */
   allBytes: 256 * 1024 * 1024,
 });
+
+/** What a worker signs its result for. */
+export interface DoneWork {
+  readonly task: TaskId;
+  readonly kind: string;
+  readonly units: number;
+  readonly replica: number;
+  readonly requester: PeerId;
+  readonly resultHash: Uint8Array<ArrayBuffer>;
+}
+
+export interface VolunteerDeps {
+  readonly self: PeerId;
+  readonly runner: TaskRunner;
+  readonly clock: Clock;
+  /** 16 fresh random bytes. */
+  readonly salt: () => Bytes;
+  /** Claims pay for work; without it nothing is claimed. */
+  readonly claim?: (work: DoneWork) => Promise<TaskClaim>;
+  /** A signature under a statement on work that this peer did as well; undefined where it is not as stated. Rejects with FRAME_MALFORMED. */
+  readonly witness?: (requester: PeerId, statement: Bytes) => Promise<Bytes | undefined>;
+  /** A receipt of this peer's own work, complete. Throws FRAME_MALFORMED. */
+  readonly receipt?: (requester: PeerId, receipt: Bytes) => void;
+}
+
+export interface VolunteerEvents {
+  /** `ms` of computing for `requester`. */
+  "task:served": { readonly task: TaskId; readonly kind: string; readonly requester: PeerId; readonly ms: number };
+  /** Tasks that are computed here now. */
+  "running:changed": { readonly running: number };
+  "task:refused": { readonly requester: PeerId; readonly reason: RefusalReason; readonly message: string };
+  /** A requester that broke the protocol; its link was closed. */
+  "frame:refused": { readonly requester: PeerId; readonly error: unknown };
+}
 
 /** Hand `accept` what `mesh.handle(PROTOCOLS.task, …)` brings. */
 export class Volunteer implements Observable<VolunteerEvents> {

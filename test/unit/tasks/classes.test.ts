@@ -3,16 +3,16 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { asPeerId } from "../../../src/shared/ids.ts";
-import { type ClassedVote, groupVotes } from "../../../src/tasks/dispatch/group-votes.ts";
+import { type ClassedVote, groupVotes } from "../../../src/tasks/dispatch/judge-results.ts";
 import { mlInferenceBy, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
 import { DEFAULTS as NEAR, nearTensors } from "../../../src/tasks/kinds/near-tensors.ts";
 import { encode } from "@ipld/dag-cbor";
 import { numbered, type TaskSwarm } from "../../../tools/sim/task-swarm.ts";
 import { swarmMaker } from "../../support/sim-tasks.ts";
 
-const vote = (number: number, determinismClass?: string): ClassedVote => ({
-  peer: asPeerId(`peer ${Math.random()}`),
+let votes = 0;
+const vote = (number: number, determinismClass?: string): ClassedVote & { readonly at: number } => ({
+  at: votes++,
   digest: String(number),
   determinismClass,
 });
@@ -42,7 +42,7 @@ describe("votes", () => {
       fc.property(votes, (drawn) => {
         const given = drawn.map(({ number, name }) => vote(number, name));
         const grouped = groupVotes(given, near);
-        expect(grouped.map(({ peer }) => peer)).toEqual(given.map(({ peer }) => peer));
+        expect(grouped.map(({ at }) => at)).toEqual(given.map(({ at }) => at));
         for (const [i, a] of given.entries())
           for (const [j, b] of given.entries())
             if (a.digest === b.digest) expect(grouped[i]?.digest).toBe(grouped[j]?.digest);
