@@ -142,12 +142,24 @@ export async function join(
     share: (shelf) => models.share(shelf),
     random: Math.random,
   });
-  const runner = platform.taskRunner({ fetchTile: taskTiles.fetch, clock, wantsCard: () => backend() !== "wasm" });
+  const taskRunners = platform.taskRunners({ fetchTile: taskTiles.fetch, clock, wantsCard: () => backend() !== "wasm" });
   const add = (receipt: Receipt): Promise<void> =>
     credit.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
   const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => tasks.earned(micro) });
   const { claim, witness, receipt } = claims;
-  const tasks = new TabVolunteer({ mesh, presence, desk, runner, clock, share, log, claim, witness, receipt, onState: onServedTasks });
+  const tasks = new TabVolunteer({
+    mesh,
+    presence,
+    inference: desk,
+    runners: taskRunners,
+    clock,
+    share,
+    log,
+    claim,
+    witness,
+    receipt,
+    onState: onServedTasks,
+  });
   const witnesses = new Witnesses(clock);
   const taskReceipts = new TaskReceipts({ signer: credit.signer, witnesses, add, log });
   const settlement = startLayerCredit({
@@ -184,7 +196,7 @@ export async function join(
     vanish: () => reach.vanish(),
     stop: async () => {
       tasks.stop();
-      runner.stop();
+      taskRunners.stop();
       await credit.stop();
       await directory.stop();
       await sessionShelf.stop();

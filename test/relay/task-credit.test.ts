@@ -86,14 +86,17 @@ async function swarm() {
       const honest = new LocalRunner([sum]);
       const volunteer = new Volunteer({
         self: worker.signer.peer,
-        runner: {
-          kinds: honest.kinds,
-          run: async (task, context) => {
-            const output = await honest.run(task, context);
-            if (odd.isLying === true) new DataView(output.buffer).setFloat64(0, new DataView(output.buffer).getFloat64(0, true) + 1, true);
-            return output;
+        runners: [
+          {
+            kinds: honest.kinds,
+            run: async (task, context) => {
+              const output = await honest.run(task, context);
+              if (odd.isLying === true)
+                new DataView(output.buffer).setFloat64(0, new DataView(output.buffer).getFloat64(0, true) + 1, true);
+              return output;
+            },
           },
-        },
+        ],
         clock: systemClock,
         salt: () => crypto.getRandomValues(new Uint8Array(16)),
         claim: (done) => (odd.isForging === true ? thief : claims).claim(done),

@@ -36,13 +36,17 @@ export async function join(relay: string): Promise<string> {
   const lending = new TabVolunteer({
     mesh,
     presence: new Presence(directory, "page"),
-    desk: new HeldSpans(mesh),
-    runner: {
-      kinds: honest.kinds,
-      run: async (task, context) => {
-        const output = await honest.run(task, context);
-        return isLying ? output.map((byte) => byte ^ 1) : output;
-      },
+    inference: new HeldSpans(mesh),
+    runners: {
+      runners: [
+        {
+          kinds: honest.kinds,
+          run: async (task, context) => {
+            const output = await honest.run(task, context);
+            return isLying ? output.map((byte) => byte ^ 1) : output;
+          },
+        },
+      ],
     },
     clock,
     share: () => 1,

@@ -59,7 +59,7 @@ export class World {
     const runner = new CountingRunner();
     this.runners.set(peer, runner);
     const mesh = this.network.join(peer);
-    const volunteer = new Volunteer({ self: peer, runner, clock: systemClock, salt });
+    const volunteer = new Volunteer({ self: peer, runners: [runner], clock: systemClock, salt });
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     this.#tell([...this.#swarm.peers, recordOf(peer)]);
     return runner;
@@ -124,7 +124,7 @@ export class World {
   /** The requester computes too, as its tab does. */
   #joinOwn(self: PeerId): LoopbackMesh {
     const mesh = new LoopbackMesh(this.network.join(self));
-    const volunteer = new Volunteer({ self, runner: this.own, clock: systemClock, salt });
+    const volunteer = new Volunteer({ self, runners: [this.own], clock: systemClock, salt });
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     return mesh;
   }

@@ -93,7 +93,12 @@ export async function run(args: readonly string[]): Promise<void> {
   void dispatcher.watch(stop.signal);
   for (const self of peers) {
     const runner = { kinds: [{ name: "timed", version: 1 }], run: async () => new Uint8Array(8) };
-    const volunteer = new Volunteer({ self, runner, clock: systemClock, salt: () => crypto.getRandomValues(new Uint8Array(16)) });
+    const volunteer = new Volunteer({
+      self,
+      runners: [runner],
+      clock: systemClock,
+      salt: () => crypto.getRandomValues(new Uint8Array(16)),
+    });
     network.join(self).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     void linkVolunteer(self, { mesh, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, stop.signal);
   }

@@ -93,7 +93,7 @@ export class TaskSwarm {
       },
     };
     const salt = (): Uint8Array<ArrayBuffer> => this.random.bytes(new Uint8Array(16));
-    const volunteer = new Volunteer({ self: id, runner, clock: this.clock, salt }, peer.slots ?? 1);
+    const volunteer = new Volunteer({ self: id, runners: [runner], clock: this.clock, salt }, peer.slots ?? 1);
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     this.volunteers.set(id, volunteer);
     const stop = new AbortController();

@@ -23,10 +23,7 @@ export const plainPlatform = ({ config, log, seed, isKept }: PlainPlatformOption
   links: "relayed",
   takeIdentity: async () => ({ seed, kept: isKept, notice: undefined, release: () => {} }),
   openJobStores: async () => memoryJobStores(),
-  taskRunner: ({ fetchTile }) => {
-    const runner = new LocalRunner(PLAIN_KINDS, fetchTile);
-    return { kinds: runner.kinds, run: (task, context) => runner.run(task, context), stop: () => {} };
-  },
+  taskRunners: ({ fetchTile }) => ({ runners: [new LocalRunner(PLAIN_KINDS, fetchTile)], stop: () => {} }),
   startSpan: () => () =>
     Promise.reject(
       new ManyhandsError(

@@ -5,7 +5,7 @@ import { openIdbJobStores } from "../../tasks/jobs/idb-job-stores.browser.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Platform } from "./platform.ts";
 import { startWorkerSpan } from "../spans/span-client.ts";
-import { tabTaskRunner } from "../tasks/tab-task-runner.ts";
+import { tabTaskRunners } from "../tasks/tab-task-runners.ts";
 
 const consoleLog: Log = {
   debug: (message, fields) => console.debug(message, fields),
@@ -20,7 +20,7 @@ export const tabPlatform = (config: NodeConfig): Platform => ({
   // `locks` is missing in insecure contexts, whatever the type says.
   takeIdentity: (signal) => takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
   openJobStores: () => openIdbJobStores("manyhands-tasks"),
-  taskRunner: (deps) => tabTaskRunner(deps, new URL("/sandbox.html", config.relayOrigin).href),
+  taskRunners: (deps) => tabTaskRunners(deps, new URL("/sandbox.html", config.relayOrigin).href),
   startSpan: startWorkerSpan,
   onHide: ({ going, vanish }, signal) => {
     addEventListener("beforeunload", going, { signal });

@@ -6,25 +6,23 @@ import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { Observable } from "../../shared/events.ts";
 import type { Log } from "../../shared/log.ts";
-import type { TaskRunner } from "../../tasks/volunteer/local-runner.ts";
+import { Pace } from "../../tasks/volunteer/pace.ts";
 import { Volunteer, type VolunteerDeps } from "../../tasks/volunteer/volunteer.ts";
 import { type ServedTasks, NO_TASKS_SERVED } from "../state.ts";
 import type { Presence } from "../spans/presence.ts";
-import type { TabTaskRunner } from "./tab-task-runner.ts";
+import type { TabTaskRunners } from "./tab-task-runners.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds without a step of inference after which tasks are computed again: longer than a token takes to come round. */
   idleMs: 750,
-  /** A pause for the share is never longer, milliseconds: well within a lease. */
-  restMs: 2000,
 });
 
 export interface TabVolunteerDeps extends Pick<VolunteerDeps, "claim" | "witness" | "receipt"> {
   readonly mesh: Pick<Mesh, "self" | "handle">;
   readonly presence: Pick<Presence, "takeTasks">;
-  /** Inference in this tab. */
-  readonly desk: Observable<SpanServiceEvents>;
-  readonly runner: TaskRunner & Pick<TabTaskRunner, "findCard">;
+  /** Inference in this tab, which goes first. */
+  readonly inference: Observable<SpanServiceEvents>;
+  readonly runners: Omit<TabTaskRunners, "stop">;
   readonly clock: Clock;
   /** Share of compute that is lent, 0.1 to 1. */
   readonly share: () => number;
@@ -41,16 +39,15 @@ export class TabVolunteer {
   #sessions = 0;
   #idle: AbortController | undefined;
   #hasLooked = false;
-  /** When the share lets the next task begin. */
-  #restUntilMs = 0;
   #state = NO_TASKS_SERVED;
 
   constructor(deps: TabVolunteerDeps) {
     this.#deps = deps;
-    const { mesh, desk, runner, clock, claim, witness, receipt } = deps;
+    const { mesh, inference, clock, claim, witness, receipt } = deps;
     this.#volunteer = new Volunteer({
       self: mesh.self,
-      runner: { kinds: runner.kinds, run: (task, context) => this.#paced(task, context) },
+      runners: deps.runners.runners,
+      pace: new Pace(clock, deps.share),
       clock,
       salt: () => crypto.getRandomValues(new Uint8Array(16)),
       ...(claim && { claim }),
@@ -62,8 +59,8 @@ export class TabVolunteer {
         if (this.#isOn || link.remote === mesh.self) this.#volunteer.accept(link);
         else link.abort(new ManyhandsError("TASK_REFUSED", "this tab does not take tasks of others"));
       }),
-      desk.on("span:served", () => this.#makeRoom()),
-      desk.on("sessions:changed", ({ open }) => {
+      inference.on("span:served", () => this.#makeRoom()),
+      inference.on("sessions:changed", ({ open }) => {
         if (open > this.#sessions) this.#makeRoom(); // its prompt is on the way
         this.#sessions = open;
       }),
@@ -116,7 +113,7 @@ export class TabVolunteer {
   }
 
   async #offerCard(): Promise<void> {
-    if (await this.#deps.runner.findCard?.()) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
+    if (await this.#deps.runners.findCard?.()) this.#volunteer.setSlots(this.#idle === undefined ? 1 : 0);
   }
 
   /** No task begins before inference has been idle for a moment. */
@@ -132,19 +129,6 @@ export class TabVolunteer {
       },
       () => {}, // another step came, or the tab stops
     );
-  }
-
-  async #paced(...[task, context]: Parameters<TaskRunner["run"]>): ReturnType<TaskRunner["run"]> {
-    const { clock, runner, share } = this.#deps;
-    const restMs = this.#restUntilMs - clock.now();
-    if (restMs > 0) await clock.sleep(restMs, context.signal);
-    const startedMs = clock.now();
-    try {
-      return await runner.run(task, context);
-    } finally {
-      const nowMs = clock.now();
-      this.#restUntilMs = nowMs + Math.min(DEFAULTS.restMs, (nowMs - startedMs) * (1 / share() - 1));
-    }
   }
 
   #tell(change: Partial<ServedTasks>): void {

@@ -1,5 +1,6 @@
 // The page's side of its worker for tasks: started with the first task, ended after a while of none, or when a task hangs in it.
 import { mlInferenceBy } from "../../tasks/kinds/ml-inference.ts";
+import { renderGpuBy } from "../../tasks/kinds/render/render-gpu.ts";
 import type { FetchTile, TaskRunner } from "../../tasks/volunteer/local-runner.ts";
 import type { Task } from "../../protocol/task-frames.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -34,15 +35,31 @@ export interface WorkerTaskRunnerDeps {
 }
 
 export class WorkerTaskRunner implements TaskRunner {
-  readonly kinds: readonly OfferedKind[] = [...PLAIN_KINDS, mlInferenceBy(undefined)].map(offered);
+  readonly #kinds: OfferedKind[] = [...PLAIN_KINDS, mlInferenceBy(undefined)].map(offered);
   readonly #deps: WorkerTaskRunnerDeps;
   readonly #runs = new Map<number, Run>();
   #worker: Worker | undefined;
+  #hasCard = false;
   #idle: AbortController | undefined;
   #ids = 0;
 
   constructor(deps: WorkerTaskRunnerDeps) {
     this.#deps = deps;
+  }
+
+  get kinds(): readonly OfferedKind[] {
+    return this.#kinds;
+  }
+
+  get hasCard(): boolean {
+    return this.#hasCard;
+  }
+
+  /** There is a graphics card to draw with: from now on its kind is offered, too. */
+  offerCard(): void {
+    if (this.#hasCard) return;
+    this.#hasCard = true;
+    this.#kinds.push(offered(renderGpuBy(undefined)));
   }
 
   async run(task: Task, context: RunContext): Promise<Bytes> {

@@ -14,7 +14,6 @@ import {
   taskId,
   type ToVolunteer,
 } from "../../protocol/task-frames.ts";
-import type { Clock } from "../../shared/clock.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import { Emitter, type Observable } from "../../shared/events.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
@@ -23,8 +22,7 @@ import { type Bytes, offered } from "../task-kind.ts";
 import { type Held, reasonOf, type Requester, tellProgress } from "./held-task.ts";
 import { VolunteerQueue } from "./volunteer-queue.ts";
 import { TaskSender } from "../task-sender.ts";
-import type { TaskRunner } from "./local-runner.ts";
-import { watchTask } from "./watch-task.ts";
+import { runTask, type RunTaskOptions } from "./run-task.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds for which finished small tasks wait for each other. */
@@ -49,10 +47,8 @@ export interface DoneWork {
   readonly resultHash: Uint8Array<ArrayBuffer>;
 }
 
-export interface VolunteerDeps {
+export interface VolunteerDeps extends RunTaskOptions {
   readonly self: PeerId;
-  readonly runner: TaskRunner;
-  readonly clock: Clock;
   /** 16 fresh random bytes. */
   readonly salt: () => Bytes;
   /** Claims pay for work; without it nothing is claimed. */
@@ -155,10 +151,12 @@ export class Volunteer implements Observable<VolunteerEvents> {
   }
 
   #offer(sender: TaskSender): void {
-    const kinds = this.#deps.runner.kinds.map((runnable) => {
-      const { name: kind, ...rest } = offered(runnable);
-      return { kind, ...rest };
-    });
+    const kinds = this.#deps.runners
+      .flatMap(({ kinds }) => kinds)
+      .map((runnable) => {
+        const { name: kind, ...rest } = offered(runnable);
+        return { kind, ...rest };
+      });
     sender.queue({ kind: "offer", version: TASK_VERSION, kinds, slots: this.#slots });
   }
 
@@ -243,15 +241,14 @@ export class Volunteer implements Observable<VolunteerEvents> {
   }
 
   async #run(held: Held): Promise<void> {
-    const { clock, runner, self } = this.#deps;
+    const { clock, self } = this.#deps;
     const { owner, task, id, lease } = held;
     const startedMs = clock.now();
     held.isRunning = true;
     try {
-      const output = await watchTask(runner, task, {
-        clock,
+      const output = await runTask(this.#deps, task, {
         signal: held.stop.signal,
-        onStep: () => held.step++,
+        onProgress: () => held.step++,
         requester: owner.link.remote,
       });
       if (!held.stop.signal.aborted) {

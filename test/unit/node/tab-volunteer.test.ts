@@ -20,7 +20,7 @@ function tab({ share = 1, ms = 100 } = {}) {
   const network = new MemoryNetwork();
   const meshes = new Map<PeerId, MemoryMesh>();
   const clock = new VirtualClock();
-  const desk = new Emitter<SpanServiceEvents>();
+  const inference = new Emitter<SpanServiceEvents>();
   const states: ServedTasks[] = [];
   const taken: boolean[] = [];
   const begunMs: number[] = [];
@@ -28,17 +28,21 @@ function tab({ share = 1, ms = 100 } = {}) {
   const lending = new TabVolunteer({
     mesh: network.join(self),
     presence: { takeTasks: (on) => taken.push(on) },
-    desk,
-    runner: {
-      kinds: [{ name: "timed", version: 1 }],
-      run: async (_task, { signal: until }) => {
-        begunMs.push(clock.now());
-        await clock.sleep(ms, until).catch((error: unknown) => {
-          ended.push(error);
-          throw error;
-        });
-        return new Uint8Array(8);
-      },
+    inference,
+    runners: {
+      runners: [
+        {
+          kinds: [{ name: "timed", version: 1 }],
+          run: async (_task, { signal: until }) => {
+            begunMs.push(clock.now());
+            await clock.sleep(ms, until).catch((error: unknown) => {
+              ended.push(error);
+              throw error;
+            });
+            return new Uint8Array(8);
+          },
+        },
+      ],
     },
     clock,
     share: () => share,
@@ -47,7 +51,7 @@ function tab({ share = 1, ms = 100 } = {}) {
   });
   return {
     clock,
-    desk,
+    inference,
     lending,
     taken,
     begunMs,
@@ -104,18 +108,18 @@ describe("a tab that lends tasks", () => {
   });
 
   it("makes room for inference: hands back what waits, begins nothing, and goes on when it has been idle", async () => {
-    const { lending, link, pass, desk, begunMs } = tab();
+    const { lending, link, pass, inference, begunMs } = tab();
     lending.lend(true);
     const { lend, told } = await link(asPeerId("stranger"));
     await lend(3);
     await pass(50);
-    desk.emit("span:served", served);
+    inference.emit("span:served", served);
     await pass(200);
     expect(refusals(told)).toEqual(["busy", "busy"]);
     expect(commits(told)).toBe(1); // what ran went on
     expect(told.findLast((frame) => frame.kind === "offer")).toMatchObject({ slots: 0 });
     for (let step = 0; step < 20; step++) {
-      desk.emit("span:served", served);
+      inference.emit("span:served", served);
       await pass(100);
     }
     expect(begunMs.length).toBe(1);
@@ -125,14 +129,14 @@ describe("a tab that lends tasks", () => {
   });
 
   it("makes room as soon as a session is opened", async () => {
-    const { lending, link, pass, desk, begunMs } = tab();
+    const { lending, link, pass, inference, begunMs } = tab();
     lending.lend(true);
-    desk.emit("sessions:changed", { open: 1, reservedPositions: 8 });
+    inference.emit("sessions:changed", { open: 1, reservedPositions: 8 });
     const { lend, told } = await link(asPeerId("stranger"));
     await lend(1);
     await pass(100);
     expect([begunMs.length, told[0]]).toMatchObject([0, { kind: "offer", slots: 0 }]);
-    desk.emit("sessions:changed", { open: 0, reservedPositions: 0 }); // over: no reason to wait longer
+    inference.emit("sessions:changed", { open: 0, reservedPositions: 0 }); // over: no reason to wait longer
     await pass(1000);
     expect(begunMs.length).toBe(1);
     lending.stop();

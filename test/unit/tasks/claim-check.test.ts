@@ -39,7 +39,7 @@ describe("while a claim is checked", () => {
     for (const name of ["one", "other"]) {
       const volunteer = new Volunteer({
         self: asPeerId(name),
-        runner: new LocalRunner([sum]),
+        runners: [new LocalRunner([sum])],
         clock: systemClock,
         salt: () => crypto.getRandomValues(new Uint8Array(16)),
         claim: async () => ({ finishedMs: 1, signature: new Uint8Array(64) }),

@@ -74,7 +74,7 @@ it("is asked for nothing before somebody else has committed as well, and is caug
     const mesh = network.join(asPeerId(name));
     const runner = { kinds: [{ name: "timed", version: 1 }], run: async () => rightOutput(task) };
     const salt = () => crypto.getRandomValues(new Uint8Array(16));
-    const volunteer = new Volunteer({ self: mesh.self, runner, clock: systemClock, salt });
+    const volunteer = new Volunteer({ self: mesh.self, runners: [runner], clock: systemClock, salt });
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     lend(mesh);
   }

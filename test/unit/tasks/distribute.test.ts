@@ -51,7 +51,7 @@ function swarmOf(count: number): Dispatcher {
     const self = asPeerId(`volunteer-${n}`);
     const volunteer = new Volunteer({
       self,
-      runner: new LocalRunner(KINDS),
+      runners: [new LocalRunner(KINDS)],
       clock: systemClock,
       salt: () => crypto.getRandomValues(new Uint8Array(16)),
     });

@@ -6,7 +6,7 @@ import { FrameSandbox } from "../../../src/tasks/sandbox/frame-sandbox.browser.t
 import { mapIn } from "../../../src/tasks/kinds/map.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
 import type { Program } from "../../../src/tasks/sandbox/sandbox.ts";
-import { watchTask } from "../../../src/tasks/volunteer/watch-task.ts";
+import { runTask } from "../../../src/tasks/volunteer/run-task.ts";
 import { taskOf } from "./run-whole.ts";
 import { forever, GROW, LONG, RECURSE, wasmModule } from "./wasm-module.ts";
 
@@ -49,12 +49,12 @@ async function outcomeOf(program: Program, input: unknown = 1, limits = LIMITS):
   if (part === undefined) throw new Error("one input is one part");
   const runner = new LocalRunner([map]);
   try {
-    const watched = watchTask(runner, taskOf(map, part, { limits }), {
-      clock: systemClock,
-      signal: new AbortController().signal,
-      onStep: () => {},
+    const { signal } = new AbortController();
+    const output = await runTask({ runners: [runner], clock: systemClock }, taskOf(map, part, { limits }), {
+      signal,
+      onProgress: () => {},
     });
-    return map.join(data, [await watched])[0];
+    return map.join(data, [output])[0];
   } catch (error) {
     if (errorCode(error) !== "TASK_FAILED") throw error;
     return `TASK_FAILED: ${errorMessage(error)}`;
