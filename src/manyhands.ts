@@ -9,10 +9,8 @@ export type { ChatRole } from "./model/text/chat-message.ts";
 export type { WireType } from "./inference/log/wire-form.ts";
 export type { OverflowPolicy } from "./model/text/context-policy.ts";
 export type { FolderFile } from "./model/tiles/folder-handle.ts";
-export type { Hashes } from "./tasks/kinds/hash.ts";
 export type { Bytes } from "./tasks/task-kind.ts";
-export type { Square } from "./tasks/kinds/render/squares.ts";
-export type { Triple } from "./tasks/kinds/render/scene.ts";
+export type * from "./tasks/kinds/kind-list.ts";
 export { drawSquare, squaresOf } from "./tasks/kinds/render/squares.ts";
 export type {
   Account,
@@ -27,44 +25,26 @@ export type {
   GenerateEvent,
   GenerateOptions,
   GenerateStats,
-  HashData,
   HistoryRow,
   HostKind,
   LendState,
   ServedTasks,
   LoadProgress,
-  MapData,
   MapOptions,
-  Material,
-  Matrix,
-  MlInferenceData,
   ModelOffer,
   ModelReason,
   ModelStanding,
-  ModelTiles,
-  MultiplyData,
   Node,
   NodeState,
-  Picture,
   Problem,
-  Product,
   Program,
   ProgramOptions,
   Prompt,
   RelayState,
   RouteHop,
-  Scene,
   ServedCounts,
-  SortData,
-  Sorted,
-  SumData,
   SwarmPeer,
-  TaskDataByKind,
-  TaskKindName,
   TaskRequest,
-  TaskValueByKind,
-  Tensor,
-  Tensors,
   JobIdOf,
   JobState,
   JobView,

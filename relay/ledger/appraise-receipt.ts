@@ -7,6 +7,7 @@ import type { RefusalReason } from "../../src/protocol/credit-frames.ts";
 import { claimBytes, type Receipt, workId, type Work } from "../../src/protocol/receipt.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { RecentMap } from "../../src/shared/recent-map.ts";
+import { unitPrice } from "../../src/tasks/kinds/find-kind.ts";
 
 /** A receipt that is in order. */
 export interface Appraised {
@@ -52,7 +53,7 @@ export const checkNative: CheckSignature = (peer, message, signature) => {
 
 export function appraise(receipt: Receipt, { costOf, nowMs }: AppraiseOptions): Appraisal {
   const { claim } = receipt.statement;
-  const price = priceWork(claim.work, claim.requester, costOf);
+  const price = priceWork(claim.work, claim.requester, { costOf, unitPrice });
   if (price.kind === "refused") return price; // cheap, so before the signatures
   const fault = findFault(receipt, checkNative, nowMs);
   if (fault !== undefined) return { kind: "refused", reason: fault };

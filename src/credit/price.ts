@@ -13,37 +13,21 @@ export interface ModelCost {
   readonly headCost: number;
 }
 
-export interface TaskPrice {
-  /** What `units` of a task of this kind count. */
-  readonly unit: string;
-  /** Microcredits of one unit. */
-  readonly micro: number;
+/** What units of work cost. */
+export interface PriceList {
+  /** A model's cost; undefined if the ledger does not know it. */
+  readonly costOf: (model: string) => ModelCost | undefined;
+  /** Microcredits of one unit of a kind of task; undefined for a kind that earns nothing. */
+  readonly unitPrice: (taskKind: string) => number | undefined;
 }
-
-/**
- * Calibrated on one thread of the machine on which a credit of layer-tokens takes 0.5 s, so that an hour of a tab earns
- * about the same whatever it is given: 2 microcredits for each microsecond that the median unit takes (big integers read
- * from text, SHA-256 by the platform, one intersection of a ray with ten spheres). A kind that is not here earns nothing.
- */
-export const TASK_PRICES: Readonly<Record<string, TaskPrice>> = Object.freeze({
-  sum: { unit: "1,000 numbers", micro: 200 },
-  multiply: { unit: "1,000 multiply-adds of numbers", micro: 220 },
-  sort: { unit: "1,000 items", micro: 310 },
-  hash: { unit: "64 KiB", micro: 140 },
-  render: { unit: "1,000 ray segments, ten objects", micro: 470 },
-  /** The software adapter draws in a half to a seventh of the time; cards in less, but not every tab has one. */
-  render_gpu: { unit: "1,000 ray segments, ten objects", micro: 100 },
-  ml_inference: { unit: "1,000,000 multiply-adds", micro: 1000 },
-  map: { unit: "1 ms of the requester's reference run", micro: 2000 },
-});
 
 export type Price = { readonly kind: "worth"; readonly micro: number } | { readonly kind: "refused"; readonly reason: RefusalReason };
 
-/** The price of `work`. `costOf`: a model's cost, undefined where the ledger does not know it. */
-export function priceWork(work: Work, requester: string, costOf: (model: string) => ModelCost | undefined): Price {
+/** The price of `work` that `requester` asked for. */
+export function priceWork(work: Work, requester: string, { costOf, unitPrice }: PriceList): Price {
   if (work.kind === "task") {
-    const price = Object.hasOwn(TASK_PRICES, work.taskKind) ? TASK_PRICES[work.taskKind] : undefined;
-    return price === undefined ? { kind: "refused", reason: "unknown-kind" } : { kind: "worth", micro: price.micro * work.units };
+    const micro = unitPrice(work.taskKind);
+    return micro === undefined ? { kind: "refused", reason: "unknown-kind" } : { kind: "worth", micro: micro * work.units };
   }
   const cost = costOf(work.model);
   if (cost === undefined) return { kind: "refused", reason: "unknown-model" };

@@ -8,8 +8,7 @@ import type { ModelReason } from "../route/plan-model.ts";
 import type { ModelId, PeerId, JobId } from "../shared/ids.ts";
 import type { TaskRequest, JobIdOf } from "../tasks/jobs/job.ts";
 import type { MapOptions, ProgramOptions } from "../tasks/jobs/map-stream.ts";
-import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/kinds/asked-kinds.ts";
-import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
+import type { ModelTiles, TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/kinds/kind-list.ts";
 import type { BackendChoice, NodeState } from "./state.ts";
 
 export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
@@ -23,28 +22,12 @@ export type { LoadProgress } from "../shared/progress.ts";
 export type { CreditState } from "../credit/account-keeper.ts";
 export type { Account, HistoryRow } from "../protocol/credit-frames.ts";
 export type { JobId } from "../shared/ids.ts";
-/** @public */
-export type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/kinds/asked-kinds.ts";
+/** Kinds of tasks, their data and their values. */
+export type * from "../tasks/kinds/kind-list.ts";
 /** @public */
 export type { MapOptions, ProgramOptions } from "../tasks/jobs/map-stream.ts";
 /** @public */
 export type { TaskRequest, JobIdOf, JobState, JobView } from "../tasks/jobs/job.ts";
-/** @public */
-export type { HashData } from "../tasks/kinds/hash.ts";
-/** @public */
-export type { MapData } from "../tasks/kinds/map.ts";
-/** @public */
-export type { MlInferenceData, ModelTiles, Tensor, Tensors } from "../tasks/kinds/ml-inference.ts";
-/** @public */
-export type { Matrix, MultiplyData, Product } from "../tasks/kinds/multiply.ts";
-/** @public */
-export type { Picture } from "../tasks/kinds/render/squares.ts";
-/** @public */
-export type { SortData, Sorted } from "../tasks/kinds/sort.ts";
-/** @public */
-export type { SumData } from "../tasks/kinds/sum.ts";
-/** @public */
-export type { Material, Scene } from "../tasks/kinds/render/scene.ts";
 /** @public */
 export type { Program } from "../tasks/sandbox/sandbox.ts";
 

@@ -1,4 +1,5 @@
-// Port: a kind of task: how a whole is cut into parts, what one part computes, how the outputs become one value again.
+// Port: a kind of task. Its code says how a job is split into parts, what one part computes, and how the outputs are joined to one
+// value; its facts say everything else about it, without that code.
 import * as v from "valibot";
 import type { TaskLimits } from "../protocol/task-frames.ts";
 import { ManyhandsError } from "../shared/errors.ts";
@@ -13,45 +14,72 @@ export interface TaskPart {
 }
 
 export interface RunContext {
-  /** Aborts when nobody wants the output any more, or a limit is broken. */
+  /** Aborts when the output is no longer wanted, or when a limit is broken. */
   readonly signal: AbortSignal;
-  /** Says that the work moves; to be called at least once in a few ten milliseconds of computing. */
+  /** Reports progress; to be called at least once in every few ten milliseconds of computing. */
   readonly progress: () => void;
-  /** The task's own, for kinds that hand them on. */
+  /** The task's own limits, for kinds that pass them on. */
   readonly limits?: TaskLimits;
-  /** Whoever lent it: tiles that it names are asked for there first. */
+  /** The peer that assigned the task: tiles that the task names are requested from it first. */
   readonly requester?: PeerId;
 }
 
-/** Cutting and joining are the requester's, running is the volunteer's; none of them reads a clock or draws a random number. */
-export interface TaskKind<Data, Value> {
-  readonly name: string;
-  /** Raised where an output would be another one. */
-  readonly version: number;
-  /** The parts depend on the data alone, never on who is there. Throws BAD_INPUT. */
+/**
+ * What a kind computes. The requester splits and joins, the volunteer runs. No method reads a clock or draws a random number of its
+ * own.
+ */
+export interface KindCode<Data, Value> {
+  /** The parts depend on the data alone, never on the peers that are there. Throws BAD_INPUT. */
   split(data: Data): readonly TaskPart[];
-  /** Output of one part, the same bytes on every machine of a class. Throws BAD_INPUT, or the signal's reason. */
+  /** Output of one part, the same bytes on every machine of a determinism class. Throws BAD_INPUT, or the signal's reason. */
   run(part: TaskPart, context: RunContext): Promise<Bytes>;
-  /** Outputs in the order of the parts. Throws BAD_INPUT where they cannot be outputs of these parts. */
+  /** `outputs` are in the order of the parts. Throws BAD_INPUT if they cannot be the outputs of these parts. */
   join(data: Data, outputs: readonly Bytes[]): Value;
-  /** Names the machines whose outputs have the same bytes as this one's; undefined where all have. */
-  readonly determinismClass?: string;
-  /** Whether two outputs say the same but for what machines of two classes may differ in; without it only equal bytes do. */
+  /**
+   * Whether two outputs agree but for the differences that machines of two determinism classes may have. Without it only equal
+   * bytes agree.
+   */
   near?(a: Bytes, b: Bytes): boolean;
   /**
-   * The requester's own look at one output, for kinds whose outputs are not the same bytes everywhere: what it refuses is wrong.
-   * Two outputs are not compared then. `random` is drawn in [0, 1), and nobody who computes can know it.
+   * The requester's own look at one output, for kinds whose outputs differ from machine to machine. An output that it refuses is
+   * wrong, and outputs are not compared with each other. `random` draws in [0, 1); no volunteer can know what it draws.
    */
   accepts?(part: TaskPart, output: Bytes, random: () => number): boolean;
-  /** Units of the price list (`credit/price.ts`) in one part; at least 1. */
+  /** Units of the kind's price in one part; at least 1. */
   weigh(part: TaskPart): number;
 }
 
-/** What a volunteer needs of a kind. */
-export type RunnableKind = Pick<TaskKind<never, unknown>, "name" | "version" | "determinismClass" | "run" | "weigh">;
+/** What is known of a kind without its code: enough to offer it, to price it, to judge its results, and to talk about it. */
+export interface KindFacts {
+  /** Raised when the code would give another output for the same task. */
+  readonly version: number;
+  /** Names the machines whose outputs have the same bytes as this one's; without it all machines give the same bytes. */
+  readonly determinismClass?: string;
+  /** Whether every honest machine gives the same bytes, so that another result is a lie. */
+  readonly isExact: boolean;
+  readonly price: {
+    /** What one unit is. */
+    readonly unit: string;
+    /** Microcredits of one unit. */
+    readonly micro: number;
+  };
+  /** What one part is called, and several. */
+  readonly part: readonly [one: string, many: string];
+  /** What a volunteer has to have beside a thread: a runtime for models, a sandbox for programs, or a graphics card. */
+  readonly needs?: "models" | "sandbox" | "card";
+  /** Fetches the code for a requester, which needs none of the above. Rejects if the code cannot be fetched. */
+  readonly load: () => Promise<KindCode<never, unknown>>;
+}
 
-/** What a volunteer says of a kind that it computes. */
-export type OfferedKind = Pick<RunnableKind, "name" | "version" | "determinismClass">;
+/** A kind as it is offered: `code` in `version` under `name`. */
+export interface OfferedKind extends Pick<KindFacts, "version" | "determinismClass"> {
+  readonly name: string;
+}
+
+export interface TaskKind<Data = unknown, Value = unknown> extends OfferedKind, KindCode<Data, Value> {}
+
+/** What a volunteer needs of a kind. */
+export type RunnableKind = OfferedKind & Pick<KindCode<never, unknown>, "run">;
 
 export const offered = ({ name, version, determinismClass }: OfferedKind): OfferedKind => ({
   name,

@@ -1,15 +1,17 @@
 // What every store of jobs, results and standings must do.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { asPeerId, asTaskId, asJobId } from "../../src/shared/ids.ts";
+import { loadKinds } from "../../src/tasks/kinds/find-kind.ts";
 import { planJob } from "../../src/tasks/jobs/plan-job.ts";
 import type { KeptResult, JobStores } from "../../src/tasks/jobs/job-stores.ts";
 import type { JobHead } from "../../src/tasks/jobs/job.ts";
 
+const KINDS = await loadKinds(["sum"]);
 const work = (number: number) => asJobId(String(number).padStart(32, "0"));
 const head = (number: number, more: Partial<JobHead> = {}): JobHead => ({
   ...planJob(
     { kind: "sum", label: "a sum", data: { wholes: [1n, 2n] } },
-    { id: work(number), owner: asPeerId("12D3KooWme"), nowMs: 1000 + number },
+    { id: work(number), owner: asPeerId("12D3KooWme"), nowMs: 1000 + number, kinds: KINDS },
   ).head,
   ...more,
 });

@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
-import { TASK_PRICES } from "../../src/credit/price.ts";
 import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
 import { TaskClaims, taskWork } from "../../src/node/credit/task-claims.ts";
 import { TaskReceipts } from "../../src/node/credit/task-receipts.ts";
@@ -14,6 +13,8 @@ import { asTaskId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
 import { distribute } from "../../src/tasks/jobs/distribute.ts";
+import { withCode } from "../../src/tasks/kinds/find-kind.ts";
+import { KINDS } from "../../src/tasks/kinds/kind-list.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
 import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
 import { LocalRunner } from "../../src/tasks/volunteer/local-runner.ts";
@@ -26,7 +27,7 @@ import { creditHarness } from "./credit-harness.ts";
 const { signal } = new AbortController();
 /** Blocks of the sum: 66 units each. */
 const BLOCK = 65_536;
-const PART_MICRO = 66 * (TASK_PRICES["sum"]?.micro ?? 0);
+const PART_MICRO = 66 * KINDS.sum.price.micro;
 
 let harness: Awaited<ReturnType<typeof creditHarness>>;
 beforeAll(async () => {
@@ -83,7 +84,7 @@ async function swarm() {
         onReceipt: () => {},
       });
       const thief = new TaskClaims({ signer: newSigner(), add: () => Promise.resolve(), now: Date.now, onReceipt: () => {} });
-      const honest = new LocalRunner([sum]);
+      const honest = new LocalRunner([withCode("sum", sum)]);
       const volunteer = new Volunteer({
         self: worker.signer.peer,
         runners: [
@@ -111,7 +112,7 @@ async function swarm() {
     /** Sums so many blocks of small numbers, different ones each time; and waits until the ledger knows. */
     sum: async (blocks: number, reservation: string | null = null) => {
       const floats = Array.from({ length: blocks * BLOCK }, () => Math.floor(Math.random() * 1000));
-      const total = await distribute(dispatcher, sum, { floats }, { reservation, signal });
+      const total = await distribute(dispatcher, withCode("sum", sum), { floats }, { reservation, signal });
       expect(total).toBe(floats.reduce((all, number) => all + number, 0));
       await receipts.made();
       await systemClock.sleep(0);

@@ -7,11 +7,10 @@ import { TabAccount } from "../../src/node/credit/tab-account.ts";
 import { Presence } from "../../src/node/spans/presence.ts";
 import { HeldSpans } from "../../src/node/spans/held-spans.ts";
 import { TaskClaims } from "../../src/node/credit/task-claims.ts";
-import { PLAIN_KINDS } from "../../src/node/tasks/task-kinds.ts";
+import { plainRunner } from "../../src/node/tasks/plain-runner.ts";
 import { TabVolunteer } from "../../src/node/tasks/tab-volunteer.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { LocalRunner } from "../../src/tasks/volunteer/local-runner.ts";
 
 let isLying = false;
 
@@ -31,7 +30,7 @@ export async function join(relay: string): Promise<string> {
     log,
     onState: () => {},
   });
-  const honest = new LocalRunner(PLAIN_KINDS);
+  const honest = plainRunner();
   const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
   const lending = new TabVolunteer({
     mesh,

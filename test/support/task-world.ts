@@ -10,11 +10,7 @@ import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { hash } from "../../src/tasks/kinds/hash.ts";
-import { multiply } from "../../src/tasks/kinds/multiply.ts";
-import { render } from "../../src/tasks/kinds/render/render.ts";
-import { sort } from "../../src/tasks/kinds/sort.ts";
-import { sum } from "../../src/tasks/kinds/sum.ts";
+import { loadKinds, PLAIN_KINDS } from "../../src/tasks/kinds/find-kind.ts";
 import { LocalRunner, type TaskRunner } from "../../src/tasks/volunteer/local-runner.ts";
 import { memoryJobStores } from "../../src/tasks/jobs/memory-job-stores.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
@@ -24,12 +20,13 @@ import type { JobStores } from "../../src/tasks/jobs/job-stores.ts";
 import { Jobs } from "../../src/tasks/jobs/jobs.ts";
 import type { JobView } from "../../src/tasks/jobs/job.ts";
 
-const KINDS = [sum, multiply, sort, hash, render];
+const KINDS = await loadKinds();
+const PLAIN = [...(await loadKinds(PLAIN_KINDS)).values()];
 
 /** Runs like a volunteer's and counts; `hold` makes it wait, `twist` lie. */
 export class CountingRunner implements TaskRunner {
-  readonly kinds = KINDS;
-  readonly #below = new LocalRunner(KINDS);
+  readonly kinds = PLAIN;
+  readonly #below = new LocalRunner(PLAIN);
   ran = 0;
   hold: ((task: Task) => Promise<void> | undefined) | undefined;
   twist: ((output: Bytes) => Bytes) | undefined;
@@ -94,6 +91,7 @@ export class World {
     const desk = new Jobs({
       self,
       pool: board,
+      kinds: KINDS,
       book: this.stores.book,
       results: this.stores.results,
       clock: systemClock,

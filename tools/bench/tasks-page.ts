@@ -1,4 +1,5 @@
 // Runs in a page of the bench of tasks: small ones by the thousand, and some that take a tenth of a second of computing.
+import { withCode } from "../../src/tasks/kinds/find-kind.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
 import { DEFAULTS as USUAL, distribute } from "../../src/tasks/jobs/distribute.ts";
@@ -18,11 +19,7 @@ export interface Times {
 
 let numbers = 0;
 
-const submit = async (
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh">,
-  part: TaskPart,
-  quorum: number,
-): Promise<void> => {
+const submit = async (kind: Pick<TaskKind<never>, "name" | "version" | "weigh">, part: TaskPart, quorum: number): Promise<void> => {
   const { limits } = USUAL;
   const { name, version } = kind;
   const task = { kind: name, version, params: part.params, input: { kind: "inline", bytes: part.input }, limits, reward: 0 } as const;
@@ -41,7 +38,7 @@ export async function small(count: number, ahead: number): Promise<Times> {
       const [part] = sum.split({ floats: Array.from({ length: 8 }, () => numbers++) });
       if (part === undefined) throw new Error("eight numbers are one part");
       const beganMs = performance.now();
-      await submit(sum, part, USUAL.replication.quorum);
+      await submit(withCode("sum", sum), part, USUAL.replication.quorum);
       eachMs.push(performance.now() - beganMs);
     }
   };
@@ -76,6 +73,9 @@ export async function alone(count: number, samples: number): Promise<number> {
 /** The same by whoever is lent to, unchecked; milliseconds of all together. */
 export async function lent(count: number, samples: number, seed: number): Promise<number> {
   const beganMs = performance.now();
-  await distribute(dispatcher(), render, sceneOf(count, samples, seed), { replication: { quorum: 1, most: 1 }, signal });
+  await distribute(dispatcher(), withCode("render", render), sceneOf(count, samples, seed), {
+    replication: { quorum: 1, most: 1 },
+    signal,
+  });
   return performance.now() - beganMs;
 }

@@ -8,7 +8,8 @@ import { TaskReceipts } from "../../src/node/credit/task-receipts.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "../../src/tasks/kinds/asked-kinds.ts";
+import { loadKinds } from "../../src/tasks/kinds/find-kind.ts";
+import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../../src/tasks/kinds/kind-list.ts";
 import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
 import { distribute } from "../../src/tasks/jobs/distribute.ts";
 import type { ModelTiles } from "../../src/tasks/kinds/ml-inference.ts";
@@ -105,7 +106,7 @@ export async function posted(): Promise<void> {
 export const offer = (bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> => here().tiles.keep(bytes);
 
 /** The value, computed by those who were lent to. */
-export function compute<Kind extends TaskKindName>(name: Kind, data: TaskDataByKind[Kind]): Promise<TaskValueByKind[Kind]> {
-  const kind = askedKind(name) as TaskKind<TaskDataByKind[Kind], TaskValueByKind[Kind]>; // the one of this name
+export async function compute<Kind extends TaskKindName>(name: Kind, data: TaskDataByKind[Kind]): Promise<TaskValueByKind[Kind]> {
+  const kind = (await loadKinds([name])).get(name) as TaskKind<TaskDataByKind[Kind], TaskValueByKind[Kind]>; // the one of this name
   return distribute(dispatcher(), kind, data, { signal: here().stop.signal });
 }

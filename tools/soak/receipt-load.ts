@@ -4,7 +4,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { CreditClient } from "../../src/credit/credit-client.ts";
 import { createTabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
 import { StreamLink } from "../../src/mesh/libp2p/stream-link.ts";
-import { TASK_PRICES } from "../../src/credit/price.ts";
+import { KINDS } from "../../src/tasks/kinds/kind-list.ts";
 import { encodeReceipt, type Receipt, workId } from "../../src/protocol/receipt.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { errorCode } from "../../src/shared/errors.ts";
@@ -36,7 +36,7 @@ export class ReceiptLoad {
   /** Works that the relay said it has. */
   readonly acknowledged = new Set<string>();
   /** Microcredits of each receipt. */
-  readonly price = TASK_PRICES["map"]?.micro ?? 0;
+  readonly price = KINDS.map.price.micro;
   replayed = 0;
   /** Outcomes that no receipt of this load deserves: none. */
   readonly problems: string[] = [];

@@ -7,6 +7,7 @@ import type { TaskClaim } from "../../protocol/task-frames.ts";
 import { bytesEqual } from "../../shared/bytes.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import { RecentMap } from "../../shared/recent-map.ts";
+import { factsOf, unitPrice } from "../../tasks/kinds/find-kind.ts";
 import type { DoneWork } from "../../tasks/volunteer/volunteer.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -14,8 +15,6 @@ export const DEFAULTS = Object.freeze({
   claimMicro: 1000,
   /** Results that are remembered to vouch for others: some minutes of the smallest tasks that are claimed. */
   results: 8192,
-  /** Kinds whose results are the same bytes on every machine: only there a difference is a lie. */
-  exact: Object.freeze(["sum", "multiply", "sort", "hash", "render", "map"]),
 });
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -40,7 +39,7 @@ export const taskWork = ({ task, kind, units, replica }: Pick<DoneWork, "task" |
 
 /** Microcredits of a work by the price list; 0 for a kind that earns nothing. */
 export function worthOf(work: Work, requester: PeerId): number {
-  const price = priceWork(work, requester, () => undefined);
+  const price = priceWork(work, requester, { costOf: () => undefined, unitPrice });
   return price.kind === "worth" ? price.micro : 0;
 }
 
@@ -79,7 +78,7 @@ export class TaskClaims {
     const mine = this.#results.get(keyOf(requester, work.task));
     if (mine === undefined || mine.kind !== work.taskKind || mine.units !== work.units) return undefined;
     const isSame = bytesEqual(mine.resultHash, claim.result);
-    const isSo = verdict === "quorum" ? isSame : verdict === "wrong" && !isSame && DEFAULTS.exact.includes(work.taskKind);
+    const isSo = verdict === "quorum" ? isSame : verdict === "wrong" && !isSame && factsOf(work.taskKind)?.isExact === true;
     return isSo ? (await countersign(signer, statement)).signature : undefined;
   };
 

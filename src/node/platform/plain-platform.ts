@@ -1,11 +1,10 @@
 // A thread without WebRTC (Node, a worker of a page): asks through the relay, computes its own tasks itself, keeps nothing.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
-import { LocalRunner } from "../../tasks/volunteer/local-runner.ts";
 import { memoryJobStores } from "../../tasks/jobs/memory-job-stores.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Platform } from "./platform.ts";
-import { PLAIN_KINDS } from "../tasks/task-kinds.ts";
+import { plainRunner } from "../tasks/plain-runner.ts";
 
 export interface PlainPlatformOptions {
   readonly config: NodeConfig;
@@ -23,7 +22,7 @@ export const plainPlatform = ({ config, log, seed, isKept }: PlainPlatformOption
   links: "relayed",
   takeIdentity: async () => ({ seed, kept: isKept, notice: undefined, release: () => {} }),
   openJobStores: async () => memoryJobStores(),
-  taskRunners: ({ fetchTile }) => ({ runners: [new LocalRunner(PLAIN_KINDS, fetchTile)], stop: () => {} }),
+  taskRunners: ({ fetchTile }) => ({ runners: [plainRunner(fetchTile)], stop: () => {} }),
   startSpan: () => () =>
     Promise.reject(
       new ManyhandsError(

@@ -3,7 +3,8 @@ import { systemClock } from "../../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { JobId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
-import type { TaskKindName } from "../../tasks/kinds/asked-kinds.ts";
+import type { TaskKindName } from "../../tasks/kinds/kind-list.ts";
+import { loadKinds } from "../../tasks/kinds/find-kind.ts";
 import { mapStream, type ProgramOptions } from "../../tasks/jobs/map-stream.ts";
 import { memoryJobStores } from "../../tasks/jobs/memory-job-stores.ts";
 import { Standings } from "../../tasks/dispatch/standings.ts";
@@ -134,6 +135,7 @@ export class TabJobs {
   async #openDesk(): Promise<Open> {
     const { join, log, onJobs } = this.#deps;
     const [stores, { mesh, directory, credit, taskReceipts: receipts, taskTiles, witnesses }] = await Promise.all([this.#stores, join()]);
+    const kinds = await loadKinds(); // the relay, which serves their code, has just answered
     this.#life.signal.throwIfAborted();
     const standings = await this.standings();
     const board = new VolunteerPool({
@@ -149,6 +151,7 @@ export class TabJobs {
     const desk = new Jobs({
       self: mesh.self,
       pool: board,
+      kinds,
       book: stores.book,
       results: stores.results,
       clock: systemClock,

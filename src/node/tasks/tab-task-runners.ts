@@ -1,5 +1,6 @@
 // What this tab computes tasks with: a worker for the kinds that are ours, a sandboxed frame for strangers' programs.
 import { FrameSandbox } from "../../tasks/sandbox/frame-sandbox.browser.ts";
+import { withCode } from "../../tasks/kinds/find-kind.ts";
 import { mapIn } from "../../tasks/kinds/map.ts";
 import { LocalRunner, type TaskRunner } from "../../tasks/volunteer/local-runner.ts";
 import { hasGpuAdapter } from "../platform/has-gpu-adapter.ts";
@@ -21,7 +22,8 @@ export interface TabTaskRunnersDeps extends WorkerTaskRunnerDeps {
 /** `sandboxPage`: address of `sandbox.html`; undefined if there is no document to hold its frame, and so no kind `map`. */
 export function tabTaskRunners(deps: TabTaskRunnersDeps, sandboxPage: string | undefined): TabTaskRunners {
   const worker = new WorkerTaskRunner(deps);
-  const programs = sandboxPage === undefined ? [] : [new LocalRunner([mapIn(new FrameSandbox(sandboxPage))], deps.fetchTile)];
+  const programs =
+    sandboxPage === undefined ? [] : [new LocalRunner([withCode("map", mapIn(new FrameSandbox(sandboxPage)))], deps.fetchTile)];
   return {
     runners: [worker, ...programs],
     findCard: async () => {

@@ -3,11 +3,12 @@ import type { OnnxModels } from "../../engine/onnx-models.browser.ts";
 import { startOnnxModels } from "../../engine/start-onnx-models.browser.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import { GpuTracer } from "../../tasks/kinds/render/gpu-tracer.browser.ts";
+import { loadKinds, PLAIN_KINDS, withCode } from "../../tasks/kinds/find-kind.ts";
 import { mlInferenceBy } from "../../tasks/kinds/ml-inference.ts";
 import { renderGpuBy } from "../../tasks/kinds/render/render-gpu.ts";
 import { type FetchTile, LocalRunner } from "../../tasks/volunteer/local-runner.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
-import { onnxRunner, PLAIN_KINDS } from "./task-kinds.ts";
+import { onnxRunner } from "./onnx-runner.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two words of progress: each wakes the page beside a computation. */
@@ -39,7 +40,12 @@ const fetchTile: FetchTile = (hash, sizeBytes, { signal, requester }) => {
 };
 
 const onnx = onnxRunner(() => (models ??= startOnnxModels()), fetchTile);
-const runner = new LocalRunner([...PLAIN_KINDS, mlInferenceBy(onnx), renderGpuBy(new GpuTracer(navigator.gpu))], fetchTile);
+const runner = (async (): Promise<LocalRunner> => {
+  const plain = (await loadKinds(PLAIN_KINDS)).values();
+  const own = [withCode("ml_inference", mlInferenceBy(onnx)), withCode("render_gpu", renderGpuBy(new GpuTracer(navigator.gpu)))];
+  return new LocalRunner([...plain, ...own], fetchTile);
+})();
+runner.catch(reportError); // code that cannot be fetched ends this worker, as its own script would
 
 async function run({ id, task, requester }: Extract<ToTaskWorker, { kind: "run" }>): Promise<void> {
   const stop = new AbortController();
@@ -52,7 +58,7 @@ async function run({ id, task, requester }: Extract<ToTaskWorker, { kind: "run" 
     tell({ kind: "progress", id });
   };
   try {
-    const output = await runner.run(task, { signal: stop.signal, progress, ...(requester && { requester }) });
+    const output = await (await runner).run(task, { signal: stop.signal, progress, ...(requester && { requester }) });
     const whole = output.byteLength === output.buffer.byteLength ? output : output.slice();
     tell({ kind: "done", id, output: whole }, [whole.buffer]);
   } catch (error) {

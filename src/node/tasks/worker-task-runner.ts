@@ -1,13 +1,11 @@
 // The page's side of its worker for tasks: started with the first task, ended after a while of none, or when a task hangs in it.
-import { mlInferenceBy } from "../../tasks/kinds/ml-inference.ts";
-import { renderGpuBy } from "../../tasks/kinds/render/render-gpu.ts";
+import { offerOf, PLAIN_KINDS } from "../../tasks/kinds/find-kind.ts";
 import type { FetchTile, TaskRunner } from "../../tasks/volunteer/local-runner.ts";
 import type { Task } from "../../protocol/task-frames.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
-import { type OfferedKind, offered, type RunContext } from "../../tasks/task-kind.ts";
+import type { OfferedKind, RunContext } from "../../tasks/task-kind.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
-import { PLAIN_KINDS } from "./task-kinds.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds without a task after which the worker and what it has loaded are freed. */
@@ -35,7 +33,7 @@ export interface WorkerTaskRunnerDeps {
 }
 
 export class WorkerTaskRunner implements TaskRunner {
-  readonly #kinds: OfferedKind[] = [...PLAIN_KINDS, mlInferenceBy(undefined)].map(offered);
+  readonly #kinds: OfferedKind[] = [...PLAIN_KINDS, "ml_inference" as const].map(offerOf);
   readonly #deps: WorkerTaskRunnerDeps;
   readonly #runs = new Map<number, Run>();
   #worker: Worker | undefined;
@@ -59,7 +57,7 @@ export class WorkerTaskRunner implements TaskRunner {
   offerCard(): void {
     if (this.#hasCard) return;
     this.#hasCard = true;
-    this.#kinds.push(offered(renderGpuBy(undefined)));
+    this.#kinds.push(offerOf("render_gpu"));
   }
 
   async run(task: Task, context: RunContext): Promise<Bytes> {

@@ -72,7 +72,7 @@ export async function distribute<Data, Value>(
  */
 export async function* streamParts(
   submitter: Submitter,
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts" | "near">,
+  kind: Pick<TaskKind<never>, "name" | "version" | "weigh" | "accepts" | "near">,
   parts: Iterable<TaskPart>,
   { ordered = true, ahead = DEFAULTS.ahead, ...options }: DistributeOptions & { readonly ordered?: boolean; readonly ahead?: number },
 ): AsyncGenerator<{ readonly at: number; readonly settled: Settled }> {
@@ -105,21 +105,18 @@ export async function* streamParts(
 }
 
 /** How often a part is computed, and how many must agree, where nobody says otherwise. */
-export const replicationOf = (kind: Pick<TaskKind<never, unknown>, "accepts">): Task["replication"] =>
+export const replicationOf = (kind: Pick<TaskKind<never>, "accepts">): Task["replication"] =>
   kind.accepts === undefined ? DEFAULTS.replication : DEFAULTS.replicationOfLooked;
 
 /** The requester's own look at the output of `part`, where the kind has one. */
-export const looking = (
-  kind: Pick<TaskKind<never, unknown>, "accepts" | "near">,
-  part: TaskPart,
-): Pick<SubmitOptions, "accepts" | "near"> => ({
+export const looking = (kind: Pick<TaskKind<never>, "accepts" | "near">, part: TaskPart): Pick<SubmitOptions, "accepts" | "near"> => ({
   ...(kind.accepts && { accepts: (output, random) => kind.accepts?.(part, output, random) === true }),
   ...(kind.near && { near: (a, b) => kind.near?.(a, b) === true }),
 });
 
 /** What is lent of a part. */
 export const taskOf = (
-  { name, version }: Pick<TaskKind<never, unknown>, "name" | "version">,
+  { name, version }: Pick<TaskKind<never>, "name" | "version">,
   { params, input }: TaskPart,
   { limits, replication, reward }: Pick<Task, "replication" | "reward"> & { readonly limits: Partial<Task["limits"]> },
 ): Task => ({
@@ -134,7 +131,7 @@ export const taskOf = (
 
 function submitPart(
   submitter: Submitter,
-  kind: Pick<TaskKind<never, unknown>, "name" | "version" | "weigh" | "accepts" | "near">,
+  kind: Pick<TaskKind<never>, "name" | "version" | "weigh" | "accepts" | "near">,
   part: TaskPart,
   { priority, deadlineMs, reward = 0, limits = {}, replication = replicationOf(kind), reservation = null, signal }: DistributeOptions,
 ): Promise<Settled> {

@@ -3,11 +3,10 @@ import { encodeTask, type Task, taskId } from "../../protocol/task-frames.ts";
 import { abortable } from "../../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
-import type { AskedKind } from "../kinds/asked-kinds.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { looking, taskOf } from "./distribute.ts";
 import type { ResultKeeper } from "./result-keeper.ts";
-import type { Bytes, TaskPart } from "../task-kind.ts";
+import type { Bytes, TaskKind, TaskPart } from "../task-kind.ts";
 import type { Settled } from "../dispatch/task-record.ts";
 import type { JobHead } from "./job.ts";
 
@@ -46,7 +45,7 @@ interface Prepared {
 export class JobRun {
   readonly #deps: JobRunDeps;
   readonly #head: JobHead;
-  readonly #kind: AskedKind;
+  readonly #kind: TaskKind;
   readonly #data: unknown;
   readonly #parts: readonly TaskPart[];
   readonly #outputs: (Bytes | undefined)[];
@@ -69,7 +68,7 @@ export class JobRun {
   readonly value: Promise<unknown>;
 
   /** Starts at once. `parts` is what the kind makes of `data`. */
-  constructor(deps: JobRunDeps, head: JobHead, kind: AskedKind, data: unknown, parts: readonly TaskPart[]) {
+  constructor(deps: JobRunDeps, head: JobHead, kind: TaskKind, data: unknown, parts: readonly TaskPart[]) {
     this.#deps = deps;
     this.#head = head;
     this.#kind = kind;

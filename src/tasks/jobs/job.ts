@@ -2,7 +2,7 @@
 import type { Task, TaskLimits } from "../../protocol/task-frames.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { PeerId, JobId } from "../../shared/ids.ts";
-import type { TaskDataByKind, TaskKindName } from "../kinds/asked-kinds.ts";
+import type { TaskDataByKind, TaskKindName } from "../kinds/kind-list.ts";
 
 /** How a work is to be done. */
 export interface JobTerms {

@@ -6,10 +6,11 @@ import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts"
 import { asJobId, type JobId, type PeerId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import { type AskedKind, askedKind, type TaskDataByKind, type TaskKindName, type TaskValueByKind } from "../kinds/asked-kinds.ts";
-import { planJob } from "./plan-job.ts";
+import type { Kinds } from "../kinds/find-kind.ts";
+import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../kinds/kind-list.ts";
+import { type PlannedJob, planJob } from "./plan-job.ts";
 import { ResultKeeper } from "./result-keeper.ts";
-import type { TaskPart } from "../task-kind.ts";
+import type { TaskKind, TaskPart } from "../task-kind.ts";
 import type { ResultStore, JobStore } from "./job-stores.ts";
 import { type OnPart, JobRun, type JobRunDeps } from "./job-run.ts";
 import { JobWatch } from "./job-watch.ts";
@@ -41,6 +42,8 @@ export interface Reservation {
 export interface JobsDeps {
   readonly self: PeerId;
   readonly pool: TaskPool;
+  /** What a job may be of. */
+  readonly kinds: Kinds;
   readonly book: JobStore;
   readonly results: ResultStore;
   readonly clock: Clock;
@@ -61,7 +64,7 @@ interface Work {
 }
 
 interface Startable {
-  readonly kind: AskedKind;
+  readonly kind: TaskKind;
   readonly data: unknown;
   readonly parts: readonly TaskPart[];
   readonly aside: Reservation | undefined;
@@ -119,7 +122,7 @@ export class Jobs {
   /** Resolves once the work is kept. Throws BAD_INPUT. */
   async distribute<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<JobIdOf<Kind>> {
     const id = this.#freshId();
-    const { kind, parts, head } = planJob(request, { id, owner: this.#deps.self, nowMs: this.#deps.now() });
+    const { kind, parts, head } = this.#plan(id, request);
     const aside = await this.#reserve(head);
     try {
       await this.#deps.book.begin(head, request.data);
@@ -139,7 +142,7 @@ export class Jobs {
 
   /** The value of a work that is kept nowhere and not listed. Throws BAD_INPUT, TASK_FAILED, TIMEOUT, or the signal's reason. */
   async compute(request: TaskRequest, signal: AbortSignal): Promise<unknown> {
-    const { kind, parts, head } = planJob(request, { id: this.#freshId(), owner: this.#deps.self, nowMs: this.#deps.now() });
+    const { kind, parts, head } = this.#plan(this.#freshId(), request);
     const aside = await this.#reserve(head);
     const release = this.#deps.pool.take();
     const run = new JobRun(
@@ -215,6 +218,11 @@ export class Jobs {
     return asJobId(toHex(this.#deps.random(new Uint8Array(16))));
   }
 
+  #plan(id: JobId, request: TaskRequest): PlannedJob {
+    const { self: owner, now, kinds } = this.#deps;
+    return planJob(request, { id, owner, nowMs: now(), kinds });
+  }
+
   #runDeps(aside: Reservation | undefined, onChange: () => void): JobRunDeps {
     const { pool, self, now } = this.#deps;
     return { dispatcher: pool.dispatcher, results: this.#results, self, reservation: aside?.id ?? null, now, onChange };
@@ -250,7 +258,7 @@ export class Jobs {
     if (head.state === "stopped") throw STOPPED;
     if (isOpen(work) && head.owner !== this.#deps.self)
       throw new ManyhandsError("BAD_INPUT", "Another tab of this browser has this work under way.");
-    const kind = askedKind(head.kind);
+    const kind = this.#deps.kinds.get(head.kind);
     const data = await this.#dataOf(work);
     if (kind === undefined) throw new ManyhandsError("BAD_INPUT", `There is no kind of work called ${head.kind} any more.`);
     const aside = isOpen(work) ? await this.#reserve(head) : undefined;

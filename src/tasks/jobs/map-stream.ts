@@ -1,6 +1,6 @@
 // Values for a stream of inputs: each input, or a run of them, is a small work of its own; a bounded number is out at once.
 import { abortable } from "../../shared/abort.ts";
-import type { TaskKindName } from "../kinds/asked-kinds.ts";
+import type { TaskKindName } from "../kinds/kind-list.ts";
 import type { MapData } from "../kinds/map.ts";
 import type { Program } from "../sandbox/sandbox.ts";
 import type { TaskRequest, JobTerms } from "./job.ts";

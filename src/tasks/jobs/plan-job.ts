@@ -3,9 +3,9 @@ import { TASK_LIMITS, type TaskLimits } from "../../protocol/task-frames.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId, JobId } from "../../shared/ids.ts";
 import { MICRO } from "../../shared/micro.ts";
-import { type AskedKind, askedKind, KIND_NAMES } from "../kinds/asked-kinds.ts";
+import type { Kinds } from "../kinds/find-kind.ts";
 import { replicationOf } from "./distribute.ts";
-import { badInput, type TaskPart } from "../task-kind.ts";
+import { badInput, type TaskKind, type TaskPart } from "../task-kind.ts";
 import type { TaskRequest, JobHead } from "./job.ts";
 
 const DEFAULTS = Object.freeze({
@@ -20,7 +20,7 @@ const DEFAULTS = Object.freeze({
 });
 
 export interface PlannedJob {
-  readonly kind: AskedKind;
+  readonly kind: TaskKind;
   readonly parts: readonly TaskPart[];
   readonly head: JobHead;
 }
@@ -28,12 +28,12 @@ export interface PlannedJob {
 /** Throws BAD_INPUT with a sentence that says what to change. */
 export function planJob(
   request: TaskRequest,
-  { id, owner, nowMs }: { readonly id: JobId; readonly owner: PeerId; readonly nowMs: number },
+  { id, owner, nowMs, kinds }: { readonly id: JobId; readonly owner: PeerId; readonly nowMs: number; readonly kinds: Kinds },
 ): PlannedJob {
   if (typeof request !== "object" || request === null) throw badInput("A request is an object with a kind and data.");
   const { kind: name, data, label = name, limits = {}, own = true } = request;
-  const kind = askedKind(name);
-  if (kind === undefined) throw badInput(`There is no kind of work called "${name}". There are: ${KIND_NAMES.join(", ")}.`);
+  const kind = kinds.get(name);
+  if (kind === undefined) throw badInput(`There is no kind of work called "${name}". There are: ${[...kinds.keys()].join(", ")}.`);
   if (typeof label !== "string") throw badInput("A label is a text.");
   const reward = numberIn("reward", request.reward ?? 0, 0, TASK_LIMITS.reward / MICRO);
   const priority = numberIn("priority", request.priority ?? 0, -DEFAULTS.priority, DEFAULTS.priority);
@@ -70,7 +70,7 @@ export function planJob(
   return { kind, parts, head };
 }
 
-function cut(kind: AskedKind, data: unknown): readonly TaskPart[] {
+function cut(kind: TaskKind, data: unknown): readonly TaskPart[] {
   let parts: readonly TaskPart[];
   try {
     parts = kind.split(data);

@@ -4,7 +4,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import * as v from "valibot";
 import { concatBytes } from "../../shared/bytes.ts";
 import { cutByBytes } from "./number-bytes.ts";
-import { badInput, type Bytes, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
+import { badInput, type Bytes, readParams, type RunContext, type KindCode, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of a leaf. Part of what the root means. */
@@ -26,10 +26,7 @@ const NODE = Uint8Array.of(1);
 const Params = v.strictObject({ of: v.picklist(["items", "file"]) });
 const Items = v.pipe(v.array(v.instance(Uint8Array)), v.maxLength(DEFAULTS.items));
 
-export const hash: TaskKind<HashData, Hashes> = {
-  name: "hash",
-  version: 1,
-
+export const hash: KindCode<HashData, Hashes> = {
   split(data) {
     const given: readonly unknown[] = "items" in data ? data.items : [data.file];
     if (given.some((each) => !(each instanceof Uint8Array))) throw badInput("what is hashed is bytes (Uint8Array)");

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { TASK_LIMITS } from "../../protocol/task-frames.ts";
 import { cutByBytes } from "./number-bytes.ts";
 import { Program, type ProgramValue, type Sandbox } from "../sandbox/sandbox.ts";
-import { badInput, type Bytes, readParams, type TaskKind } from "../task-kind.ts";
+import { badInput, type Bytes, readParams, type KindCode } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Inputs of one part at most: each part costs a fresh sandbox, some ten milliseconds. */
@@ -26,10 +26,7 @@ const Outputs = v.array(Value);
 const Batch = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(DEFAULTS.inputs));
 
 /** Runs in `sandbox`; who only distributes needs none. Value: the outputs, in the order of the inputs. */
-export const mapIn = (sandbox: Sandbox | undefined): TaskKind<MapData, readonly unknown[]> => ({
-  name: "map",
-  version: 1,
-
+export const mapIn = (sandbox: Sandbox | undefined): KindCode<MapData, readonly unknown[]> => ({
   split(data) {
     const program = readParams(Program, data.program);
     const batch = readParams(Batch, data.batch ?? 64);

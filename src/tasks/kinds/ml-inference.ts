@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { TASK_LIMITS } from "../../protocol/task-frames.ts";
 import { nearTensors } from "./near-tensors.ts";
 import { cutByBytes } from "./number-bytes.ts";
-import { badInput, type Bytes, readParams, type RunContext, type TaskKind } from "../task-kind.ts";
+import { badInput, type Bytes, readParams, type RunContext, type KindCode } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of inputs in one part. */
@@ -14,8 +14,6 @@ export const DEFAULTS = Object.freeze({
   tensors: 64,
   rank: 8,
   name: 256,
-  /** What computes it here: one WebAssembly thread, without relaxed SIMD, gives the same bytes on every machine. */
-  determinismClass: "onnxruntime-web@1.30.0/wasm/1",
   /** Bytes of an element by type. */
   elementBytes: { float32: 4, float64: 8, int32: 4, int64: 8, uint8: 1, int8: 1, bool: 1 },
 });
@@ -76,11 +74,7 @@ const Params = v.strictObject({ model: ModelTiles, multiplyAdds: v.pipe(natural,
 const Sets = v.pipe(v.array(Tensors), v.minLength(1), v.maxLength(DEFAULTS.sets));
 
 /** Runs by `runner`; who only distributes needs none. Value: the outputs of each set, in order. */
-export const mlInferenceBy = (runner: OnnxRunner | undefined): TaskKind<MlInferenceData, readonly Tensors[]> => ({
-  name: "ml_inference",
-  version: 1,
-  determinismClass: DEFAULTS.determinismClass,
-
+export const mlInferenceBy = (runner: OnnxRunner | undefined): KindCode<MlInferenceData, readonly Tensors[]> => ({
   split({ model, sets, multiplyAdds }) {
     const params = readParams(Params, { model, multiplyAdds });
     const checked = sets.map((set) => readParams(Tensors, set));

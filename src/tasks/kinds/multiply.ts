@@ -1,7 +1,7 @@
 // Kind `multiply`: the product of two matrices, cut into blocks of the product; whole numbers exactly, floats in a fixed order.
 import * as v from "valibot";
 import { checkFloats, checkWholes, readFloats, readWholes, writeFloats, writeWholes } from "./number-bytes.ts";
-import { badInput, type Bytes, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
+import { badInput, type Bytes, readParams, type RunContext, type KindCode, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Rows and columns of a block of the product: 1,024 inner elements then are 1 MiB of input, what a task may carry. */
@@ -34,10 +34,7 @@ interface Block {
 }
 
 /** Value: the product, row-major. Each element sums its products from the first inner index to the last, without fused steps. */
-export const multiply: TaskKind<MultiplyData, Product> = {
-  name: "multiply",
-  version: 1,
-
+export const multiply: KindCode<MultiplyData, Product> = {
   split(data) {
     const [left, right] = sides(data);
     if ("floats" in data) for (const { elements } of data.floats) checkFloats(elements);

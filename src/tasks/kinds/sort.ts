@@ -2,7 +2,7 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { checkFloats, cutByBytes, readFloats, writeFloats } from "./number-bytes.ts";
-import { badInput, type Bytes, readParams, type TaskKind, type TaskPart } from "../task-kind.ts";
+import { badInput, type Bytes, readParams, type KindCode, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Items of a run: some ten milliseconds of sorting. */
@@ -33,10 +33,7 @@ const rank = (number: number): number => (Number.isNaN(number) ? 2 : Object.is(n
 const compareStrings = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Value: the items, ascending. */
-export const sort: TaskKind<SortData, Sorted> = {
-  name: "sort",
-  version: 1,
-
+export const sort: KindCode<SortData, Sorted> = {
   split(data) {
     const parts: TaskPart[] = [];
     if ("numbers" in data) {

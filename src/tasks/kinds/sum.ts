@@ -1,7 +1,7 @@
 // Kind `sum`: whole numbers exactly; floats block by block in a fixed order, so that the sum is the same bits on every machine.
 import * as v from "valibot";
 import { checkFloats, checkWholes, cutByBytes, readFloats, readWholes, writeFloats, writeWholes } from "./number-bytes.ts";
-import { badInput, readParams, type RunContext, type TaskKind, type TaskPart } from "../task-kind.ts";
+import { badInput, readParams, type RunContext, type KindCode, type TaskPart } from "../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Numbers in a block. Part of what the sum of floats means: blocks are summed left to right, then their sums are. */
@@ -17,10 +17,7 @@ export type SumData = { readonly floats: ArrayLike<number> } | { readonly wholes
 const Params = v.strictObject({ numbers: v.picklist(["floats", "wholes"]) });
 
 /** Value: the sum, of the type of what was summed; 0 of nothing. NaN and infinities count as IEEE 754 says. */
-export const sum: TaskKind<SumData, number | bigint> = {
-  name: "sum",
-  version: 1,
-
+export const sum: KindCode<SumData, number | bigint> = {
   split(data) {
     if ("floats" in data) {
       const parts: TaskPart[] = [];

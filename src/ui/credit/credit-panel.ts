@@ -1,7 +1,7 @@
 // Credit: what this tab has earned, what waits and why, what moved last. Holds nothing; shows the relay's ledger.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { CreditState } from "../../node/face.ts";
-import { escrowWords, formatCredits, formatMove, gatherMoves, moveWords, pendingWords } from "./credit-words.ts";
+import { escrowWords, formatCredits, formatMove, gatherMoves, moveWords, type PartWords, pendingWords } from "./credit-words.ts";
 import type { NodeController } from "../node-controller.ts";
 import { base, fields, panel, tables } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
@@ -48,13 +48,26 @@ export class CreditPanel extends LitElement {
       }
     `,
   ];
-  static override properties = { controller: { attribute: false } };
+  static override properties = { controller: { attribute: false }, parts: { state: true } };
 
   declare controller: NodeController;
+  /** The list of kinds is no part of the page's first load: it comes with the node's code, without which there is no account. */
+  declare parts: PartWords;
+  #isAsked = false;
 
   constructor() {
     super();
+    this.parts = () => undefined;
     new Watch(this, () => [this.controller]);
+  }
+
+  protected override willUpdate(): void {
+    if (this.#isAsked || this.controller.view.credit?.account === undefined) return;
+    this.#isAsked = true;
+    import("../../tasks/kinds/find-kind.ts").then(
+      ({ factsOf }) => (this.parts = (kind) => factsOf(kind)?.part),
+      () => (this.#isAsked = false), // the relay is away: until the next change the history says what the ledger says
+    );
   }
 
   protected override render(): TemplateResult {
@@ -116,11 +129,11 @@ export class CreditPanel extends LitElement {
             </tr>
           </thead>
           <tbody>
-            ${gatherMoves(rows).map(
+            ${gatherMoves(rows, this.parts).map(
               ({ row, count, amount }) =>
                 html`<tr>
                   <td>${new Date(row.atMs).toLocaleString()}</td>
-                  <td>${moveWords(row, count)}</td>
+                  <td>${moveWords(row, this.parts, count)}</td>
                   <td class="amount">${formatMove(amount)}</td>
                 </tr>`,
             )}

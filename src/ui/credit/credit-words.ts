@@ -15,27 +15,18 @@ export function formatCredits(micro: number): string {
 /** With a sign, for the history. */
 export const formatMove = (micro: number): string => (micro > 0 ? `+${formatCredits(micro)}` : `−${formatCredits(-micro)}`);
 
-/** A part of each kind of task, and several. */
-const PARTS: Readonly<Record<string, readonly [one: string, many: string]>> = Object.freeze({
-  sum: ["part of a sum", "parts of sums"],
-  multiply: ["block of a product of matrices", "blocks of products of matrices"],
-  sort: ["run of a list to sort", "runs of lists to sort"],
-  hash: ["lot of hashes", "lots of hashes"],
-  render: ["square of a picture", "squares of pictures"],
-  render_gpu: ["square of a picture on the graphics card", "squares of pictures on the graphics card"],
-  ml_inference: ["lot of runs of a model", "lots of runs of models"],
-  map: ["lot of inputs of a program", "lots of inputs of programs"],
-});
+/** Words for one part of a kind of task, and for several; undefined for what is no kind. */
+export type PartWords = (kind: string) => readonly [one: string, many: string] | undefined;
 
 /** The kind of task that a move is about; undefined where it is about something else. The ledger writes `render bafyrei…`. */
-function kindOf(about: string): string | undefined {
+function kindOf(about: string, parts: PartWords): string | undefined {
   const [, kind = ""] = /^([a-z_]+) baf[a-z2-7]+$/.exec(about) ?? [];
-  return Object.hasOwn(PARTS, kind) ? kind : undefined;
+  return parts(kind) === undefined ? undefined : kind;
 }
 
 /** `1 square of a picture`, `12 squares of pictures`; what is about no task is told as it is. */
-export function jobWords(about: string, count = 1): string {
-  const [one, many] = PARTS[kindOf(about) ?? ""] ?? [];
+export function jobWords(about: string, parts: PartWords, count = 1): string {
+  const [one, many] = parts(kindOf(about, parts) ?? "") ?? [];
   return one === undefined ? about : plural(count, one, many);
 }
 
@@ -52,12 +43,12 @@ export interface Moves {
 const TOGETHER_MS = 10 * 60_000;
 
 /** Newest first, as they come; those of one kind of task, for the same reason, at about the same time as one. */
-export function gatherMoves(rows: readonly HistoryRow[]): readonly Moves[] {
+export function gatherMoves(rows: readonly HistoryRow[], parts: PartWords): readonly Moves[] {
   const gathered: Moves[] = [];
   for (const row of rows) {
-    const kind = kindOf(row.about);
+    const kind = kindOf(row.about, parts);
     const isLike = ({ row: first }: Moves): boolean =>
-      first.why === row.why && first.part === row.part && kindOf(first.about) === kind && first.atMs - row.atMs < TOGETHER_MS;
+      first.why === row.why && first.part === row.part && kindOf(first.about, parts) === kind && first.atMs - row.atMs < TOGETHER_MS;
     const at = kind === undefined ? -1 : gathered.findIndex((moves) => isLike(moves) && Math.sign(moves.amount) === Math.sign(row.amount));
     const moves = gathered[at];
     if (moves === undefined) gathered.push({ row, count: 1, amount: row.amount });
@@ -67,8 +58,8 @@ export function gatherMoves(rows: readonly HistoryRow[]): readonly Moves[] {
 }
 
 /** Why an account moved, in one line. An unknown reason of a newer relay is told as it is. */
-export function moveWords({ why, part, amount, about: named }: HistoryRow, count = 1): string {
-  const about = jobWords(named, count);
+export function moveWords({ why, part, amount, about: named }: HistoryRow, parts: PartWords, count = 1): string {
+  const about = jobWords(named, parts, count);
   switch (why) {
     case "receipt":
       if (part === "escrow") return `Earned, in escrow: ${about}`;

@@ -6,10 +6,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { checkNative } from "../../../relay/ledger/appraise-receipt.ts";
 import { checkSignature, publicKeyOf, signerOf } from "../../../src/credit/ed25519.ts";
 import { claimWork } from "../../../src/credit/make-receipt.ts";
-import { priceWork, TASK_PRICES } from "../../../src/credit/price.ts";
+import { priceWork } from "../../../src/credit/price.ts";
 import { DEFAULTS, findFault, verifyClaim } from "../../../src/credit/verify-receipt.ts";
 import { type Receipt, readReceipt, workId } from "../../../src/protocol/receipt.ts";
 import { asModelId, asPeerId, asSessionId } from "../../../src/shared/ids.ts";
+import { unitPrice } from "../../../src/tasks/kinds/find-kind.ts";
+import { KINDS } from "../../../src/tasks/kinds/kind-list.ts";
 import { newSigner, receiptOf, syncSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
 
 const [worker, requester, witness, second, stranger] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
@@ -189,7 +191,7 @@ describe("refused", () => {
 describe("prices", () => {
   const cost = { layerCost: [1_000_000, 2_000_000, 3_000_000, 4_000_000], headCost: 5_000_000 };
   const costOf = (model: string) => (model === "bafymodel" ? cost : undefined);
-  const price = (work: Parameters<typeof priceWork>[0]) => priceWork(work, requester.peer, costOf);
+  const price = (work: Parameters<typeof priceWork>[0]) => priceWork(work, requester.peer, { costOf, unitPrice });
   test("layer-tokens at the manifest's cost, the head with the last layer", () => {
     expect(price(layers({ start: 0, end: 2 }, requester, witness))).toEqual({ kind: "worth", micro: 30_000 });
     expect(price(layers({ start: 2, end: 4 }, witness, requester))).toEqual({ kind: "worth", micro: 120_000 });
@@ -206,8 +208,8 @@ describe("prices", () => {
     expect(price(work)).toEqual({ kind: "refused", reason });
   });
   test("tasks by their kind's unit; a kind that is not in the table earns nothing", () => {
-    for (const [taskKind, { micro }] of Object.entries(TASK_PRICES)) {
-      expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({ kind: "worth", micro: 3 * micro });
+    for (const [taskKind, { price: each }] of Object.entries(KINDS)) {
+      expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({ kind: "worth", micro: 3 * each.micro });
     }
     for (const taskKind of ["mine", "constructor", "__proto__"]) {
       expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({

@@ -7,6 +7,7 @@ import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
 import { distribute } from "../../../src/tasks/jobs/distribute.ts";
+import { withCode } from "../../../src/tasks/kinds/find-kind.ts";
 import { sum } from "../../../src/tasks/kinds/sum.ts";
 import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
@@ -39,7 +40,7 @@ describe("while a claim is checked", () => {
     for (const name of ["one", "other"]) {
       const volunteer = new Volunteer({
         self: asPeerId(name),
-        runners: [new LocalRunner([sum])],
+        runners: [new LocalRunner([withCode("sum", sum)])],
         clock: systemClock,
         salt: () => crypto.getRandomValues(new Uint8Array(16)),
         claim: async () => ({ finishedMs: 1, signature: new Uint8Array(64) }),
@@ -51,7 +52,7 @@ describe("while a claim is checked", () => {
   afterEach(() => over.abort(new Error("the test is over")));
 
   const total = (signal: AbortSignal): Promise<unknown> =>
-    distribute(dispatcher, sum, { floats: [1, 2, 3] }, { signal, replication: once });
+    distribute(dispatcher, withCode("sum", sum), { floats: [1, 2, 3] }, { signal, replication: once });
   const checked = (count: number): Promise<void> => vi.waitFor(() => expect(checks.length).toBe(count));
 
   it("nobody else gets the task, and it is settled by the answer", async () => {

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ClassedVote, groupVotes } from "../../../src/tasks/dispatch/judge-results.ts";
+import { KINDS } from "../../../src/tasks/kinds/kind-list.ts";
 import { mlInferenceBy, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
 import { DEFAULTS as NEAR, nearTensors } from "../../../src/tasks/kinds/near-tensors.ts";
 import { encode } from "@ipld/dag-cbor";
@@ -93,7 +94,7 @@ it("the class of a model's outputs names the runtime that computes them", () => 
     .resolve("onnxruntime-web")
     .replace(/dist\/.*$/, "package.json");
   const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
-  expect(mlInferenceBy(undefined).determinismClass).toBe(`onnxruntime-web@${version}/wasm/1`);
+  expect(KINDS.ml_inference.determinismClass).toBe(`onnxruntime-web@${version}/wasm/1`);
 });
 
 describe("a dispatcher over two classes", () => {

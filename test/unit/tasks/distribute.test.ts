@@ -7,12 +7,9 @@ import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
 import { distribute, streamParts } from "../../../src/tasks/jobs/distribute.ts";
-import { hash } from "../../../src/tasks/kinds/hash.ts";
 import { mlInferenceBy, type OnnxRunner, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
-import { multiply } from "../../../src/tasks/kinds/multiply.ts";
-import { render } from "../../../src/tasks/kinds/render/render.ts";
-import { sort } from "../../../src/tasks/kinds/sort.ts";
-import { sum } from "../../../src/tasks/kinds/sum.ts";
+import { loadKinds, withCode } from "../../../src/tasks/kinds/find-kind.ts";
+import { sum as sumCode } from "../../../src/tasks/kinds/sum.ts";
 import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
 import { Standings } from "../../../src/tasks/dispatch/standings.ts";
@@ -31,7 +28,13 @@ const doubler: OnnxRunner = {
     return { y: { ...x, data: new Uint8Array(floats.buffer) } };
   },
 };
-const KINDS: readonly RunnableKind[] = [sum, multiply, sort, hash, render, mlInferenceBy(doubler)];
+const LISTED = await loadKinds();
+const sum = withCode("sum", sumCode);
+const models = withCode("ml_inference", mlInferenceBy(undefined));
+const KINDS: readonly RunnableKind[] = [
+  ...[...LISTED.values()].filter(({ name }) => name !== "ml_inference"),
+  withCode("ml_inference", mlInferenceBy(doubler)),
+];
 
 const over = new AbortController();
 let stops: (() => void)[] = [];
@@ -71,32 +74,29 @@ describe("distribute", () => {
   const wide = { rows: 1, columns: 200, elements: numbers.slice(0, 200) };
   const tall = { rows: 200, columns: 130, elements: numbers.slice(0, 26_000) };
   it.each([
-    ["sum", sum, { floats: numbers }],
-    ["multiply", multiply, { floats: [wide, tall] }],
-    ["sort", sort, { numbers }],
-    ["hash", hash, { file }],
-    ["render", render, scene],
-  ] as [string, TaskKind<unknown, unknown>, unknown][])(
-    "of %s gives with four volunteers what one machine gives",
-    async (_name, kind, data) => {
-      const parts: number[] = [];
-      const value = await distribute(swarmOf(4), kind, data, { signal: over.signal, onPart: (at) => parts.push(at) });
-      expect(value).toEqual(await runWhole(kind, data));
-      expect(parts.toSorted((a, b) => a - b)).toEqual(kind.split(data).map((_, at) => at));
-    },
-  );
+    ["sum", LISTED.get("sum"), { floats: numbers }],
+    ["multiply", LISTED.get("multiply"), { floats: [wide, tall] }],
+    ["sort", LISTED.get("sort"), { numbers }],
+    ["hash", LISTED.get("hash"), { file }],
+    ["render", LISTED.get("render"), scene],
+  ] as [string, TaskKind, unknown][])("of %s gives with four volunteers what one machine gives", async (_name, kind, data) => {
+    const parts: number[] = [];
+    const value = await distribute(swarmOf(4), kind, data, { signal: over.signal, onPart: (at) => parts.push(at) });
+    expect(value).toEqual(await runWhole(kind, data));
+    expect(parts.toSorted((a, b) => a - b)).toEqual(kind.split(data).map((_, at) => at));
+  });
 
   it("runs a model behind its port", async () => {
     const model = [{ hash: new Uint8Array(32), sizeBytes: 1 }];
     const data = { model, sets: [x, x, x], multiplyAdds: 2 };
-    const outputs = await distribute(swarmOf(2), mlInferenceBy(undefined), data, { signal: over.signal });
+    const outputs = await distribute(swarmOf(2), models, data, { signal: over.signal });
     expect(outputs.map(({ y }) => [...new Float32Array(y?.data.slice().buffer ?? new ArrayBuffer(0))])).toEqual([
       [3, -6],
       [3, -6],
       [3, -6],
     ]);
     const wrong = { ...data, sets: [{ x: { type: "float32", dims: [3], data: new Uint8Array(8) } }] } as typeof data;
-    await expect(distribute(swarmOf(0), mlInferenceBy(undefined), wrong, { signal: over.signal })).rejects.toMatchObject({
+    await expect(distribute(swarmOf(0), models, wrong, { signal: over.signal })).rejects.toMatchObject({
       code: "BAD_INPUT",
     });
   });
@@ -107,7 +107,7 @@ describe("distribute", () => {
 
   it("gives everything up when one part fails", async () => {
     const dispatcher = swarmOf(3);
-    const broken: TaskKind<undefined, unknown> = {
+    const broken: TaskKind<undefined> = {
       ...sum,
       split: () => [
         { params: { numbers: "wholes" }, input: new TextEncoder().encode("one") },

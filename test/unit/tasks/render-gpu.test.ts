@@ -79,10 +79,6 @@ describe("the requester's look at a square", () => {
   });
 });
 
-it("is a kind of its own name: a result is never compared with one of `render`", () => {
-  expect(renderGpuBy(undefined).name).toBe("render_gpu");
-});
-
 it("refuses a square outside the picture, and work where there is no card", async () => {
   const wrong = { ...part, params: { x: 30, y: 0, width: 20, height: 1 } };
   expect(await renderGpuBy(tracer()).run(wrong, context).catch(errorCode)).toBe("BAD_INPUT");

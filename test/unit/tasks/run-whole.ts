@@ -1,7 +1,7 @@
 // Cuts data as a kind does, runs each part through the bytes of a task as a peer would, and joins the outputs.
 import { decodeTask, encodeTask, type Task } from "../../../src/protocol/task-frames.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
-import type { RunnableKind, TaskKind, TaskPart } from "../../../src/tasks/task-kind.ts";
+import type { KindCode, RunnableKind, TaskPart } from "../../../src/tasks/task-kind.ts";
 
 export const LIMITS: Task["limits"] = { runMs: 60_000, silentMs: 10_000, memoryBytes: 64 * 1024 * 1024, outputBytes: 4 * 1024 * 1024 };
 
@@ -16,7 +16,8 @@ export const taskOf = (kind: Pick<RunnableKind, "name" | "version">, { params, i
   ...more,
 });
 
-export async function runWhole<Data, Value>(kind: TaskKind<Data, Value>, data: Data): Promise<Value> {
+export async function runWhole<Data, Value>(code: KindCode<Data, Value>, data: Data): Promise<Value> {
+  const kind = { name: "any", version: 1, ...code };
   const runner = new LocalRunner([kind]);
   const outputs = await Promise.all(
     kind.split(data).map((part) => {

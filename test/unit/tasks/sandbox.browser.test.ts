@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, inject, it } from "vitest";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { errorCode, errorMessage } from "../../../src/shared/errors.ts";
 import { FrameSandbox } from "../../../src/tasks/sandbox/frame-sandbox.browser.ts";
+import { withCode } from "../../../src/tasks/kinds/find-kind.ts";
 import { mapIn } from "../../../src/tasks/kinds/map.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
 import type { Program } from "../../../src/tasks/sandbox/sandbox.ts";
@@ -10,7 +11,7 @@ import { runTask } from "../../../src/tasks/volunteer/run-task.ts";
 import { taskOf } from "./run-whole.ts";
 import { forever, GROW, LONG, RECURSE, wasmModule } from "./wasm-module.ts";
 
-const map = mapIn(new FrameSandbox("/sandbox.html"));
+const map = withCode("map", mapIn(new FrameSandbox("/sandbox.html")));
 const LIMITS = { runMs: 6000, silentMs: 1500, memoryBytes: 1024 * 1024, outputBytes: 64 * 1024 };
 /**
  * A page counts as responsive while this many milliseconds never pass between two of its turns, beyond what passed between two

@@ -1,6 +1,7 @@
 // Credit in words: amounts at every size, why each thing moved, what an escrow waits for.
 import { describe, expect, test } from "vitest";
 import type { CreditState, HistoryRow } from "../../../src/node/face.ts";
+import { factsOf } from "../../../src/tasks/kinds/find-kind.ts";
 import {
   escrowWords,
   formatCredits,
@@ -10,6 +11,8 @@ import {
   pendingWords,
   jobWords,
 } from "../../../src/ui/credit/credit-words.ts";
+
+const parts = (kind: string) => factsOf(kind)?.part;
 
 test.each([
   [0, "0"],
@@ -37,17 +40,17 @@ const row = (why: string, part: HistoryRow["part"], amount: number): HistoryRow 
   about: "map bafyreib4x7k2qa",
 });
 test.each([
-  [row("receipt", "available", 5), /^Earned: 1 lot of inputs of a program$/],
-  [row("receipt", "available", -5), /^Paid: 1 lot of inputs/],
+  [row("receipt", "available", 5), /^Earned: 1 batch of inputs of a program$/],
+  [row("receipt", "available", -5), /^Paid: 1 batch of inputs/],
   [row("receipt", "escrow", 5), /in escrow/],
   [row("trusted", "available", 5), /released/],
   [row("wrong", "escrow", -5), /wrong/],
   [row("reserve", "reserved", 5), /Set aside/],
   [row("expire", "available", 5), /its time was over/],
   [row("storage", "available", 5), /rare layers/],
-  [row("something new", "available", 5), /^something new: 1 lot of inputs/],
+  [row("something new", "available", 5), /^something new: 1 batch of inputs/],
 ])("%j is told", (move, words) => {
-  expect(moveWords(move)).toMatch(words);
+  expect(moveWords(move, parts)).toMatch(words);
 });
 
 test.each([
@@ -57,7 +60,7 @@ test.each([
   ["constructor bafyreib4x7k2qa", "constructor bafyreib4x7k2qa"],
   ["", ""],
 ])("%s is told as %s", (about, words) => {
-  expect(jobWords(about)).toBe(words);
+  expect(jobWords(about, parts)).toBe(words);
 });
 
 test("moves of one kind of task at about the same time are told as one, others each by itself", () => {
@@ -78,7 +81,7 @@ test("moves of one kind of task at about the same time are told as one, others e
     move("12 tokens through layers 0 to 3", 3 * hour - 4000),
     move("render bafyd", hour),
   ];
-  expect(gatherMoves(moves).map(({ row: newest, count, amount }) => [moveWords(newest, count), amount])).toEqual([
+  expect(gatherMoves(moves, parts).map(({ row: newest, count, amount }) => [moveWords(newest, parts, count), amount])).toEqual([
     ["Earned: 2 squares of pictures", 10],
     ["Earned, in escrow: 2 squares of pictures", 10],
     ["Paid: 1 square of a picture", -2],

@@ -3,7 +3,7 @@
 import { encode } from "@ipld/dag-cbor";
 import { PathTracer } from "./path-trace.ts";
 import { Scene } from "./scene.ts";
-import { badInput, type Bytes, readParams, type RunContext, type TaskKind } from "../../task-kind.ts";
+import { badInput, type Bytes, readParams, type RunContext, type KindCode } from "../../task-kind.ts";
 import { joinSquares, readScene, readSquare, toByte, weighSquare } from "./render.ts";
 import { DEFAULTS as SQUARES, type Picture, type Square, squaresOf } from "./squares.ts";
 
@@ -24,10 +24,7 @@ export interface SquareTracer {
 }
 
 /** Runs by `tracer`; who only distributes needs none. */
-export const renderGpuBy = (tracer: SquareTracer | undefined): TaskKind<Scene, Picture> => ({
-  name: "render_gpu",
-  version: 1,
-
+export const renderGpuBy = (tracer: SquareTracer | undefined): KindCode<Scene, Picture> => ({
   split(data) {
     const scene = readParams(Scene, data);
     const input = encode(scene) as Bytes; // cborg allocates plain buffers

@@ -5,7 +5,7 @@ import { PathTracer } from "./path-trace.ts";
 import { Scene } from "./scene.ts";
 import { SCENE_LIMITS } from "./scene-limits.ts";
 import { DEFAULTS as SQUARES, drawSquare, type Picture, type Square, squaresOf } from "./squares.ts";
-import { badInput, type Bytes, readParams, type TaskKind } from "../../task-kind.ts";
+import { badInput, type Bytes, readParams, type KindCode } from "../../task-kind.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Segments of a path on average, by which a square is weighed before it is drawn. */
@@ -16,10 +16,7 @@ const pixel = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(SCEN
 const side = v.pipe(pixel, v.minValue(1));
 const Part = v.strictObject({ x: pixel, y: pixel, width: side, height: side });
 
-export const render: TaskKind<unknown, Picture> = {
-  name: "render",
-  version: 1,
-
+export const render: KindCode<Scene, Picture> = {
   split(data) {
     const scene = readParams(Scene, data);
     const input = encode(scene) as Bytes; // cborg allocates plain buffers

@@ -1,5 +1,5 @@
 // What a form for one kind of task is, as data: fields with their words, values to start from, and how they are read.
-import type { Node, TaskDataByKind } from "../../../node/face.ts";
+import type { Node, TaskDataByKind, TaskValueByKind } from "../../../node/face.ts";
 
 export type KindName = keyof TaskDataByKind;
 
@@ -47,8 +47,18 @@ export interface Example {
   readonly fill: () => Partial<Filled>;
 }
 
+/** A result as text. */
+export interface ValueText {
+  readonly text: string;
+  readonly lineCount: number;
+  readonly fileName: string;
+  readonly type: "text/plain" | "application/json";
+}
+
 export interface KindForm<Kind extends KindName = KindName> {
   readonly kind: Kind;
+  /** Among the forms: the lowest comes first. */
+  readonly place: number;
   /** In the choice of kinds, and above the form. */
   readonly title: string;
   readonly about: string;
@@ -60,6 +70,8 @@ export interface KindForm<Kind extends KindName = KindName> {
   /** Other fields that follow from a change of one, as when a choice fills a text. */
   readonly follow?: (changed: string, values: Filled["values"]) => Filled["values"];
   readonly read: (filled: Filled) => Promise<Reading<Kind>>;
+  /** A result as text; left out for results that are no text. */
+  text?(value: TaskValueByKind[Kind]): ValueText;
 }
 
 /** Bytes of a file that a page reads into memory and keeps while the work runs. */
@@ -86,3 +98,17 @@ export const shortly = (text: string, most = 48): string => {
   const line = text.trim().replace(/\s+/g, " ");
   return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
 };
+
+/** A result of lines; `name` is that of its file. */
+export const plainText = (lines: readonly string[], name: string): ValueText => ({
+  text: lines.join("\n"),
+  lineCount: lines.length,
+  fileName: `${name}.txt`,
+  type: "text/plain",
+});
+
+/** A list as JSON, with each item on a line of its own. */
+export function jsonText(items: readonly unknown[], name: string): ValueText {
+  const lines = items.map((item, at) => `  ${JSON.stringify(item)}${at === items.length - 1 ? "" : ","}`);
+  return { text: ["[", ...lines, "]"].join("\n"), lineCount: lines.length + 2, fileName: `${name}.json`, type: "application/json" };
+}

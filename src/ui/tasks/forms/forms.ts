@@ -1,17 +1,11 @@
-// The kinds of work that a person can hand over, in the order in which they are offered.
+// The forms of all kinds that a person can hand over, in the order in which they are offered.
 import type { KindForm } from "./form.ts";
-import { hashForm } from "./hash-form.ts";
-import { mapForm } from "./map-form.ts";
-import { modelForm } from "./model-form.ts";
-import { multiplyForm, sortForm, sumForm } from "./number-forms.ts";
-import { renderForm } from "./render-form.ts";
 
-export const FORMS: readonly KindForm[] = Object.freeze([
-  renderForm,
-  mapForm,
-  sumForm,
-  sortForm,
-  multiplyForm,
-  hashForm,
-  modelForm,
-] as readonly KindForm[]);
+/** Each `*-form.ts` of this folder exports its forms as `FORMS`: a new kind's form is found here without being named. */
+const FOUND = import.meta.glob<readonly KindForm[]>(["./*-form.ts", "!./task-form.ts"], { eager: true, import: "FORMS" });
+
+export const FORMS: readonly KindForm[] = Object.freeze(
+  Object.values(FOUND)
+    .flat()
+    .toSorted((a, b) => a.place - b.place),
+);

@@ -1,12 +1,14 @@
 // The form for SHA-256 of many lines, or of one file.
-import { FILE_MAX_BYTES, type KindForm, tooLarge, wrong } from "./form.ts";
+import { toHex } from "../../../shared/bytes.ts";
+import { FILE_MAX_BYTES, type KindForm, plainText, tooLarge, wrong } from "./form.ts";
 import { plural } from "../../parts/format.ts";
-import { linesOf } from "./number-forms.ts";
+import { linesOf } from "./numbers-form.ts";
 
 const text = new TextEncoder();
 
 export const hashForm: KindForm<"hash"> = {
   kind: "hash",
+  place: 60,
   title: "Hash",
   about: "SHA-256 of each line, or of a file as a tree, so that many can share it.",
   verb: "Hash it",
@@ -51,4 +53,7 @@ export const hashForm: KindForm<"hash"> = {
     if (lines.length === 0) return wrong("lines", "Paste some lines first, or take the example.");
     return { data: { items: lines.map((line) => text.encode(line)) }, label: `Hashes of ${plural(lines.length, "line")}` };
   },
+  text: (value) => plainText(value.map(toHex), "hashes"),
 };
+
+export const FORMS: readonly KindForm[] = [hashForm];

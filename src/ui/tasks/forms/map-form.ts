@@ -1,5 +1,6 @@
 // The form for a program over many inputs: a function, or a WebAssembly module.
-import { exampleFile, type Filled, type KindForm, shortly, wrong } from "./form.ts";
+import { toHex } from "../../../shared/bytes.ts";
+import { exampleFile, type Filled, jsonText, type KindForm, shortly, wrong } from "./form.ts";
 import { plural } from "../../parts/format.ts";
 import { readJson } from "./read-json.ts";
 
@@ -30,6 +31,7 @@ const text = new TextEncoder();
 
 export const mapForm: KindForm<"map"> = {
   kind: "map",
+  place: 20,
   title: "Run my program",
   about: "A function or a WebAssembly module over a list of inputs, in other tabs' sandboxes: no network, no clock, no storage.",
   verb: "Run it",
@@ -116,6 +118,7 @@ export const mapForm: KindForm<"map"> = {
     }
     return readModule(files["module"], inputs, batch);
   },
+  text: (value) => jsonText(value.map(readable), "outputs"),
 };
 
 async function readModule(
@@ -134,3 +137,17 @@ async function readModule(
     label: `${file.name} over ${plural(inputs.length, "input")}`,
   };
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Bytes that a module gave: as text if they are UTF-8, else as hex. */
+function readable(value: unknown): unknown {
+  if (!(value instanceof Uint8Array)) return value;
+  try {
+    return utf8.decode(value);
+  } catch {
+    return toHex(value); // bytes that are no text
+  }
+}
+
+export const FORMS: readonly KindForm[] = [mapForm];

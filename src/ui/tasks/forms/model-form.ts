@@ -1,8 +1,8 @@
 // The form for a model over inputs: an ONNX file, and tensors as JSON.
-import { exampleFile, FILE_MAX_BYTES, type KindForm, tooLarge, wrong } from "./form.ts";
+import { exampleFile, FILE_MAX_BYTES, jsonText, type KindForm, tooLarge, wrong } from "./form.ts";
 import { plural } from "../../parts/format.ts";
 import { readJson } from "./read-json.ts";
-import { readSets } from "./tensors.ts";
+import { readSets, showTensors } from "./tensors.ts";
 
 /** y = x W + b with three inputs and two outputs, any number of rows. */
 const LINEAR =
@@ -13,6 +13,7 @@ const BYTES_PER_MULTIPLY_ADD = 4;
 
 export const modelForm: KindForm<"ml_inference"> = {
   kind: "ml_inference",
+  place: 70,
   title: "Run a model",
   about: "Any ONNX model over inputs of yours. Each set of inputs is one run; many sets are shared by many tabs.",
   verb: "Run it",
@@ -60,4 +61,7 @@ export const modelForm: KindForm<"ml_inference"> = {
       label: `${file.name} over ${plural(sets.length, "set")} of inputs`,
     };
   },
+  text: (value) => jsonText(value.map(showTensors), "tensors"),
 };
+
+export const FORMS: readonly KindForm[] = [modelForm];

@@ -10,6 +10,7 @@ const isGiven = (values: Filled["values"]): boolean => !isOwn(values);
 
 export const renderForm: KindForm<"render"> = {
   kind: "render",
+  place: 10,
   title: "Render a picture",
   about: "A scene in three dimensions, drawn by following paths of light. It fills in square by square as tabs send theirs.",
   verb: "Render it",
@@ -96,3 +97,5 @@ function readScene(value: unknown, field: string): { readonly scene: Scene } | {
   if (issue.received === "undefined" && path !== null) return wrong(field, `${path} is missing.`);
   return wrong(field, path === null ? `${issue.message}.` : `At ${path}: ${issue.message}.`);
 }
+
+export const FORMS: readonly KindForm[] = [renderForm];

@@ -5,8 +5,9 @@ import type { Filled, KindForm } from "../../../../src/ui/tasks/forms/form.ts";
 import { FORMS } from "../../../../src/ui/tasks/forms/forms.ts";
 import { hashForm } from "../../../../src/ui/tasks/forms/hash-form.ts";
 import { mapForm } from "../../../../src/ui/tasks/forms/map-form.ts";
-import { multiplyForm, sortForm, sumForm } from "../../../../src/ui/tasks/forms/number-forms.ts";
+import { multiplyForm, sortForm, sumForm } from "../../../../src/ui/tasks/forms/numbers-form.ts";
 import { asJson, renderForm, sceneOf } from "../../../../src/ui/tasks/forms/render-form.ts";
+import { KINDS, type Scene } from "../../../../src/tasks/kinds/kind-list.ts";
 import { render } from "../../../../src/tasks/kinds/render/render.ts";
 
 const read = (form: KindForm, values: Filled["values"], files: Filled["files"] = {}) =>
@@ -24,6 +25,11 @@ const message = async (...args: Parameters<typeof read>): Promise<string> => {
   const reading = await read(...args);
   return "wrong" in reading ? reading.wrong.message : "";
 };
+
+it("there is a form for every kind, in the order in which they are offered; pictures of graphics cards are a choice in theirs", () => {
+  expect(FORMS.map(({ kind }) => kind)).toEqual(["render", "map", "sum", "sort", "multiply", "hash", "ml_inference"]);
+  expect(new Set([...FORMS.map(({ kind }) => kind), "render_gpu"])).toEqual(new Set(Object.keys(KINDS)));
+});
 
 describe("numbers", () => {
   it.each([
@@ -115,7 +121,7 @@ describe("hashes", () => {
 describe("scenes", () => {
   it.each(["ring", "hand", "room"])("%s is one that the kind takes", async (scene) => {
     for (const size of ["small", "middle", "large"]) {
-      const given = await data(renderForm, { scene, size });
+      const given = (await data(renderForm, { scene, size })) as Scene;
       expect(render.split(given).length).toBeGreaterThan(1);
     }
   });

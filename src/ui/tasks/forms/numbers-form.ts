@@ -1,5 +1,6 @@
 // The forms for sums, sorting and products of matrices.
-import { type Filled, type KindForm, textOf, wrong } from "./form.ts";
+import type { TaskValueByKind } from "../../../node/face.ts";
+import { type Filled, type KindForm, plainText, textOf, wrong } from "./form.ts";
 import { asNumbers, readMatrix, readNumbers } from "./read-numbers.ts";
 import { plural } from "../../parts/format.ts";
 
@@ -26,6 +27,7 @@ const isPasted = (filled: Filled): "file" | "numbers" => (filled.files["file"] =
 
 export const sumForm: KindForm<"sum"> = {
   kind: "sum",
+  place: 30,
   title: "Add numbers",
   about: "One sum of as many numbers as you like. Whole numbers are added exactly, however long they are.",
   verb: "Add them",
@@ -56,12 +58,14 @@ export const sumForm: KindForm<"sum"> = {
     const count = "wholes" in numbers ? numbers.wholes.length : numbers.floats.length;
     return { data: numbers, label: `Sum of ${plural(count, "number")}` };
   },
+  text: (value) => plainText([String(value)], "sum"),
 };
 
 const isText = (values: Filled["values"]): boolean => values["as"] === "lines";
 
 export const sortForm: KindForm<"sort"> = {
   kind: "sort",
+  place: 40,
   title: "Sort",
   about: "Numbers by size, or lines of text by their characters' codes, which is the same in every language.",
   verb: "Sort them",
@@ -122,6 +126,7 @@ export const sortForm: KindForm<"sort"> = {
       );
     return { data: { numbers }, label: `Sort ${plural(numbers.length, "number")}` };
   },
+  text: (value) => plainText(Array.from<number | string, string>(value, writeItem), "sorted"),
 };
 
 /** Without their ends; what follows the last end is no line of its own where it is empty. */
@@ -136,6 +141,7 @@ const exampleMatrix = (): string =>
 
 export const multiplyForm: KindForm<"multiply"> = {
   kind: "multiply",
+  place: 50,
   title: "Multiply matrices",
   about: "The product of two matrices: exact for whole numbers, the same bits on every machine for others.",
   verb: "Multiply them",
@@ -171,4 +177,17 @@ export const multiplyForm: KindForm<"multiply"> = {
     const label = `${left.rows} × ${left.columns} by ${right.rows} × ${right.columns}`;
     return Promise.resolve({ data: asNumbers(left, right), label });
   },
+  text: (value) => plainText(rowsOf(value), "product"),
 };
+
+/** `String` forgets the sign of zero. */
+const writeItem = (item: number | string): string => (Object.is(item, -0) ? "-0" : String(item));
+
+function rowsOf({ rows, columns, elements }: TaskValueByKind["multiply"]): readonly string[] {
+  const all: ArrayLike<number | bigint> = elements;
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: columns }, (_, column) => String(all[row * columns + column])).join(" "),
+  );
+}
+
+export const FORMS: readonly KindForm[] = [sumForm, sortForm, multiplyForm];
