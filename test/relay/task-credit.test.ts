@@ -12,7 +12,6 @@ import { systemClock } from "../../src/shared/clock.ts";
 import { asTaskId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
-import { distribute } from "../../src/tasks/jobs/distribute.ts";
 import { withCode } from "../../src/tasks/kinds/find-kind.ts";
 import { KINDS } from "../../src/tasks/kinds/kind-list.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
@@ -21,6 +20,7 @@ import { LocalRunner } from "../../src/tasks/volunteer/local-runner.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { type DoneWork, Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
+import { computeJob } from "../../tools/sim/compute-job.ts";
 import { newReservation, newSigner } from "../../tools/soak/make-receipts.ts";
 import { creditHarness } from "./credit-harness.ts";
 
@@ -112,7 +112,9 @@ async function swarm() {
     /** Sums so many blocks of small numbers, different ones each time; and waits until the ledger knows. */
     sum: async (blocks: number, reservation: string | null = null) => {
       const floats = Array.from({ length: blocks * BLOCK }, () => Math.floor(Math.random() * 1000));
-      const total = await distribute(dispatcher, withCode("sum", sum), { floats }, { reservation, signal });
+      const request = { kind: "sum", data: { floats }, ...(reservation !== null && { reward: 1 }) } as const;
+      const reserve = () => Promise.resolve({ id: reservation ?? "", release: () => Promise.resolve() }); // it was reserved before
+      const total = await computeJob(dispatcher, request, signal, { reserve });
       expect(total).toBe(floats.reduce((all, number) => all + number, 0));
       await receipts.made();
       await systemClock.sleep(0);

@@ -2,10 +2,11 @@
 import { withCode } from "../../src/tasks/kinds/find-kind.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sum } from "../../src/tasks/kinds/sum.ts";
-import { DEFAULTS as USUAL, distribute } from "../../src/tasks/jobs/distribute.ts";
+import { TASK_DEFAULTS } from "../../src/tasks/jobs/part-task.ts";
 import type { Scene } from "../../src/tasks/kinds/render/scene.ts";
 import type { TaskKind, TaskPart } from "../../src/tasks/task-kind.ts";
 import { dispatcher } from "../browser/task-page.ts";
+import { computeJob } from "../sim/compute-job.ts";
 
 export { join, lend, posted } from "../browser/task-page.ts";
 
@@ -20,11 +21,11 @@ export interface Times {
 let numbers = 0;
 
 const submit = async (kind: Pick<TaskKind<never>, "name" | "version" | "weigh">, part: TaskPart, quorum: number): Promise<void> => {
-  const { limits } = USUAL;
+  const { limits } = TASK_DEFAULTS;
   const { name, version } = kind;
   const task = { kind: name, version, params: part.params, input: { kind: "inline", bytes: part.input }, limits, reward: 0 } as const;
   await dispatcher().submit(
-    { ...task, replication: { quorum, most: Math.max(quorum, USUAL.replication.most) } },
+    { ...task, replication: { quorum, most: Math.max(quorum, TASK_DEFAULTS.replication.most) } },
     { units: kind.weigh(part), signal },
   );
 };
@@ -38,7 +39,7 @@ export async function small(count: number, ahead: number): Promise<Times> {
       const [part] = sum.split({ floats: Array.from({ length: 8 }, () => numbers++) });
       if (part === undefined) throw new Error("eight numbers are one part");
       const beganMs = performance.now();
-      await submit(withCode("sum", sum), part, USUAL.replication.quorum);
+      await submit(withCode("sum", sum), part, TASK_DEFAULTS.replication.quorum);
       eachMs.push(performance.now() - beganMs);
     }
   };
@@ -73,9 +74,6 @@ export async function alone(count: number, samples: number): Promise<number> {
 /** The same by whoever is lent to, unchecked; milliseconds of all together. */
 export async function lent(count: number, samples: number, seed: number): Promise<number> {
   const beganMs = performance.now();
-  await distribute(dispatcher(), withCode("render", render), sceneOf(count, samples, seed), {
-    replication: { quorum: 1, most: 1 },
-    signal,
-  });
+  await computeJob(dispatcher(), { kind: "render", data: sceneOf(count, samples, seed), replication: { quorum: 1, most: 1 } }, signal);
   return performance.now() - beganMs;
 }

@@ -8,16 +8,14 @@ import { TaskReceipts } from "../../src/node/credit/task-receipts.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { loadKinds } from "../../src/tasks/kinds/find-kind.ts";
 import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../../src/tasks/kinds/kind-list.ts";
 import { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
-import { distribute } from "../../src/tasks/jobs/distribute.ts";
 import type { ModelTiles } from "../../src/tasks/kinds/ml-inference.ts";
 import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
-import type { TaskKind } from "../../src/tasks/task-kind.ts";
 import type { Settled } from "../../src/tasks/dispatch/task-record.ts";
 import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
+import { computeJob } from "../sim/compute-job.ts";
 import { untilConnected } from "./until-connected.ts";
 
 interface Joined {
@@ -106,7 +104,5 @@ export async function posted(): Promise<void> {
 export const offer = (bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> => here().tiles.keep(bytes);
 
 /** The value, computed by those who were lent to. */
-export async function compute<Kind extends TaskKindName>(name: Kind, data: TaskDataByKind[Kind]): Promise<TaskValueByKind[Kind]> {
-  const kind = (await loadKinds([name])).get(name) as TaskKind<TaskDataByKind[Kind], TaskValueByKind[Kind]>; // the one of this name
-  return distribute(dispatcher(), kind, data, { signal: here().stop.signal });
-}
+export const compute = <Kind extends TaskKindName>(kind: Kind, data: TaskDataByKind[Kind]): Promise<TaskValueByKind[Kind]> =>
+  computeJob(dispatcher(), { kind, data }, here().stop.signal);

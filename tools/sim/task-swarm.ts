@@ -8,6 +8,7 @@ import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { Dispatcher, type SubmitOptions } from "../../src/tasks/dispatch/dispatcher.ts";
 import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
+import type { Bytes, TaskKind } from "../../src/tasks/task-kind.ts";
 import type { TaskRunner } from "../../src/tasks/volunteer/local-runner.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import type { Settled } from "../../src/tasks/dispatch/task-record.ts";
@@ -43,6 +44,16 @@ export const numbered = (number: number, more: Partial<Task> = {}): Task => ({
   reward: 1,
   ...more,
 });
+/** The kind of these tasks: a job of one number is one task. */
+export const TIMED: TaskKind<number, Bytes> = {
+  name: "timed",
+  version: 1,
+  split: (number) => [{ params: { number }, input: Uint8Array.from(encode(number)) }],
+  run: () => Promise.reject(new Error("a timed peer computes it")),
+  join: (_, [output]) => output ?? new Uint8Array(0),
+  weigh: () => 1,
+};
+
 export const numberOf = (task: Task): number => decode(task.input.kind === "inline" ? task.input.bytes : new Uint8Array(1));
 
 export class TaskSwarm {

@@ -1,9 +1,11 @@
 // Tasks while volunteers come and go, in virtual time: is any lost or paid twice, does the order hold, how far from ideal is the end?
 import { parseArgs } from "node:util";
-import { streamParts } from "../../src/tasks/jobs/distribute.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
-import { numbered, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
+import { type Compute, mapStream } from "../../src/tasks/jobs/map-stream.ts";
+import type { TaskKindName } from "../../src/tasks/kinds/kind-list.ts";
+import { jobsOver } from "../sim/compute-job.ts";
+import { numbered, rightOutput, TaskSwarm, TIMED } from "../sim/task-swarm.ts";
 
 const DEFAULTS = Object.freeze({
   tasks: 10_000,
@@ -17,6 +19,8 @@ const DEFAULTS = Object.freeze({
   maxMs: 150,
   /** Virtual milliseconds until a death is noticed, at most. */
   noticeMs: 3000,
+  /** Tasks that are out before their outputs are read. */
+  ahead: 1024,
   /** Virtual milliseconds in which all has to be over. */
   untilMs: 4 * 3_600_000,
 });
@@ -59,30 +63,27 @@ export async function churn(seed: number, tasks: number, kill: number): Promise<
   const paid = new Map<string, number>();
   let settledTwice = 0;
   const seen = new Set<string>();
-  swarm.dispatcher.on("task:settled", ({ id, agreed }) => {
+  /** By their output, which no other task has. */
+  const numbers = new Map(Array.from({ length: tasks }, (_, number) => [toHex(rightOutput(numbered(number))), number]));
+  swarm.dispatcher.on("task:settled", ({ id, agreed, output }) => {
     if (seen.has(id)) settledTwice++;
     seen.add(id);
+    neededMs += (msOf[numbers.get(toHex(output)) ?? -1] ?? 0) * agreed.length;
     for (const { peer } of agreed) paid.set(`${id} ${peer}`, (paid.get(`${id} ${peer}`) ?? 0) + 1);
   });
   let done = 0;
   let wrong = 0;
   let outOfOrder = 0;
   let endMs: number | undefined;
-  const parts = (function* () {
-    for (let at = 0; at < tasks; at++) {
-      const task = numbered(at);
-      yield {
-        params: task.params,
-        input: task.input.kind === "inline" ? task.input.bytes : new Uint8Array(0),
-      };
-    }
-  })();
+  const jobs = jobsOver(swarm.dispatcher, [TIMED], { clock, now: () => clock.now() });
+  const compute: Compute = (request, signal) => jobs.compute(request, signal);
   const read = async (): Promise<void> => {
-    const kind = { name: "timed", version: 1, weigh: () => 1 };
-    for await (const { at, settled } of streamParts(swarm.dispatcher, kind, parts, { signal: swarm.over.signal, ahead: 1024 })) {
-      if (at !== done) outOfOrder++;
-      if (toHex(settled.output) !== toHex(rightOutput(numbered(at)))) wrong++;
-      neededMs += (msOf[at] ?? 0) * settled.agreed.length;
+    const inputs = Array.from({ length: tasks }, (_, number) => number);
+    const options = { signal: swarm.over.signal, ahead: DEFAULTS.ahead };
+    for await (const value of mapStream(compute, TIMED.name as TaskKindName, inputs, options)) {
+      const number = numbers.get(toHex(value as Uint8Array));
+      if (number === undefined) wrong++;
+      else if (number !== done) outOfOrder++;
       done++;
     }
     endMs = clock.now();

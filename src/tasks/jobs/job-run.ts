@@ -4,7 +4,7 @@ import { abortable } from "../../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import { looking, taskOf } from "./distribute.ts";
+import { checksOf, taskOf } from "./part-task.ts";
 import type { ResultKeeper } from "./result-keeper.ts";
 import type { Bytes, TaskKind, TaskPart } from "../task-kind.ts";
 import type { Settled } from "../dispatch/task-record.ts";
@@ -186,8 +186,8 @@ export class JobRun {
       const deadlineMs = Math.max(0, untilMs - now());
       try {
         const avoid = own ? [] : [self];
-        const look = looking(this.#kind, this.#parts[prepared.at] as TaskPart); // inside the list
-        const settled = await dispatcher.submit(task, { bytes, units, reservation, priority, deadlineMs, signal, avoid, ...look });
+        const checks = checksOf(this.#kind, this.#parts[prepared.at] as TaskPart); // inside the list
+        const settled = await dispatcher.submit(task, { bytes, units, reservation, priority, deadlineMs, signal, avoid, ...checks });
         if (signal.aborted) return;
         if (this.#out.delete(prepared.at)) this.#outBytes -= bytes.byteLength;
         this.#wrong += settled.wrong.length;

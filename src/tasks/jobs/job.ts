@@ -12,7 +12,7 @@ export interface JobTerms {
   readonly priority?: number;
   /** Milliseconds from now after which the work fails with TIMEOUT; goes on counting while the page is closed. */
   readonly deadlineMs?: number;
-  /** Of each part; what is left out is what `distribute.ts` says. */
+  /** Of each part; what is left out is what `part-task.ts` says. */
   readonly limits?: Partial<TaskLimits>;
   /** Equal results that settle a part that is checked, and how many may be asked for; 2 of 5 by default. */
   readonly replication?: Task["replication"];

@@ -4,7 +4,7 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId, JobId } from "../../shared/ids.ts";
 import { MICRO } from "../../shared/micro.ts";
 import type { Kinds } from "../kinds/find-kind.ts";
-import { replicationOf } from "./distribute.ts";
+import { replicationOf } from "./part-task.ts";
 import { badInput, type TaskKind, type TaskPart } from "../task-kind.ts";
 import type { TaskRequest, JobHead } from "./job.ts";
 

@@ -6,13 +6,13 @@ import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
-import { distribute } from "../../../src/tasks/jobs/distribute.ts";
 import { withCode } from "../../../src/tasks/kinds/find-kind.ts";
 import { sum } from "../../../src/tasks/kinds/sum.ts";
 import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
 import { Standings } from "../../../src/tasks/dispatch/standings.ts";
 import { Volunteer } from "../../../src/tasks/volunteer/volunteer.ts";
+import { computeJob } from "../../../tools/sim/compute-job.ts";
 
 describe("while a claim is checked", () => {
   const once = { quorum: 1, most: 1 };
@@ -52,7 +52,7 @@ describe("while a claim is checked", () => {
   afterEach(() => over.abort(new Error("the test is over")));
 
   const total = (signal: AbortSignal): Promise<unknown> =>
-    distribute(dispatcher, withCode("sum", sum), { floats: [1, 2, 3] }, { signal, replication: once });
+    computeJob(dispatcher, { kind: "sum", data: { floats: [1, 2, 3] }, replication: once }, signal);
   const checked = (count: number): Promise<void> => vi.waitFor(() => expect(checks.length).toBe(count));
 
   it("nobody else gets the task, and it is settled by the answer", async () => {

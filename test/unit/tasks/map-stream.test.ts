@@ -1,5 +1,5 @@
 // Values for a stream of inputs, over real volunteers: in order or as they come, no more inputs than are wanted.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { mapStream } from "../../../src/tasks/jobs/map-stream.ts";
 import type { TaskRequest } from "../../../src/tasks/jobs/job.ts";
 import { worldMaker } from "../../support/task-world.ts";
@@ -31,7 +31,7 @@ describe("a stream of values", () => {
   });
 
   it("takes inputs only as values are read, and gives up the rest when it is left", async () => {
-    const { desk } = await worldOf().page();
+    const { desk, board } = await worldOf().page();
     let taken = 0;
     let left = false;
     const inputs = (function* () {
@@ -45,6 +45,7 @@ describe("a stream of values", () => {
       if (value === 20n) break;
     expect(taken).toBeLessThanOrEqual(27);
     expect(left).toBe(true);
+    await vi.waitFor(() => expect(board.dispatcher.open).toBe(0));
   });
 
   it("takes inputs that come late, and does not hold up what is there", async () => {
