@@ -12,6 +12,7 @@ import type { JobStores } from "../../tasks/jobs/job-stores.ts";
 import type { Witnesses } from "../../tasks/dispatch/witnesses.ts";
 import { Jobs } from "../../tasks/jobs/jobs.ts";
 import type { OnPart } from "../../tasks/jobs/job-run.ts";
+import { watchLater } from "../../tasks/jobs/watch-later.ts";
 import { headView, type JobHead, type JobView } from "../../tasks/jobs/job.ts";
 import type { TabAccount } from "../credit/tab-account.ts";
 import { orInMemory } from "../platform/or-in-memory.ts";
@@ -73,14 +74,11 @@ export class TabJobs {
 
   watch(id: JobId, onPart: OnPart): () => void {
     if (this.#open !== undefined) return this.#open.desk.watch(id, onPart);
-    const stop = new AbortController();
-    const onDesk = ({ desk }: Open): void => {
-      if (!stop.signal.aborted) stop.signal.addEventListener("abort", desk.watch(id, onPart), { once: true });
-    };
-    this.#opened()
-      .then(onDesk)
-      .catch((error: unknown) => this.#deps.log.warn("a work is not watched", { message: errorMessage(error) }));
-    return () => stop.abort();
+    return watchLater(
+      this.#opened(),
+      ({ desk }) => desk.watch(id, onPart),
+      (error) => this.#deps.log.warn("a job is not watched", { message: errorMessage(error) }),
+    );
   }
 
   cancel(id: JobId): void {

@@ -14,6 +14,7 @@ import type { TaskKind, TaskPart } from "../task-kind.ts";
 import type { ResultStore, JobStore } from "./job-stores.ts";
 import { type OnPart, JobRun, type JobRunDeps } from "./job-run.ts";
 import { JobWatch } from "./job-watch.ts";
+import { watchLater } from "./watch-later.ts";
 import { headView, type TaskRequest, type JobHead, type JobIdOf, type JobView } from "./job.ts";
 
 const DEFAULTS = Object.freeze({
@@ -174,12 +175,11 @@ export class Jobs {
   watch(id: JobId, onPart: OnPart): () => void {
     const work = this.#find(id);
     if (work.run !== undefined) return work.run.watch(onPart);
-    const stop = new AbortController();
-    const onRun = (run: JobRun): void => {
-      if (!stop.signal.aborted) stop.signal.addEventListener("abort", run.watch(onPart), { once: true });
-    };
-    this.#revive(work).then(onRun, () => {}); // it failed, and its view says so
-    return () => stop.abort();
+    return watchLater(
+      this.#revive(work),
+      (run) => run.watch(onPart),
+      () => {}, // it failed, and its view says so
+    );
   }
 
   /** What it was asked with. Throws BAD_INPUT where it is not here. */
