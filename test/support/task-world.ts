@@ -46,6 +46,8 @@ export class World {
   readonly stores: JobStores = memoryJobStores();
   readonly runners = new Map<PeerId, CountingRunner>();
   readonly own = new CountingRunner();
+  /** Milliseconds since 1970, for jobs; stands still unless a test moves it. */
+  nowMs = Date.now();
   #swarm: Swarm = { revision: 0, peers: [] };
   readonly #listeners = new Set<(swarm: Swarm) => void>();
   #mesh: LoopbackMesh | undefined;
@@ -95,7 +97,7 @@ export class World {
       book: this.stores.book,
       results: this.stores.results,
       clock: systemClock,
-      now: Date.now,
+      now: () => this.nowMs,
       random: (bytes) => crypto.getRandomValues(bytes),
       log: silentLog,
       onChange: views,

@@ -8,7 +8,6 @@ import type { Mesh } from "../../../src/mesh/ports/mesh.ts";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
 import { commitment, pairPayload, decodeTask, readToVolunteer, TASK_VERSION, taskId } from "../../../src/protocol/task-frames.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
-import { systemClock } from "../../../src/shared/clock.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { Dispatcher } from "../../../src/tasks/dispatch/dispatcher.ts";
@@ -16,6 +15,7 @@ import { linkVolunteer } from "../../../src/tasks/dispatch/volunteer-link.ts";
 import { Standings } from "../../../src/tasks/dispatch/standings.ts";
 import { Volunteer } from "../../../src/tasks/volunteer/volunteer.ts";
 import { numbered, rightOutput } from "../../../tools/sim/task-swarm.ts";
+import { VirtualClock } from "../../../tools/sim/virtual-clock.ts";
 
 const over = new AbortController();
 afterEach(() => over.abort());
@@ -52,10 +52,11 @@ function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => v
 it("is asked for nothing before somebody else has committed as well, and is caught when it shows what it copied", async () => {
   const network = new MemoryNetwork();
   const requester = network.join(asPeerId("requester"));
+  const clock = new VirtualClock();
   const standings = new Standings();
-  const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings });
+  const dispatcher = new Dispatcher({ clock, random: Math.random, standings });
   const lend = (peer: Mesh): void =>
-    void linkVolunteer(peer.self, { mesh: requester, clock: systemClock, random: Math.random, dispatcher, log: silentLog }, over.signal);
+    void linkVolunteer(peer.self, { mesh: requester, clock, random: Math.random, dispatcher, log: silentLog }, over.signal);
   const caught: string[] = [];
   dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
 
@@ -67,17 +68,18 @@ it("is asked for nothing before somebody else has committed as well, and is caug
   const task = numbered(1);
   const settled = dispatcher.submit(task, { signal: over.signal });
   await committed.promise;
-  await systemClock.sleep(100); // it is committed to, and nobody else is there
+  await clock.run(() => false, 10_000); // nobody else is there, however long it takes
   expect(reveals).toBe(0);
 
   for (const name of ["one", "two"]) {
     const mesh = network.join(asPeerId(name));
     const runner = { kinds: [{ name: "timed", version: 1 }], run: async () => rightOutput(task) };
     const salt = () => crypto.getRandomValues(new Uint8Array(16));
-    const volunteer = new Volunteer({ self: mesh.self, runners: [runner], clock: systemClock, salt });
+    const volunteer = new Volunteer({ self: mesh.self, runners: [runner], clock, salt });
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     lend(mesh);
   }
+  expect(await clock.run(() => dispatcher.open === 0, 60_000)).toBe(true);
   const { output, agreed } = await settled;
   expect(output).toEqual(rightOutput(task));
   expect(reveals).toBe(1);

@@ -144,13 +144,29 @@ describe("a work", () => {
     expect(world.ran).toBe(before + 1);
   });
 
-  it("fails when its time is up, also on a later page", async () => {
+  it("fails when its time is up, and a later page says so", async () => {
     const world = worldOf();
     world.own.hold = () => new Promise(() => {});
     const first = await world.page();
     const id = await first.desk.distribute({ kind: "sum", data: { floats: [5, 2] }, deadlineMs: 1 });
     await expect(first.desk.wait(id)).rejects.toMatchObject({ code: "TIMEOUT" });
     expect(first.desk.views).toMatchObject([{ state: "failed", problem: { code: "TIMEOUT" } }]);
+    await world.close(first);
+    const later = await world.page();
+    expect(later.desk.views).toMatchObject([{ id, state: "failed", problem: { code: "TIMEOUT" } }]);
+    await expect(later.desk.wait(id)).rejects.toMatchObject({ code: "TIMEOUT" });
+  });
+
+  it("fails on a later page if its time was up between the two", async () => {
+    const world = worldOf();
+    world.own.hold = () => new Promise(() => {});
+    const first = await world.page();
+    const id = await first.desk.distribute({ kind: "sum", data: { floats: [5, 2] }, deadlineMs: 60_000 });
+    await world.close(first);
+    world.nowMs += 60_001;
+    const later = await world.page();
+    await expect(later.desk.wait(id)).rejects.toMatchObject({ code: "TIMEOUT" });
+    expect(later.desk.views).toMatchObject([{ id, state: "failed", problem: { code: "TIMEOUT" } }]);
   });
 
   it("survives the volunteer that computes it", async () => {
