@@ -1,13 +1,17 @@
-// What work is worth, from what the network measured: layer-tokens at the manifest's cost, tasks at their kind's. Pure.
+// The worth of work, from what the network measured: layer-tokens at the cost that the manifest says, tasks at the
+// price of their kind. Pure.
 import type { RefusalReason } from "../protocol/credit-frames.ts";
 import type { Work } from "../protocol/receipt.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Multiply-adds with weights in a microcredit: a credit is 10^9, about half a second of one WebAssembly thread. */
+const DEFAULTS = Object.freeze({
+  /**
+   * Multiply-adds with weights in a microcredit. A credit is 10^9 of them, about half a second of one WebAssembly
+   * thread.
+   */
   multiplyAddsPerMicro: 1000,
 });
 
-/** What the ledger knows of a model; multiply-adds for one token, from its manifest. */
+/** Multiply-adds of a model for one token, from its manifest. */
 export interface ModelCost {
   readonly layerCost: readonly number[];
   readonly headCost: number;
@@ -23,7 +27,7 @@ export interface PriceList {
 
 export type Price = { readonly kind: "worth"; readonly micro: number } | { readonly kind: "refused"; readonly reason: RefusalReason };
 
-/** The price of `work` that `requester` asked for. */
+/** Returns the price of `work` for `requester`, or why it is refused. */
 export function priceWork(work: Work, requester: string, { costOf, unitPrice }: PriceList): Price {
   if (work.kind === "task") {
     const micro = unitPrice(work.taskKind);
@@ -34,7 +38,8 @@ export function priceWork(work: Work, requester: string, { costOf, unitPrice }: 
   const layerCount = cost.layerCost.length;
   const { span, positions, upstream, downstream } = work;
   if (span.end > layerCount) return { kind: "refused", reason: "bad-span" };
-  // The ends of a route are the requester's. Inside it may be a neighbour as well, where its own tab holds layers.
+  // The requester is the neighbour at both ends of a route. Inside a route it may be one, too, if its own tab holds
+  // layers.
   if (span.start === 0 && upstream !== requester) return { kind: "refused", reason: "bad-span" };
   if (span.end === layerCount && downstream !== requester) return { kind: "refused", reason: "bad-span" };
   const layers = cost.layerCost.slice(span.start, span.end).reduce((sum, each) => sum + each, 0);

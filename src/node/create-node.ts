@@ -263,6 +263,6 @@ class TabNode implements Node {
   }
 
   #desk(): Promise<Jobs> {
-    return this.#joining.soon(this.#tasks.desk(), this.#life.signal, "Check your connection and ask again.");
+    return this.#joining.soon(this.#tasks.jobs(), this.#life.signal, "Check your connection and ask again.");
   }
 }

@@ -151,7 +151,7 @@ export async function join(
     mesh,
     presence,
     inference: desk,
-    runners: taskRunners,
+    taskRunners,
     clock,
     share,
     log,

@@ -1,5 +1,5 @@
-// Port: a kind of task. Its code says how a job is split into parts, what one part computes, and how the outputs are joined to one
-// value; its facts say everything else about it, without that code.
+// Port: a kind of task. Its code says how a job is split into parts, what one part computes, and how the outputs are
+// joined to one value; its facts say everything else about it, without that code.
 import * as v from "valibot";
 import type { TaskLimits } from "../protocol/task-frames.ts";
 import { ManyhandsError } from "../shared/errors.ts";
@@ -25,35 +25,44 @@ export interface RunContext {
 }
 
 /**
- * What a kind computes. The requester splits and joins, the volunteer runs. No method reads a clock or draws a random number of its
- * own.
+ * What a kind computes. The requester splits and joins, the volunteer runs. No method reads a clock or draws a random
+ * number of its own.
  */
 export interface KindCode<Data, Value> {
   /** The parts depend on the data alone, never on the peers that are there. Throws BAD_INPUT. */
   split(data: Data): readonly TaskPart[];
-  /** Output of one part, the same bytes on every machine of a determinism class. Throws BAD_INPUT, or the signal's reason. */
+  /**
+   * Output of one part, the same bytes on every machine of a determinism class. Throws BAD_INPUT, or the signal's
+   * reason.
+   */
   run(part: TaskPart, context: RunContext): Promise<Bytes>;
   /** `outputs` are in the order of the parts. Throws BAD_INPUT if they cannot be the outputs of these parts. */
   join(data: Data, outputs: readonly Bytes[]): Value;
   /**
-   * Whether two outputs agree but for the differences that machines of two determinism classes may have. Without it only equal
-   * bytes agree.
+   * Whether two outputs agree but for the differences that machines of two determinism classes may have. Without it
+   * only equal bytes agree.
    */
   near?(a: Bytes, b: Bytes): boolean;
   /**
-   * The requester's own look at one output, for kinds whose outputs differ from machine to machine. An output that it refuses is
-   * wrong, and outputs are not compared with each other. `random` draws in [0, 1); no volunteer can know what it draws.
+   * The requester's own look at one output, for kinds whose outputs differ from machine to machine. An output that it
+   * refuses is wrong, and outputs are not compared with each other. `random` draws in [0, 1); no volunteer can know
+   * what it draws.
    */
   accepts?(part: TaskPart, output: Bytes, random: () => number): boolean;
   /** Units of the kind's price in one part; at least 1. */
   weigh(part: TaskPart): number;
 }
 
-/** What is known of a kind without its code: enough to offer it, to price it, to judge its results, and to talk about it. */
+/**
+ * What is known of a kind without its code: enough to offer it, to price it, to judge its results, and to talk about
+ * it.
+ */
 export interface KindFacts {
   /** Raised when the code would give another output for the same task. */
   readonly version: number;
-  /** Names the machines whose outputs have the same bytes as this one's; without it all machines give the same bytes. */
+  /**
+   * Names the machines whose outputs have the same bytes as this one's; without it all machines give the same bytes.
+   */
   readonly determinismClass?: string;
   /** Whether every honest machine gives the same bytes, so that another result is a lie. */
   readonly isExact: boolean;

@@ -1,4 +1,5 @@
-// Sends frames of many small things: what is queued in one go leaves in as few frames as the limits allow, in order.
+// Sends frames about many small things: what is queued in one turn leaves in as few frames as the limits allow, in
+// order.
 import type { Link } from "../mesh/ports/link.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { TASK_LIMITS, type ToRequester, type ToVolunteer } from "../protocol/task-frames.ts";
@@ -6,7 +7,7 @@ import { concatBytes } from "../shared/bytes.ts";
 
 type AnyFrame = ToVolunteer | ToRequester;
 
-/** One frame's header and payload before it is joined with others of its kind. */
+/** One frame's header and payload, before it is joined with other frames of its kind. */
 interface Piece {
   readonly header: AnyFrame;
   readonly payload: readonly Uint8Array[];
@@ -25,7 +26,7 @@ export class TaskSender {
     this.#pieces.push({ header, payload });
   }
 
-  /** Hands everything to the link. A link that is lost tells its reader, so nothing is thrown here. */
+  /** Sends everything that is queued. Throws nothing: the reader of a lost link learns of the loss. */
   flush(): void {
     const pieces = this.#pieces;
     if (pieces.length === 0) return;
@@ -35,13 +36,13 @@ export class TaskSender {
       try {
         await Promise.all(frames.map((frame) => this.#link.send(frame))); // in one go, so that they leave together
       } catch {
-        this.#link.abort(new Error("the link is lost")); // its frames end, and whoever reads them goes on from there
+        this.#link.abort(new Error("the link is lost")); // this ends its frames, and with them the loop that reads them
       }
     });
   }
 }
 
-/** Neighbours of one kind become one frame while they fit. */
+/** Consecutive frames of one kind become one frame while they fit. */
 function joined(pieces: readonly Piece[]): Piece[] {
   const out: { header: AnyFrame; payload: Uint8Array[]; bytes: number }[] = [];
   for (const { header, payload } of pieces) {
@@ -58,7 +59,7 @@ function joined(pieces: readonly Piece[]): Piece[] {
   return out;
 }
 
-/** Undefined where the two are no lists of the same kind, or too long together. */
+/** Undefined if the two are not lists of one kind, or are too long together. */
 function join(a: AnyFrame, b: AnyFrame): AnyFrame | undefined {
   const both = joinLists(a, b);
   if (both === undefined) return undefined;

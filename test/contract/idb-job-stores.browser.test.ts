@@ -1,13 +1,13 @@
-// The stores of tasks in IndexedDB keep their contract, and what they hold outlives the page.
+// The stores of jobs in IndexedDB keep their contract, and what they hold outlives the page.
 import { expect, it } from "vitest";
 import { asPeerId, asTaskId, asJobId } from "../../src/shared/ids.ts";
 import { openIdbJobStores } from "../../src/tasks/jobs/idb-job-stores.browser.ts";
-import { taskStoresContract } from "./job-stores-contract.ts";
+import { jobStoresContract } from "./job-stores-contract.ts";
 
 let count = 0;
-taskStoresContract("IdbTaskStores", () => openIdbJobStores(`tasks of test ${count++} at ${Date.now()}`));
+jobStoresContract("IdbJobStores", () => openIdbJobStores(`tasks of test ${count++} at ${Date.now()}`));
 
-it("IdbTaskStores that are opened again hold what they held, and know what was used last", async () => {
+it("IdbJobStores that are opened again hold what they held, and know which result was used last", async () => {
   const name = `tasks of an earlier page at ${Date.now()}`;
   const [id, older] = [asTaskId("task"), asTaskId("older task")];
   const entry = { work: asJobId("0".repeat(32)), output: Uint8Array.of(1), verdict: "unchecked", peers: [] } as const;

@@ -1,5 +1,5 @@
-// The stores of tasks in memory keep their contract.
+// The stores of jobs in memory keep their contract.
 import { memoryJobStores } from "../../src/tasks/jobs/memory-job-stores.ts";
-import { taskStoresContract } from "./job-stores-contract.ts";
+import { jobStoresContract } from "./job-stores-contract.ts";
 
-taskStoresContract("MemoryTaskStores", () => Promise.resolve(memoryJobStores()));
+jobStoresContract("MemoryJobStores", () => Promise.resolve(memoryJobStores()));

@@ -2,7 +2,7 @@
 import type { Page } from "@playwright/test";
 import { putInPages } from "../../tools/browser/bundle-page.ts";
 import { launchBrowser, Tab, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
-import { DEFAULTS, renderGpuBy } from "../../src/tasks/kinds/render/render-gpu.ts";
+import { PROBE_LIMITS, renderGpuBy } from "../../src/tasks/kinds/render/render-gpu.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import type { Scene } from "../../src/tasks/kinds/render/scene.ts";
 import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
@@ -59,7 +59,7 @@ test("a picture that a person wants drawn by cards is drawn by a lending tab's, 
     await expect(work.getByTestId("work-picture")).toHaveAttribute("data-drawn", "2");
     const { rgba } = await runWhole(render, sceneOf({ scene: "ring", size: "small", fineness: "quick" }));
     const saved = await decodePng(asking.page, await asking.save(work));
-    const far = saved.rgba.filter((byte, at) => Math.abs(byte - (rgba[at] ?? 0)) > DEFAULTS.near).length;
+    const far = saved.rgba.filter((byte, at) => Math.abs(byte - (rgba[at] ?? 0)) > PROBE_LIMITS.near).length;
     expect(saved.rgba.length).toBe(rgba.length);
     expect(far / rgba.length).toBeLessThan(0.02);
     expect(saved.rgba.some((byte, at) => byte !== rgba[at])).toBe(true); // it is not the exact path that drew it
@@ -86,7 +86,7 @@ test("squares drawn on WebGPU differ from the exact ones by less than the stated
       let [far, sum] = [0, 0];
       for (let at = 0; at < exact.rgba.length; at += 4) {
         const differences = [0, 1, 2].map((channel) => Math.abs((drawn.rgba[at + channel] ?? 0) - (exact.rgba[at + channel] ?? 0)));
-        far += Math.max(...differences) > DEFAULTS.near ? 1 : 0;
+        far += Math.max(...differences) > PROBE_LIMITS.near ? 1 : 0;
         sum += differences[0] ?? 0;
       }
       const pixels = exact.rgba.length / 4;

@@ -18,7 +18,7 @@ import { sum } from "../../src/tasks/kinds/sum.ts";
 import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
 import { LocalRunner } from "../../src/tasks/volunteer/local-runner.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
-import { type DoneWork, Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
+import { type DoneTask, Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
 import { computeJob } from "../../tools/sim/compute-job.ts";
 import { newReservation, newSigner } from "../../tools/soak/make-receipts.ts";
@@ -190,7 +190,7 @@ test("a liar is convicted by its own signature and two witnesses, and its escrow
 
 describe("a worker vouches for nothing that it did not get itself", () => {
   const [requester, self, other] = [newSigner(), newSigner(), newSigner()];
-  const done: DoneWork = {
+  const done: DoneTask = {
     task: asTaskId("bafytaskone"),
     kind: "sum",
     units: 66,
@@ -201,7 +201,7 @@ describe("a worker vouches for nothing that it did not get itself", () => {
   const claims = new TaskClaims({ signer: self, add: () => Promise.resolve(), now: Date.now, onReceipt: () => {} });
   void claims.claim(done);
   const ask = async (
-    change: Partial<DoneWork> = {},
+    change: Partial<DoneTask> = {},
     verdict: "quorum" | "wrong" | "audited" = "quorum",
     parties: { readonly witness?: typeof self; readonly requester?: typeof self; readonly worker?: typeof self } = {},
   ): Promise<boolean> => {

@@ -1,4 +1,5 @@
-// Inputs of tasks drawn at random, and what comes of them by other means than ours: plain loops, node:crypto, BigInt.
+// Inputs of tasks drawn at random, and the right outputs computed by other means than ours: plain loops, node:crypto,
+// BigInt.
 import { createHash } from "node:crypto";
 import type { Scene } from "../../src/manyhands.ts";
 import type { Random } from "../../tools/sim/random.ts";
@@ -9,7 +10,7 @@ const sha = (...parts: readonly Uint8Array[]): Buffer => {
   return hash.digest();
 };
 
-/** Over leaves of 64 KiB, by the words of RFC 9162, 2.1.1. */
+/** Over leaves of 64 KiB, as RFC 9162, 2.1.1, defines it. */
 export function merkleRoot(file: Uint8Array): Buffer {
   const tree = (leaves: readonly Uint8Array[]): Buffer => {
     const [only] = leaves;
@@ -24,7 +25,7 @@ export function merkleRoot(file: Uint8Array): Buffer {
 
 export const hashOf = (item: Uint8Array): Buffer => sha(item);
 
-/** The sum as it is defined for floats: of the sums of blocks of 65,536, left to right. */
+/** The sum as it is defined for floats: the sums of blocks of 65,536, added left to right. */
 export function sumInBlocks(floats: Float64Array): number {
   let total = 0;
   for (let start = 0; start < floats.length; start += 65_536) {
@@ -35,13 +36,13 @@ export function sumInBlocks(floats: Float64Array): number {
   return total;
 }
 
-export interface Square<T> {
+export interface PlainMatrix<T> {
   readonly rows: number;
   readonly columns: number;
   readonly elements: readonly T[];
 }
 
-export function product<T extends number | bigint>(left: Square<T>, right: Square<T>, zero: T): T[] {
+export function product<T extends number | bigint>(left: PlainMatrix<T>, right: PlainMatrix<T>, zero: T): T[] {
   const out: T[] = [];
   for (let row = 0; row < left.rows; row++) {
     for (let column = 0; column < right.columns; column++) {
@@ -56,7 +57,7 @@ export function product<T extends number | bigint>(left: Square<T>, right: Squar
   return out;
 }
 
-/** Of both signs and very different sizes. */
+/** Draws numbers of both signs and very different sizes. */
 export const drawFloat = (random: Random): number => (random.next() - 0.5) * 10 ** random.whole(-6, 9);
 export const drawWhole = (random: Random): bigint =>
   Array.from({ length: random.whole(1, 6) }, () => BigInt(random.whole(0, 2 ** 32 - 1))).reduce((all, word) => (all << 32n) | word, 0n) *
@@ -68,7 +69,7 @@ export const drawText = (random: Random): string =>
 export const drawList = <T>(random: Random, least: number, most: number, draw: (random: Random) => T): T[] =>
   Array.from({ length: random.whole(least, most) }, () => draw(random));
 
-/** Balls and a triangle over a floor, under a sky, with every kind of material. */
+/** Draws balls and a triangle over a floor, under a sky, with every kind of material. */
 export function drawScene(random: Random, width: number, height: number): Scene {
   const share = (): number => Math.round(random.next() * 1000) / 1000;
   const colour = (): [number, number, number] => [share(), share(), share()];

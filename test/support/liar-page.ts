@@ -1,4 +1,4 @@
-// Runs inside a page of a test: a volunteer as the real one is, but for its results, which are wrong when it is told to lie.
+// Runs inside a page of a test: a real volunteer, except that its results are wrong while `lie` is on.
 import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
 import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
 import { RelayDirectory } from "../../src/mesh/libp2p/relay-directory.ts";
@@ -14,7 +14,7 @@ import { silentLog } from "../../src/shared/log.ts";
 
 let isLying = false;
 
-/** Calls the relay and lends tasks. Answers this peer's id. */
+/** Joins by the relay at this address and starts to compute tasks. Resolves with this peer's id. */
 export async function join(relay: string): Promise<string> {
   const seed = crypto.getRandomValues(new Uint8Array(32));
   const [clock, log] = [systemClock, silentLog];
@@ -32,11 +32,11 @@ export async function join(relay: string): Promise<string> {
   });
   const honest = plainRunner();
   const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
-  const lending = new TabVolunteer({
+  const volunteer = new TabVolunteer({
     mesh,
     presence: new Presence(directory, "page"),
     inference: new HeldSpans(mesh),
-    runners: {
+    taskRunners: {
       runners: [
         {
           kinds: honest.kinds,
@@ -55,7 +55,7 @@ export async function join(relay: string): Promise<string> {
     receipt: claims.receipt,
     onState: () => {},
   });
-  lending.lend(true);
+  volunteer.lend(true);
   return mesh.self;
 }
 

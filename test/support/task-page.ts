@@ -1,10 +1,10 @@
-// The tasks' part of the page, driven as a person drives it.
+// The panel for tasks, operated as a person operates it.
 import { readFile } from "node:fs/promises";
 import { expect, type Locator, type Page } from "@playwright/test";
 import type { Tab } from "../../tools/browser/tabs.ts";
 
-/** Milliseconds for a work of a test on a busy machine. */
-const WORK_MS = 120_000;
+/** Milliseconds for a job of a test on a busy machine. */
+const JOB_MS = 120_000;
 
 export class TaskPage {
   readonly page: Page;
@@ -23,7 +23,7 @@ export class TaskPage {
     await this.page.locator(`[data-testid="task-form"][data-kind="${kind}"]`).waitFor();
   }
 
-  /** A scene of the page; `own`: whether the asking tab computes too. */
+  /** Hands over one of the scenes of the page; `own`: whether the tab itself computes, too. */
   async render(scene: string, size: string, fineness: string, own = true): Promise<Locator> {
     await this.choose("render");
     for (const [name, value] of Object.entries({ scene, size, fineness })) await this.page.getByTestId(`task-${name}-${value}`).check();
@@ -31,14 +31,14 @@ export class TaskPage {
     return this.submit();
   }
 
-  /** Whether this tab computes parts of what it asks for. */
+  /** Sets whether this tab computes parts of its own jobs. */
   async alone(own: boolean): Promise<void> {
     const box = this.page.getByTestId("task-own");
     if (!(await box.isVisible())) await this.page.getByTestId("task-settings").click();
     await box.setChecked(own);
   }
 
-  /** Hands the form over; answers the newest work. */
+  /** Submits the form. Resolves with the new job in the list. */
   async submit(): Promise<Locator> {
     const newest = async (): Promise<string | null> =>
       (await this.jobs.count()) === 0 ? null : this.jobs.first().getAttribute("data-work");
@@ -52,11 +52,11 @@ export class TaskPage {
     return this.page.getByTestId("work");
   }
 
-  async over(work: Locator, state: "done" | "failed" | "stopped"): Promise<void> {
-    await expect(work).toHaveAttribute("data-state", state, { timeout: WORK_MS });
+  async over(job: Locator, state: "done" | "failed" | "stopped"): Promise<void> {
+    await expect(job).toHaveAttribute("data-state", state, { timeout: JOB_MS });
   }
 
-  /** What the button saves. */
+  /** Resolves with the file that the button saves. */
   async save(work: Locator): Promise<Buffer> {
     const [download] = await Promise.all([this.page.waitForEvent("download"), work.getByTestId("work-save").click()]);
     return readFile(await download.path());

@@ -1,4 +1,5 @@
-// A requester's page among real volunteers in one process, whose runners count; a reload is a new page over the same stores.
+// A requester's page among real volunteers in one process, whose runners count; a reload is a new page over the same
+// stores.
 import { afterEach } from "vitest";
 import type { Directory, Swarm } from "../../src/mesh/ports/directory.ts";
 import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
@@ -10,20 +11,20 @@ import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { loadKinds, PLAIN_KINDS } from "../../src/tasks/kinds/find-kind.ts";
-import { LocalRunner, type TaskRunner } from "../../src/tasks/volunteer/local-runner.ts";
-import { memoryJobStores } from "../../src/tasks/jobs/memory-job-stores.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
-import type { Bytes } from "../../src/tasks/task-kind.ts";
-import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import type { JobStores } from "../../src/tasks/jobs/job-stores.ts";
-import { Jobs } from "../../src/tasks/jobs/jobs.ts";
 import type { JobView } from "../../src/tasks/jobs/job.ts";
+import { Jobs } from "../../src/tasks/jobs/jobs.ts";
+import { memoryJobStores } from "../../src/tasks/jobs/memory-job-stores.ts";
+import { loadKinds, PLAIN_KINDS } from "../../src/tasks/kinds/find-kind.ts";
+import type { Bytes } from "../../src/tasks/task-kind.ts";
+import { LocalRunner, type TaskRunner } from "../../src/tasks/volunteer/local-runner.ts";
+import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 
 const KINDS = await loadKinds();
 const PLAIN = [...(await loadKinds(PLAIN_KINDS)).values()];
 
-/** Runs like a volunteer's and counts; `hold` makes it wait, `twist` lie. */
+/** Runs tasks as a volunteer does, and counts them; `hold` makes a task wait, `twist` changes its output. */
 export class CountingRunner implements TaskRunner {
   readonly kinds = PLAIN;
   readonly #below = new LocalRunner(PLAIN);
@@ -39,19 +40,23 @@ export class CountingRunner implements TaskRunner {
   }
 }
 
-/** A requester's page among volunteers; a reload is a new page over the same stores. */
+export interface RequesterPage {
+  readonly pool: VolunteerPool;
+  readonly jobs: Jobs;
+}
+
 export class World {
   readonly network = new MemoryNetwork();
   readonly over = new AbortController();
   readonly stores: JobStores = memoryJobStores();
   readonly runners = new Map<PeerId, CountingRunner>();
   readonly own = new CountingRunner();
-  /** Milliseconds since 1970, for jobs; stands still unless a test moves it. */
+  /** Milliseconds since 1970, for jobs; they stand still unless a test moves them. */
   nowMs = Date.now();
   #swarm: Swarm = { revision: 0, peers: [] };
   readonly #listeners = new Set<(swarm: Swarm) => void>();
   #mesh: LoopbackMesh | undefined;
-  readonly #pages: { board: VolunteerPool; desk: Jobs }[] = [];
+  readonly #pages: RequesterPage[] = [];
 
   join(name: string): CountingRunner {
     const peer = asPeerId(name);
@@ -60,16 +65,16 @@ export class World {
     const mesh = this.network.join(peer);
     const volunteer = new Volunteer({ self: peer, runners: [runner], clock: systemClock, salt });
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
-    this.#tell([...this.#swarm.peers, recordOf(peer)]);
+    this.#changeSwarm([...this.#swarm.peers, recordOf(peer)]);
     return runner;
   }
 
   leave(name: string): void {
     this.network.cut(asPeerId(name));
-    this.#tell(this.#swarm.peers.filter(({ peer }) => peer !== name));
+    this.#changeSwarm(this.#swarm.peers.filter(({ peer }) => peer !== name));
   }
 
-  async page(views: (jobs: readonly JobView[]) => void = () => {}): Promise<{ board: VolunteerPool; desk: Jobs }> {
+  async page(views: (jobs: readonly JobView[]) => void = () => {}): Promise<RequesterPage> {
     const self = asPeerId("requester");
     this.#mesh ??= this.#joinOwn(self);
     const mesh = this.#mesh;
@@ -78,11 +83,11 @@ export class World {
       on: ((_, listener: (swarm: Swarm) => void) => {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
-      }) as Directory["on"], // one event is listened to
+      }) as Directory["on"], // there is only one event to listen to
     };
     Object.defineProperty(directory, "swarm", { get: () => this.#swarm });
     const random = (): number => Math.random();
-    const board = new VolunteerPool({
+    const pool = new VolunteerPool({
       mesh,
       directory,
       standings: new Standings(),
@@ -90,11 +95,11 @@ export class World {
       random,
       log: silentLog,
     });
-    const desk = new Jobs({
+    const jobs = new Jobs({
       self,
-      pool: board,
+      pool,
       kinds: KINDS,
-      book: this.stores.book,
+      store: this.stores.jobs,
       results: this.stores.results,
       clock: systemClock,
       now: () => this.nowMs,
@@ -102,26 +107,27 @@ export class World {
       log: silentLog,
       onChange: views,
     });
-    const page = { board, desk };
+    const page = { pool, jobs };
     this.#pages.push(page);
-    await desk.resume();
+    await jobs.resume();
     return page;
   }
 
-  async close(page: { board: VolunteerPool; desk: Jobs }): Promise<void> {
-    await page.desk.stop();
-    page.board.stop();
+  async close(page: RequesterPage): Promise<void> {
+    await page.jobs.stop();
+    page.pool.stop();
   }
 
   async end(): Promise<void> {
     for (const page of this.#pages) await this.close(page);
   }
 
+  /** Tasks that were run so far, by all volunteers and the requester itself. */
   get ran(): number {
     return [...this.runners.values(), this.own].reduce((total, { ran }) => total + ran, 0);
   }
 
-  /** The requester computes too, as its tab does. */
+  /** The requester computes, too, as its tab does. */
   #joinOwn(self: PeerId): LoopbackMesh {
     const mesh = new LoopbackMesh(this.network.join(self));
     const volunteer = new Volunteer({ self, runners: [this.own], clock: systemClock, salt });
@@ -129,7 +135,7 @@ export class World {
     return mesh;
   }
 
-  #tell(peers: readonly PeerRecord[]): void {
+  #changeSwarm(peers: readonly PeerRecord[]): void {
     this.#swarm = { revision: this.#swarm.revision + 1, peers };
     for (const listener of [...this.#listeners]) listener(this.#swarm);
   }
@@ -150,7 +156,7 @@ const recordOf = (peer: PeerId): PeerRecord => ({
   joined: 0,
 });
 
-/** Makes worlds that end with their test. To be called once in a file. */
+/** Returns a function that makes worlds, which end with their test. To be called once in a file. */
 export function worldMaker(): (...names: readonly string[]) => World {
   let worlds: World[] = [];
   afterEach(async () => {

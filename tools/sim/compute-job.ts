@@ -4,25 +4,25 @@ import { asPeerId } from "../../src/shared/ids.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import type { Dispatcher } from "../../src/tasks/dispatch/dispatcher.ts";
 import type { TaskRequest } from "../../src/tasks/jobs/job.ts";
-import { Jobs, type JobsDeps } from "../../src/tasks/jobs/jobs.ts";
+import { Jobs, type JobsOptions } from "../../src/tasks/jobs/jobs.ts";
 import { memoryJobStores } from "../../src/tasks/jobs/memory-job-stores.ts";
 import { loadKinds } from "../../src/tasks/kinds/find-kind.ts";
 import type { TaskKindName, TaskValueByKind } from "../../src/tasks/kinds/kind-list.ts";
 import type { TaskKind } from "../../src/tasks/task-kind.ts";
 
-export interface ComputeOptions extends Partial<Pick<JobsDeps, "clock" | "now" | "reserve">> {
-  /** In place of those in the list, or beside them. */
+export interface ComputeOptions extends Partial<Pick<JobsOptions, "clock" | "now" | "reserve">> {
+  /** Kinds beside those in the list, or in their place. */
   readonly kinds?: readonly TaskKind[];
 }
 
-/** Jobs whose tasks `dispatcher` assigns; whoever calls this has volunteers linked to it. */
+/** Jobs whose tasks `dispatcher` assigns. The caller links volunteers to it. */
 export function jobsOver(dispatcher: Dispatcher, kinds: readonly TaskKind[], options: Omit<ComputeOptions, "kinds"> = {}): Jobs {
-  const { book, results } = memoryJobStores();
+  const { jobs: store, results } = memoryJobStores();
   return new Jobs({
     self: asPeerId("requester"),
-    pool: { dispatcher, take: () => () => {} },
+    pool: { dispatcher, acquire: () => () => {} },
     kinds: new Map(kinds.map((kind) => [kind.name, kind])),
-    book,
+    store,
     results,
     clock: systemClock,
     now: Date.now,
@@ -33,7 +33,7 @@ export function jobsOver(dispatcher: Dispatcher, kinds: readonly TaskKind[], opt
   });
 }
 
-/** The job's value. Throws BAD_INPUT, TASK_FAILED, TIMEOUT, or the signal's reason. */
+/** Resolves with the job's value. Throws BAD_INPUT, TASK_FAILED, TIMEOUT, or the signal's reason. */
 export async function computeJob<Kind extends TaskKindName>(
   dispatcher: Dispatcher,
   request: TaskRequest<Kind>,

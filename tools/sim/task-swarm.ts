@@ -1,4 +1,5 @@
-// A requester and volunteers in virtual time over a simulated network: real dispatcher, real volunteers, tasks that take time.
+// A requester and volunteers in virtual time over a simulated network: a real dispatcher, real volunteers, tasks that
+// take time.
 import { decode, encode } from "@ipld/dag-cbor";
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Task } from "../../src/protocol/task-frames.ts";
@@ -17,10 +18,12 @@ import { Random } from "./random.ts";
 import { SimNetwork } from "./sim-mesh.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
-/** Answers the hash of its input after `ms` of virtual time; what is odd about a volunteer comes in `twist`. */
+/**
+ * A volunteer whose output is the hash of the input, after `ms` of virtual time. The other fields make it behave oddly.
+ */
 export interface TimedPeer {
   readonly ms?: (task: Task) => number;
-  /** The output instead of the right one. */
+  /** Its output, in place of the right one. */
   readonly twist?: (task: Task, right: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   readonly fails?: (task: Task) => boolean;
   readonly isSilent?: boolean;
@@ -65,8 +68,7 @@ export class TaskSwarm {
   readonly over = new AbortController();
   readonly volunteers = new Map<PeerId, Volunteer>();
   readonly #mesh;
-  readonly #lending = new Map<PeerId, AbortController>();
-  /** How often each task was computed. */
+  /** How often each task was computed, by its number. */
   readonly computed = new Map<number, number>();
   #count = 0;
 
@@ -107,10 +109,8 @@ export class TaskSwarm {
     const volunteer = new Volunteer({ self: id, runners: [runner], clock: this.clock, salt }, peer.slots ?? 1);
     mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
     this.volunteers.set(id, volunteer);
-    const stop = new AbortController();
-    this.#lending.set(id, stop);
-    const deps = { mesh: this.#mesh, clock: this.clock, random: () => this.random.next(), dispatcher: this.dispatcher, log: silentLog };
-    void linkVolunteer(id, deps, AbortSignal.any([stop.signal, this.over.signal]));
+    const options = { mesh: this.#mesh, clock: this.clock, random: () => this.random.next(), dispatcher: this.dispatcher, log: silentLog };
+    void linkVolunteer(id, options, this.over.signal);
     return id;
   }
 
@@ -122,7 +122,9 @@ export class TaskSwarm {
     return this.dispatcher.submit(task, { ...options, signal: options.signal ?? this.over.signal });
   }
 
-  /** Lets time pass until all have settled or failed. Answers the settlements, or the errors, in order. */
+  /**
+   * Lets time pass until every task is settled or has failed. Resolves with the settlements, or the errors, in order.
+   */
   async all(submitted: readonly Promise<Settled>[], untilMs = 3_600_000): Promise<readonly PromiseSettledResult<Settled>[]> {
     let results: readonly PromiseSettledResult<Settled>[] | undefined;
     void Promise.allSettled(submitted).then((settled) => (results = settled));

@@ -5,7 +5,7 @@ import type { Log } from "../../shared/log.ts";
 import type { JobStores } from "../../tasks/jobs/job-stores.ts";
 import type { NodeConfig } from "./config.ts";
 import type { StartSpan } from "../spans/span-host.ts";
-import type { TabTaskRunners, TabTaskRunnersDeps } from "../tasks/tab-task-runners.ts";
+import type { TabTaskRunners, TabTaskRunnersOptions } from "../tasks/tab-task-runners.ts";
 
 export interface Platform {
   readonly config: NodeConfig;
@@ -16,7 +16,7 @@ export interface Platform {
   takeIdentity(signal: AbortSignal): Promise<Identity>;
   /** Rejects where storage is blocked: then jobs are kept in memory. */
   openJobStores(): Promise<JobStores>;
-  taskRunners(deps: TabTaskRunnersDeps): TabTaskRunners;
+  taskRunners(options: TabTaskRunnersOptions): TabTaskRunners;
   startSpan(deps: { readonly mesh: Pick<Mesh, "open">; readonly log: Log }): StartSpan;
   /**
    * Calls `going` where whatever shows this peer may go away in the next moment, and `vanish` in that moment, until the signal

@@ -20,7 +20,7 @@ export const tabPlatform = (config: NodeConfig): Platform => ({
   // `locks` is missing in insecure contexts, whatever the type says.
   takeIdentity: (signal) => takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
   openJobStores: () => openIdbJobStores("manyhands-tasks"),
-  taskRunners: (deps) => tabTaskRunners(deps, new URL("/sandbox.html", config.relayOrigin).href),
+  taskRunners: (options) => tabTaskRunners(options, new URL("/sandbox.html", config.relayOrigin).href),
   startSpan: startWorkerSpan,
   onHide: ({ going, vanish }, signal) => {
     addEventListener("beforeunload", going, { signal });

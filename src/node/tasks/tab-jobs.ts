@@ -1,93 +1,97 @@
-// This tab's tasks: opens what is kept of them, shows it, and joins the swarm when there is something to compute.
+// This tab's jobs: opens what is kept of them, shows it, and joins the swarm when there is something to compute.
 import { systemClock } from "../../shared/clock.ts";
 import { errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { JobId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
-import type { TaskKindName } from "../../tasks/kinds/kind-list.ts";
-import { loadKinds } from "../../tasks/kinds/find-kind.ts";
+import { Standings } from "../../tasks/dispatch/standings.ts";
+import type { Witnesses } from "../../tasks/dispatch/witnesses.ts";
+import type { OnPart } from "../../tasks/jobs/job-run.ts";
+import type { JobStores } from "../../tasks/jobs/job-stores.ts";
+import { headView, type JobHead, type JobView } from "../../tasks/jobs/job.ts";
+import { Jobs, type Reservation } from "../../tasks/jobs/jobs.ts";
 import { mapStream, type ProgramOptions } from "../../tasks/jobs/map-stream.ts";
 import { memoryJobStores } from "../../tasks/jobs/memory-job-stores.ts";
-import { Standings } from "../../tasks/dispatch/standings.ts";
-import type { JobStores } from "../../tasks/jobs/job-stores.ts";
-import type { Witnesses } from "../../tasks/dispatch/witnesses.ts";
-import { Jobs } from "../../tasks/jobs/jobs.ts";
-import type { OnPart } from "../../tasks/jobs/job-run.ts";
 import { watchLater } from "../../tasks/jobs/watch-later.ts";
-import { headView, type JobHead, type JobView } from "../../tasks/jobs/job.ts";
+import { loadKinds } from "../../tasks/kinds/find-kind.ts";
+import type { TaskKindName } from "../../tasks/kinds/kind-list.ts";
 import type { TabAccount } from "../credit/tab-account.ts";
-import { orInMemory } from "../platform/or-in-memory.ts";
-import { VolunteerPool, type VolunteerPoolDeps } from "./volunteer-pool.ts";
 import type { TaskReceipts } from "../credit/task-receipts.ts";
+import { orInMemory } from "../platform/or-in-memory.ts";
 import type { TaskTiles } from "./task-tiles.ts";
+import { VolunteerPool, type VolunteerPoolOptions } from "./volunteer-pool.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two writings of what was learned of peers. */
+  /** Milliseconds between two writings of peers' standings. */
   standingsMs: 5_000,
-  /** Milliseconds for which the ledger is waited for. */
+  /** Milliseconds for which a reservation waits for the ledger. */
   ledgerMs: 10_000,
 });
 
-/** What of a joined tab tasks need. */
-export interface TaskGround extends Pick<VolunteerPoolDeps, "mesh" | "directory"> {
+/** What jobs need of a joined tab. */
+export interface JobServices extends Pick<VolunteerPoolOptions, "mesh" | "directory"> {
   readonly credit: Pick<TabAccount, "reserve">;
   readonly taskReceipts: TaskReceipts;
   readonly taskTiles: Pick<TaskTiles, "serve">;
   readonly witnesses: Witnesses;
 }
 
-export interface TabJobsDeps {
-  readonly join: () => Promise<TaskGround>;
+export interface TabJobsOptions {
+  readonly join: () => Promise<JobServices>;
   readonly openStores: () => Promise<JobStores>;
   readonly log: Log;
   readonly onJobs: (jobs: readonly JobView[], urgency: "frame" | "counts") => void;
 }
 
 interface Open {
-  readonly desk: Jobs;
-  readonly board: VolunteerPool;
+  readonly jobs: Jobs;
+  readonly pool: VolunteerPool;
 }
 
 /** Runs from construction until `stop`. */
 export class TabJobs {
-  readonly #deps: TabJobsDeps;
+  readonly #options: TabJobsOptions;
   readonly #stores: Promise<JobStores>;
   readonly #life = new AbortController();
   #standings: Promise<Standings> | undefined;
   #opening: Promise<Open> | undefined;
   #open: Open | undefined;
 
-  constructor(deps: TabJobsDeps) {
-    this.#deps = deps;
-    this.#stores = orInMemory(deps.openStores(), memoryJobStores, "jobs", deps.log);
+  constructor(options: TabJobsOptions) {
+    this.#options = options;
+    this.#stores = orInMemory(options.openStores(), memoryJobStores, "jobs", options.log);
     void this.#showKept();
   }
 
-  /** What this tab learned of peers, now and in earlier visits; what is learned from now on is kept. Never rejects. */
+  /**
+   * Resolves with what this tab learned of peers, in this visit and in earlier ones; changes are kept. Never rejects.
+   */
   standings(): Promise<Standings> {
     return (this.#standings ??= this.#readStandings());
   }
 
-  /** The desk of jobs, once this tab has joined. Throws what joining throws. */
-  async desk(): Promise<Jobs> {
-    return (await this.#opened()).desk;
+  /** Resolves with the jobs once this tab has joined. Throws what joining throws. */
+  async jobs(): Promise<Jobs> {
+    return (await this.#opened()).jobs;
   }
 
+  /** As `Jobs.watch`. */
   watch(id: JobId, onPart: OnPart): () => void {
-    if (this.#open !== undefined) return this.#open.desk.watch(id, onPart);
+    if (this.#open !== undefined) return this.#open.jobs.watch(id, onPart);
     return watchLater(
       this.#opened(),
-      ({ desk }) => desk.watch(id, onPart),
-      (error) => this.#deps.log.warn("a job is not watched", { message: errorMessage(error) }),
+      ({ jobs }) => jobs.watch(id, onPart),
+      (error) => this.#options.log.warn("a job is not watched", { message: errorMessage(error) }),
     );
   }
 
+  /** As `Jobs.cancel`. */
   cancel(id: JobId): void {
-    if (this.#open !== undefined) this.#open.desk.cancel(id);
+    if (this.#open !== undefined) this.#open.jobs.cancel(id);
     else
       void this.#opened().then(
-        ({ desk }) => desk.cancel(id),
-        () => {},
-      ); // it is not going on either
+        ({ jobs }) => jobs.cancel(id),
+        () => {}, // the job does not go on either
+      );
   }
 
   async *map(
@@ -95,48 +99,48 @@ export class TabJobs {
     inputs: Iterable<unknown> | AsyncIterable<unknown>,
     options: Partial<ProgramOptions> = {},
   ): AsyncGenerator<unknown, void> {
-    const { desk } = await this.#opened();
-    yield* mapStream((request, signal) => desk.compute(request, signal), kind, inputs, options);
+    const { jobs } = await this.#opened();
+    yield* mapStream((request, signal) => jobs.compute(request, signal), kind, inputs, options);
   }
 
   async stop(): Promise<void> {
     this.#life.abort(new Error("the tab leaves"));
     const open = await this.#opening?.catch(() => undefined); // it never opened
-    await open?.desk.stop();
-    open?.board.stop();
+    await open?.jobs.stop();
+    open?.pool.stop();
     (await this.#stores).close();
   }
 
-  /** Jobs of earlier visits; one that was under way is gone on with at once. */
+  /** Shows the jobs of earlier visits, and resumes them at once if any was under way. */
   async #showKept(): Promise<void> {
-    const { book } = await this.#stores;
+    const { jobs } = await this.#stores;
     let heads: readonly JobHead[];
     try {
-      heads = await book.heads();
+      heads = await jobs.heads();
     } catch (error) {
-      this.#deps.log.warn("jobs of an earlier visit could not be read", { message: errorMessage(error) });
+      this.#options.log.warn("jobs of an earlier visit could not be read", { message: errorMessage(error) });
       return;
     }
     if (this.#open !== undefined || heads.length === 0) return;
-    this.#deps.onJobs(heads.map(headView).toReversed(), "frame");
-    if (heads.some(({ state }) => state === "open")) await this.#opened().catch(() => undefined); // the relay's state says so
+    this.#options.onJobs(heads.map((head) => headView(head)).toReversed(), "frame");
+    if (heads.some(({ state }) => state === "open")) await this.#opened().catch(() => undefined); // the relay's state says why not
   }
 
   #opened(): Promise<Open> {
-    this.#opening ??= this.#openDesk().catch((error: unknown) => {
+    this.#opening ??= this.#openJobs().catch((error: unknown) => {
       this.#opening = undefined; // the next call tries again
       throw error;
     });
     return this.#opening;
   }
 
-  async #openDesk(): Promise<Open> {
-    const { join, log, onJobs } = this.#deps;
+  async #openJobs(): Promise<Open> {
+    const { join, log, onJobs } = this.#options;
     const [stores, { mesh, directory, credit, taskReceipts: receipts, taskTiles, witnesses }] = await Promise.all([this.#stores, join()]);
     const kinds = await loadKinds(); // the relay, which serves their code, has just answered
     this.#life.signal.throwIfAborted();
     const standings = await this.standings();
-    const board = new VolunteerPool({
+    const pool = new VolunteerPool({
       mesh,
       directory,
       receipts,
@@ -146,48 +150,54 @@ export class TabJobs {
       random: Math.random,
       log,
     });
-    const desk = new Jobs({
+    const jobs = new Jobs({
       self: mesh.self,
-      pool: board,
+      pool,
       kinds,
-      book: stores.book,
+      store: stores.jobs,
       results: stores.results,
       clock: systemClock,
       now: Date.now,
       random: (bytes) => crypto.getRandomValues(bytes),
       log,
-      reserve: async (micro, forMs) => {
-        const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.ledgerMs)]);
-        try {
-          const aside = await credit.reserve(micro, forMs, signal);
-          const release = async (): Promise<void> => {
-            await receipts.made(); // what it pays is asked for until then
-            await aside.release();
-          };
-          return { ...aside, release };
-        } catch (cause) {
-          this.#life.signal.throwIfAborted();
-          if (!signal.aborted) throw cause;
-          throw new ManyhandsError(
-            "LEDGER_UNAVAILABLE",
-            "The ledger does not answer, so no credit can be set aside now. Try again, or offer none.",
-            { cause },
-          );
-        }
-      },
+      reserve: (micro, forMs) => this.#reserve({ credit, receipts }, micro, forMs),
       onChange: onJobs,
     });
-    // Jobs that are gone on with may name tiles that this browser keeps.
-    taskTiles.serve().catch((error: unknown) => log.warn("tiles of tasks are not given away", { message: errorMessage(error) }));
-    await desk.resume();
-    this.#open = { desk, board };
+    // Jobs that are resumed may name tiles that this browser keeps.
+    taskTiles.serve().catch((error: unknown) => log.warn("tiles of tasks are not served", { message: errorMessage(error) }));
+    await jobs.resume();
+    this.#open = { jobs, pool };
     return this.#open;
+  }
+
+  async #reserve(
+    { credit, receipts }: { readonly credit: JobServices["credit"]; readonly receipts: TaskReceipts },
+    micro: number,
+    forMs: number,
+  ): Promise<Reservation> {
+    const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.ledgerMs)]);
+    try {
+      const reservation = await credit.reserve(micro, forMs, signal);
+      const release = async (): Promise<void> => {
+        await receipts.made(); // until then receipts ask for the credit that is reserved
+        await reservation.release();
+      };
+      return { ...reservation, release };
+    } catch (cause) {
+      this.#life.signal.throwIfAborted();
+      if (!signal.aborted) throw cause;
+      throw new ManyhandsError(
+        "LEDGER_UNAVAILABLE",
+        "The ledger does not answer, so no credit can be set aside now. Try again, or offer none.",
+        { cause },
+      );
+    }
   }
 
   async #readStandings(): Promise<Standings> {
     const stores = await this.#stores;
     const rows = await stores.standings.all().catch((error: unknown) => {
-      this.#deps.log.warn("what was learned of peers could not be read", { message: errorMessage(error) });
+      this.#options.log.warn("standings of peers could not be read", { message: errorMessage(error) });
       return [];
     });
     const standings = new Standings(rows);
@@ -207,7 +217,7 @@ export class TabJobs {
       ({ changes } = standings);
       await store
         .put(standings.rows())
-        .catch((error: unknown) => this.#deps.log.warn("standings are not kept", { message: errorMessage(error) }));
+        .catch((error: unknown) => this.#options.log.warn("standings of peers are not kept", { message: errorMessage(error) }));
     }
   }
 }

@@ -4,7 +4,7 @@ import { withCode } from "../../tasks/kinds/find-kind.ts";
 import { mapIn } from "../../tasks/kinds/map.ts";
 import { LocalRunner, type TaskRunner } from "../../tasks/volunteer/local-runner.ts";
 import { hasGpuAdapter } from "../platform/has-gpu-adapter.ts";
-import { WorkerTaskRunner, type WorkerTaskRunnerDeps } from "./worker-task-runner.ts";
+import { WorkerTaskRunner, type WorkerTaskRunnerOptions } from "./worker-task-runner.ts";
 
 export interface TabTaskRunners {
   /** The first one that offers a task's kind computes it. */
@@ -14,20 +14,22 @@ export interface TabTaskRunners {
   stop(): void;
 }
 
-export interface TabTaskRunnersDeps extends WorkerTaskRunnerDeps {
+export interface TabTaskRunnersOptions extends WorkerTaskRunnerOptions {
   /** Whether the person lets the graphics card be used. */
   readonly wantsCard: () => boolean;
 }
 
-/** `sandboxPage`: address of `sandbox.html`; undefined if there is no document to hold its frame, and so no kind `map`. */
-export function tabTaskRunners(deps: TabTaskRunnersDeps, sandboxPage: string | undefined): TabTaskRunners {
-  const worker = new WorkerTaskRunner(deps);
+/**
+ * `sandboxPage`: address of `sandbox.html`; undefined if there is no document to hold its frame, and so no kind `map`.
+ */
+export function tabTaskRunners(options: TabTaskRunnersOptions, sandboxPage: string | undefined): TabTaskRunners {
+  const worker = new WorkerTaskRunner(options);
   const programs =
-    sandboxPage === undefined ? [] : [new LocalRunner([withCode("map", mapIn(new FrameSandbox(sandboxPage)))], deps.fetchTile)];
+    sandboxPage === undefined ? [] : [new LocalRunner([withCode("map", mapIn(new FrameSandbox(sandboxPage)))], options.fetchTile)];
   return {
     runners: [worker, ...programs],
     findCard: async () => {
-      if (worker.hasCard || !deps.wantsCard() || !(await hasGpuAdapter(navigator.gpu))) return false;
+      if (worker.hasCard || !options.wantsCard() || !(await hasGpuAdapter(navigator.gpu))) return false;
       worker.offerCard();
       return true;
     },

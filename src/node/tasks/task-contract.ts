@@ -1,14 +1,15 @@
-// What the page and its worker for tasks say to each other. Plain messages: a word of progress must not cost a call.
+// What the page and its worker for tasks say to each other. Plain messages: a report of progress must not cost a call.
 import type { Task } from "../../protocol/task-frames.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Page to worker. `id` names a run, `ask` a question for a tile. */
+/** Page to worker. `id` names a run, `ask` a request for a tile. */
 export type ToTaskWorker =
   | { readonly kind: "run"; readonly id: number; readonly task: Task; readonly requester: PeerId | undefined }
   | { readonly kind: "cancel"; readonly id: number }
+  /** The bytes are checked; undefined if no peer has them. */
   | { readonly kind: "tile"; readonly ask: number; readonly bytes: Bytes | undefined };
 
 /** Worker to page. */
@@ -16,7 +17,6 @@ export type FromTaskWorker =
   | { readonly kind: "progress"; readonly id: number }
   | { readonly kind: "done"; readonly id: number; readonly output: Bytes }
   | { readonly kind: "failed"; readonly id: number; readonly code: ErrorCode; readonly message: string }
-  /** The bytes of a tile, which whoever answers has checked. */
   | {
       readonly kind: "fetch";
       readonly ask: number;

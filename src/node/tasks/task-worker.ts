@@ -1,4 +1,4 @@
-// The worker in which a tab computes tasks for others: every kind but strangers' programs, which have a frame of their own.
+// The worker in which a tab computes tasks: all kinds but strangers' programs, which run in a frame of their own.
 import type { OnnxModels } from "../../engine/onnx-models.browser.ts";
 import { startOnnxModels } from "../../engine/start-onnx-models.browser.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
@@ -7,11 +7,11 @@ import { loadKinds, PLAIN_KINDS, withCode } from "../../tasks/kinds/find-kind.ts
 import { mlInferenceBy } from "../../tasks/kinds/ml-inference.ts";
 import { renderGpuBy } from "../../tasks/kinds/render/render-gpu.ts";
 import { type FetchTile, LocalRunner } from "../../tasks/volunteer/local-runner.ts";
-import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
 import { onnxRunner } from "./onnx-runner.ts";
+import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two words of progress: each wakes the page beside a computation. */
+  /** Milliseconds between two reports of progress: each wakes the page beside a computation. */
   progressMs: 250,
 });
 
@@ -20,7 +20,7 @@ const asked = new Map<number, (bytes: Uint8Array<ArrayBuffer> | undefined) => vo
 let asks = 0;
 let models: Promise<OnnxModels> | undefined;
 
-const tell = (message: FromTaskWorker, transfer: Transferable[] = []): void => postMessage(message, { transfer });
+const post = (message: FromTaskWorker, transfer: Transferable[] = []): void => postMessage(message, { transfer });
 
 const fetchTile: FetchTile = (hash, sizeBytes, { signal, requester }) => {
   const ask = ++asks;
@@ -35,7 +35,7 @@ const fetchTile: FetchTile = (hash, sizeBytes, { signal, requester }) => {
       signal.removeEventListener("abort", onAbort);
       resolve(bytes);
     });
-    tell({ kind: "fetch", ask, hash, sizeBytes, requester });
+    post({ kind: "fetch", ask, hash, sizeBytes, requester });
   });
 };
 
@@ -45,24 +45,24 @@ const runner = (async (): Promise<LocalRunner> => {
   const own = [withCode("ml_inference", mlInferenceBy(onnx)), withCode("render_gpu", renderGpuBy(new GpuTracer(navigator.gpu)))];
   return new LocalRunner([...plain, ...own], fetchTile);
 })();
-runner.catch(reportError); // code that cannot be fetched ends this worker, as its own script would
+runner.catch(reportError); // the page sees an error event, as if the worker's own script could not be fetched
 
 async function run({ id, task, requester }: Extract<ToTaskWorker, { kind: "run" }>): Promise<void> {
   const stop = new AbortController();
   running.set(id, stop);
-  let toldMs = performance.now();
+  let reportedMs = performance.now();
   const progress = (): void => {
     const nowMs = performance.now();
-    if (nowMs - toldMs < DEFAULTS.progressMs) return;
-    toldMs = nowMs;
-    tell({ kind: "progress", id });
+    if (nowMs - reportedMs < DEFAULTS.progressMs) return;
+    reportedMs = nowMs;
+    post({ kind: "progress", id });
   };
   try {
     const output = await (await runner).run(task, { signal: stop.signal, progress, ...(requester && { requester }) });
     const whole = output.byteLength === output.buffer.byteLength ? output : output.slice();
-    tell({ kind: "done", id, output: whole }, [whole.buffer]);
+    post({ kind: "done", id, output: whole }, [whole.buffer]);
   } catch (error) {
-    tell({ kind: "failed", id, code: errorCode(error) ?? "TASK_FAILED", message: errorMessage(error).slice(0, 400) });
+    post({ kind: "failed", id, code: errorCode(error) ?? "TASK_FAILED", message: errorMessage(error).slice(0, 400) });
   } finally {
     running.delete(id);
   }

@@ -1,4 +1,4 @@
-// Where this tab's tasks are computed: volunteers of the directory while there is work, and this tab itself beside them.
+// The volunteers of this tab's jobs: peers of the directory while jobs are under way, and this tab itself beside them.
 import type { Directory } from "../../mesh/ports/directory.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -14,18 +14,18 @@ import type { TaskReceipts } from "../credit/task-receipts.ts";
 const DEFAULTS = Object.freeze({
   /** Volunteers at once: a tab has ten connections, and its routes need some of them. */
   volunteers: 6,
-  /** Milliseconds without work after which the links to volunteers are ended. */
+  /** Milliseconds without a job after which the links to volunteers are closed. */
   idleMs: 30_000,
 });
 
-export interface VolunteerPoolDeps {
-  /** Reaches this peer too, which computes its own tasks trusted and unpaid. */
+export interface VolunteerPoolOptions {
+  /** Reaches this peer, too, which computes its own tasks unchecked and unpaid. */
   readonly mesh: Pick<Mesh, "self" | "open">;
   readonly directory: Pick<Directory, "swarm" | "on">;
   readonly standings: Standings;
-  /** Receipts for what others compute; without it nothing is paid. */
+  /** Makes receipts for what others compute. Without it nothing is paid. */
   readonly receipts?: Pick<TaskReceipts, "checkClaim" | "follow">;
-  /** Asks volunteers for their hands under receipts. */
+  /** Asks volunteers for their signatures under receipts. */
   readonly witnesses?: Witnesses;
   readonly clock: Clock;
   /** In [0, 1). */
@@ -36,16 +36,17 @@ export interface VolunteerPoolDeps {
 /** Runs from construction until `stop`. */
 export class VolunteerPool implements TaskPool {
   readonly dispatcher: Dispatcher;
-  readonly #deps: VolunteerPoolDeps;
+  readonly #options: VolunteerPoolOptions;
   readonly #life = new AbortController();
-  readonly #lending = new Map<PeerId, AbortController>();
+  readonly #links = new Map<PeerId, AbortController>();
   #stopWatching: (() => void) | undefined;
   #resting: AbortController | undefined;
-  #takers = 0;
+  /** Jobs that hold the volunteers. */
+  #jobs = 0;
 
-  constructor(deps: VolunteerPoolDeps) {
-    this.#deps = deps;
-    const { mesh, clock, random, standings, receipts } = deps;
+  constructor(options: VolunteerPoolOptions) {
+    this.#options = options;
+    const { mesh, clock, random, standings, receipts } = options;
     const trusts = (peer: PeerId): boolean => peer === mesh.self;
     this.dispatcher = new Dispatcher({ clock, random, standings, trusts, ...(receipts && { checkClaim: receipts.checkClaim }) });
     const unfollow = receipts?.follow(this.dispatcher);
@@ -53,73 +54,73 @@ export class VolunteerPool implements TaskPool {
     void this.dispatcher.watch(this.#life.signal);
   }
 
-  /** Volunteers that tasks are lent to now, this tab included. */
+  /** Volunteers that are linked now, this tab included. */
   get volunteers(): number {
-    return this.#lending.size;
+    return this.#links.size;
   }
 
-  take(): () => void {
-    this.#takers++;
+  acquire(): () => void {
+    this.#jobs++;
     this.#resting?.abort();
     this.#resting = undefined;
     if (this.#stopWatching === undefined) {
-      this.#stopWatching = this.#deps.directory.on("swarm:changed", () => this.#gather());
+      this.#stopWatching = this.#options.directory.on("swarm:changed", () => this.#gather());
       this.#gather();
     }
-    let isTaken = true;
+    let isHeld = true;
     return () => {
-      if (!isTaken) return;
-      isTaken = false;
-      if (--this.#takers === 0) void this.#rest();
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#jobs === 0) void this.#rest();
     };
   }
 
   stop(): void {
     this.#life.abort(new Error("the tab leaves"));
-    this.#leave();
+    this.#unlinkAll();
   }
 
-  /** Lends to this tab, and to as many of those who take tasks as may be; those who are gone are let go. */
+  /** Links this tab and as many volunteers of the directory as may be, and unlinks those that have left it. */
   #gather(): void {
-    const { mesh, directory, random } = this.#deps;
-    const takers = directory.swarm.peers.filter(({ tasks, peer }) => tasks === true && peer !== mesh.self).map(({ peer }) => peer);
-    for (const [peer, stop] of this.#lending) {
-      if (peer === mesh.self || takers.includes(peer)) continue;
+    const { mesh, directory, random } = this.#options;
+    const volunteers = directory.swarm.peers.filter(({ tasks, peer }) => tasks === true && peer !== mesh.self).map(({ peer }) => peer);
+    for (const [peer, stop] of this.#links) {
+      if (peer === mesh.self || volunteers.includes(peer)) continue;
       stop.abort();
-      this.#lending.delete(peer);
+      this.#links.delete(peer);
     }
-    this.#linkVolunteer(mesh.self);
-    const free = takers.filter((peer) => !this.#lending.has(peer));
-    // Whoever comes first is no better than others: requesters spread over all volunteers.
-    while (free.length > 0 && this.#lending.size <= DEFAULTS.volunteers) {
+    this.#link(mesh.self);
+    const free = volunteers.filter((peer) => !this.#links.has(peer));
+    // Drawn at random, so that requesters spread over all volunteers.
+    while (free.length > 0 && this.#links.size <= DEFAULTS.volunteers) {
       const [peer] = free.splice(Math.floor(random() * free.length), 1);
-      if (peer !== undefined) this.#linkVolunteer(peer);
+      if (peer !== undefined) this.#link(peer);
     }
   }
 
-  #linkVolunteer(peer: PeerId): void {
-    if (this.#lending.has(peer) || this.#life.signal.aborted) return;
+  #link(peer: PeerId): void {
+    if (this.#links.has(peer) || this.#life.signal.aborted) return;
     const stop = new AbortController();
-    this.#lending.set(peer, stop);
-    const { mesh, clock, random, witnesses, log } = this.#deps;
+    this.#links.set(peer, stop);
+    const { mesh, clock, random, witnesses, log } = this.#options;
     void linkVolunteer(peer, { mesh, clock, random, dispatcher: this.dispatcher, log, ...(witnesses && { witnesses }) }, stop.signal);
   }
 
-  /** Ends the links when there has been no work for a while. */
+  /** Closes the links once there has been no job for a while. */
   async #rest(): Promise<void> {
     const resting = (this.#resting = new AbortController());
     try {
-      await this.#deps.clock.sleep(DEFAULTS.idleMs, AbortSignal.any([resting.signal, this.#life.signal]));
+      await this.#options.clock.sleep(DEFAULTS.idleMs, AbortSignal.any([resting.signal, this.#life.signal]));
     } catch {
-      return; // there is work again, or the board has stopped
+      return; // there is a job again, or the pool has stopped
     }
-    this.#leave();
+    this.#unlinkAll();
   }
 
-  #leave(): void {
+  #unlinkAll(): void {
     this.#stopWatching?.();
     this.#stopWatching = undefined;
-    for (const stop of this.#lending.values()) stop.abort();
-    this.#lending.clear();
+    for (const stop of this.#links.values()) stop.abort();
+    this.#links.clear();
   }
 }

@@ -1,20 +1,24 @@
-// The page's side of its worker for tasks: started with the first task, ended after a while of none, or when a task hangs in it.
-import { offerOf, PLAIN_KINDS } from "../../tasks/kinds/find-kind.ts";
-import type { FetchTile, TaskRunner } from "../../tasks/volunteer/local-runner.ts";
+// The page's side of its worker for tasks. The worker starts with the first task, and is ended after a while without
+// one, or when a task hangs in it.
 import type { Task } from "../../protocol/task-frames.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
+import { offerOf, PLAIN_KINDS } from "../../tasks/kinds/find-kind.ts";
 import type { OfferedKind, RunContext } from "../../tasks/task-kind.ts";
+import type { FetchTile, TaskRunner } from "../../tasks/volunteer/local-runner.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./task-contract.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds without a task after which the worker and what it has loaded are freed. */
+const DEFAULTS = Object.freeze({
+  /** Milliseconds without a task after which the worker, and all that it has loaded, is freed. */
   idleMs: 60_000,
-  /** Milliseconds that a task which nobody wants any more gets to end: past them its worker is ended with it. */
+  /** Milliseconds that a cancelled task has to end. After them its worker is ended, too. */
   endMs: 250,
-  /** Milliseconds for one tile from all who may have it. */
+  /** Milliseconds for one tile, from all peers that may have it. */
   fetchMs: 30_000,
-  /** Milliseconds between words of progress on behalf of a model's run, during which the worker cannot speak, or while it waits for tiles. */
+  /**
+   * Milliseconds between reports of progress on behalf of a worker that cannot report: it runs a model, or waits for
+   * tiles.
+   */
   modelProgressMs: 1000,
 });
 
@@ -26,23 +30,23 @@ interface Run {
   readonly context: RunContext;
 }
 
-export interface WorkerTaskRunnerDeps {
-  /** Bytes of a tile, checked; undefined where nobody has it. */
+export interface WorkerTaskRunnerOptions {
+  /** Resolves with the bytes of a tile, checked; with undefined if no peer has it. */
   readonly fetchTile: FetchTile;
   readonly clock: Clock;
 }
 
 export class WorkerTaskRunner implements TaskRunner {
   readonly #kinds: OfferedKind[] = [...PLAIN_KINDS, "ml_inference" as const].map(offerOf);
-  readonly #deps: WorkerTaskRunnerDeps;
+  readonly #options: WorkerTaskRunnerOptions;
   readonly #runs = new Map<number, Run>();
   #worker: Worker | undefined;
   #hasCard = false;
   #idle: AbortController | undefined;
   #ids = 0;
 
-  constructor(deps: WorkerTaskRunnerDeps) {
-    this.#deps = deps;
+  constructor(options: WorkerTaskRunnerOptions) {
+    this.#options = options;
   }
 
   get kinds(): readonly OfferedKind[] {
@@ -53,7 +57,7 @@ export class WorkerTaskRunner implements TaskRunner {
     return this.#hasCard;
   }
 
-  /** There is a graphics card to draw with: from now on its kind is offered, too. */
+  /** There is a graphics card to draw with: from now on its kind is offered, too. Idempotent. */
   offerCard(): void {
     if (this.#hasCard) return;
     this.#hasCard = true;
@@ -71,7 +75,7 @@ export class WorkerTaskRunner implements TaskRunner {
       void this.#endIfStuck(worker, over.signal);
     };
     context.signal.addEventListener("abort", onAbort, { once: true });
-    if (task.kind === "ml_inference" || task.input.kind === "tiles") void this.#speakFor(context, over.signal);
+    if (task.kind === "ml_inference" || task.input.kind === "tiles") void this.#reportFor(context, over.signal);
     try {
       return await new Promise<Bytes>((resolve, reject) => {
         this.#runs.set(id, { resolve, reject, context });
@@ -85,7 +89,7 @@ export class WorkerTaskRunner implements TaskRunner {
     }
   }
 
-  /** Ends the worker and what runs in it. It starts again with the next task. */
+  /** Ends the worker and all that runs in it. It starts again with the next task. */
   stop(): void {
     this.#idle?.abort();
     this.#end(new ManyhandsError("PEER_LOST", "this tab has stopped"));
@@ -93,16 +97,16 @@ export class WorkerTaskRunner implements TaskRunner {
 
   #start(): Worker {
     const worker = new Worker(new URL("./task-worker.ts", import.meta.url), { type: "module", name: "tasks" });
-    worker.addEventListener("message", ({ data }: MessageEvent<FromTaskWorker>) => this.#hear(worker, data));
+    worker.addEventListener("message", ({ data }: MessageEvent<FromTaskWorker>) => this.#receive(worker, data));
     const onError = (message: string) => (): void => {
-      if (this.#worker === worker) this.#end(new ManyhandsError("TASK_FAILED", message)); // out of memory, as a rule: of the task's making
+      if (this.#worker === worker) this.#end(new ManyhandsError("TASK_FAILED", message)); // as a rule out of memory, because of the task
     };
     worker.addEventListener("error", onError("the worker for tasks stopped"));
     worker.addEventListener("messageerror", onError("the worker for tasks sent something unreadable"));
     return worker;
   }
 
-  #hear(worker: Worker, message: FromTaskWorker): void {
+  #receive(worker: Worker, message: FromTaskWorker): void {
     switch (message.kind) {
       case "progress":
         this.#runs.get(message.id)?.context.progress();
@@ -120,7 +124,7 @@ export class WorkerTaskRunner implements TaskRunner {
 
   async #fetch(worker: Worker, { ask, hash, sizeBytes, requester }: Extract<FromTaskWorker, { kind: "fetch" }>): Promise<void> {
     const context = { signal: AbortSignal.timeout(DEFAULTS.fetchMs), ...(requester && { requester }) };
-    const bytes = await this.#deps.fetchTile(hash, sizeBytes, context).catch(() => undefined); // nobody has it in time
+    const bytes = await this.#options.fetchTile(hash, sizeBytes, context).catch(() => undefined); // no peer gave it in time
     this.#post(worker, { kind: "tile", ask, bytes });
   }
 
@@ -128,10 +132,10 @@ export class WorkerTaskRunner implements TaskRunner {
     if (worker === this.#worker) worker.postMessage(message, []);
   }
 
-  /** A computation that does not look at its signal cannot be stopped but with its worker. */
+  /** A computation that never looks at its signal can only be stopped together with its worker. */
   async #endIfStuck(worker: Worker, over: AbortSignal): Promise<void> {
     try {
-      await this.#deps.clock.sleep(DEFAULTS.endMs, over);
+      await this.#options.clock.sleep(DEFAULTS.endMs, over);
     } catch {
       return; // it ended by itself
     }
@@ -143,17 +147,18 @@ export class WorkerTaskRunner implements TaskRunner {
     const idle = new AbortController();
     this.#idle = idle;
     try {
-      await this.#deps.clock.sleep(DEFAULTS.idleMs, idle.signal);
+      await this.#options.clock.sleep(DEFAULTS.idleMs, idle.signal);
     } catch {
       return; // another task has come
     }
-    this.#end(new ManyhandsError("PEER_LOST", "the worker was idle")); // nobody hears it
+    this.#end(new ManyhandsError("PEER_LOST", "the worker was idle")); // there is no run to reject
   }
 
-  async #speakFor({ progress }: RunContext, over: AbortSignal): Promise<void> {
+  /** Reports progress on behalf of the worker until `over` aborts. */
+  async #reportFor({ progress }: RunContext, over: AbortSignal): Promise<void> {
     while (!over.aborted) {
       try {
-        await this.#deps.clock.sleep(DEFAULTS.modelProgressMs, over);
+        await this.#options.clock.sleep(DEFAULTS.modelProgressMs, over);
       } catch {
         return; // the run is over
       }

@@ -1,4 +1,5 @@
-// Which volunteer gets which task next: the tasks that wait, the volunteers that are there, and the leases between them.
+// Which volunteer gets which task next: the tasks that wait, the volunteers that are there, and the leases between
+// them.
 import { backoffMs } from "../../shared/backoff.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId } from "../../shared/ids.ts";
@@ -8,34 +9,39 @@ import { TaskQueue } from "./task-queue.ts";
 import type { Lease, TaskRecord } from "./task-record.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Tasks that are looked at for one volunteer: those before may all be ones that it had. */
-  look: 2048,
-  /** Milliseconds that a task lies at a volunteer, behind those that come next, before somebody who is idle gets it. */
-  lieMs: 200,
-  /** Refusals and losses after which a task waits before it is lent again: longer each time, to the longest. */
+  /** Tasks of a queue that are looked at for one volunteer: it may have had all of the first ones already. */
+  scan: 2048,
+  /**
+   * Milliseconds that a task waits at a volunteer, behind the ones that come next, before an idle volunteer gets it.
+   */
+  waitMs: 200,
+  /**
+   * Refusals and losses after which a task pauses before it is assigned again. The pause grows each time, up to the
+   * longest.
+   */
   quickRetries: 3,
   backoff: { firstMs: 500, mostMs: 8_000, jitter: 1 },
 });
 
-export interface AssignmentsDeps {
+export interface AssignmentsOptions {
   readonly clock: Clock;
-  /** In [0, 1): who is checked, and jitter. */
+  /** In [0, 1): decides which results are checked, and gives jitter. */
   readonly random: () => number;
   readonly standings: Standings;
-  /** Whoever needs no check: the requester itself. Default: nobody. */
+  /** Whether a peer needs no check, as the requester itself. By default every peer does. */
   readonly trusts?: (peer: PeerId) => boolean;
 }
 
 export class Assignments {
-  readonly #deps: AssignmentsDeps;
-  /** Tasks that nobody has, and those that need a second opinion. */
+  readonly #options: AssignmentsOptions;
+  /** Tasks that no peer has, and tasks that need another opinion. */
   readonly #fresh = new TaskQueue<TaskRecord>();
   readonly #begun = new TaskQueue<TaskRecord>();
   readonly #peers = new Map<PeerId, VolunteerView>();
   #leases = 0;
 
-  constructor(deps: AssignmentsDeps) {
-    this.#deps = deps;
+  constructor(options: AssignmentsOptions) {
+    this.#options = options;
   }
 
   get peers(): readonly VolunteerView[] {
@@ -46,92 +52,92 @@ export class Assignments {
     return this.#peers.get(id);
   }
 
-  come(peer: VolunteerView): void {
+  add(peer: VolunteerView): void {
     this.#peers.set(peer.peer, peer);
   }
 
-  /** Its leases are its caller's to end. */
-  go(peer: VolunteerView): void {
+  /** Leaves the peer's leases to the caller, which has to end them. */
+  remove(peer: VolunteerView): void {
     if (this.#peers.get(peer.peer) === peer) this.#peers.delete(peer.peer);
   }
 
-  /** Whether anybody is there who has not had the task. */
+  /** Whether there is a volunteer for the task that has not had it. */
   hasOthersFor({ task, tried }: TaskRecord): boolean {
-    return this.peers.some((other) => !tried.has(other.peer) && other.takes(task.kind, task.version));
+    return this.peers.some((other) => !tried.has(other.peer) && other.computes(task.kind, task.version));
   }
 
-  /** To be lent as soon as there is room, where it lacks a replica. */
+  /** If the task lacks a replica, it is assigned as soon as a volunteer has capacity. */
   enqueue(record: TaskRecord): void {
     if (record.isQueued || record.missing === 0) return;
     record.isQueued = true;
     (record.replicas === 0 ? this.#fresh : this.#begun).push(record);
   }
 
-  /** Again, at once or after a pause that grows with what went wrong. */
+  /** Enqueues the task again, at once or after a pause that grows with the number of losses. */
   retry(record: TaskRecord): void {
     const tries = ++record.losses - DEFAULTS.quickRetries;
     if (tries <= 0) {
       this.enqueue(record);
       return;
     }
-    const ms = backoffMs(DEFAULTS.backoff, tries, this.#deps.random());
-    this.#deps.clock.sleep(ms).then(
+    const ms = backoffMs(DEFAULTS.backoff, tries, this.#options.random());
+    this.#options.clock.sleep(ms).then(
       () => {
         this.enqueue(record);
-        this.lend();
+        this.assign();
       },
-      () => {}, // nobody aborts it
+      () => {}, // never: the sleep has no signal
     );
   }
 
   /**
-   * Gives volunteers what they have room for, the least busy first, and sends what was queued for them. To be called after a
-   * frame was read.
+   * Assigns as many tasks as volunteers have capacity for, to the least busy ones first, and sends the frames that are
+   * queued for them. To be called after each frame that was read.
    */
-  lend(): void {
-    const nowMs = this.#deps.clock.now();
+  assign(): void {
+    const nowMs = this.#options.clock.now();
     if (this.#fresh.size + this.#begun.size > 0) {
-      const free = [...this.#peers.values()].filter((peer) => peer.room(nowMs) > 0).toSorted((a, b) => a.load - b.load);
-      for (const peer of free) this.#linkVolunteer(peer, this.#begun, nowMs);
-      for (const peer of free) if (peer.mayStart) this.#linkVolunteer(peer, this.#fresh, nowMs);
-      for (const peer of free) this.#linkVolunteer(peer, this.#begun, nowMs); // second opinions of what was just lent
+      const free = [...this.#peers.values()].filter((peer) => peer.capacity(nowMs) > 0).toSorted((a, b) => a.load - b.load);
+      for (const peer of free) this.#assignFrom(this.#begun, peer, nowMs);
+      for (const peer of free) if (peer.mayStart) this.#assignFrom(this.#fresh, peer, nowMs);
+      for (const peer of free) this.#assignFrom(this.#begun, peer, nowMs); // second opinions on tasks that were just assigned
     }
     for (const { sender } of this.#peers.values()) sender.flush();
   }
 
-  #linkVolunteer(peer: VolunteerView, queue: TaskQueue<TaskRecord>, nowMs: number): void {
-    const taken = queue.takeSome(this.#shareOf(peer, queue, nowMs), DEFAULTS.look, (record) => {
+  #assignFrom(queue: TaskQueue<TaskRecord>, peer: VolunteerView, nowMs: number): void {
+    const records = queue.pick(this.#shareOf(queue, peer, nowMs), DEFAULTS.scan, (record) => {
       if (record.missing === 0) {
         record.isQueued = false;
         return "drop";
       }
-      return !record.tried.has(peer.peer) && peer.takes(record.task.kind, record.task.version) ? "take" : "leave";
+      return !record.tried.has(peer.peer) && peer.computes(record.task.kind, record.task.version) ? "take" : "leave";
     });
-    for (const record of taken) {
+    for (const record of records) {
       record.isQueued = false;
       const { kind } = record.task;
-      const isTrusted = this.#deps.trusts?.(peer.peer) === true;
-      if (!isTrusted && this.#deps.standings.wantsCheck(peer.peer, kind, this.#deps.random())) record.check();
-      this.#give(peer, record, nowMs);
+      const isTrusted = this.#options.trusts?.(peer.peer) === true;
+      if (!isTrusted && this.#options.standings.wantsCheck(peer.peer, kind, this.#options.random())) record.check();
+      this.#lease(peer, record, nowMs);
       this.enqueue(record);
     }
   }
 
-  /** No more than an even share of what waits: the last tasks go to all, not to the first. */
-  #shareOf(peer: VolunteerView, queue: TaskQueue<TaskRecord>, nowMs: number): number {
+  /** No more than an even share of the queue, so that the last tasks are spread over all volunteers. */
+  #shareOf(queue: TaskQueue<TaskRecord>, peer: VolunteerView, nowMs: number): number {
     const slots = [...this.#peers.values()].reduce((sum, each) => sum + each.slots, 0);
     const share = Math.ceil((queue.size * peer.slots) / Math.max(1, slots));
-    return Math.min(peer.room(nowMs), Math.max(share, 1));
+    return Math.min(peer.capacity(nowMs), Math.max(share, 1));
   }
 
-  #give(peer: VolunteerView, record: TaskRecord, nowMs: number): void {
+  #lease(peer: VolunteerView, record: TaskRecord, nowMs: number): void {
     const lease: Lease = {
       number: this.#leases++,
       peer: peer.peer,
       record,
       replica: record.replicas++,
-      lentMs: nowMs,
-      upMs: undefined,
+      assignedMs: nowMs,
+      startedMs: undefined,
       movedMs: nowMs,
       step: 0,
       commit: undefined,
@@ -143,42 +149,45 @@ export class Assignments {
     peer.sender.queue({ kind: "lend", leases: [{ lease: lease.number, sizeBytes: record.bytes.byteLength }] }, [record.bytes]);
   }
 
-  /** The lease is over, whatever became of it. */
+  /** Ends the lease, with or without a result. */
   end(peer: VolunteerView, lease: Lease): void {
     peer.remove(lease);
     lease.record.leases.delete(lease);
   }
 
-  /** The lease is over without a result: its peer may try again. */
-  takeBack(peer: VolunteerView, lease: Lease): void {
+  /** Ends the lease without a result: the peer may get the task again. */
+  reclaim(peer: VolunteerView, lease: Lease): void {
     this.end(peer, lease);
     lease.record.tried.delete(peer.peer);
   }
 
-  /** Nobody computes the task any more. */
+  /** Ends every lease of a task that is over. */
   cancel(record: TaskRecord): void {
     for (const lease of [...record.leases]) {
       const peer = this.#peers.get(lease.peer);
       record.leases.delete(lease);
       peer?.remove(lease);
-      peer?.tellCancelled(lease);
+      peer?.queueCancel(lease);
     }
   }
 
-  /** Where somebody is idle, what has lain at others for a while is lent anew: tasks may take longer than those before told. */
+  /**
+   * If a volunteer is idle, enqueues tasks that have waited at others for a while: those tasks may take longer than the
+   * ones before them, by which the capacity was measured.
+   */
   level(nowMs: number): void {
     const { peers } = this;
-    const idle = peers.filter((peer) => peer.load === 0 && peer.room(nowMs) > 0);
+    const idle = peers.filter((peer) => peer.load === 0 && peer.capacity(nowMs) > 0);
     if (idle.length === 0) return;
     for (const peer of peers) {
       for (const lease of peer.waiting.slice(peer.slots)) {
         const { record } = lease;
         const { kind, version } = record.task;
-        if (nowMs - lease.lentMs < DEFAULTS.lieMs) continue;
-        if (!idle.some((other) => !record.tried.has(other.peer) && other.takes(kind, version))) continue;
-        this.takeBack(peer, lease);
+        if (nowMs - lease.assignedMs < DEFAULTS.waitMs) continue;
+        if (!idle.some((other) => !record.tried.has(other.peer) && other.computes(kind, version))) continue;
+        this.reclaim(peer, lease);
         this.enqueue(record);
-        peer.tellCancelled(lease);
+        peer.queueCancel(lease);
       }
     }
   }

@@ -1,4 +1,4 @@
-// The requester's side: takes tasks, has them lent, checks what comes back, and settles each exactly once.
+// The requester's side of tasks: has each task assigned, checks the results, and settles each task exactly once.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { commitment, encodeTask, type RefusalReason, type Task, type TaskClaim, taskId } from "../../protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../../shared/bytes.ts";
@@ -7,7 +7,7 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import { Emitter, type Observable } from "../../shared/events.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import { oncePerTurn } from "../../shared/once-per-turn.ts";
-import { Assignments, type AssignmentsDeps } from "./assignments.ts";
+import { Assignments, type AssignmentsOptions } from "./assignments.ts";
 import type { VolunteerView } from "./volunteer-view.ts";
 import type { Bytes } from "../task-kind.ts";
 import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
@@ -15,31 +15,32 @@ import { type Lease, type Settled, TaskRecord } from "./task-record.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two looks at leases and deadlines. */
   tickMs: 250,
-  /** Reports of a fault after which a task fails: the second is another peer's, or the only one's again. */
+  /** Reports of a fault after which a task fails: the second comes from another peer, or from the only peer again. */
   faults: 2,
   /**
-   * Peers that were lost, or said nothing more, while they computed a task, after which it fails: four by chance are rare where
-   * a task takes a tenth of the time for which a tab is open (1 in 10,000), and each further one may be a tab that it kills.
+   * Peers that were lost, or fell silent, while they computed a task, after which it fails. Four by chance are rare if
+   * a task takes a tenth of the time for which a tab is open (1 in 10,000), and each further peer may be a tab that the
+   * task kills.
    */
   lostWith: 4,
-  /** Milliseconds for which a volunteer that is busy is left alone. */
+  /** Milliseconds for which a busy volunteer gets no task. */
   busyMs: 500,
 });
 
-/** A result as its maker signed for it. */
-export interface ClaimedWork {
+/** A result as the volunteer that made it signed for it. */
+export interface ClaimedResult {
   readonly task: TaskId;
   readonly kind: string;
   readonly units: number;
   readonly replica: number;
-  readonly worker: PeerId;
+  readonly volunteer: PeerId;
   readonly resultHash: Bytes;
   readonly claim: NonNullable<TaskClaim>;
 }
 
-export interface DispatcherDeps extends AssignmentsDeps {
-  /** Whether the worker's signature is its own; without it claims are taken as they come. */
-  readonly checkClaim?: (work: ClaimedWork) => Promise<boolean>;
+export interface DispatcherOptions extends AssignmentsOptions {
+  /** Whether the volunteer's signature is its own. Without it claims are not checked. */
+  readonly checkClaim?: (result: ClaimedResult) => Promise<boolean>;
 }
 
 export interface SubmitOptions {
@@ -49,15 +50,15 @@ export interface SubmitOptions {
   readonly deadlineMs?: number;
   /** Priced units of the task, by the requester's own measure. */
   readonly units?: number;
-  /** What was set aside for it at the ledger. */
+  /** The reservation at the ledger that pays for the task. */
   readonly reservation?: string | null;
-  /** Who does not get it. */
+  /** Peers that do not get the task. */
   readonly avoid?: readonly PeerId[];
-  /** `encodeTask(task)`, where the caller has it already. */
+  /** `encodeTask(task)`, if the caller has it already. */
   readonly bytes?: Bytes;
-  /** The requester's own look at an output, for kinds that have one (`TaskKind.accepts`). */
+  /** The requester's own look at an output, for kinds that have one (`KindCode.accepts`). */
   readonly accepts?: (output: Bytes, random: () => number) => boolean;
-  /** Whether outputs of two determinism classes say the same, for kinds that can tell (`TaskKind.near`). */
+  /** Whether outputs of two determinism classes agree, for kinds that can tell (`KindCode.near`). */
   readonly near?: (a: Bytes, b: Bytes) => boolean;
   readonly signal: AbortSignal;
 }
@@ -65,29 +66,29 @@ export interface SubmitOptions {
 export interface DispatcherEvents {
   "task:settled": Settled;
   "task:failed": { readonly id: TaskId; readonly error: ManyhandsError };
-  /** A peer was caught: this task that it settled alone is checked now. */
+  /** A peer was caught, so this task, which its result alone had settled, is checked now. */
   "task:reopened": { readonly id: TaskId; readonly peer: PeerId };
   /** The check of a reopened task gave the same result. */
   "task:confirmed": Settled;
-  /** The check of a reopened task gave another result than the one that was handed out. */
+  /** The check of a reopened task gave another result than the one before. */
   "task:corrected": Settled;
-  /** A signature that is not its peer's own: the result does not count. */
+  /** A claim was signed by another key than its peer's: the result does not count. */
   "claim:forged": { readonly peer: PeerId; readonly task: TaskId };
   "peer:wrong": { readonly peer: PeerId; readonly task: TaskId };
 }
 
 export class Dispatcher implements Observable<DispatcherEvents> {
-  readonly #deps: DispatcherDeps;
+  readonly #options: DispatcherOptions;
   readonly #emitter = new Emitter<DispatcherEvents>();
   readonly #records = new Map<TaskId, TaskRecord>();
-  readonly #lending: Assignments;
-  #orders = 0;
-  /** What is submitted in one turn is shared out, and leaves, together. */
-  readonly #lendSoon = oncePerTurn(() => this.lend());
+  readonly #assignments: Assignments;
+  #submitted = 0;
+  /** Tasks that are submitted in one turn are spread over the volunteers, and sent, together. */
+  readonly #assignSoon = oncePerTurn(() => this.assign());
 
-  constructor(deps: DispatcherDeps) {
-    this.#deps = deps;
-    this.#lending = new Assignments(deps);
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#assignments = new Assignments(options);
   }
 
   on<Name extends keyof DispatcherEvents>(name: Name, listener: (payload: DispatcherEvents[Name]) => void): () => void {
@@ -100,9 +101,9 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   }
 
   /**
-   * The settlement of a task. The same task again while it is open is the same work, of the first one's priority and
-   * deadline. Throws BAD_INPUT, TASK_FAILED where it fails on two peers or nobody agrees, TIMEOUT past its deadline, or the
-   * signal's reason.
+   * Resolves with the task's settlement. A task that is submitted again while it is open is computed once, with the
+   * priority and deadline of the first submission. Throws BAD_INPUT, TASK_FAILED if it fails on two peers or no two
+   * results agree, TIMEOUT past its deadline, or the signal's reason.
    */
   submit(
     task: Task,
@@ -117,92 +118,95 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     }
     const id = taskId(bytes);
     const known = this.#records.get(id);
-    if (known !== undefined) return this.#want(known, signal);
-    const untilMs = this.#deps.clock.now() + deadlineMs;
-    const record = new TaskRecord({ id, task, bytes, units, reservation, priority, deadlineMs: untilMs, order: this.#orders++ });
+    if (known !== undefined) return this.#waitFor(known, signal);
+    const untilMs = this.#options.clock.now() + deadlineMs;
+    const record = new TaskRecord({ id, task, bytes, units, reservation, priority, deadlineMs: untilMs, order: this.#submitted++ });
     for (const peer of avoid) record.tried.add(peer);
     if (accepts) record.accepts = accepts;
     if (near) record.near = near;
     this.#records.set(id, record);
-    this.#lending.enqueue(record);
-    this.#lendSoon();
-    return this.#want(record, signal);
+    this.#assignments.enqueue(record);
+    this.#assignSoon();
+    return this.#waitFor(record, signal);
   }
 
-  /** A task is given up when the last one who waits for it gives it up. */
-  #want(record: TaskRecord, signal: AbortSignal): Promise<Settled> {
-    record.wanters++;
+  /** When the last submission that waits for a task gives it up, the task fails. */
+  #waitFor(record: TaskRecord, signal: AbortSignal): Promise<Settled> {
+    record.waiters++;
     const { promise, resolve, reject } = Promise.withResolvers<Settled>();
     const onAbort = (): void => {
       reject(signal.reason);
-      if (--record.wanters === 0) this.#fail(record, signal.reason as ManyhandsError);
+      if (--record.waiters === 0) this.#fail(record, signal.reason as ManyhandsError);
     };
     signal.addEventListener("abort", onAbort, { once: true });
     const over = (): void => signal.removeEventListener("abort", onAbort);
     record.settled.promise.then(over, over);
     record.settled.promise.then(resolve, reject);
-    promise.catch(() => {}); // whoever submitted it hears of it, if it still listens
+    promise.catch(() => {}); // the caller gets the rejection, if it still waits
     return promise;
   }
 
-  /** Whether some peer has the task now. */
-  isLent(id: TaskId): boolean {
+  /** Whether any peer has the task now. */
+  isAssigned(id: TaskId): boolean {
     return (this.#records.get(id)?.leases.size ?? 0) > 0;
   }
 
   /** Watches leases and deadlines until the signal aborts. */
   watch(signal: AbortSignal): Promise<void> {
-    return every(this.#deps.clock, DEFAULTS.tickMs, signal, () => this.#tick());
+    return every(this.#options.clock, DEFAULTS.tickMs, signal, () => this.#tick());
   }
 
-  /** A volunteer has come, or offers something else. Where it starts nothing now, what waits there goes to others. */
+  /**
+   * A volunteer has made its first offer, or a new one. If it starts nothing now, other volunteers get the tasks that
+   * wait there.
+   */
   offered(peer: VolunteerView): void {
     if (peer.slots === 0) for (const lease of peer.waiting) this.#cancel(peer, lease, false);
-    this.#lending.come(peer);
-    this.lend();
+    this.#assignments.add(peer);
+    this.assign();
   }
 
-  /** A volunteer is gone: what it held goes to others. */
+  /** A volunteer is gone: other volunteers get its tasks. */
   lost(peer: VolunteerView): void {
-    this.#lending.go(peer);
-    const computed = new Set(peer.computed);
-    for (const lease of [...peer.leases.values()]) this.#takeBack(peer, lease, computed.has(lease));
-    this.lend();
+    this.#assignments.remove(peer);
+    const running = new Set(peer.running);
+    for (const lease of [...peer.leases.values()]) this.#reclaim(peer, lease, running.has(lease));
+    this.assign();
   }
 
   progressed(peer: VolunteerView, number: number, step: number): void {
     const lease = peer.leases.get(number);
     if (lease === undefined || step <= lease.step) return; // late, or no progress
     lease.step = step;
-    lease.movedMs = this.#deps.clock.now();
+    lease.movedMs = this.#options.clock.now();
     peer.movedMs = lease.movedMs;
   }
 
   committed(peer: VolunteerView, number: number, digest: Uint8Array): void {
     const lease = peer.leases.get(number);
-    if (lease === undefined || lease.commit !== undefined) return; // late, or twice: the first one binds
-    const nowMs = this.#deps.clock.now();
+    if (lease === undefined || lease.commit !== undefined) return; // late, or a second commitment: the first one binds
+    const nowMs = this.#options.clock.now();
     peer.committed(lease, digest, nowMs);
-    if (peer.load === 0) this.#lending.level(nowMs);
+    if (peer.load === 0) this.#assignments.level(nowMs);
     this.#reveal(lease.record);
   }
 
-  /** Resolves once it is judged. */
+  /** Resolves once the result is judged. */
   async delivered(peer: VolunteerView, number: number, salt: Uint8Array, output: Bytes, claim: TaskClaim): Promise<void> {
     const lease = peer.leases.get(number);
     if (lease?.commit === undefined || lease.revealedMs === undefined) return; // late, or unasked
     const { record } = lease;
-    peer.movedMs = this.#deps.clock.now();
+    peer.movedMs = this.#options.clock.now();
     const hash = sha256(output) as Bytes; // noble allocates plain buffers
     const isMeant = bytesEqual(commitment(salt, peer.peer, record.id, hash), lease.commit);
-    const isGood = isMeant && output.byteLength <= record.task.limits.outputBytes && record.accepts(output, this.#deps.random);
+    const isGood = isMeant && output.byteLength <= record.task.limits.outputBytes && record.accepts(output, this.#options.random);
     const isSigned = !isGood || claim === null || (await this.#isOwn(peer.peer, lease, hash, claim));
-    if (peer.leases.get(number) !== lease) return; // taken back, or delivered twice, meanwhile
-    this.#lending.end(peer, lease);
+    if (peer.leases.get(number) !== lease) return; // reclaimed, or delivered twice, meanwhile
+    this.#assignments.end(peer, lease);
     if (!isSigned) this.#emitter.emit("claim:forged", { peer: peer.peer, task: record.id });
     if (!isGood || !isSigned) {
       this.#caught(peer.peer, record);
-      this.#lending.enqueue(record);
+      this.#assignments.enqueue(record);
       return;
     }
     const digest = toHex(hash);
@@ -212,40 +216,43 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     this.#judge(record);
   }
 
-  async #isOwn(worker: PeerId, { record, replica }: Lease, resultHash: Bytes, claim: NonNullable<TaskClaim>): Promise<boolean> {
+  async #isOwn(volunteer: PeerId, { record, replica }: Lease, resultHash: Bytes, claim: NonNullable<TaskClaim>): Promise<boolean> {
     const { id: task, units } = record;
-    return (await this.#deps.checkClaim?.({ task, kind: record.task.kind, units, replica, worker, resultHash, claim })) ?? true;
+    return (await this.#options.checkClaim?.({ task, kind: record.task.kind, units, replica, volunteer, resultHash, claim })) ?? true;
   }
 
   refused(peer: VolunteerView, number: number, reason: RefusalReason, message: string): void {
     const lease = peer.leases.get(number);
     if (lease === undefined) return; // late
     const { record } = lease;
-    const nowMs = this.#deps.clock.now();
-    this.#lending.end(peer, lease);
+    const nowMs = this.#options.clock.now();
+    this.#assignments.end(peer, lease);
     if (reason === "fault") record.faults.push({ peer: peer.peer, message });
-    else if (reason === "unknown-kind") peer.notTaking(record.task.kind, record.task.version);
-    else if (reason === "busy") peer.pausedUntilMs = nowMs + DEFAULTS.busyMs * (0.5 + this.#deps.random());
+    else if (reason === "unknown-kind") peer.doesNotCompute(record.task.kind, record.task.version);
+    else if (reason === "busy") peer.pausedUntilMs = nowMs + DEFAULTS.busyMs * (0.5 + this.#options.random());
     if (reason !== "fault") record.tried.delete(peer.peer);
     if (record.faults.length >= DEFAULTS.faults) {
       this.#fail(record, new ManyhandsError("TASK_FAILED", `two tries failed: ${message}`));
       return;
     }
-    // The only one that takes this kind may try once more.
-    if (reason === "fault" && !this.#lending.hasOthersFor(record)) record.tried.delete(peer.peer);
-    this.#lending.retry(record);
+    // If no other volunteer computes this kind, the same one may try once more.
+    if (reason === "fault" && !this.#assignments.hasOthersFor(record)) record.tried.delete(peer.peer);
+    this.#assignments.retry(record);
   }
 
-  /** Has lent what there is room for, and sends what was queued. To be called after a frame was read. */
-  lend(): void {
-    this.#lending.lend();
+  /**
+   * Assigns what volunteers have capacity for, and sends what is queued for them. To be called after each frame that
+   * was read.
+   */
+  assign(): void {
+    this.#assignments.assign();
   }
 
   #reveal(record: TaskRecord): void {
     for (const lease of record.toReveal()) {
-      lease.revealedMs = this.#deps.clock.now();
+      lease.revealedMs = this.#options.clock.now();
       const reveals = [{ lease: lease.number, replica: lease.replica, units: record.units }];
-      this.#lending.peer(lease.peer)?.sender.queue({ kind: "reveal", reveals });
+      this.#assignments.peer(lease.peer)?.sender.queue({ kind: "reveal", reveals });
     }
   }
 
@@ -256,7 +263,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
       this.#fail(record, new ManyhandsError("TASK_FAILED", "no two peers agree on the result"));
     } else if (judgement.kind === "ask") {
       record.wanted += judgement.more;
-      this.#lending.enqueue(record);
+      this.#assignments.enqueue(record);
     } else {
       const settled = record.settlement(judgement);
       this.#close(record);
@@ -271,7 +278,7 @@ export class Dispatcher implements Observable<DispatcherEvents> {
   }
 
   #account(record: TaskRecord, { verdict, agreed, wrong }: Settled): void {
-    const { standings } = this.#deps;
+    const { standings } = this.#options;
     const { kind } = record.task;
     for (const { peer } of agreed) {
       if (verdict === "quorum") standings.agreed(peer, kind);
@@ -283,12 +290,12 @@ export class Dispatcher implements Observable<DispatcherEvents> {
 
   #caught(peer: PeerId, record: TaskRecord): void {
     this.#emitter.emit("peer:wrong", { peer, task: record.id });
-    for (const other of this.#deps.standings.wrong(peer, record.task.kind)) {
-      if (other.state === "open" || this.#records.has(other.id)) continue; // it is being computed again already
+    for (const other of this.#options.standings.wrong(peer, record.task.kind)) {
+      if (other.state === "open" || this.#records.has(other.id)) continue; // it is computed again already
       other.reopen();
       this.#records.set(other.id, other);
       this.#emitter.emit("task:reopened", { id: other.id, peer });
-      this.#lending.enqueue(other);
+      this.#assignments.enqueue(other);
     }
   }
 
@@ -297,41 +304,40 @@ export class Dispatcher implements Observable<DispatcherEvents> {
     this.#close(record);
     record.settled.reject(error);
     this.#emitter.emit("task:failed", { id: record.id, error });
-    this.lend();
+    this.assign();
   }
 
-  /** Nobody computes it any more. */
   #close(record: TaskRecord): void {
     record.state = "over";
     this.#records.delete(record.id);
-    this.#lending.cancel(record);
+    this.#assignments.cancel(record);
   }
 
-  /** `isSuspect`: the task was being computed, so it may be what the peer was lost by. */
-  #takeBack(peer: VolunteerView, lease: Lease, isSuspect: boolean): void {
+  /** `isSuspect`: the peer was computing the task, so the task may be why the peer was lost. */
+  #reclaim(peer: VolunteerView, lease: Lease, isSuspect: boolean): void {
     const { record } = lease;
-    this.#lending.takeBack(peer, lease);
+    this.#assignments.reclaim(peer, lease);
     if (record.state === "over") return;
     if (isSuspect) record.lostWith.add(peer.peer);
-    if (record.lostWith.size < DEFAULTS.lostWith) this.#lending.retry(record);
+    if (record.lostWith.size < DEFAULTS.lostWith) this.#assignments.retry(record);
     else this.#fail(record, new ManyhandsError("TASK_FAILED", `${record.lostWith.size} peers were lost while they computed it`));
   }
 
   #cancel(peer: VolunteerView, lease: Lease, isSuspect: boolean): void {
-    this.#takeBack(peer, lease, isSuspect);
-    peer.tellCancelled(lease);
+    this.#reclaim(peer, lease, isSuspect);
+    peer.queueCancel(lease);
   }
 
   #tick(): void {
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#options.clock.now();
     for (const record of [...this.#records.values()])
       if (record.deadlineMs <= nowMs) this.#fail(record, new ManyhandsError("TIMEOUT", "the task's deadline has passed"));
-    for (const peer of this.#lending.peers) {
+    for (const peer of this.#assignments.peers) {
       for (const lease of peer.overdue(nowMs)) {
         this.#cancel(peer, lease, lease.commit === undefined && peer.slots > 0);
       }
     }
-    this.#lending.level(nowMs);
-    this.lend();
+    this.#assignments.level(nowMs);
+    this.assign();
   }
 }

@@ -1,7 +1,7 @@
-// Whether the results so far settle a task: a pure judgement over who gave which.
+// Which results agree, and whether they settle a task. Pure.
 import type { Task } from "../../protocol/task-frames.ts";
 
-/** One revealed result; `digest` names equal outputs. */
+/** One revealed result; results with one digest are equal. */
 export interface Vote {
   readonly digest: string;
 }
@@ -9,14 +9,14 @@ export interface Vote {
 export type Judgement =
   /** The result with this digest settles the task. */
   | { readonly kind: "accepted"; readonly digest: string; readonly verdict: "quorum" | "unchecked" }
-  /** So many further replicas are needed. */
+  /** The task needs this many more replicas. */
   | { readonly kind: "ask"; readonly more: number }
-  /** As many replicas as may be asked for, and no result has the quorum alone. */
+  /** There are as many replicas as the task may have, and no result has the quorum alone. */
   | { readonly kind: "split" };
 
 /**
- * A checked task is settled by `quorum` equal results that are more than those of any other result; an unchecked one by its
- * only result. One vote of a peer counts: whoever lends sees to it.
+ * A checked task is settled by `quorum` equal results that outnumber every other result; an unchecked task by its only
+ * result. Each peer votes once: the dispatcher sees to that.
  */
 export function judge(votes: readonly Vote[], isChecked: boolean, { quorum, most }: Task["replication"]): Judgement {
   const groups = Map.groupBy(votes, ({ digest }) => digest);
@@ -30,15 +30,15 @@ export function judge(votes: readonly Vote[], isChecked: boolean, { quorum, most
   return votes.length + more > most ? { kind: "split" } : { kind: "ask", more };
 }
 
-/** A vote of a peer that computes in `determinismClass`; undefined where every machine gives the same bytes. */
+/** A vote of a peer that computes in `determinismClass`; undefined if every machine gives the same bytes. */
 export interface ClassedVote extends Vote {
   readonly determinismClass: string | undefined;
 }
 
-/** Whether two outputs, named by their digests, say the same but for what two machines may differ in. */
+/** Whether two outputs, named by their digests, agree but for the differences that two machines may have. */
 export type Near = (a: string, b: string) => boolean;
 
-/** Equal outputs, and the classes of those who gave them. */
+/** Equal outputs, and the classes of the peers that gave them. */
 interface Output {
   readonly digest: string;
   readonly classes: ReadonlySet<string | undefined>;
@@ -46,9 +46,12 @@ interface Output {
 }
 
 /**
- * The votes in the order given, each with the digest of the output that stands for its group. Equal outputs are one group.
- * Others join the first group, most given first, with all of whose outputs they are near and share no class: nearness to one
- * alone would let a chain of small steps lead anywhere, and within a class nothing but equal bytes is right.
+ * Returns the votes in the order given, each with the digest of the output that stands for its group. Results agree
+ * byte by byte within a determinism class, and by the kind's tolerance across classes.
+ *
+ * Equal outputs form one group. Starting with the output that most peers gave, each other output joins the first group
+ * if it is near every output in it and shares no class with any. To be near one of them is not enough: a chain of small
+ * steps could lead anywhere. Within a class only equal bytes are right.
  */
 export function groupVotes<Given extends ClassedVote>(votes: readonly Given[], near: Near | undefined): readonly Given[] {
   if (near === undefined) return votes;

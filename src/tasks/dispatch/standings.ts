@@ -1,10 +1,13 @@
-// The standing of each peer at each kind of task, and the recent work of each that nobody checked.
+// The standing of each peer at each kind of task, and each peer's recent tasks that were settled unchecked.
 import type { PeerId } from "../../shared/ids.ts";
 import { afterAgreed, afterFault, afterWrong, checkChance, type Standing, STRANGER } from "../../shared/reputation.ts";
 import type { TaskRecord } from "./task-record.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Unchecked tasks of a peer that are opened again when it is caught: at 3 % of checks, seven times what a liar gets away with on average. */
+  /**
+   * Unchecked tasks of a peer that are opened again when it is caught: with 3 % of results checked, seven times as many
+   * as a liar gets through on average.
+   */
   recent: 256,
 });
 
@@ -16,7 +19,7 @@ export class Standings {
   readonly #unchecked = new Map<PeerId, TaskRecord[]>();
   #changes = 0;
 
-  /** Milliseconds by which pasts fade. Rows that outlive the page want those since 1970. */
+  /** Milliseconds by which standings fade. Rows that outlive the page need milliseconds since 1970. */
   readonly now: () => number;
 
   constructor(rows: readonly StandingRow[] = [], now: () => number = Date.now) {
@@ -28,7 +31,7 @@ export class Standings {
     return this.#standings.get(peer)?.get(kind) ?? STRANGER;
   }
 
-  /** How often something was learned: while it stays, `rows` stay. */
+  /** Grows with each change: as long as it stays the same, so do the rows. */
   get changes(): number {
     return this.#changes;
   }
@@ -37,7 +40,7 @@ export class Standings {
     return [...this.#standings].flatMap(([peer, kinds]) => [...kinds].map(([kind, standing]) => [peer, kind, standing] as const));
   }
 
-  /** Whether this peer's next result of the kind is to be checked; `fraction` is drawn in [0, 1). */
+  /** Whether the peer's next result of this kind is to be checked; `fraction` is drawn in [0, 1). */
   wantsCheck(peer: PeerId, kind: string, fraction: number): boolean {
     return fraction < checkChance(this.of(peer, kind), this.now());
   }
@@ -50,7 +53,7 @@ export class Standings {
     this.#set(peer, kind, afterFault(this.of(peer, kind), this.now()));
   }
 
-  /** Caught: answers its recent work that nobody checked, of any kind. */
+  /** The peer was caught with a wrong result. Returns its recent unchecked tasks, of any kind. */
   wrong(peer: PeerId, kind: string): readonly TaskRecord[] {
     for (const known of this.#standings.get(peer)?.keys() ?? [])
       if (known !== kind) this.#set(peer, known, { ...this.of(peer, known), streak: 0 });
@@ -60,7 +63,7 @@ export class Standings {
     return recent;
   }
 
-  /** Settled by this peer's word alone. */
+  /** The peer's result alone settled this task. */
   unchecked(peer: PeerId, record: TaskRecord): void {
     const recent = this.#unchecked.get(peer) ?? [];
     recent.push(record);

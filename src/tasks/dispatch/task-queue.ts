@@ -1,9 +1,10 @@
-// The tasks that wait to be lent, most urgent first: by priority, then by deadline, then by when they came.
+// The tasks that wait to be assigned, most urgent first: by priority, then by deadline, then in the order of
+// submission.
 
 export interface Urgency {
   /** Higher goes first; 0 is usual. */
   readonly priority: number;
-  /** By the dispatcher's clock; Infinity where there is none. */
+  /** By the dispatcher's clock; Infinity if the task has none. */
   readonly deadlineMs: number;
   /** Counts up with each task. */
   readonly order: number;
@@ -12,7 +13,7 @@ export interface Urgency {
 const isBefore = (a: Urgency, b: Urgency): boolean =>
   a.priority !== b.priority ? a.priority > b.priority : a.deadlineMs !== b.deadlineMs ? a.deadlineMs < b.deadlineMs : a.order < b.order;
 
-/** A binary heap in an array. What is over already is not taken out: whoever takes it drops it. */
+/** A binary heap in an array. Items that are over stay in it until they are picked; then the picker drops them. */
 export class TaskQueue<Item extends Urgency> {
   readonly #heap: Item[] = [];
 
@@ -32,16 +33,18 @@ export class TaskQueue<Item extends Urgency> {
     heap[at] = item;
   }
 
-  /** The most urgent ones that `take` takes, at most `count`; those that it leaves stay. Looks at no more than `look`. */
-  takeSome(count: number, look: number, take: (item: Item) => "take" | "leave" | "drop"): Item[] {
+  /**
+   * Removes and returns the most urgent items that `choose` takes, at most `count`. Looks at no more than `scan` items.
+   */
+  pick(count: number, scan: number, choose: (item: Item) => "take" | "leave" | "drop"): Item[] {
     const taken: Item[] = [];
     const left: Item[] = [];
-    for (let seen = 0; seen < look && taken.length < count; seen++) {
+    for (let seen = 0; seen < scan && taken.length < count; seen++) {
       const item = this.#pop();
       if (item === undefined) break;
-      const answer = take(item);
-      if (answer === "take") taken.push(item);
-      if (answer === "leave") left.push(item);
+      const choice = choose(item);
+      if (choice === "take") taken.push(item);
+      if (choice === "leave") left.push(item);
     }
     for (const item of left) this.push(item);
     return taken;

@@ -1,17 +1,17 @@
-// What the dispatcher knows of one task between its submission and its settlement, and whom it may be lent to. No clock, no wire.
+// What the dispatcher knows of one task between its submission and its settlement. No clock, no wire.
 import type { Task, TaskClaim } from "../../protocol/task-frames.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import type { Bytes } from "../task-kind.ts";
 import type { Urgency } from "./task-queue.ts";
 import { groupVotes, judge, type Judgement } from "./judge-results.ts";
 
-/** One peer's revealed result, with what pays for it. */
+/** One peer's revealed result, with the claim that pays for it. */
 export interface Delivery {
   readonly peer: PeerId;
   readonly replica: number;
   /** Hex of the output's SHA-256. */
   readonly digest: string;
-  /** In which its peer computes this kind. */
+  /** The class in which the peer computes this kind. */
   readonly determinismClass: string | undefined;
   readonly claim: TaskClaim;
 }
@@ -19,25 +19,25 @@ export interface Delivery {
 export interface Settled {
   readonly id: TaskId;
   readonly kind: string;
-  /** What was set aside for it at the ledger; null where nothing was. */
+  /** The reservation at the ledger that pays for the task; null if there is none. */
   readonly reservation: string | null;
   readonly output: Bytes;
   readonly verdict: "quorum" | "unchecked";
   readonly units: number;
-  /** Who gave this output, and who gave another. */
+  /** Results that agree with this output, and results that do not. */
   readonly agreed: readonly Delivery[];
   readonly wrong: readonly Delivery[];
 }
 
-/** The right of one peer to do one task, kept by progress. */
+/** The right of one peer to compute one replica of a task, kept alive by progress. */
 export interface Lease {
   readonly number: number;
   readonly peer: PeerId;
   readonly record: TaskRecord;
   readonly replica: number;
-  readonly lentMs: number;
-  /** When it came among those that its peer computes now; undefined while it waits there. */
-  upMs: number | undefined;
+  readonly assignedMs: number;
+  /** Since when the peer computes it, as far as the requester can tell; undefined while it waits at the peer. */
+  startedMs: number | undefined;
   /** Of the last sign of progress. */
   movedMs: number;
   step: number;
@@ -59,26 +59,26 @@ export class TaskRecord implements Urgency {
   deliveries: Delivery[] = [];
   /** Outputs by digest. */
   readonly outputs = new Map<string, Bytes>();
-  /** Who has it, had it, or gave a result: nobody votes twice. */
+  /** Peers that have the task, had it, or gave a result: no peer votes twice. */
   readonly tried = new Set<PeerId>();
-  /** Who was lost while it computed it. */
+  /** Peers that were lost while they computed the task. */
   readonly lostWith = new Set<PeerId>();
   readonly faults: { readonly peer: PeerId; readonly message: string }[] = [];
-  /** The requester's own look at an output: what it refuses is wrong. */
+  /** The requester's own look at an output; an output that it refuses is wrong. */
   accepts: (output: Bytes, random: () => number) => boolean = () => true;
-  /** Whether outputs of two classes say the same; undefined where only equal bytes do. */
+  /** Whether outputs of two determinism classes agree; undefined if only equal bytes do. */
   near: ((a: Bytes, b: Bytes) => boolean) | undefined;
-  /** Whether one result is not enough; decided by the standing of whoever gets it. */
+  /** Whether one result is not enough; the standing of the peers that get the task decides that. */
   isChecked = false;
-  /** Replicas that have to be out or in. */
+  /** Replicas that have to be assigned or delivered. */
   wanted = 1;
   replicas = 0;
   losses = 0;
   isQueued = false;
-  /** Submissions that wait for it. */
-  wanters = 0;
+  /** Submissions that wait for the task. */
+  waiters = 0;
   state: "open" | "over" = "open";
-  /** What it was settled with before somebody's lie opened it again. */
+  /** The settlement that the task had before it was opened again. */
   before: Settled | undefined;
 
   constructor(given: { id: TaskId; task: Task; bytes: Bytes; units: number; reservation: string | null } & Urgency) {
@@ -90,10 +90,10 @@ export class TaskRecord implements Urgency {
     this.deadlineMs = given.deadlineMs;
     this.order = given.order;
     this.reservation = given.reservation;
-    this.#letFail();
+    this.#mayFail();
   }
 
-  /** Replicas that nobody has yet. */
+  /** Replicas that are still to be assigned. */
   get missing(): number {
     return this.state === "over" ? 0 : Math.max(0, this.wanted - this.deliveries.length - this.leases.size);
   }
@@ -105,24 +105,24 @@ export class TaskRecord implements Urgency {
     this.wanted = Math.max(this.wanted, this.task.replication.quorum);
   }
 
-  /** Those to reveal now: everybody has committed who is needed, so nobody can copy. */
+  /** The leases to reveal now. There are none until every replica is committed to, so that no peer can copy. */
   toReveal(): readonly Lease[] {
     const committed = [...this.leases].filter(({ commit }) => commit !== undefined);
     if (committed.length + this.deliveries.length < this.wanted) return [];
     return committed.filter(({ revealedMs }) => revealedMs === undefined);
   }
 
-  /** What the results say; undefined while some that were committed to are still to be shown. */
+  /** Undefined until every wanted result is delivered. */
   judge(): Judgement | undefined {
     if (this.deliveries.length < this.wanted) return undefined;
     return judge(this.#votes(), this.isChecked, this.task.replication);
   }
 
-  /** The settlement that a judgement stands for. */
+  /** The settlement that follows from a judgement. */
   settlement(judgement: Pick<Extract<Judgement, { kind: "accepted" }>, "digest" | "verdict">): Settled {
     const votes = this.#votes();
     const output = this.outputs.get(judgement.digest);
-    if (output === undefined) throw new Error("a judgement names a result that was given"); // a defect of ours
+    if (output === undefined) throw new Error("a judgement names a result that was delivered"); // a defect of ours
     return {
       id: this.id,
       kind: this.task.kind,
@@ -135,7 +135,7 @@ export class TaskRecord implements Urgency {
     };
   }
 
-  /** The deliveries, in their order, with one digest for all that say the same. */
+  /** The deliveries, in their order; those that agree have one digest. */
   #votes(): readonly Delivery[] {
     const { near } = this;
     const nearDigests = (a: string, b: string): boolean => {
@@ -145,17 +145,17 @@ export class TaskRecord implements Urgency {
     return groupVotes(this.deliveries, near && nearDigests);
   }
 
-  /** Opens a settled task again, with the result that it had as one of those to compare. */
+  /** Opens a settled task again. Its result is one of those to compare. */
   reopen(): void {
     this.before = this.settlement({ digest: this.deliveries[0]?.digest ?? "", verdict: "unchecked" });
     this.state = "open";
     this.settled = Promise.withResolvers<Settled>();
-    this.#letFail();
+    this.#mayFail();
     this.check();
   }
 
-  /** Whoever submitted it hears of it; a task that nobody waits for may fail. */
-  #letFail(): void {
+  /** Submissions get the rejection through promises of their own; a task without any may fail, too. */
+  #mayFail(): void {
     this.settled.promise.catch(() => {});
   }
 }

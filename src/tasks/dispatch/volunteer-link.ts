@@ -1,61 +1,67 @@
-// The requester's link to one volunteer: opens it, reads what comes, and opens it again when it breaks, until nobody wants it.
+// The requester's link to one volunteer: opens it, reads what comes, and opens it again when it breaks, until its
+// signal aborts.
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { decodeFrame } from "../../protocol/frame.ts";
 import { pairPayload, readToRequester, TASK_VERSION, type ToRequester } from "../../protocol/task-frames.ts";
 import { PROTOCOLS } from "../../protocol/version.ts";
+import { Backoff } from "../../shared/backoff.ts";
 import { type Clock, every } from "../../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import { type Log } from "../../shared/log.ts";
-import { Backoff } from "../../shared/backoff.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { VolunteerView } from "./volunteer-view.ts";
 import { TaskSender } from "../task-sender.ts";
 import type { Witnesses } from "./witnesses.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two looks at whether the volunteer still gives signs. */
+  /** Milliseconds between two looks at whether the volunteer still gives signs of life. */
   watchMs: 1000,
 });
 
-export interface LendDeps {
+export interface VolunteerLinkOptions {
   readonly mesh: Pick<Mesh, "open">;
   readonly clock: Clock;
-  /** In [0, 1), for the jitter. */
+  /** In [0, 1), for jitter. */
   readonly random: () => number;
   readonly dispatcher: Dispatcher;
-  /** Asks volunteers for their hands under receipts. */
+  /** Asks volunteers for their signatures under receipts. */
   readonly witnesses?: Witnesses;
   readonly log: Log;
 }
 
-/** Lends to `peer` until the signal aborts. Never rejects: a peer that is away is asked again, less and less often. */
-export async function linkVolunteer(peer: PeerId, deps: LendDeps, signal: AbortSignal): Promise<void> {
-  const backoff = new Backoff(deps.clock, deps.random);
+/**
+ * Keeps `peer` linked until the signal aborts. Never rejects: a peer that is away is called again, less and less often.
+ */
+export async function linkVolunteer(peer: PeerId, options: VolunteerLinkOptions, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff(options.clock, options.random);
   while (!signal.aborted) {
     try {
-      const link = await deps.mesh.open(peer, PROTOCOLS.task, signal);
-      const hasOffered = await serve(link, deps, signal);
+      const link = await options.mesh.open(peer, PROTOCOLS.task, signal);
+      const hasOffered = await serve(link, options, signal);
       if (hasOffered) backoff.reset();
     } catch (error) {
       if (signal.aborted) return;
       if (errorCode(error) === "VERSION_MISMATCH") {
-        deps.log.info("a volunteer speaks another version", { peer });
+        options.log.info("a volunteer speaks another version", { peer });
         return;
       }
-      deps.log.debug("a volunteer is not reached", { peer });
+      options.log.debug("a volunteer is not reached", { peer });
     }
     try {
       await backoff.pause(() => {}, signal);
     } catch {
-      return; // nobody wants it any more
+      return; // the signal aborted
     }
   }
 }
 
-/** Whether the peer made an offer before the link was over. Throws VERSION_MISMATCH, FRAME_MALFORMED and what else it breaks. */
-async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, signal: AbortSignal): Promise<boolean> {
+/**
+ * Resolves once the link is over, with whether the peer made an offer. Throws VERSION_MISMATCH, FRAME_MALFORMED, and
+ * the codes of other rules that the peer breaks.
+ */
+async function serve(link: Link, { clock, dispatcher, witnesses }: VolunteerLinkOptions, signal: AbortSignal): Promise<boolean> {
   const peer = new VolunteerView(link.remote, new TaskSender(link), clock.now());
   const over = new AbortController();
   const onAbort = (): void => void link.close();
@@ -67,12 +73,12 @@ async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, sig
       const { header, payload } = decodeFrame(bytes);
       const frame = readToRequester(header);
       if (frame.kind === "offer" && frame.version !== TASK_VERSION)
-        throw new ManyhandsError("VERSION_MISMATCH", `tasks of version ${frame.version} are not lent here`);
-      if (frame.kind === "offer" && !hasOffered) witnesses?.came(peer);
+        throw new ManyhandsError("VERSION_MISMATCH", `tasks of version ${frame.version} are not assigned here`);
+      if (frame.kind === "offer" && !hasOffered) witnesses?.add(peer);
       hasOffered ||= frame.kind === "offer";
-      if (frame.kind === "witnessed") witnesses?.answered(peer, frame.answers);
-      else await take(peer, dispatcher, frame, payload);
-      dispatcher.lend();
+      if (frame.kind === "witnessed") witnesses?.replied(peer, frame.answers);
+      else await receive(peer, dispatcher, frame, payload);
+      dispatcher.assign();
     }
   } catch (error) {
     if (errorCode(error) !== "PEER_LOST") {
@@ -82,14 +88,14 @@ async function serve(link: Link, { clock, dispatcher, witnesses }: LendDeps, sig
   } finally {
     over.abort();
     signal.removeEventListener("abort", onAbort);
-    witnesses?.left(peer);
+    witnesses?.remove(peer);
     dispatcher.lost(peer);
     await link.close();
   }
   return hasOffered;
 }
 
-async function take(
+async function receive(
   peer: VolunteerView,
   dispatcher: Dispatcher,
   frame: Exclude<ToRequester, { kind: "witnessed" }>,
@@ -118,7 +124,10 @@ async function take(
   }
 }
 
-/** Breaks the link to a volunteer that holds work and gives no sign: everything that it holds goes to others at once. */
+/**
+ * Breaks the link to a volunteer that holds tasks and gives no sign of life: other volunteers get all of its tasks at
+ * once.
+ */
 const watch = (peer: VolunteerView, link: Link, clock: Clock, signal: AbortSignal): Promise<void> =>
   every(clock, DEFAULTS.watchMs, signal, () => {
     if (peer.isSilent(clock.now())) link.abort(new ManyhandsError("TIMEOUT", "the volunteer gives no sign"));

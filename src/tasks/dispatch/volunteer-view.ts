@@ -1,43 +1,48 @@
-// One volunteer as the dispatcher sees it: what it offers, what it holds, and how much more it should be given.
+// One volunteer as the dispatcher sees it: which kinds it offers, which tasks it holds, and how many more it should
+// get.
 import type { OfferFrame } from "../../protocol/task-frames.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { Lease } from "./task-record.ts";
 import type { TaskSender } from "../task-sender.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds of work that lie at a volunteer: longer than any round trip, so that it never waits for the next task. */
-  aheadMs: 150,
-  /** Tasks that lie there at most, however small. */
-  most: 256,
-  /** Computed results that wait there for a second opinion; past it a volunteer only gives second opinions. */
-  held: 512,
+const DEFAULTS = Object.freeze({
   /**
-   * Milliseconds without progress after which a lease is over, where the task may not be silent for longer; a volunteer tells
-   * of progress each second.
+   * Milliseconds of computing that lie at a volunteer: longer than any round trip, so that it never waits for the next
+   * task.
+   */
+  aheadMs: 150,
+  /** Tasks that lie at a volunteer, however small they are. */
+  maxTasks: 256,
+  /** Computed results that wait at a volunteer for a second opinion. With more, it only gives second opinions. */
+  maxCommitted: 512,
+  /**
+   * Milliseconds without progress after which a lease is over, unless the task may be silent for longer; a volunteer
+   * reports progress every second.
    */
   leaseMs: 8_000,
-  /** Milliseconds that a volunteer's word about a silent task may take to come. */
+  /** Milliseconds that a volunteer's message about a silent task may take to arrive. */
   noticeMs: 2_000,
-  /** Share of a new measurement in the mean. */
+  /** Weight of a new measurement in the mean. */
   smoothing: 0.2,
 });
 
 export class VolunteerView {
   readonly peer: PeerId;
   readonly sender: TaskSender;
-  /** In the order in which they were lent. */
+  /** In the order in which they were assigned. */
   readonly leases = new Map<number, Lease>();
   slots = 0;
-  /** The last offer of any: what runs there goes on when nothing more is taken. */
-  #slotsHad = 0;
-  /** With the class in which it computes each. */
+  /** The last offer of more than none: tasks that run go on when the volunteer starts nothing more. */
+  #lastSlots = 0;
+  /** The determinism class of each kind that the volunteer offers. */
   #kinds = new Map<string, string | undefined>();
-  #computing = 0;
+  /** Leases without a commitment. */
+  #uncommitted = 0;
   #meanMs: number | undefined;
   #lastCommitMs = 0;
-  /** Of any sign of life that counts: progress, a commitment, a result. */
+  /** Of the last sign of life that counts: progress, a commitment, or a result. */
   movedMs: number;
-  /** Until when nothing new goes there. */
+  /** Until then nothing new is assigned. */
   pausedUntilMs = 0;
 
   constructor(peer: PeerId, sender: TaskSender, nowMs: number) {
@@ -49,10 +54,10 @@ export class VolunteerView {
   offers(kinds: OfferFrame["kinds"], slots: number): void {
     this.#kinds = new Map(kinds.map(({ kind, version, determinismClass }) => [`${kind} ${version}`, determinismClass]));
     this.slots = slots;
-    if (slots > 0) this.#slotsHad = slots;
+    if (slots > 0) this.#lastSlots = slots;
   }
 
-  takes(kind: string, version: number): boolean {
+  computes(kind: string, version: number): boolean {
     return this.#kinds.has(`${kind} ${version}`);
   }
 
@@ -60,86 +65,95 @@ export class VolunteerView {
     return this.#kinds.get(`${kind} ${version}`);
   }
 
-  notTaking(kind: string, version: number): void {
+  /** The volunteer refused a task of this kind although it offers the kind. */
+  doesNotCompute(kind: string, version: number): void {
     this.#kinds.delete(`${kind} ${version}`);
   }
 
-  /** Tasks that may be lent now. */
-  room(nowMs: number): number {
+  /** How many more tasks may be assigned now. */
+  capacity(nowMs: number): number {
     if (this.slots === 0 || nowMs < this.pausedUntilMs) return 0;
     const ahead = this.#meanMs === undefined ? this.slots : Math.ceil(DEFAULTS.aheadMs / Math.max(this.#meanMs, 0.01));
-    return Math.min(DEFAULTS.most, this.slots + ahead) - this.#computing;
+    return Math.min(DEFAULTS.maxTasks, this.slots + ahead) - this.#uncommitted;
   }
 
-  /** Tasks that wait or run there, for each that it computes at once: whoever has least is given most. */
+  /**
+   * Tasks that wait or run at the volunteer, for each one that it computes at once: the peer with the lowest load is
+   * served first.
+   */
   get load(): number {
-    return this.#computing / Math.max(1, this.slots);
+    return this.#uncommitted / Math.max(1, this.slots);
   }
 
-  /** Whether it may be given a task of which somebody else has to give a second opinion. */
+  /** Whether it may get a task that needs a second opinion from another peer. */
   get mayStart(): boolean {
-    return this.leases.size - this.#computing < DEFAULTS.held;
+    return this.leases.size - this.#uncommitted < DEFAULTS.maxCommitted;
   }
 
   add(lease: Lease): void {
-    if (this.#computing === 0) this.movedMs = lease.lentMs;
+    if (this.#uncommitted === 0) this.movedMs = lease.assignedMs;
     this.leases.set(lease.number, lease);
-    this.#computing++;
+    this.#uncommitted++;
   }
 
   remove(lease: Lease): void {
-    if (this.leases.delete(lease.number) && lease.commit === undefined) this.#computing--;
+    if (this.leases.delete(lease.number) && lease.commit === undefined) this.#uncommitted--;
   }
 
-  /** With the next flush. */
-  tellCancelled(lease: Lease): void {
+  /** The frame leaves with the next flush. */
+  queueCancel(lease: Lease): void {
     this.sender.queue({ kind: "cancel", leases: [lease.number] });
   }
 
   committed(lease: Lease, digest: Uint8Array, nowMs: number): void {
     lease.commit = digest;
-    this.#computing--;
-    const ms = nowMs - Math.max(lease.lentMs, this.#lastCommitMs);
+    this.#uncommitted--;
+    const ms = nowMs - Math.max(lease.assignedMs, this.#lastCommitMs);
     this.#lastCommitMs = nowMs;
     this.#meanMs = this.#meanMs === undefined ? ms : this.#meanMs + DEFAULTS.smoothing * (ms - this.#meanMs);
     this.movedMs = nowMs;
   }
 
-  /** Those that it computes now, as far as the requester can tell: it takes them in the order in which they were lent. */
-  get computed(): readonly Lease[] {
-    const up: Lease[] = [];
+  /**
+   * Leases that the volunteer computes now, as far as the requester can tell: it computes in the order of assignment.
+   */
+  get running(): readonly Lease[] {
+    const running: Lease[] = [];
     for (const lease of this.leases.values()) {
-      if (up.length >= this.#slotsHad) break;
-      if (lease.commit === undefined) up.push(lease);
+      if (running.length >= this.#lastSlots) break;
+      if (lease.commit === undefined) running.push(lease);
     }
-    return up;
+    return running;
   }
 
-  /** Those that wait there behind the ones that it computes. */
+  /** Leases that wait at the volunteer behind the ones that it computes. */
   get waiting(): readonly Lease[] {
-    const computed = new Set(this.computed);
-    return [...this.leases.values()].filter((lease) => lease.commit === undefined && !computed.has(lease));
+    const running = new Set(this.running);
+    return [...this.leases.values()].filter((lease) => lease.commit === undefined && !running.has(lease));
   }
 
   /** Leases that are over for want of progress. */
   overdue(nowMs: number): readonly Lease[] {
     const over = [...this.leases.values()].filter(({ revealedMs }) => revealedMs !== undefined && nowMs - revealedMs > DEFAULTS.leaseMs);
-    for (const lease of this.computed) {
-      if (lease.upMs === undefined) {
-        lease.upMs = nowMs;
+    for (const lease of this.running) {
+      if (lease.startedMs === undefined) {
+        lease.startedMs = nowMs;
         lease.movedMs = nowMs;
       }
-      if (nowMs - lease.movedMs > patience(lease) || nowMs - lease.upMs > lease.record.task.limits.runMs + DEFAULTS.leaseMs)
+      if (nowMs - lease.movedMs > patience(lease) || nowMs - lease.startedMs > lease.record.task.limits.runMs + DEFAULTS.leaseMs)
         over.push(lease);
     }
     return over;
   }
 
-  /** Holds work and has given no sign of anything for the longest lease of what it computes. */
+  /** Whether it holds tasks and has given no sign of life for longer than any lease that it computes allows. */
   isSilent(nowMs: number): boolean {
-    return this.#computing > 0 && nowMs - this.movedMs > Math.max(DEFAULTS.leaseMs, ...this.computed.map(patience));
+    return this.#uncommitted > 0 && nowMs - this.movedMs > Math.max(DEFAULTS.leaseMs, ...this.running.map(patience));
   }
 }
 
-/** Milliseconds for which a lease waits for progress: a task that may be silent for longer is ended by its volunteer, not here. */
+/**
+ * Milliseconds for which a lease waits for progress: a task that may be silent for longer is ended by its volunteer,
+ * not here.
+ */
 const patience = ({ record }: Lease): number => Math.max(DEFAULTS.leaseMs, record.task.limits.silentMs + DEFAULTS.noticeMs);

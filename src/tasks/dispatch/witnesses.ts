@@ -1,14 +1,15 @@
-// Asks volunteers that a requester lends to for their hands under statements on each other's work, and hands out receipts.
+// Asks the volunteers of a requester for their signatures under statements about each other's results, and sends
+// receipts.
 import type { ToRequester } from "../../protocol/task-frames.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { VolunteerView } from "./volunteer-view.ts";
 import type { Bytes } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Milliseconds for a signature: the volunteer's page may be busy for a moment. */
-  answerMs: 15_000,
-  /** Questions out at once: past them work is paid unchecked rather than asked about. */
+  replyMs: 15_000,
+  /** Requests that wait for a reply at once. With more, work is paid as unchecked. */
   asks: 2048,
 });
 
@@ -27,24 +28,27 @@ export class Witnesses {
     this.#clock = clock;
   }
 
-  came(peer: VolunteerView): void {
+  add(peer: VolunteerView): void {
     this.#peers.set(peer.peer, peer);
   }
 
-  left(peer: VolunteerView): void {
+  remove(peer: VolunteerView): void {
     if (this.#peers.get(peer.peer) !== peer) return; // a newer link stands in its place
     this.#peers.delete(peer.peer);
     for (const ask of this.#asks.values()) if (ask.peer === peer.peer) ask.resolve(undefined);
   }
 
-  answered(peer: VolunteerView, answers: Extract<ToRequester, { kind: "witnessed" }>["answers"]): void {
-    for (const { ask: number, signature } of answers) {
+  replied(peer: VolunteerView, replies: Extract<ToRequester, { kind: "witnessed" }>["answers"]): void {
+    for (const { ask: number, signature } of replies) {
       const ask = this.#asks.get(number);
       if (ask?.peer === peer.peer) ask.resolve(signature ?? undefined);
     }
   }
 
-  /** The peer's signature under a statement in canonical bytes, unchecked; undefined where it does not give it, or is gone. */
+  /**
+   * Resolves with the peer's signature under a statement in canonical bytes, unchecked; with undefined if the peer does
+   * not sign, or is gone.
+   */
   async ask(peer: PeerId, statement: Bytes): Promise<Bytes | undefined> {
     const sender = this.#peers.get(peer)?.sender;
     if (sender === undefined || this.#asks.size >= DEFAULTS.asks) return undefined;
@@ -53,9 +57,9 @@ export class Witnesses {
     try {
       return await new Promise<Bytes | undefined>((resolve) => {
         this.#asks.set(number, { peer, resolve });
-        this.#clock.sleep(DEFAULTS.answerMs, over.signal).then(
+        this.#clock.sleep(DEFAULTS.replyMs, over.signal).then(
           () => resolve(undefined),
-          () => {}, // answered
+          () => {}, // the peer has replied
         );
         sender.queue({ kind: "witness", asks: [{ ask: number, sizeBytes: statement.byteLength }] }, [statement]);
         sender.flush();
@@ -66,8 +70,11 @@ export class Witnesses {
     }
   }
 
-  /** Hands a worker the receipt of its work; one that is gone goes without, and the requester's copy pays it all the same. */
-  tell(peer: PeerId, receipt: Bytes): void {
+  /**
+   * Sends a volunteer the receipt of its work. If it is gone, nothing is sent: the requester's copy pays it all the
+   * same.
+   */
+  sendReceipt(peer: PeerId, receipt: Bytes): void {
     const sender = this.#peers.get(peer)?.sender;
     sender?.queue({ kind: "receipt", sizes: [receipt.byteLength] }, [receipt]);
     sender?.flush();

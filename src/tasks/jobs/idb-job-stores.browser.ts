@@ -1,4 +1,5 @@
-// Jobs, results and standings in IndexedDB: what was asked for is gone on with after a reload, and what was settled is not computed again.
+// Jobs, results and standings in IndexedDB: after a reload open jobs go on, and no part that was settled is computed
+// again.
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import { asPeerId, type PeerId, type TaskId, type JobId } from "../../shared/ids.ts";
 import type { Standing } from "../../shared/reputation.ts";
@@ -6,11 +7,12 @@ import type { StandingRow } from "../dispatch/standings.ts";
 import type { KeptResult, ResultStore, StandingStore, JobStores, JobStore } from "./job-stores.ts";
 import type { JobHead } from "./job.ts";
 
+/** Rows, stores and indexes keep the names that they have on people's disks, `work` for a job among them. */
 interface Use {
   readonly id: TaskId;
   readonly work: JobId;
   readonly sizeBytes: number;
-  /** Counts up with each use. */
+  /** A number that grows with each use of any result. */
   readonly used: number;
 }
 
@@ -18,13 +20,16 @@ interface TaskSchema extends DBSchema {
   heads: { key: JobId; value: JobHead };
   data: { key: JobId; value: unknown };
   results: { key: TaskId; value: KeptResult };
-  /** Beside the results, so that making room reads no outputs. */
+  /** Beside the results, so that `trim` reads no outputs. */
   uses: { key: TaskId; value: Use; indexes: { work: JobId; used: number } };
   standings: { key: [PeerId, string]; value: Standing };
 }
 type Database = IDBPDatabase<TaskSchema>;
 
-/** Opens (and makes) the database `name`. Rejects with the platform's DOMException where storage is blocked. */
+/**
+ * Opens the database `name`, and makes it if there is none. Rejects with the platform's DOMException if storage is
+ * blocked.
+ */
 export async function openIdbJobStores(name: string): Promise<JobStores> {
   const database = await openDB<TaskSchema>(name, 1, {
     upgrade(fresh) {
@@ -36,12 +41,12 @@ export async function openIdbJobStores(name: string): Promise<JobStores> {
       uses.createIndex("used", "used");
       fresh.createObjectStore("standings");
     },
-    // Another tab wants to change or delete the database: let go of it.
+    // Another tab wants to change or delete the database, and cannot as long as this one holds it.
     blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
   });
   const last = await database.transaction("uses").store.index("used").openCursor(null, "prev");
   return {
-    book: new IdbJobStore(database),
+    jobs: new IdbJobStore(database),
     results: new IdbResultStore(database, last?.value.used ?? 0),
     standings: new IdbStandingStore(database),
     close: () => database.close(),
@@ -59,7 +64,7 @@ class IdbJobStore implements JobStore {
   async begin(head: JobHead, data: unknown): Promise<void> {
     const transaction = this.#db.transaction(["heads", "data"], "readwrite");
     try {
-      const keeping = transaction.objectStore("data").put(data, head.id); // throws at once where the data cannot be kept
+      const keeping = transaction.objectStore("data").put(data, head.id); // throws at once if the data cannot be kept
       await Promise.all([keeping, transaction.objectStore("heads").put(head), transaction.done]);
     } catch (error) {
       transaction.done.catch(() => {}); // the first error says why
@@ -78,13 +83,13 @@ class IdbJobStore implements JobStore {
     return (await this.#db.getAll("heads")).toSorted((a, b) => a.startedMs - b.startedMs);
   }
 
-  data(work: JobId): Promise<unknown> {
-    return this.#db.get("data", work);
+  data(job: JobId): Promise<unknown> {
+    return this.#db.get("data", job);
   }
 
-  async forget(work: JobId): Promise<void> {
+  async forget(job: JobId): Promise<void> {
     const transaction = this.#db.transaction(["heads", "data"], "readwrite");
-    await Promise.all([transaction.objectStore("heads").delete(work), transaction.objectStore("data").delete(work), transaction.done]);
+    await Promise.all([transaction.objectStore("heads").delete(job), transaction.objectStore("data").delete(job), transaction.done]);
   }
 }
 
@@ -101,7 +106,7 @@ class IdbResultStore implements ResultStore {
     const transaction = this.#db.transaction("results");
     const found = await Promise.all(ids.map((id) => transaction.store.get(id)));
     const used = found.filter((result) => result !== undefined);
-    if (used.length > 0) await this.#use(used);
+    if (used.length > 0) await this.#noteUse(used);
     return found;
   }
 
@@ -111,7 +116,7 @@ class IdbResultStore implements ResultStore {
       transaction.objectStore("results").put(result),
       transaction.objectStore("uses").put(this.#useOf(result)),
     ]);
-    transaction.commit(); // so that it is written even if the page is gone before it has heard of that
+    transaction.commit(); // otherwise a page that goes away before the requests succeed loses them
     await Promise.all([...puts, transaction.done]);
   }
 
@@ -119,24 +124,24 @@ class IdbResultStore implements ResultStore {
     const uses = await this.#db.getAllFromIndex("uses", "used");
     let bytes = uses.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const drop: TaskId[] = [];
-    for (const { id, work, sizeBytes } of uses) {
+    for (const { id, work: job, sizeBytes } of uses) {
       if (bytes <= maxBytes) break;
-      if (spared.has(work)) continue;
+      if (spared.has(job)) continue;
       drop.push(id);
       bytes -= sizeBytes;
     }
     await this.#drop(drop);
   }
 
-  async forget(work: JobId): Promise<void> {
-    await this.#drop(await this.#db.getAllKeysFromIndex("uses", "work", work));
+  async forget(job: JobId): Promise<void> {
+    await this.#drop(await this.#db.getAllKeysFromIndex("uses", "work", job));
   }
 
   #useOf({ id, work, output }: KeptResult): Use {
     return { id, work, sizeBytes: output.byteLength, used: ++this.#used };
   }
 
-  async #use(results: readonly KeptResult[]): Promise<void> {
+  async #noteUse(results: readonly KeptResult[]): Promise<void> {
     const transaction = this.#db.transaction("uses", "readwrite", { durability: "relaxed" });
     await Promise.all([...results.map((result) => transaction.store.put(this.#useOf(result))), transaction.done]);
   }
@@ -175,6 +180,6 @@ function abort(transaction: { abort(): void }): void {
   try {
     transaction.abort();
   } catch {
-    // it has ended by itself
+    // it has ended already
   }
 }

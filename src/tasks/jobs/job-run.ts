@@ -1,30 +1,30 @@
-// One work being done: its parts are looked up or lent, a bounded number at a time, and joined when all are settled.
+// One job under way: its parts are looked up or computed, a bounded number at a time, and joined once all are settled.
 import { encodeTask, type Task, taskId } from "../../protocol/task-frames.ts";
 import { abortable } from "../../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { Settled } from "../dispatch/task-record.ts";
+import type { Bytes, TaskKind, TaskPart } from "../task-kind.ts";
+import type { JobHead } from "./job.ts";
 import { checksOf, taskOf } from "./part-task.ts";
 import type { ResultKeeper } from "./result-keeper.ts";
-import type { Bytes, TaskKind, TaskPart } from "../task-kind.ts";
-import type { Settled } from "../dispatch/task-record.ts";
-import type { JobHead } from "./job.ts";
 
 const DEFAULTS = Object.freeze({
   /** Parts that are looked up together. */
   batch: 64,
-  /** Parts and bytes of parts that are out at once: enough for all volunteers, and little memory. */
+  /** Parts, and bytes of parts, that are submitted at once: enough for all volunteers, and little memory. */
   ahead: 1024,
   aheadBytes: 64 * 1024 * 1024,
-  /** Milliseconds before its end in which a work that runs out of time is not tried again. */
+  /** Milliseconds before the job's deadline in which a part that timed out is not submitted again. */
   graceMs: 100,
 });
 
-export interface JobRunDeps {
-  readonly dispatcher: Pick<Dispatcher, "submit" | "isLent">;
+export interface JobRunOptions {
+  readonly dispatcher: Pick<Dispatcher, "submit" | "isAssigned">;
   readonly results: Pick<ResultKeeper, "get" | "keep">;
   readonly self: PeerId;
-  /** What was set aside for it at the ledger. */
+  /** The reservation at the ledger that pays for the job. */
   readonly reservation: string | null;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -34,6 +34,7 @@ export interface JobRunDeps {
 
 export type OnPart = (at: number, output: Bytes, count: number) => void;
 
+/** A part as it is submitted. */
 interface Prepared {
   readonly at: number;
   readonly id: TaskId;
@@ -43,23 +44,24 @@ interface Prepared {
 }
 
 export class JobRun {
-  readonly #deps: JobRunDeps;
+  readonly #options: JobRunOptions;
   readonly #head: JobHead;
   readonly #kind: TaskKind;
   readonly #data: unknown;
   readonly #parts: readonly TaskPart[];
   readonly #outputs: (Bytes | undefined)[];
-  /** Parts by the id of their task: equal parts are one task. */
+  /** Places of the parts by the id of their task: equal parts are one task. */
   readonly #places = new Map<TaskId, number[]>();
-  /** Out now, and settled by the word of a peer that was caught since. */
-  readonly #out = new Map<number, Prepared>();
+  /** Parts that are submitted now. */
+  readonly #submitted = new Map<number, Prepared>();
+  /** Tasks that were settled by the word of a peer that has been caught since. */
   readonly #doubted = new Map<TaskId, Prepared>();
   readonly #watchers = new Set<OnPart>();
   readonly #peers = new Set<string>();
   readonly #stop = new AbortController();
-  /** Something was settled, or went wrong. */
+  /** Resolves when something is settled, or comes into doubt. */
   #moved = Promise.withResolvers<void>();
-  #outBytes = 0;
+  #submittedBytes = 0;
   #done = 0;
   #cached = 0;
   #checked = 0;
@@ -67,16 +69,16 @@ export class JobRun {
   /** The joined value. Rejects with BAD_INPUT, TASK_FAILED, TIMEOUT, or the reason of `stop`. */
   readonly value: Promise<unknown>;
 
-  /** Starts at once. `parts` is what the kind makes of `data`. */
-  constructor(deps: JobRunDeps, head: JobHead, kind: TaskKind, data: unknown, parts: readonly TaskPart[]) {
-    this.#deps = deps;
+  /** Starts at once. `parts` are those into which the kind splits `data`. */
+  constructor(options: JobRunOptions, head: JobHead, kind: TaskKind, data: unknown, parts: readonly TaskPart[]) {
+    this.#options = options;
     this.#head = head;
     this.#kind = kind;
     this.#data = data;
     this.#parts = parts;
     this.#outputs = parts.map(() => undefined);
     this.value = this.#run();
-    this.value.catch(() => {}); // whoever waits hears of it
+    this.value.catch(() => {}); // callers that wait for the value get the rejection
   }
 
   get counts(): Pick<JobHead, "parts" | "done" | "cached" | "checked" | "peers" | "wrong"> {
@@ -84,15 +86,18 @@ export class JobRun {
     return { parts: this.#parts.length, done: this.#done, cached, checked, wrong, peers: this.#peers.size };
   }
 
-  /** Parts that somebody has now. */
+  /** Parts that a peer has now. */
   get computing(): number {
-    const { dispatcher } = this.#deps;
+    const { dispatcher } = this.#options;
     let count = 0;
-    for (const each of [this.#out, this.#doubted]) for (const { id } of each.values()) if (dispatcher.isLent(id)) count++;
+    for (const each of [this.#submitted, this.#doubted]) for (const { id } of each.values()) if (dispatcher.isAssigned(id)) count++;
     return count;
   }
 
-  /** Tells of settled parts, those of before first. Answers the function that stops it. */
+  /**
+   * Calls `onPart` for each part that is settled already, then for each as it is settled. Returns the function that
+   * stops it.
+   */
   watch(onPart: OnPart): () => void {
     this.#outputs.forEach((output, at) => {
       if (output !== undefined) onPart(at, output, this.#parts.length);
@@ -101,31 +106,31 @@ export class JobRun {
     return () => this.#watchers.delete(onPart);
   }
 
-  /** Gives everything up that is out. Idempotent. */
+  /** Gives up every part that is submitted. Idempotent. */
   stop(reason: Error): void {
     this.#stop.abort(reason);
   }
 
-  /** A peer was caught that settled this task alone: it is computed again before the work is joined. */
+  /** A peer was caught whose word alone had settled this task: the task is computed again before the job is joined. */
   doubt(id: TaskId): void {
     const places = this.#places.get(id) ?? [];
     const at = places.find((place) => this.#outputs[place] !== undefined);
     if (at === undefined || this.#doubted.has(id)) return;
     this.#doubted.set(id, this.#prepare(at));
     this.#done -= places.length;
-    this.#told();
+    this.#changed();
   }
 
-  /** The doubt about a task is over: it gave this. */
+  /** The doubt about a task is over: this is its settlement. */
   cleared(settled: Settled, wasWrong: boolean): void {
     const places = this.#places.get(settled.id);
     if (places === undefined) return;
     if (wasWrong) this.#wrong++;
     if (this.#doubted.delete(settled.id)) this.#settle(settled, "again");
-    else if (wasWrong) for (const at of places) this.#tell(at, settled.output); // it was settled in the same moment
+    else if (wasWrong) for (const at of places) this.#setOutput(at, settled.output); // it was settled in the same turn
   }
 
-  /** Nobody agreed on a task that was doubted: it starts anew. */
+  /** No two peers agreed on a task that was in doubt: it is submitted afresh. */
   undecided(id: TaskId): void {
     const prepared = this.#doubted.get(id);
     if (prepared === undefined) return;
@@ -139,9 +144,10 @@ export class JobRun {
       for (let at = 0; at < this.#parts.length; at += DEFAULTS.batch) {
         const end = Math.min(this.#parts.length, at + DEFAULTS.batch);
         await this.#start(Array.from({ length: end - at }, (_, offset) => this.#prepare(at + offset)));
-        while (this.#out.size >= DEFAULTS.ahead || this.#outBytes >= DEFAULTS.aheadBytes) await abortable(this.#moved.promise, signal);
+        while (this.#submitted.size >= DEFAULTS.ahead || this.#submittedBytes >= DEFAULTS.aheadBytes)
+          await abortable(this.#moved.promise, signal);
       }
-      while (this.#out.size > 0 || this.#doubted.size > 0) await abortable(this.#moved.promise, signal);
+      while (this.#submitted.size > 0 || this.#doubted.size > 0) await abortable(this.#moved.promise, signal);
       return this.#kind.join(this.#data, this.#outputs as Bytes[]); // all are settled
     } finally {
       this.#stop.abort(new ManyhandsError("TASK_FAILED", "the other parts are not wanted any more"));
@@ -158,7 +164,7 @@ export class JobRun {
 
   async #start(batch: readonly Prepared[]): Promise<void> {
     for (const { id, at } of batch) this.#places.set(id, [...(this.#places.get(id) ?? []), at]);
-    const kept = await this.#deps.results.get(batch.map(({ id }) => id));
+    const kept = await this.#options.results.get(batch.map(({ id }) => id));
     this.#stop.signal.throwIfAborted();
     batch.forEach((prepared, at) => {
       const result = kept[at];
@@ -172,14 +178,14 @@ export class JobRun {
   }
 
   #submit(prepared: Prepared): void {
-    this.#out.set(prepared.at, prepared);
-    this.#outBytes += prepared.bytes.byteLength;
-    void this.#lend(prepared).catch((error: unknown) => this.#stop.abort(this.#failure(prepared, error)));
+    this.#submitted.set(prepared.at, prepared);
+    this.#submittedBytes += prepared.bytes.byteLength;
+    void this.#compute(prepared).catch((error: unknown) => this.#stop.abort(this.#failure(prepared, error)));
   }
 
-  async #lend(prepared: Prepared): Promise<void> {
-    const { dispatcher, results, self, now, reservation } = this.#deps;
-    const { priority, untilMs, own, id: work } = this.#head;
+  async #compute(prepared: Prepared): Promise<void> {
+    const { dispatcher, results, self, now, reservation } = this.#options;
+    const { priority, untilMs, own, id: job } = this.#head;
     const { task, bytes, units } = prepared;
     const { signal } = this.#stop;
     for (;;) {
@@ -189,15 +195,15 @@ export class JobRun {
         const checks = checksOf(this.#kind, this.#parts[prepared.at] as TaskPart); // inside the list
         const settled = await dispatcher.submit(task, { bytes, units, reservation, priority, deadlineMs, signal, avoid, ...checks });
         if (signal.aborted) return;
-        if (this.#out.delete(prepared.at)) this.#outBytes -= bytes.byteLength;
+        if (this.#submitted.delete(prepared.at)) this.#submittedBytes -= bytes.byteLength;
         this.#wrong += settled.wrong.length;
         const { id, output, verdict, agreed } = settled;
-        results.keep({ id, work, output, verdict, peers: agreed.map(({ peer }) => peer) });
+        results.keep({ id, work: job, output, verdict, peers: agreed.map(({ peer }) => peer) });
         this.#settle(settled, "fresh", [prepared.at]);
         return;
       } catch (error) {
         if (signal.aborted) return;
-        // The same task was asked for before, with less time than this work has.
+        // The same task was submitted before, with an earlier deadline than this job has.
         if (errorCode(error) !== "TIMEOUT" || untilMs - now() < DEFAULTS.graceMs) throw error;
       }
     }
@@ -213,23 +219,23 @@ export class JobRun {
       this.#done++;
       if (how === "cached") this.#cached++;
       if (verdict === "quorum") this.#checked++;
-      this.#tell(at, output);
+      this.#setOutput(at, output);
     }
-    this.#told();
+    this.#changed();
   }
 
-  #tell(at: number, output: Bytes): void {
+  #setOutput(at: number, output: Bytes): void {
     this.#outputs[at] = output;
     for (const onPart of this.#watchers) onPart(at, output, this.#parts.length);
   }
 
-  #told(): void {
+  #changed(): void {
     this.#moved.resolve();
     this.#moved = Promise.withResolvers();
-    this.#deps.onChange();
+    this.#options.onChange();
   }
 
-  /** What a person is told. */
+  /** In words for a person. */
   #failure({ at }: Prepared, error: unknown): ManyhandsError {
     const code = errorCode(error) ?? "TASK_FAILED";
     if (code === "TIMEOUT")

@@ -1,4 +1,4 @@
-// Jobs and results in this process alone: where a browser blocks storage, and in Node.
+// Jobs, results and standings in the memory of this process: for Node, and for browsers that block storage.
 import type { TaskId, JobId } from "../../shared/ids.ts";
 import type { StandingRow } from "../dispatch/standings.ts";
 import type { KeptResult, ResultStore, StandingStore, JobStores, JobStore } from "./job-stores.ts";
@@ -13,54 +13,54 @@ export class MemoryJobStore implements JobStore {
   }
 
   async update(head: JobHead): Promise<void> {
-    const work = this.#jobs.get(head.id);
-    if (work !== undefined) work.head = head;
+    const job = this.#jobs.get(head.id);
+    if (job !== undefined) job.head = head;
   }
 
   async heads(): Promise<readonly JobHead[]> {
     return [...this.#jobs.values()].map(({ head }) => head).toSorted((a, b) => a.startedMs - b.startedMs);
   }
 
-  async data(work: JobId): Promise<unknown> {
-    return this.#jobs.get(work)?.data;
+  async data(job: JobId): Promise<unknown> {
+    return this.#jobs.get(job)?.data;
   }
 
-  async forget(work: JobId): Promise<void> {
-    this.#jobs.delete(work);
+  async forget(job: JobId): Promise<void> {
+    this.#jobs.delete(job);
   }
 }
 
 export class MemoryResultStore implements ResultStore {
-  /** The one used longest ago comes first. */
+  /** The result used longest ago comes first. */
   readonly #results = new Map<TaskId, KeptResult>();
 
   async get(ids: readonly TaskId[]): Promise<readonly (KeptResult | undefined)[]> {
     return ids.map((id) => {
       const kept = this.#results.get(id);
-      if (kept !== undefined) this.#move(kept);
+      if (kept !== undefined) this.#use(kept);
       return kept;
     });
   }
 
   async put(results: readonly KeptResult[]): Promise<void> {
-    for (const result of results) this.#move(result);
+    for (const result of results) this.#use(result);
   }
 
   async trim(maxBytes: number, spared: ReadonlySet<JobId>): Promise<void> {
     let bytes = [...this.#results.values()].reduce((sum, { output }) => sum + output.byteLength, 0);
-    for (const { id, work, output } of [...this.#results.values()]) {
+    for (const { id, work: job, output } of [...this.#results.values()]) {
       if (bytes <= maxBytes) return;
-      if (spared.has(work)) continue;
+      if (spared.has(job)) continue;
       this.#results.delete(id);
       bytes -= output.byteLength;
     }
   }
 
-  async forget(work: JobId): Promise<void> {
-    for (const result of [...this.#results.values()]) if (result.work === work) this.#results.delete(result.id);
+  async forget(job: JobId): Promise<void> {
+    for (const result of [...this.#results.values()]) if (result.work === job) this.#results.delete(result.id);
   }
 
-  #move(result: KeptResult): void {
+  #use(result: KeptResult): void {
     this.#results.delete(result.id);
     this.#results.set(result.id, result);
   }
@@ -79,7 +79,7 @@ export class MemoryStandingStore implements StandingStore {
 }
 
 export const memoryJobStores = (): JobStores => ({
-  book: new MemoryJobStore(),
+  jobs: new MemoryJobStore(),
   results: new MemoryResultStore(),
   standings: new MemoryStandingStore(),
   close: () => {},

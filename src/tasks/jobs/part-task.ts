@@ -1,4 +1,5 @@
-// From a part of a job to the task that the dispatcher assigns, with what a job says nothing about: limits and replication. Pure.
+// From a part of a job to the task that the dispatcher assigns, with what a job says nothing about: limits and
+// replication. Pure.
 import { TASK_LIMITS, type Task } from "../../protocol/task-frames.ts";
 import type { SubmitOptions } from "../dispatch/dispatcher.ts";
 import type { TaskKind, TaskPart } from "../task-kind.ts";

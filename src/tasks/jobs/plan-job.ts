@@ -1,17 +1,17 @@
-// From a request to a plan: what is asked is read with care, cut into parts, and its head is written. Pure.
+// From a request to a plan: reads the request with care, splits it into parts, and writes the job's head. Pure.
 import { TASK_LIMITS, type TaskLimits } from "../../protocol/task-frames.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId, JobId } from "../../shared/ids.ts";
 import { MICRO } from "../../shared/micro.ts";
 import type { Kinds } from "../kinds/find-kind.ts";
-import { replicationOf } from "./part-task.ts";
 import { badInput, type TaskKind, type TaskPart } from "../task-kind.ts";
+import { replicationOf } from "./part-task.ts";
 import type { TaskRequest, JobHead } from "./job.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Parts of one work: each costs about a kilobyte here for as long as the work goes on. */
+  /** Parts of one job: each costs about a kilobyte here for as long as the job goes on. */
   parts: 200_000,
-  /** Of the distance of a priority from 0. */
+  /** Largest distance of a priority from 0. */
   priority: 1_000,
   /** Characters. */
   label: 80,
@@ -25,15 +25,21 @@ export interface PlannedJob {
   readonly head: JobHead;
 }
 
+export interface PlanOptions {
+  readonly id: JobId;
+  readonly owner: PeerId;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+  /** The kinds of which a job may be. */
+  readonly kinds: Kinds;
+}
+
 /** Throws BAD_INPUT with a sentence that says what to change. */
-export function planJob(
-  request: TaskRequest,
-  { id, owner, nowMs, kinds }: { readonly id: JobId; readonly owner: PeerId; readonly nowMs: number; readonly kinds: Kinds },
-): PlannedJob {
+export function planJob(request: TaskRequest, { id, owner, nowMs, kinds }: PlanOptions): PlannedJob {
   if (typeof request !== "object" || request === null) throw badInput("A request is an object with a kind and data.");
   const { kind: name, data, label = name, limits = {}, own = true } = request;
   const kind = kinds.get(name);
-  if (kind === undefined) throw badInput(`There is no kind of work called "${name}". There are: ${[...kinds.keys()].join(", ")}.`);
+  if (kind === undefined) throw badInput(`There is no kind of task called "${name}". There are: ${[...kinds.keys()].join(", ")}.`);
   if (typeof label !== "string") throw badInput("A label is a text.");
   const reward = numberIn("reward", request.reward ?? 0, 0, TASK_LIMITS.reward / MICRO);
   const priority = numberIn("priority", request.priority ?? 0, -DEFAULTS.priority, DEFAULTS.priority);
@@ -44,7 +50,7 @@ export function planJob(
     if (!Number.isSafeInteger(count)) throw badInput(`replication.${word} has to be a whole number.`);
   if (quorum < 1 || most < quorum || most > TASK_LIMITS.replicas)
     throw badInput(`A quorum is at least 1 and at most "most", which is at most ${TASK_LIMITS.replicas}.`);
-  const parts = cut(kind, data);
+  const parts = split(kind, data);
   const head: JobHead = {
     id,
     owner,
@@ -70,18 +76,18 @@ export function planJob(
   return { kind, parts, head };
 }
 
-function cut(kind: TaskKind, data: unknown): readonly TaskPart[] {
+function split(kind: TaskKind, data: unknown): readonly TaskPart[] {
   let parts: readonly TaskPart[];
   try {
     parts = kind.split(data);
   } catch (error) {
     if (error instanceof ManyhandsError)
-      throw new ManyhandsError("BAD_INPUT", `This is no work of kind ${kind.name}: ${error.message}.`, { cause: error });
-    // Data of another shape altogether, which the kind did not look for.
+      throw new ManyhandsError("BAD_INPUT", `This is no job of kind ${kind.name}: ${error.message}.`, { cause: error });
+    // The data has another shape altogether, which the kind did not expect.
     throw new ManyhandsError("BAD_INPUT", `The data is not what ${kind.name} takes (see the documentation of its kind).`, { cause: error });
   }
   if (parts.length > DEFAULTS.parts)
-    throw badInput(`This makes ${parts.length} parts; one work has at most ${DEFAULTS.parts}. Ask for it in several.`);
+    throw badInput(`This makes ${parts.length} parts, but one job has at most ${DEFAULTS.parts}. Split it into several jobs.`);
   return parts;
 }
 

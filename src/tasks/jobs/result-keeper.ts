@@ -1,4 +1,5 @@
-// Results on their way to and from the store: written behind in groups, found at once while they wait; storage may fail, work goes on.
+// Results on their way to and from the store. They are written in groups, and found at once while they wait; if storage
+// fails, jobs go on without it.
 import { errorMessage } from "../../shared/errors.ts";
 import type { TaskId, JobId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
@@ -12,7 +13,7 @@ const DEFAULTS = Object.freeze({
   trimEvery: 32,
 });
 
-export interface ResultKeeperDeps {
+export interface ResultKeeperOptions {
   readonly store: ResultStore;
   /** Bytes of outputs that are kept. */
   readonly maxBytes: number;
@@ -22,24 +23,24 @@ export interface ResultKeeperDeps {
 }
 
 export class ResultKeeper {
-  readonly #deps: ResultKeeperDeps;
+  readonly #options: ResultKeeperOptions;
   readonly #waiting = new Map<TaskId, KeptResult>();
   #writing: Promise<void> | undefined;
   #writes = 0;
 
-  constructor(deps: ResultKeeperDeps) {
-    this.#deps = deps;
+  constructor(options: ResultKeeperOptions) {
+    this.#options = options;
   }
 
-  /** Never rejects: what cannot be read is computed again. */
+  /** Never rejects: a result that cannot be read is computed again. */
   async get(ids: readonly TaskId[]): Promise<readonly (KeptResult | undefined)[]> {
     const waiting = ids.map((id) => this.#waiting.get(id));
     if (waiting.every((result) => result !== undefined)) return waiting;
     try {
-      const kept = await this.#deps.store.get(ids);
+      const kept = await this.#options.store.get(ids);
       return ids.map((id, at) => this.#waiting.get(id) ?? waiting[at] ?? kept[at]);
     } catch (error) {
-      this.#deps.log.warn("kept results could not be read", { message: errorMessage(error) });
+      this.#options.log.warn("kept results could not be read", { message: errorMessage(error) });
       return waiting;
     }
   }
@@ -49,32 +50,33 @@ export class ResultKeeper {
     this.#writing ??= this.#write();
   }
 
-  /** In place of what is kept of the same task, where anything is. Never rejects. */
+  /** Replaces the kept result of the same task, if there is one. Never rejects. */
   async correct({ id, output, verdict, agreed }: Settled): Promise<void> {
     const [kept] = await this.get([id]);
     if (kept !== undefined) this.keep({ ...kept, output, verdict, peers: agreed.map(({ peer }) => peer) });
   }
 
-  /** Once everything that was handed over is written, or could not be. */
+  /** Resolves once every result so far is written, or could not be. */
   async flushed(): Promise<void> {
     await this.#writing;
   }
 
-  async forget(work: JobId): Promise<void> {
-    for (const result of [...this.#waiting.values()]) if (result.work === work) this.#waiting.delete(result.id);
+  async forget(job: JobId): Promise<void> {
+    for (const result of [...this.#waiting.values()]) if (result.work === job) this.#waiting.delete(result.id);
     await this.#writing;
-    await this.#deps.store.forget(work);
+    await this.#options.store.forget(job);
   }
 
   async #write(): Promise<void> {
-    await Promise.resolve(); // what is settled in the same moment goes into the same write
+    await Promise.resolve(); // results that are settled in the same turn go into the same write
     while (this.#waiting.size > 0) {
       const group = [...this.#waiting.values()].slice(0, DEFAULTS.group);
+      const { store, maxBytes, spared, log } = this.#options;
       try {
-        await this.#deps.store.put(group);
-        if (++this.#writes % DEFAULTS.trimEvery === 1) await this.#deps.store.trim(this.#deps.maxBytes, this.#deps.spared());
+        await store.put(group);
+        if (++this.#writes % DEFAULTS.trimEvery === 1) await store.trim(maxBytes, spared());
       } catch (error) {
-        this.#deps.log.warn("results could not be kept", { count: group.length, message: errorMessage(error) });
+        log.warn("results could not be kept", { count: group.length, message: errorMessage(error) });
       }
       for (const result of group) if (this.#waiting.get(result.id) === result) this.#waiting.delete(result.id);
     }

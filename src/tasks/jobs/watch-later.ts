@@ -1,8 +1,8 @@
 // Watches something that may not be there yet.
 
 /**
- * Calls `watch` once `source` has resolved, unless it was stopped before. Returns the function that stops it, at either time.
- * `onMissing` gets the error if there is nothing to watch.
+ * Calls `watch` once `source` has resolved, unless it was stopped before. Returns the function that stops it, at either
+ * time. `onMissing` gets the error if there is nothing to watch.
  */
 export function watchLater<Source>(
   source: Promise<Source>,

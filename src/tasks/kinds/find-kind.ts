@@ -26,7 +26,10 @@ export const withCode = <Data, Value>(name: TaskKindName, code: KindCode<Data, V
   ...code,
 });
 
-/** Kinds of the list with the code that a requester needs; for a plain kind that is all the code it has. Rejects if it cannot be fetched. */
+/**
+ * Kinds of the list with the code that a requester needs; for a plain kind that is all the code it has. Rejects if it
+ * cannot be fetched.
+ */
 export async function loadKinds(names: readonly TaskKindName[] = Object.keys(KINDS).filter(isKind)): Promise<Kinds> {
   const kinds = await Promise.all(names.map(async (name): Promise<TaskKind> => withCode(name, await (KINDS[name] as KindFacts).load())));
   return new Map(kinds.map((kind) => [kind.name, kind]));

@@ -1,4 +1,5 @@
-// Kind `hash`: SHA-256 of many items, or the root of a file's Merkle tree as RFC 9162 defines it, over leaves of 64 KiB.
+// Kind `hash`: SHA-256 of many items, or the root of a file's Merkle tree as RFC 9162 defines it, over leaves of 64
+// KiB.
 import { decode, encode } from "@ipld/dag-cbor";
 import { sha256 } from "@noble/hashes/sha2.js";
 import * as v from "valibot";
@@ -6,10 +7,10 @@ import { concatBytes } from "../../shared/bytes.ts";
 import { cutByBytes } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type KindCode, type TaskPart } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Bytes of a leaf. Part of what the root means. */
+const DEFAULTS = Object.freeze({
+  /** Bytes of a leaf. The root depends on it. */
   leafBytes: 64 * 1024,
-  /** Leaves of a part: a power of two, so that a part's root is a node of the whole tree. 512 KiB of file. */
+  /** Leaves of a part, which are 512 KiB of file. A power of two, so that a part's root is a node of the whole tree. */
   leaves: 8,
   /** Items and bytes of items in one part. */
   items: 4096,
@@ -29,7 +30,7 @@ const Items = v.pipe(v.array(v.instance(Uint8Array)), v.maxLength(DEFAULTS.items
 export const hash: KindCode<HashData, Hashes> = {
   split(data) {
     const given: readonly unknown[] = "items" in data ? data.items : [data.file];
-    if (given.some((each) => !(each instanceof Uint8Array))) throw badInput("what is hashed is bytes (Uint8Array)");
+    if (given.some((each) => !(each instanceof Uint8Array))) throw badInput("only bytes (Uint8Array) are hashed");
     if ("items" in data) {
       if (data.items.some((item) => item.byteLength > DEFAULTS.partBytes))
         throw badInput(`an item has at most ${DEFAULTS.partBytes} bytes`);
@@ -90,12 +91,15 @@ function readItems(bytes: Bytes): readonly Uint8Array[] {
   try {
     value = decode(bytes);
   } catch {
-    throw badInput("not CBOR"); // the decoder's words help nobody
+    throw badInput("not CBOR"); // what the decoder says does not help a person
   }
   return readParams(Items, value);
 }
 
-/** Merkle tree hash of nodes of one height, the last of which may be lower: left subtrees are as large as a power of two. */
+/**
+ * Merkle tree hash of nodes of one height; the last node may be lower. The size of every left subtree is a power of
+ * two.
+ */
 function rootOf(nodes: readonly Uint8Array[]): Bytes {
   const [first] = nodes;
   if (first === undefined) return sha256(new Uint8Array(0));

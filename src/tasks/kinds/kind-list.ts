@@ -1,11 +1,13 @@
-// Every kind of task, each described once: what it costs, how its results are judged, what its parts are called, where its code is.
-// This file loads no code of a kind. The relay prices by it, and the page speaks of kinds by it before anybody asks for a job.
+// Every kind of task, each described once: what it costs, how its results are judged, what its parts are called, where
+// its code is. This file loads no code of a kind. The relay prices by it, and the page speaks of kinds by it before
+// anybody asks for a job.
 import type { KindFacts } from "../task-kind.ts";
 
 /**
- * Prices are calibrated on one thread of the machine on which a credit of layer-tokens takes 0.5 s, so that an hour of a tab earns
- * about the same whatever it computes: 2 microcredits for each microsecond that the median unit takes (big integers read from text,
- * SHA-256 by the platform, one intersection of a ray with ten spheres). A kind that is not in this list earns nothing.
+ * Prices are calibrated on one thread of the machine on which a credit of layer-tokens takes 0.5 s, so that an hour of
+ * a tab earns about the same whatever it computes: 2 microcredits for each microsecond that the median unit takes (big
+ * integers read from text, SHA-256 by the platform, one intersection of a ray with ten spheres). A kind that is not in
+ * this list earns nothing.
  *
  * @internal
  */
@@ -50,7 +52,10 @@ export const KINDS = Object.freeze({
   render_gpu: {
     version: 1,
     isExact: false,
-    /** The software adapter draws in a half to a seventh of the time of `render`; cards in less, but not every tab has one. */
+    /**
+     * The software adapter draws in a half to a seventh of the time of `render`; cards in less, but not every tab has
+     * one.
+     */
     price: { unit: "1,000 ray segments, ten objects", micro: 100 },
     part: ["square of a picture on the graphics card", "squares of pictures on the graphics card"],
     needs: "card",

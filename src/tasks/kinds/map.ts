@@ -1,4 +1,4 @@
-// Kind `map`: a stranger's function or module over many inputs; each part carries the program and a run of inputs.
+// Kind `map`: a stranger's function or module over many inputs. Each part carries the program and some of the inputs.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { TASK_LIMITS } from "../../protocol/task-frames.ts";
@@ -6,14 +6,17 @@ import { cutByBytes } from "./number-bytes.ts";
 import { Program, type ProgramValue, type Sandbox } from "../sandbox/sandbox.ts";
 import { badInput, type Bytes, readParams, type KindCode } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Inputs of one part at most: each part costs a fresh sandbox, some ten milliseconds. */
+const DEFAULTS = Object.freeze({
+  /** Inputs of one part at most. Each part costs a fresh sandbox, some ten milliseconds. */
   inputs: 4096,
   /** Bytes of inputs in one part, beside the program. */
   inputBytes: 256 * 1024,
 });
 
-/** `inputs`: JSON values for a function, bytes for a module. `batch`: inputs of one part, 1 to 4,096; 1 for inputs that take long. */
+/**
+ * `inputs`: JSON values for a function, bytes for a module. `batch`: inputs of one part, 1 to 4,096, 64 by default; 1
+ * for inputs that take long.
+ */
 export interface MapData {
   readonly program: Program;
   readonly inputs: readonly unknown[];
@@ -25,7 +28,7 @@ const Input = v.strictObject({ program: Program, inputs: v.pipe(v.array(Value), 
 const Outputs = v.array(Value);
 const Batch = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(DEFAULTS.inputs));
 
-/** Runs in `sandbox`; who only distributes needs none. Value: the outputs, in the order of the inputs. */
+/** Programs run in `sandbox`; a requester needs none. Value: the outputs, in the order of the inputs. */
 export const mapIn = (sandbox: Sandbox | undefined): KindCode<MapData, readonly unknown[]> => ({
   split(data) {
     const program = readParams(Program, data.program);
@@ -50,7 +53,7 @@ export const mapIn = (sandbox: Sandbox | undefined): KindCode<MapData, readonly 
     return values.map((value) => readValue(data.program, value));
   },
 
-  /** Its price is the requester's reference run: whoever submits it measures that. */
+  /** The price follows from the requester's reference run, which the requester measures. */
   weigh: ({ input }) => readParams(Input, decoded(input)).inputs.length,
 });
 
@@ -59,7 +62,7 @@ function valueOf(program: Program, input: unknown): ProgramValue {
     if (!(input instanceof Uint8Array)) throw badInput("a module maps bytes");
     return input as Bytes;
   }
-  const text = JSON.stringify(input) as string | undefined; // of undefined and of functions
+  const text = JSON.stringify(input) as string | undefined; // undefined for undefined and for functions
   if (text === undefined) throw badInput("an input is not JSON");
   return text;
 }
@@ -70,7 +73,7 @@ function readValue(program: Program, value: ProgramValue): unknown {
   try {
     return JSON.parse(value) as unknown;
   } catch {
-    throw badInput("an output is not JSON"); // the parser's words help nobody
+    throw badInput("an output is not JSON"); // what the parser says does not help a person
   }
 }
 
@@ -78,6 +81,6 @@ function decoded(bytes: Bytes): unknown {
   try {
     return decode(bytes);
   } catch {
-    throw badInput("not CBOR"); // the decoder's words help nobody
+    throw badInput("not CBOR"); // what the decoder says does not help a person
   }
 }

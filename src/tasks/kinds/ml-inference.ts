@@ -6,7 +6,7 @@ import { nearTensors } from "./near-tensors.ts";
 import { cutByBytes } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type KindCode } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Bytes of inputs in one part. */
   partBytes: 512 * 1024,
   /** Sets of inputs in one part, tensors in a set, dimensions of a tensor, characters of a name. */
@@ -57,13 +57,18 @@ const ModelTiles: v.GenericSchema<unknown, ModelTiles> = v.pipe(
   v.maxLength(TASK_LIMITS.tiles),
 );
 
-/** Port: runs models; whoever implements it fetches and checks the tiles, and may keep a model that was loaded for the next part. */
+/**
+ * Port: runs models. The implementation fetches and checks the tiles, and may keep a loaded model for the next part.
+ */
 export interface OnnxRunner {
-  /** Outputs of one run. Throws INPUT_UNAVAILABLE, MODEL_UNSUPPORTED, ENGINE_FAILED, or the signal's reason. */
+  /**
+   * Resolves with the outputs of one run. Throws INPUT_UNAVAILABLE, MODEL_UNSUPPORTED, ENGINE_FAILED, or the signal's
+   * reason.
+   */
   run(model: ModelTiles, inputs: Tensors, context: RunContext): Promise<Tensors>;
 }
 
-/** `multiplyAdds`: of one run, by the requester's measure, for the price. */
+/** `multiplyAdds`: those of one run, as the requester measures them, for the price. */
 export interface MlInferenceData {
   readonly model: ModelTiles;
   readonly sets: readonly Tensors[];
@@ -73,7 +78,7 @@ export interface MlInferenceData {
 const Params = v.strictObject({ model: ModelTiles, multiplyAdds: v.pipe(natural, v.minValue(1)) });
 const Sets = v.pipe(v.array(Tensors), v.minLength(1), v.maxLength(DEFAULTS.sets));
 
-/** Runs by `runner`; who only distributes needs none. Value: the outputs of each set, in order. */
+/** Models run by `runner`; a requester needs none. Value: the outputs of each set, in order. */
 export const mlInferenceBy = (runner: OnnxRunner | undefined): KindCode<MlInferenceData, readonly Tensors[]> => ({
   split({ model, sets, multiplyAdds }) {
     const params = readParams(Params, { model, multiplyAdds });
@@ -107,7 +112,7 @@ export const mlInferenceBy = (runner: OnnxRunner | undefined): KindCode<MlInfere
     try {
       return nearTensors(readParams(Sets, decoded(a)), readParams(Sets, decoded(b)));
     } catch {
-      return false; // no tensors at all
+      return false; // these are no tensors
     }
   },
 
@@ -124,6 +129,6 @@ function decoded(bytes: Bytes): unknown {
   try {
     return decode(bytes);
   } catch {
-    throw badInput("not CBOR"); // the decoder's words help nobody
+    throw badInput("not CBOR"); // what the decoder says does not help a person
   }
 }

@@ -1,12 +1,15 @@
-// Kind `multiply`: the product of two matrices, cut into blocks of the product; whole numbers exactly, floats in a fixed order.
+// Kind `multiply`: the product of two matrices, computed in blocks; whole numbers exactly, floats in a fixed order.
 import * as v from "valibot";
 import { checkFloats, checkWholes, readFloats, readWholes, writeFloats, writeWholes } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type RunContext, type KindCode, type TaskPart } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Rows and columns of a block of the product: 1,024 inner elements then are 1 MiB of input, what a task may carry. */
+const DEFAULTS = Object.freeze({
+  /**
+   * Rows and columns of a block of the product: with 1,024 inner elements its input is 1 MiB, which is what a task may
+   * carry.
+   */
   block: 64,
-  /** Bytes of both sides of a part. */
+  /** Bytes of both factors of a part together. */
   partBytes: 1024 * 1024,
   /** Length of a side of a matrix. */
   side: 65_536,
@@ -33,7 +36,10 @@ interface Block {
   readonly columns: number;
 }
 
-/** Value: the product, row-major. Each element sums its products from the first inner index to the last, without fused steps. */
+/**
+ * Value: the product, row-major. Each element adds its products from the first inner index to the last, without fused
+ * steps.
+ */
 export const multiply: KindCode<MultiplyData, Product> = {
   split(data) {
     const [left, right] = sides(data);
@@ -45,7 +51,7 @@ export const multiply: KindCode<MultiplyData, Product> = {
         const out: T[] = [];
         for (let r = row; r < row + rows; r++) for (let k = 0; k < left.columns; k++) out.push(a[r * left.columns + k] as T);
         for (let k = 0; k < right.rows; k++) for (let c = column; c < column + columns; c++) out.push(b[k * right.columns + c] as T);
-        return out; // indices inside the matrices, whose sizes were checked
+        return out; // every index is inside the matrices, whose sizes were checked
       };
       const input =
         "floats" in data
@@ -93,7 +99,7 @@ function sides(data: MultiplyData): readonly [Matrix<ArrayLike<unknown>>, Matrix
   return both;
 }
 
-/** Whole numbers take what their text takes: the longest stands for all. */
+/** Whole numbers are sent as text: the longest number sets the size of all. */
 function blocksOf(data: MultiplyData): readonly Block[] {
   const [left, right] = sides(data);
   let bytes = 8;

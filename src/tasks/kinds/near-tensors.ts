@@ -1,13 +1,12 @@
-// Whether two machines of different classes computed the same tensors: numbers within a part of the largest, all else equal. Pure.
+// Whether machines of two determinism classes computed the same tensors: numbers differ by a small part of the largest,
+// and all else is equal. Pure.
 import { bytesEqual } from "../../shared/bytes.ts";
 
-export const DEFAULTS = Object.freeze({
-  /**
-   * Of a tensor's largest number, what two may differ in: WebGPU and WebAssembly differ by up to 2 % in the logits of the
-   * models that we measured, and another model's output by far more.
-   */
-  tolerance: 0.02,
-});
+/**
+ * Part of a tensor's largest number by which two results may differ. WebGPU and WebAssembly differ by up to 2 % in the
+ * logits of the models that we measured; the output of another model differs by far more.
+ */
+export const TENSOR_TOLERANCE = 0.02;
 
 /** Little-endian, row-major. */
 export interface PlainTensor {
@@ -16,7 +15,7 @@ export interface PlainTensor {
   readonly data: Uint8Array;
 }
 
-/** Sets of tensors by name. Not-a-number and infinities have to stand in the same places. */
+/** Compares sets of tensors by name. NaN and infinities have to stand in the same places. */
 export function nearTensors(
   a: readonly Readonly<Record<string, PlainTensor>>[],
   b: readonly Readonly<Record<string, PlainTensor>>[],
@@ -38,13 +37,13 @@ function nearTensor(a: PlainTensor | undefined, b: PlainTensor | undefined): boo
   for (const value of ours) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
   return ours.every((value, at) => {
     const other = theirs[at] ?? NaN;
-    return Object.is(value, other) || Math.abs(value - other) <= DEFAULTS.tolerance * largest;
+    return Object.is(value, other) || Math.abs(value - other) <= TENSOR_TOLERANCE * largest;
   });
 }
 
-/** Undefined where the elements are whole. */
+/** Undefined if the elements are whole numbers. */
 function floatsOf({ type, data }: PlainTensor): Float32Array | Float64Array | undefined {
-  const bytes = data.slice(); // elements have to lie at multiples of their size
+  const bytes = data.slice(); // a copy, because elements have to lie at multiples of their size
   if (type === "float32") return new Float32Array(bytes.buffer);
   return type === "float64" ? new Float64Array(bytes.buffer) : undefined;
 }

@@ -1,15 +1,17 @@
-// Numbers as bytes: f64 little-endian with one NaN for all, and whole numbers of any size as decimal lines.
+// Numbers as bytes: floats as f64 little-endian with one NaN for all, and whole numbers of any size as decimal lines.
 import { badInput, type Bytes } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Digits of one whole number: reading text is quadratic, and this much takes well under a millisecond. */
+const DEFAULTS = Object.freeze({
+  /**
+   * Digits of one whole number. The time to read them grows with their square; so many take well under a millisecond.
+   */
   digits: 10_000,
 });
 
 const NAN_HIGH = 0x7ff80000;
 const WHOLE = /^-?\d+$/;
 
-/** f64 little-endian. Every NaN becomes the same one: the rest of its bits differ from machine to machine. */
+/** f64 little-endian. Every NaN becomes the same one, because the rest of its bits differ from machine to machine. */
 export function writeFloats(numbers: ArrayLike<number>): Bytes {
   const view = new DataView(new ArrayBuffer(8 * numbers.length));
   for (let at = 0; at < numbers.length; at++) {
@@ -20,24 +22,28 @@ export function writeFloats(numbers: ArrayLike<number>): Bytes {
   return new Uint8Array(view.buffer);
 }
 
-/** What a person or program gave as floats. Throws BAD_INPUT where something in it is no number. */
+/** Checks what a person or program gave as floats. Throws BAD_INPUT if an element is no number. */
 export function checkFloats(numbers: ArrayLike<number>): Float64Array {
   if (numbers instanceof Float64Array) return numbers;
   for (let at = 0; at < numbers.length; at++)
-    if (typeof numbers[at] !== "number") throw badInput(`number ${at + 1} of ${numbers.length} is no number but a ${typeof numbers[at]}`);
+    if (typeof numbers[at] !== "number")
+      throw badInput(`number ${at + 1} of ${numbers.length} is not a number but a ${typeof numbers[at]}`);
   return Float64Array.from(numbers);
 }
 
-/** What a person or program gave as whole numbers. Throws BAD_INPUT where something in it is no BigInt, or has too many digits. */
+/**
+ * Checks what a person or program gave as whole numbers. Throws BAD_INPUT if an element is no BigInt, or has too many
+ * digits.
+ */
 export function checkWholes(numbers: readonly bigint[]): readonly bigint[] {
   numbers.forEach((number, at) => {
-    if (typeof number !== "bigint") throw badInput(`whole number ${at + 1} of ${numbers.length} is no BigInt but a ${typeof number}`);
+    if (typeof number !== "bigint") throw badInput(`whole number ${at + 1} of ${numbers.length} is not a BigInt but a ${typeof number}`);
     if (number.toString().length > DEFAULTS.digits) throw badInput(`whole number ${at + 1} has more than ${DEFAULTS.digits} digits`);
   });
   return numbers;
 }
 
-/** Throws BAD_INPUT where the bytes are no whole count of numbers. */
+/** Throws BAD_INPUT if the bytes are not a whole count of numbers. */
 export function readFloats(bytes: Bytes): Float64Array {
   if (bytes.byteLength % 8 !== 0) throw badInput("numbers are 8 bytes each");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -50,7 +56,7 @@ const encoder = new TextEncoder();
 
 export const writeWholes = (numbers: readonly bigint[]): Bytes => encoder.encode(numbers.join("\n"));
 
-/** Throws BAD_INPUT where a line is no whole number, or one of too many digits. */
+/** Throws BAD_INPUT if a line is not a whole number, or has too many digits. */
 export function readWholes(bytes: Bytes): bigint[] {
   if (bytes.byteLength === 0) return [];
   return readText(bytes)
@@ -61,7 +67,7 @@ export function readWholes(bytes: Bytes): bigint[] {
     });
 }
 
-/** UTF-8. Throws BAD_INPUT where it is none. */
+/** Throws BAD_INPUT if the bytes are not UTF-8. */
 export function readText(bytes: Bytes): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -70,7 +76,7 @@ export function readText(bytes: Bytes): string {
   }
 }
 
-/** Runs of items of at most `count` items and about `bytes` bytes each; an item that is larger stands alone. */
+/** Yields runs of at most `count` items and about `bytes` bytes; an item that is larger stands alone. */
 export function* cutByBytes<Item>(items: readonly Item[], count: number, bytes: number, sizeOf: (item: Item) => number): Generator<Item[]> {
   let run: Item[] = [];
   let size = 0;

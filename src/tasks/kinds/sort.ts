@@ -1,15 +1,16 @@
-// Kind `sort`: a sample sort; splitters cut the items into buckets, peers sort them, runs of one bucket are merged.
+// Kind `sort`: a sample sort. Splitters divide the items into buckets, peers sort the runs of each bucket, and the
+// requester merges them.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { checkFloats, cutByBytes, readFloats, writeFloats } from "./number-bytes.ts";
 import { badInput, type Bytes, readParams, type KindCode, type TaskPart } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Items of a run: some ten milliseconds of sorting. */
   run: 65_536,
   /** Bytes of a run. */
   runBytes: 512 * 1024,
-  /** Items of the sample for each bucket: buckets then are seldom twice as large as they should be. */
+  /** Items of the sample for each bucket: with so many, a bucket is seldom twice as large as it should be. */
   oversample: 16,
   /** UTF-16 code units of one string. */
   characters: 65_536,
@@ -82,7 +83,7 @@ function readStrings(bytes: Bytes): string[] {
   try {
     value = decode(bytes);
   } catch {
-    throw badInput("not CBOR"); // the decoder's words help nobody
+    throw badInput("not CBOR"); // what the decoder says does not help a person
   }
   return readParams(Strings, value);
 }
@@ -97,14 +98,14 @@ function runsOf<Item>(items: readonly Item[], compare: (a: Item, b: Item) => num
   return buckets.map((bucket) => [...cutByBytes(bucket, DEFAULTS.run, DEFAULTS.runBytes, size)]);
 }
 
-/** `count - 1` items of an even sample: no chance in it, so that cutting twice gives the same parts. */
+/** `count - 1` items of an even sample. Nothing is drawn at random, so that splitting twice gives the same parts. */
 function splittersOf<Item>(items: readonly Item[], count: number, compare: (a: Item, b: Item) => number): Item[] {
   const wanted = Math.min(items.length, count * DEFAULTS.oversample);
   const sample = Array.from({ length: wanted }, (_, at) => items[Math.floor((at * items.length) / wanted)] as Item).sort(compare);
   return Array.from({ length: count - 1 }, (_, at) => sample[Math.floor(((at + 1) * wanted) / count)] as Item);
 }
 
-/** How many splitters are not above the item. */
+/** The number of splitters that are not above the item. */
 function bucketOf<Item>(item: Item, splitters: readonly Item[], compare: (a: Item, b: Item) => number): number {
   let low = 0;
   let high = splitters.length;

@@ -1,10 +1,14 @@
-// Kind `sum`: whole numbers exactly; floats block by block in a fixed order, so that the sum is the same bits on every machine.
+// Kind `sum`: adds whole numbers exactly, and floats block by block in a fixed order, so that every machine gets the
+// same bits.
 import * as v from "valibot";
 import { checkFloats, checkWholes, cutByBytes, readFloats, readWholes, writeFloats, writeWholes } from "./number-bytes.ts";
 import { badInput, readParams, type RunContext, type KindCode, type TaskPart } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Numbers in a block. Part of what the sum of floats means: blocks are summed left to right, then their sums are. */
+export const SUM_LIMITS = Object.freeze({
+  /**
+   * Numbers in a block. The sum of floats depends on it: each block is summed from left to right, then the sums of the
+   * blocks are.
+   */
   block: 65_536,
   /** Bytes of whole numbers in one part, as text. */
   partBytes: 512 * 1024,
@@ -12,21 +16,25 @@ export const DEFAULTS = Object.freeze({
   stride: 8192,
 });
 
+/**
+ * Whole numbers are added exactly. Floats are added in blocks of 65,536, left to right, and then the sums of the
+ * blocks.
+ */
 export type SumData = { readonly floats: ArrayLike<number> } | { readonly wholes: readonly bigint[] };
 
 const Params = v.strictObject({ numbers: v.picklist(["floats", "wholes"]) });
 
-/** Value: the sum, of the type of what was summed; 0 of nothing. NaN and infinities count as IEEE 754 says. */
+/** Value: the sum, of the type of the numbers; 0 for no numbers. NaN and infinities follow IEEE 754. */
 export const sum: KindCode<SumData, number | bigint> = {
   split(data) {
     if ("floats" in data) {
       const parts: TaskPart[] = [];
       const all = checkFloats(data.floats);
-      for (let at = 0; at < all.length; at += DEFAULTS.block)
-        parts.push({ params: { numbers: "floats" }, input: writeFloats(all.subarray(at, at + DEFAULTS.block)) });
+      for (let at = 0; at < all.length; at += SUM_LIMITS.block)
+        parts.push({ params: { numbers: "floats" }, input: writeFloats(all.subarray(at, at + SUM_LIMITS.block)) });
       return parts;
     }
-    const runs = cutByBytes(checkWholes(data.wholes), DEFAULTS.block, DEFAULTS.partBytes, (number) => number.toString().length + 1);
+    const runs = cutByBytes(checkWholes(data.wholes), SUM_LIMITS.block, SUM_LIMITS.partBytes, (number) => number.toString().length + 1);
     return [...runs].map((run) => ({ params: { numbers: "wholes" }, input: writeWholes(run) }));
   },
 
@@ -69,7 +77,7 @@ function addFloats(numbers: Float64Array, context: RunContext): number {
 }
 
 function tick(at: number, { signal, progress }: RunContext): void {
-  if (at % DEFAULTS.stride !== 0) return;
+  if (at % SUM_LIMITS.stride !== 0) return;
   signal.throwIfAborted();
   progress();
 }

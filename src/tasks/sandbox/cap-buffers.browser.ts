@@ -1,71 +1,110 @@
-// The cap on what a program's buffers hold. They lie outside the engine's own heap, where nothing else bounds them. Like the rest of
-// the sandbox's worker it is sent as text, so it stands alone: nothing outside the function is used.
+// Caps the memory that a program's buffers hold. Buffers lie outside the engine's own heap, where nothing else limits
+// them. Like the rest of the sandbox's worker, this code is sent as source text, so `capBuffers` uses nothing outside
+// itself.
 
 export interface BufferAccount {
-  /** To be called at the end of a turn; answers whether the next one has to wait for a turn of the worker's loop. */
+  /**
+   * To be called between two inputs. Returns whether the program has to wait for a turn of the worker's event loop
+   * before it goes on.
+   */
   turn(): boolean;
 }
 
 /**
- * Makes every constructor and method in `scope` by which a program gets a buffer count its bytes, and throw a RangeError where
- * those that it still has, with the new one, are more than `memoryBytes`. To be called a turn before the program begins.
+ * Wraps every constructor and method in `scope` that gives a program a buffer. The wrappers count bytes, and throw a
+ * RangeError if the new buffer and the buffers that are still alive would together exceed `memoryBytes`. To be called
+ * at least one turn of the event loop before the program begins.
  *
- * No worker can ask how much memory it uses, and nothing is told of dead objects before a turn ends. But a weak reference that
- * was made in an earlier turn may be read at any time, once: what it finds is then kept until the turn ends. So each few buffers
- * get a string of beads that were made before, kept by those buffers alone (as a WeakMap's value). Where the count is over
- * the cap the engine is made to collect, and buffers whose next bead is gone are taken off. When all beads of a group were seen,
- * or none are left in stock, its buffers count until the turn ends.
+ * The difficulty is to find out which buffers are still alive. A worker cannot ask how much memory it uses, and a
+ * FinalizationRegistry reports nothing before the turn ends. There is one way within a turn: a WeakRef that was made in
+ * an earlier turn. It can be read at any time, and reads as undefined once its target was collected. But it can be read
+ * only once to any effect, because reading a living target keeps that target alive until the turn ends.
+ *
+ * Therefore consecutive buffers form a *group* of about a sixteenth of the cap, and each group gets several *beads*:
+ * small objects that were made in an earlier turn, each with a WeakRef to it. Only the buffers of the group keep its
+ * beads alive (the beads are the value that a WeakMap holds for each of these buffers). If the count exceeds the cap,
+ * the engine is made to collect garbage, and one bead of each group is read. If that bead is gone, all buffers of the
+ * group are gone, and their bytes are subtracted. If it is there, the group is alive, and the next look reads its next
+ * bead. A group that has no unread bead, or never got any because the stock of beads was used up in its turn, goes on
+ * counting as alive. Each new turn refills the stock.
  */
 export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
-  /** Buffers of up to this many bytes lie in the engine's heap, which has a limit of its own. */
+  /**
+   * Buffers of at most this many bytes lie in the engine's heap, which has a limit of its own. They are not counted.
+   */
   const SMALL_BYTES = 64;
-  /** Groups in one turn, looks at one, and the bytes of a group: a program may drop 100 times its memory in a turn. */
+  /**
+   * Sets of beads that are in stock at the beginning of a turn: enough for a program that drops 100 times its memory in
+   * a turn.
+   */
   const GROUPS = 2048;
+  /** Beads of a group: how often one group can be looked at in a turn. */
   const LOOKS = 8;
-  /** Looks before a program is refused a buffer: now and then one is still held by a register, or by marking that was under way. */
+  /** Bytes of a group. */
+  const GROUP_BYTES = memoryBytes / 16;
+  /**
+   * Looks before a buffer is refused: now and then a dead buffer is still held by a register, or by marking that was
+   * under way.
+   */
   const TRIES = 2;
-  /** Times the cap that is let through while the engine will not collect, and bytes that hurt nobody: a busy machine collects late. */
+  /**
+   * If the engine does not collect although it is asked to, nothing is known of which buffers are alive: a busy machine
+   * collects late. Then this many times the cap is allowed, and in any case the harmless number of bytes.
+   */
   const UNKNOWN = 4;
   const HARMLESS_BYTES = 64 * 1024 * 1024;
-  const GROUP_BYTES = memoryBytes / 16;
-  /** Bytes that are asked for to have the engine collect; how many such buffers are kept at once; how often for one look, and in a turn. */
+  /** To make the engine collect, buffers of this size are allocated; as many as `PUSHED` are kept at once. */
   const PUSH_BYTES = 64 * 1024 * 1024;
   const PUSHED = 2;
+  /** Such allocations for one look at most, and in one turn. */
   const PUSHES = 32;
   const PROBES = 4096;
   const KINDS = "Int8 Uint8 Uint8Clamped Int16 Uint16 Int32 Uint32 BigInt64 BigUint64 Float32 Float64".split(" ");
 
+  /**
+   * Buffers that are counted together. `looks` are weak references to its beads; `next` is the first that was not read
+   * yet.
+   */
   interface Group {
     readonly looks: readonly WeakRef<object>[];
     next: number;
     bytes: number;
   }
+  /** The beads of a group to come. */
   interface Stock {
     readonly beads: object;
     readonly looks: readonly WeakRef<object>[];
   }
-  // As they are now: the program may put others in their place.
+  // Copies of the built-ins, because the program may replace the originals.
   const { Reflect, Object, Proxy, RangeError, WeakMap, WeakRef, ArrayBuffer, Number, isFinite } = globalThis;
   const { apply, construct, defineProperty, deleteProperty, get } = Reflect;
   const { max } = globalThis.Math;
-  const views = Reflect.getPrototypeOf(Uint8Array.prototype) as object; // what all of them share
+  const views = Reflect.getPrototypeOf(Uint8Array.prototype) as object; // the prototype that all typed arrays share
   // oxlint-disable-next-line typescript/unbound-method -- it is applied to each view
   const getterOf = (name: string) => Object.getOwnPropertyDescriptor(views, name)?.get as () => unknown;
   const [bufferOf, bytesOf] = [getterOf("buffer"), getterOf("byteLength")];
   // oxlint-disable-next-line typescript/unbound-method -- it is applied to each reference
   const { deref } = WeakRef.prototype;
+  /** By buffer, the beads of its group: this is all that keeps beads alive. */
   const kept = new WeakMap<object, object>();
   const keep = kept.set.bind(kept);
 
+  /** Bytes of all groups. */
   let total = 0;
+  /**
+   * The first `count` entries are in use. Arrays are written by index, because the program may replace their methods.
+   */
   let groups: Group[] = [];
   let count = 0;
+  /** The group that new buffers join, until it is full. */
   let current: { readonly group: Group; readonly beads: object | undefined } | undefined;
   const stock: (Stock | undefined)[] = [];
   let stocked = 0;
+  /** Objects that die once they are taken from here: their weak references show that a collection has happened. */
   const probes: ({ readonly held: object; readonly look: WeakRef<object> } | undefined)[] = [];
   let probed = 0;
 
+  /** Makes new probes and beads, which can be read from the next turn on. */
   const refill = (): void => {
     for (; probed < PROBES; probed++) {
       const held = {};
@@ -80,22 +119,29 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
   };
 
   /**
-   * It collects when much lies outside its heap; memory that nobody writes to costs nothing. What is dropped at once goes with the
-   * youngest objects, and the rest of the heap is not looked at: so each buffer is kept until some more were made. A probe that dies
-   * says that the whole was collected. Twice: what was made while it marked lives through the first.
+   * Makes the engine collect garbage. Returns false if it does not.
+   *
+   * Engines collect when much memory lies outside their heap, so large buffers are allocated; they are never written
+   * to, so they take no real memory. A buffer that is dropped at once would be freed together with the youngest
+   * objects, without a look at the rest of the heap. Therefore each is kept until some more were made. With each
+   * allocation a probe is dropped: if it is found dead, the whole heap was collected. That has to be seen twice,
+   * because objects that were made while the engine marked survive the first time.
    */
   const collect = (): boolean => {
     const pushed: object[] = [];
     for (let n = 0, times = 0; n < PUSHES && probed > 0; n++) {
       const probe = probes[--probed]?.look;
-      probes[probed] = undefined; // nothing holds its object from now on
+      probes[probed] = undefined; // from now on nothing holds its object
       pushed[n % PUSHED] = construct(ArrayBuffer, [PUSH_BYTES]) as object;
       if (probe !== undefined && apply(deref, probe, []) === undefined && ++times === 2) return true;
     }
     return false;
   };
 
-  /** Takes those off the count that are gone; false where the engine did not collect, so that nothing is known. */
+  /**
+   * Reads one bead of each group, and subtracts the groups whose bead is gone. Returns false if the engine did not
+   * collect.
+   */
   const look = (): boolean => {
     if (!collect()) return false;
     current = undefined;
@@ -114,6 +160,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
     return true;
   };
 
+  /** Throws a RangeError if there is no room for this many bytes more. */
   const room = (bytes: number): void => {
     let isKnown = false;
     for (let n = 0; n < TRIES; n++) {
@@ -124,11 +171,12 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
     if (total + bytes > most) throw new RangeError("the program's buffers are over the task's memory");
   };
 
+  /** Counts a buffer that was made. */
   const charge = (buffer: object, bytes: number): void => {
     if (bytes <= SMALL_BYTES) return;
     if (current === undefined) {
       const taken = stocked > 0 ? stock[--stocked] : undefined;
-      stock[stocked] = undefined; // from now on its buffers alone keep it
+      stock[stocked] = undefined; // from now on only the buffers of the group keep the beads
       const group: Group = { looks: taken?.looks ?? [], next: 0, bytes: 0 };
       groups[count++] = group;
       current = { group, beads: taken?.beads };
@@ -139,8 +187,9 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
     if (current.group.bytes > GROUP_BYTES) current = undefined;
     room(0);
   };
+  /** Counts the buffer of a view, unless the program had given that buffer itself. */
   const chargeView = (view: object, given?: unknown): void => {
-    const buffer = apply(bufferOf, view, []) as object; // the engine's own getters
+    const buffer = apply(bufferOf, view, []) as object; // by the engine's own getters
     if (buffer !== given) charge(buffer, apply(bytesOf, view, []) as number);
   };
 
@@ -158,7 +207,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
     ArrayBuffer,
     new Proxy(ArrayBuffer, {
       construct(target, [length, options]: [unknown, { maxByteLength?: unknown } | undefined], self) {
-        // Each is read once: what is asked for twice may answer twice.
+        // Each property is read once: a getter of the program could return something else the second time.
         const most = options === undefined ? undefined : size(options.maxByteLength);
         const given = Number(length);
         const bytes = max(size(given), most ?? 0);
@@ -170,7 +219,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
     }),
   );
   for (const name of ["transfer", "transferToFixedLength", "transferToImmutable", "sliceToImmutable"])
-    deleteProperty(ArrayBuffer.prototype, name); // a copy may be as large as it says
+    deleteProperty(ArrayBuffer.prototype, name); // the copy that they make may have any size
 
   for (const kind of KINDS) {
     const original: unknown = get(scope, `${kind}Array`);
@@ -181,7 +230,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
       construct(target, args: unknown[], self) {
         const [first] = args;
         const isLength = typeof first !== "object" || first === null;
-        const length = isLength ? Number(first ?? 0) : size(get(first, "length")); // a buffer has none, and is there already
+        const length = isLength ? Number(first ?? 0) : size(get(first, "length")); // a buffer has no length, and is counted already
         if (width * length > SMALL_BYTES) room(width * length);
         const made = construct(target, isLength ? [length] : args, self) as object;
         chargeView(made, first);
@@ -193,7 +242,7 @@ export function capBuffers(scope: object, memoryBytes: number): BufferAccount {
   for (const name of ["toSorted", "toReversed", "with"]) {
     const method: unknown = get(views, name);
     if (typeof method !== "function") continue;
-    // They copy by the original constructor, whatever stands in the prototype.
+    // They copy by the original constructor, whatever constructor the prototype names.
     const counted = function (this: object, ...args: unknown[]): unknown {
       room(apply(bytesOf, this, []) as number);
       const made = apply(method, this, args) as object;

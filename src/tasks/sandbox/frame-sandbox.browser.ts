@@ -1,5 +1,5 @@
-// A sandbox made of browser parts: a worker inside a frame of no origin whose policy allows no network. Each run gets a fresh
-// frame, which is removed at its end with everything in it.
+// A sandbox made of parts of the browser: a worker inside a frame without an origin, under a policy that allows no
+// network. Each run gets a fresh frame, which is removed at the end with everything in it.
 import * as v from "valibot";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { TaskLimits } from "../../protocol/task-frames.ts";
@@ -21,7 +21,7 @@ export class FrameSandbox implements Sandbox {
   readonly #page: string;
   readonly #document: Document;
 
-  /** `page`: address of `sandbox.html`, whose own policy is the wall. */
+  /** `page`: address of `sandbox.html`; the policy of that page is the wall. */
   constructor(page: string, document: Document = globalThis.document) {
     this.#page = page;
     this.#document = document;
@@ -45,27 +45,27 @@ export class FrameSandbox implements Sandbox {
     let bytes = 0;
     port1.onmessage = ({ data }: MessageEvent<unknown>) => {
       const word = v.safeParse(Word, data);
-      if (!word.success) return over.reject(failed("the program broke out of its words"));
+      if (!word.success) return over.reject(failed("the program sent a message of another form"));
       if (word.output.kind === "failed") return over.reject(failed(word.output.message));
       progress();
       if (word.output.kind === "progress") return;
       const { value } = word.output;
       bytes += value.length;
       if (bytes > limits.outputBytes || outputs.length >= inputs.length || (typeof value === "string") !== (program.language === "js"))
-        return over.reject(failed("the program's output is not what it may be"));
+        return over.reject(failed("the program's output is too large, or of another type"));
       outputs.push(value);
       if (outputs.length === inputs.length) over.resolve(outputs);
     };
     try {
       if (inputs.length === 0) return [];
-      frame.setAttribute("sandbox", "allow-scripts"); // no allow-same-origin: an origin of its own, shared with nobody
-      frame.setAttribute("allow", ""); // no camera, no position, nothing that is asked for
+      frame.setAttribute("sandbox", "allow-scripts"); // no allow-same-origin: the frame has an origin of its own
+      frame.setAttribute("allow", ""); // no camera, no position, no other permission
       frame.setAttribute("referrerpolicy", "no-referrer");
       frame.style.display = "none";
       frame.src = this.#page;
       frame.addEventListener("load", () => {
         const job: SandboxJob = { program, inputs, ...pick(limits), allowed: ALLOWED_GLOBALS };
-        frame.contentWindow?.postMessage({ source: `(${sandboxMain.toString()})(${capBuffers.toString()})`, job }, "*", [port2]); // its origin has no name
+        frame.contentWindow?.postMessage({ source: `(${sandboxMain.toString()})(${capBuffers.toString()})`, job }, "*", [port2]); // "*": its origin has no name
       });
       frame.addEventListener("error", () => over.reject(failed("the sandbox could not be loaded")));
       this.#document.body.append(frame);

@@ -1,7 +1,8 @@
-// What runs inside the sandbox's worker. Its source text is sent there, so it stands alone: nothing outside the function is used.
+// The code inside the sandbox's worker, which runs the program. Its source text is sent there, so `sandboxMain` uses
+// nothing outside itself.
 import type { BufferAccount } from "./cap-buffers.browser.ts";
 
-/** What the worker is told, once. */
+/** The one message to the worker. */
 export interface SandboxJob {
   readonly program:
     | { readonly language: "js"; readonly source: string }
@@ -12,13 +13,16 @@ export interface SandboxJob {
   readonly allowed: readonly string[];
 }
 
-/** What it answers. */
+/** A message from the worker. */
 export type SandboxWord =
   | { readonly kind: "progress" }
   | { readonly kind: "output"; readonly value: string | Uint8Array<ArrayBuffer> }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Globals that a program sees: what computes, and nothing that reaches out, tells the time, draws chance, or starts anything. */
+/**
+ * Globals that a program sees: those that compute. None reaches out, gives the time or random numbers, or starts
+ * anything.
+ */
 export const ALLOWED_GLOBALS: readonly string[] = Object.freeze(
   (
     "globalThis Infinity NaN undefined eval isFinite isNaN parseFloat parseInt decodeURI decodeURIComponent encodeURI encodeURIComponent " +
@@ -28,7 +32,7 @@ export const ALLOWED_GLOBALS: readonly string[] = Object.freeze(
   ).split(" "),
 );
 
-/** To be called in a fresh worker, by its source text and that of `cap-buffers.browser.ts`. */
+/** To be evaluated in a fresh worker, as source text, with the text of `cap-buffers.browser.ts` as its argument. */
 export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => BufferAccount): void {
   const PROGRESS_MS = 50;
   const scope = globalThis as unknown as Record<string, unknown> & { onmessage: ((event: MessageEvent<SandboxJob>) => void) | null };
@@ -39,7 +43,9 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
   const evaluate = globalThis.eval;
   const now = performance.now.bind(performance);
 
-  /** A turn of the worker's own loop, which lets it forget what is weakly held. */
+  /**
+   * Resolves after a turn of the worker's event loop: between turns the engine drops objects that are only weakly held.
+   */
   const { port1, port2 } = new MessageChannel();
   const turn = (): Promise<void> =>
     new Promise((resolve) => {
@@ -47,14 +53,14 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
       port2.postMessage(0);
     });
 
-  /** Takes away every global that is not allowed; answers what would not go. */
+  /** Deletes every global that is not allowed. Returns the names of those that cannot be deleted. */
   const strip = (allowed: readonly string[]): string[] => {
     const kept = new Set<PropertyKey>(allowed);
     const left: string[] = [];
     for (let at: object | null = scope; at !== null && at !== Object.prototype; at = Reflect.getPrototypeOf(at))
       for (const key of Reflect.ownKeys(at)) {
         const isGone = kept.has(key) || Reflect.deleteProperty(at, key);
-        if (!isGone && typeof scope[key as string] !== "number") left.push(String(key)); // a constant does no harm
+        if (!isGone && typeof scope[key as string] !== "number") left.push(String(key)); // a numeric constant does no harm
       }
     Reflect.deleteProperty(Math, "random"); // replicas would differ
     return left;
@@ -64,7 +70,7 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
     source: string,
     account: BufferAccount | undefined,
     inputs: readonly unknown[],
-    tell: (text: string) => void,
+    output: (text: string) => void,
     progress: () => unknown,
   ): Promise<void> => {
     await turn();
@@ -73,7 +79,7 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
     for (const input of inputs) {
       const text: unknown = stringify(await program(parse(input as string), progress));
       if (typeof text !== "string") throw new TypeError("the output is not JSON");
-      tell(text);
+      output(text);
       if (account?.turn() === true) await turn();
     }
   };
@@ -82,7 +88,7 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
     bytes: Uint8Array<ArrayBuffer>,
     job: SandboxJob,
     inputs: readonly unknown[],
-    tell: (output: Uint8Array<ArrayBuffer>) => void,
+    output: (bytes: Uint8Array<ArrayBuffer>) => void,
   ): Promise<void> => {
     const { exports } = new WebAssembly.Instance(await WebAssembly.compile(bytes), {});
     const { memory, alloc, run } = exports;
@@ -92,12 +98,12 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
       const pointer = (alloc as (length: number) => number)(input.byteLength) >>> 0;
       new Uint8Array(memory.buffer).set(input, pointer);
       const packed: unknown = (run as (pointer: number, length: number) => unknown)(pointer, input.byteLength);
-      if (typeof packed !== "bigint") throw new TypeError("run answers an i64");
+      if (typeof packed !== "bigint") throw new TypeError("run returns an i64");
       const length = Number(packed & 0xffffffffn);
       const from = Number((packed >> 32n) & 0xffffffffn);
       if (length > job.outputBytes || from + length > memory.buffer.byteLength)
         throw new RangeError("the output is over its limit or outside memory");
-      tell(new Uint8Array(memory.buffer, from, length).slice());
+      output(new Uint8Array(memory.buffer, from, length).slice());
     }
   };
 
@@ -105,14 +111,14 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
     scope.onmessage = null;
     if (port === undefined) return;
     const post = port.postMessage.bind(port) as (word: SandboxWord) => void;
-    let told = 0;
+    let outputSize = 0;
     let progressMs = 0;
-    const tell = (value: string | Uint8Array<ArrayBuffer>): void => {
-      told += typeof value === "string" ? value.length : value.byteLength;
-      if (told > job.outputBytes) throw new RangeError("the output is over its limit");
+    const output = (value: string | Uint8Array<ArrayBuffer>): void => {
+      outputSize += typeof value === "string" ? value.length : value.byteLength;
+      if (outputSize > job.outputBytes) throw new RangeError("the output is over its limit");
       post({ kind: "output", value });
     };
-    /** A program that waits for it lets the worker forget the buffers that it has dropped. */
+    /** If the program awaits the returned promise, the engine can free the buffers that the program has dropped. */
     const progress = (): Promise<void> | undefined => {
       const ms = now();
       if (ms - progressMs < PROGRESS_MS) return undefined; // a program that calls it in a loop would flood the page
@@ -125,7 +131,7 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
       try {
         message = String((error as { message: unknown }).message).slice(0, 300);
       } catch {
-        // what it threw cannot be read: that says enough
+        // the message cannot be read: the default says enough
       }
       post({ kind: "failed", message });
     };
@@ -136,10 +142,10 @@ export function sandboxMain(capBuffers: (scope: object, memoryBytes: number) => 
       post({ kind: "failed", message: `this browser keeps ${left.join(" ")}` });
       return;
     }
-    const work =
+    const running =
       program.language === "js"
-        ? runFunction(program.source, account, inputs, tell, progress)
-        : runModule(program.module, job, inputs, tell);
-    work.then(undefined, fail);
+        ? runFunction(program.source, account, inputs, output, progress)
+        : runModule(program.module, job, inputs, output);
+    running.then(undefined, fail);
   };
 }

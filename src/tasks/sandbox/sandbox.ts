@@ -1,18 +1,21 @@
-// Port: where a stranger's program runs, and what a program is.
+// Port: a place where a stranger's program runs; and the form of a program.
 import * as v from "valibot";
 import type { TaskLimits } from "../../protocol/task-frames.ts";
 import type { Bytes, RunContext } from "../task-kind.ts";
 
 export const SANDBOX_LIMITS = Object.freeze({
-  /** UTF-16 code units of a function's source, and bytes of a module: both travel inside each task, beside its inputs. */
+  /**
+   * UTF-16 code units of a function's source, and bytes of a module: either travels inside each task, beside its
+   * inputs.
+   */
   sourceLength: 128 * 1024,
   moduleBytes: 512 * 1024,
 });
 
 /**
- * `js`: an expression that is a function `(input, progress) => output`, which may be async; input and output are JSON.
+ * `js`: an expression that is a function `(input, progress) => output`; it may be async, and input and output are JSON.
  * `wasm`: a module without imports that exports `memory` (with a maximum), `alloc(length) -> pointer`, and
- * `run(pointer, length) -> i64`, the output's pointer in the upper 32 bits and its length in the lower.
+ * `run(pointer, length) -> i64`, which returns the output's pointer in the upper 32 bits and its length in the lower.
  */
 export const Program = v.variant("language", [
   v.strictObject({ language: v.literal("js"), source: v.pipe(v.string(), v.maxLength(SANDBOX_LIMITS.sourceLength)) }),
@@ -28,9 +31,9 @@ export type ProgramValue = string | Bytes;
 
 export interface Sandbox {
   /**
-   * Outputs in the order of the inputs. Every output and every call of `progress` by the program is a sign of progress; time
-   * is the caller's to watch. Throws TASK_FAILED where the program throws or breaks a limit, or the signal's reason; the
-   * program is gone then.
+   * Resolves with the outputs, in the order of the inputs. Every output, and every call of `progress` by the program,
+   * is a sign of progress; the caller watches the time. Throws TASK_FAILED if the program throws or breaks a limit, or
+   * the signal's reason; the program has ended by then.
    */
   run(
     program: Program,

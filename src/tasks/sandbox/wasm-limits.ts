@@ -1,17 +1,21 @@
-// Reads of a WebAssembly module what bounds its memory, before anything is compiled. WebAssembly Core 2.0, chapter 5.5.
+// Reads the limits of memory and tables from a WebAssembly module before it is compiled. WebAssembly Core 2.0, chapter
+// 5.5.
 import { badInput } from "../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Bytes of a page. */
   pageBytes: 65_536,
-  /** Elements that all tables together may start with or grow to: 8 bytes each. */
+  /** Elements to which all tables together may grow: 8 bytes each. */
   tableElements: 1_000_000,
 });
 
 const MAGIC = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const SECTION = Object.freeze({ import: 2, table: 4, memory: 5 });
 
-/** Bytes that the module's one memory may grow to. Throws BAD_INPUT where it is no module, imports anything, or has no maximum. */
+/**
+ * Returns the bytes to which the module's one memory may grow. Throws BAD_INPUT if it is no module, imports anything,
+ * or has no maximum.
+ */
 export function wasmMemoryBytes(module: Uint8Array): number {
   if (MAGIC.some((byte, at) => module[at] !== byte)) throw badInput("not a WebAssembly module");
   const reader = new Reader(module, MAGIC.length);
@@ -28,7 +32,7 @@ export function wasmMemoryBytes(module: Uint8Array): number {
     }
     if (id === SECTION.table) {
       for (let left = reader.number(); left > 0; left--) {
-        reader.byte(); // the kind of reference
+        reader.byte(); // the type of reference
         elements += reader.most();
         if (elements > DEFAULTS.tableElements) throw badInput("the module's tables are too large");
       }
@@ -58,7 +62,7 @@ class Reader {
     return byte;
   }
 
-  /** An unsigned LEB128 of 32 bits. */
+  /** Reads an unsigned LEB128 of 32 bits. */
   number(): number {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
@@ -69,7 +73,10 @@ class Reader {
     throw badInput("the module has a number that is too long");
   }
 
-  /** The maximum of limits; 0x00 has none, 0x01 has one, anything else is shared or of 64 bits. */
+  /**
+   * Reads limits, and returns their maximum. Flag 0x00 means none, 0x01 means one; any other flag means shared or 64
+   * bits.
+   */
   most(): number {
     const flags = this.byte();
     if (flags !== 1) throw badInput("memories and tables have a maximum, and are neither shared nor of 64 bits");

@@ -1,4 +1,4 @@
-// What a volunteer keeps of each requester's link, and of each task that lies here.
+// What a volunteer keeps of each requester's link, and of each task that it holds for it.
 import type { Link } from "../../mesh/ports/link.ts";
 import type { RefusalReason, Task } from "../../protocol/task-frames.ts";
 import { type Clock, every } from "../../shared/clock.ts";
@@ -8,54 +8,54 @@ import type { Bytes } from "../task-kind.ts";
 import type { TaskSender } from "../task-sender.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two signs of progress: a fifth of the shortest lease. */
+  /** Milliseconds between two reports of progress: an eighth of the shortest lease. */
   progressMs: 1000,
 });
 
 /** One link of one requester. */
-export interface Requester {
+export interface RequesterLink {
   readonly link: Link;
   readonly sender: TaskSender;
-  readonly held: Map<number, Held>;
+  readonly held: Map<number, HeldTask>;
   bytes: number;
-  /** A flush of what is finished is on its way. */
-  isGathering: boolean;
+  /** Whether a flush of finished tasks is due. */
+  isFlushDue: boolean;
 }
 
-export interface Held {
+export interface HeldTask {
   readonly lease: number;
   readonly id: TaskId;
   readonly task: Task;
-  /** That lie here for it: the task, and its output once there is one. */
+  /** Bytes that are held for it: the task, and its output once there is one. */
   bytes: number;
-  readonly owner: Requester;
+  readonly from: RequesterLink;
   readonly stop: AbortController;
   step: number;
-  toldStep: number;
+  reportedStep: number;
   isRunning: boolean;
   done?: { readonly salt: Bytes; readonly output: Bytes; readonly hash: Uint8Array<ArrayBuffer> };
 }
 
-/** What a requester is told of a task that could not be computed. */
+/** The reason that a requester gets for a task that could not be computed. */
 export function reasonOf(error: unknown): RefusalReason {
   switch (errorCode(error)) {
     case "TASK_REFUSED":
       return "unknown-kind";
     case "INPUT_UNAVAILABLE":
       return "unavailable";
-    case "PEER_LOST": // its worker went, for what another task did there
+    case "PEER_LOST": // its Web Worker was ended because of another task
       return "busy";
     default:
       return "fault";
   }
 }
 
-/** Tells a requester of what moves here, until the signal aborts: that keeps its leases. */
-export const tellProgress = ({ held, sender }: Requester, clock: Clock, signal: AbortSignal): Promise<void> =>
+/** Reports the progress of running tasks to their requester until the signal aborts: that keeps the leases. */
+export const reportProgress = ({ held, sender }: RequesterLink, clock: Clock, signal: AbortSignal): Promise<void> =>
   every(clock, DEFAULTS.progressMs, signal, () => {
     for (const one of held.values()) {
-      if (!one.isRunning || one.step === one.toldStep) continue;
-      one.toldStep = one.step;
+      if (!one.isRunning || one.step === one.reportedStep) continue;
+      one.reportedStep = one.step;
       sender.queue({ kind: "progress", leases: [{ lease: one.lease, step: one.step }] });
     }
     sender.flush();

@@ -1,5 +1,6 @@
-// How a volunteer runs one task, in one place: which runner computes it, when the share of compute lets it begin, and which limits
-// of time end it. A runner that ignores its signal is left behind: an output that it gives later is dropped.
+// How a volunteer runs one task, in one place: which runner computes it, when the share of compute lets it begin, and
+// which limits of time end it. A runner that ignores its signal is left behind: an output that it gives later is
+// dropped.
 import type { Task } from "../../protocol/task-frames.ts";
 import { abortable } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -9,7 +10,10 @@ import type { Bytes } from "../task-kind.ts";
 import type { TaskRunner } from "./local-runner.ts";
 import type { Pace } from "./pace.ts";
 
-/** Ends a watch that is over. One error for all: a stack for each of a thousand small tasks costs more than the tasks do. */
+/**
+ * Ends a watch that is over. One error for all: a stack for each of a thousand small tasks costs more than the tasks
+ * do.
+ */
 const OVER = new ManyhandsError("TASK_FAILED", "the task is over");
 
 export interface RunTaskOptions {
@@ -29,8 +33,8 @@ export interface RunTaskCall {
 }
 
 /**
- * Resolves with the output. The limits of time count the pause for the share, too. Throws what the runner throws, the signal's
- * reason, or TASK_FAILED if a limit of time is broken.
+ * Resolves with the output. The limits of time count the pause for the share, too. Throws what the runner throws, the
+ * signal's reason, or TASK_FAILED if a limit of time is broken.
  */
 export async function runTask(
   { runners, pace, clock }: RunTaskOptions,

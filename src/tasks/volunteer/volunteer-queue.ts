@@ -1,42 +1,43 @@
-// The tasks that wait at a volunteer: each requester's in the order in which they came, requesters in turn, so that none starves another.
+// The tasks that wait at a volunteer: each requester's in the order in which they came, requesters in turn, so that
+// none starves another.
 import type { PeerId } from "../../shared/ids.ts";
-import type { Held, Requester } from "./held-task.ts";
+import type { HeldTask, RequesterLink } from "./held-task.ts";
 
 export class VolunteerQueue {
-  /** By peer, not by link: many links give nobody more turns. The first one's turn is next. */
-  readonly #lines = new Map<PeerId, Held[]>();
+  /** By peer, not by link: a peer with many links gets no more turns. The first peer's turn is next. */
+  readonly #queues = new Map<PeerId, HeldTask[]>();
 
-  add(held: Held): void {
-    const peer = held.owner.link.remote;
-    const line = this.#lines.get(peer) ?? [];
-    line.push(held);
-    this.#lines.set(peer, line);
+  add(held: HeldTask): void {
+    const peer = held.from.link.remote;
+    const queue = this.#queues.get(peer) ?? [];
+    queue.push(held);
+    this.#queues.set(peer, queue);
   }
 
-  /** The next to be computed, no longer in the line. */
-  take(): Held | undefined {
-    const [first] = this.#lines;
+  /** Removes and returns the task to compute next. */
+  next(): HeldTask | undefined {
+    const [first] = this.#queues;
     if (first === undefined) return undefined;
-    const [peer, line] = first;
-    this.#lines.delete(peer);
-    const held = line.shift();
-    if (line.length > 0) this.#lines.set(peer, line);
+    const [peer, queue] = first;
+    this.#queues.delete(peer);
+    const held = queue.shift();
+    if (queue.length > 0) this.#queues.set(peer, queue);
     return held;
   }
 
-  remove(held: Held): void {
-    const peer = held.owner.link.remote;
-    const left = this.#lines.get(peer)?.filter((other) => other !== held) ?? [];
-    if (left.length > 0) this.#lines.set(peer, left);
-    else this.#lines.delete(peer);
+  remove(held: HeldTask): void {
+    const peer = held.from.link.remote;
+    const left = this.#queues.get(peer)?.filter((other) => other !== held) ?? [];
+    if (left.length > 0) this.#queues.set(peer, left);
+    else this.#queues.delete(peer);
   }
 
-  /** Whether anything of this link waits. */
-  has(owner: Requester): boolean {
-    return this.#lines.get(owner.link.remote)?.some((held) => held.owner === owner) ?? false;
+  /** Whether a task of this link waits. */
+  has(from: RequesterLink): boolean {
+    return this.#queues.get(from.link.remote)?.some((held) => held.from === from) ?? false;
   }
 
-  all(): readonly Held[] {
-    return [...this.#lines.values()].flat();
+  all(): readonly HeldTask[] {
+    return [...this.#queues.values()].flat();
   }
 }

@@ -1,4 +1,5 @@
-// The serving side of a peer: takes links of requesters, runs the tasks that they lend, commits to the outputs, and shows them when asked.
+// The serving side of a peer: accepts links of requesters, computes the tasks that they assign, commits to the outputs,
+// and reveals them on request.
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Link } from "../../mesh/ports/link.ts";
 import { cutPayload, decodeFrame } from "../../protocol/frame.ts";
@@ -19,26 +20,26 @@ import { Emitter, type Observable } from "../../shared/events.ts";
 import type { PeerId, TaskId } from "../../shared/ids.ts";
 import { PeerPlaces } from "../../shared/peer-places.ts";
 import { type Bytes, offered } from "../task-kind.ts";
-import { type Held, reasonOf, type Requester, tellProgress } from "./held-task.ts";
-import { VolunteerQueue } from "./volunteer-queue.ts";
 import { TaskSender } from "../task-sender.ts";
+import { type HeldTask, reasonOf, reportProgress, type RequesterLink } from "./held-task.ts";
 import { runTask, type RunTaskOptions } from "./run-task.ts";
+import { VolunteerQueue } from "./volunteer-queue.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds for which finished small tasks wait for each other. */
   gatherMs: 5,
-  /** Tasks and bytes that one requester may have lying here: lent, or computed and not yet asked for. */
+  /** Tasks and bytes that are held for one requester: assigned, or computed and not yet revealed. */
   heldTasks: 1024,
   heldBytes: 64 * 1024 * 1024,
-  /** Links of one requester, which may come back before its old one is seen to be gone; and of all. */
+  /** Links of one requester, which may come back before the loss of its old link is noticed; and of all requesters. */
   linksEach: 4,
   links: 64,
-  /** Bytes of all requesters together. */
+  /** Bytes that are held for all requesters together. */
   allBytes: 256 * 1024 * 1024,
 });
 
-/** What a worker signs its result for. */
-export interface DoneWork {
+/** A result that this volunteer claims as its own. */
+export interface DoneTask {
   readonly task: TaskId;
   readonly kind: string;
   readonly units: number;
@@ -47,15 +48,18 @@ export interface DoneWork {
   readonly resultHash: Uint8Array<ArrayBuffer>;
 }
 
-export interface VolunteerDeps extends RunTaskOptions {
+export interface VolunteerOptions extends RunTaskOptions {
   readonly self: PeerId;
-  /** 16 fresh random bytes. */
+  /** Returns 16 fresh random bytes. */
   readonly salt: () => Bytes;
-  /** Claims pay for work; without it nothing is claimed. */
-  readonly claim?: (work: DoneWork) => Promise<TaskClaim>;
-  /** A signature under a statement on work that this peer did as well; undefined where it is not as stated. Rejects with FRAME_MALFORMED. */
+  /** Signs for a result, so that it is paid. Without it nothing is claimed. */
+  readonly claim?: (done: DoneTask) => Promise<TaskClaim>;
+  /**
+   * Signs a statement about a task that this peer computed as well. Resolves with undefined if the statement is not
+   * true. Rejects with FRAME_MALFORMED.
+   */
   readonly witness?: (requester: PeerId, statement: Bytes) => Promise<Bytes | undefined>;
-  /** A receipt of this peer's own work, complete. Throws FRAME_MALFORMED. */
+  /** Takes the complete receipt of this peer's own work. Throws FRAME_MALFORMED. */
   readonly receipt?: (requester: PeerId, receipt: Bytes) => void;
 }
 
@@ -65,23 +69,23 @@ export interface VolunteerEvents {
   /** Tasks that are computed here now. */
   "running:changed": { readonly running: number };
   "task:refused": { readonly requester: PeerId; readonly reason: RefusalReason; readonly message: string };
-  /** A requester that broke the protocol; its link was closed. */
+  /** A requester broke the protocol; its link was closed. */
   "frame:refused": { readonly requester: PeerId; readonly error: unknown };
 }
 
-/** Hand `accept` what `mesh.handle(PROTOCOLS.task, …)` brings. */
+/** Pass links of `PROTOCOLS.task`, which `mesh.handle` brings, to `accept`. */
 export class Volunteer implements Observable<VolunteerEvents> {
-  readonly #deps: VolunteerDeps;
+  readonly #options: VolunteerOptions;
   readonly #emitter = new Emitter<VolunteerEvents>();
-  readonly #requesters = new Set<Requester>();
+  readonly #requesters = new Set<RequesterLink>();
   readonly #links = new PeerPlaces(DEFAULTS.linksEach);
-  readonly #line = new VolunteerQueue();
+  readonly #queue = new VolunteerQueue();
   #bytes = 0;
   #running = 0;
   #slots: number;
 
-  constructor(deps: VolunteerDeps, slots = 1) {
-    this.#deps = deps;
+  constructor(options: VolunteerOptions, slots = 1) {
+    this.#options = options;
     this.#slots = slots;
   }
 
@@ -94,13 +98,13 @@ export class Volunteer implements Observable<VolunteerEvents> {
   }
 
   /**
-   * Tasks computed at once from now on; 0 starts none, what runs goes on, and what waits is handed back for others to do.
-   * Inference that needs the machine sets 0.
+   * Sets how many tasks are computed at once from now on. With 0, tasks that run go on, no other task starts, and the
+   * ones that wait are refused, so that other volunteers get them: that is for inference, which needs the machine.
    */
   setSlots(slots: number): void {
     this.#slots = Math.min(TASK_LIMITS.slots, slots);
-    for (const held of this.#slots === 0 ? this.#line.all() : []) {
-      this.#refuse(held.owner, held.lease, "busy", "inference needs this machine");
+    for (const held of this.#slots === 0 ? this.#queue.all() : []) {
+      this.#refuse(held.from, held.lease, "busy", "inference needs this machine");
       this.#drop(held);
     }
     for (const { sender } of this.#requesters) {
@@ -110,33 +114,33 @@ export class Volunteer implements Observable<VolunteerEvents> {
     this.#startNext();
   }
 
-  /** Ends every link and every task of those whom `leaves` names. */
-  leave(leaves: (requester: PeerId) => boolean = () => true): void {
-    for (const { link } of this.#requesters) if (leaves(link.remote)) void link.close();
+  /** Closes the links of the requesters for which `isMeant` is true, and so ends their tasks. */
+  disconnect(isMeant: (requester: PeerId) => boolean = () => true): void {
+    for (const { link } of this.#requesters) if (isMeant(link.remote)) void link.close();
   }
 
-  /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
+  /** Serves one link until it closes. Never throws: a requester that breaks the protocol loses the link. */
   accept(link: Link): void {
     const leave = this.#requesters.size < DEFAULTS.links ? this.#links.take(link.remote) : undefined;
     if (leave === undefined) {
-      link.abort(new ManyhandsError("TASK_REFUSED", "too many lend tasks here"));
+      link.abort(new ManyhandsError("TASK_REFUSED", "too many requesters are linked here"));
       return;
     }
-    const requester: Requester = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, isGathering: false };
+    const requester: RequesterLink = { link, sender: new TaskSender(link), held: new Map(), bytes: 0, isFlushDue: false };
     this.#requesters.add(requester);
     void this.#serve(requester).finally(leave);
   }
 
-  async #serve(requester: Requester): Promise<void> {
+  async #serve(requester: RequesterLink): Promise<void> {
     const { link, sender } = requester;
     const over = new AbortController();
-    void tellProgress(requester, this.#deps.clock, over.signal);
+    void reportProgress(requester, this.#options.clock, over.signal);
     this.#offer(sender);
     sender.flush();
     try {
       for await (const bytes of link.frames) {
         const { header, payload } = decodeFrame(bytes);
-        await this.#take(requester, readToVolunteer(header), payload);
+        await this.#receive(requester, readToVolunteer(header), payload);
         sender.flush();
       }
     } catch (error) {
@@ -151,8 +155,8 @@ export class Volunteer implements Observable<VolunteerEvents> {
   }
 
   #offer(sender: TaskSender): void {
-    const kinds = this.#deps.runners
-      .flatMap(({ kinds }) => kinds)
+    const kinds = this.#options.runners
+      .flatMap((runner) => runner.kinds)
       .map((runnable) => {
         const { name: kind, ...rest } = offered(runnable);
         return { kind, ...rest };
@@ -160,23 +164,23 @@ export class Volunteer implements Observable<VolunteerEvents> {
     sender.queue({ kind: "offer", version: TASK_VERSION, kinds, slots: this.#slots });
   }
 
-  async #take(requester: Requester, frame: ToVolunteer, payload: Uint8Array): Promise<void> {
+  async #receive(requester: RequesterLink, frame: ToVolunteer, payload: Uint8Array): Promise<void> {
     switch (frame.kind) {
       case "lend":
-        for (const [{ lease }, task] of pairPayload(payload, frame.leases)) this.#borrow(requester, lease, task);
+        for (const [{ lease }, task] of pairPayload(payload, frame.leases)) this.#hold(requester, lease, task);
         this.#startNext();
         return;
       case "reveal":
-        await this.#show(requester, frame);
+        await this.#reveal(requester, frame);
         return;
       case "witness":
         for (const [{ ask }, statement] of pairPayload(payload, frame.asks)) {
-          const signature = (await this.#deps.witness?.(requester.link.remote, statement)) ?? null;
+          const signature = (await this.#options.witness?.(requester.link.remote, statement)) ?? null;
           requester.sender.queue({ kind: "witnessed", answers: [{ ask, signature }] });
         }
         return;
       case "receipt":
-        for (const receipt of cutPayload(payload, frame.sizes)) this.#deps.receipt?.(requester.link.remote, receipt);
+        for (const receipt of cutPayload(payload, frame.sizes)) this.#options.receipt?.(requester.link.remote, receipt);
         return;
       case "cancel":
         for (const lease of frame.leases) {
@@ -186,124 +190,123 @@ export class Volunteer implements Observable<VolunteerEvents> {
     }
   }
 
-  #borrow(owner: Requester, lease: number, bytes: Bytes): void {
-    if (owner.held.has(lease)) throw new ManyhandsError("FRAME_UNEXPECTED", "a lease is given once");
-    if (owner.held.size >= DEFAULTS.heldTasks || !this.#hasRoom(owner, bytes.byteLength)) {
-      this.#refuse(owner, lease, "busy", "too much lies here");
+  #hold(from: RequesterLink, lease: number, bytes: Bytes): void {
+    if (from.held.has(lease)) throw new ManyhandsError("FRAME_UNEXPECTED", "a lease is given once");
+    if (from.held.size >= DEFAULTS.heldTasks || !this.#hasCapacity(from, bytes.byteLength)) {
+      this.#refuse(from, lease, "busy", "too many tasks are held here");
       return;
     }
-    const held: Held = {
+    const held: HeldTask = {
       lease,
       id: taskId(bytes),
       task: decodeTask(bytes),
       bytes: 0,
-      owner,
+      from,
       stop: new AbortController(),
       step: 0,
-      toldStep: 0,
+      reportedStep: 0,
       isRunning: false,
     };
-    owner.held.set(lease, held);
-    this.#weigh(held, bytes.byteLength);
-    this.#line.add(held);
+    from.held.set(lease, held);
+    this.#countBytes(held, bytes.byteLength);
+    this.#queue.add(held);
   }
 
-  #hasRoom(owner: Requester, more: number): boolean {
-    return owner.bytes + more <= DEFAULTS.heldBytes && this.#bytes + more <= DEFAULTS.allBytes;
+  #hasCapacity(from: RequesterLink, more: number): boolean {
+    return from.bytes + more <= DEFAULTS.heldBytes && this.#bytes + more <= DEFAULTS.allBytes;
   }
 
-  /** Counts bytes that lie here for a task. */
-  #weigh(held: Held, more: number): void {
+  #countBytes(held: HeldTask, more: number): void {
     held.bytes += more;
-    held.owner.bytes += more;
+    held.from.bytes += more;
     this.#bytes += more;
   }
 
   #startNext(): void {
     while (this.#running < this.#slots) {
-      const held = this.#line.take();
+      const held = this.#queue.next();
       if (held === undefined) return;
-      // What may come out has to lie somewhere until it is asked for.
-      if (!this.#hasRoom(held.owner, held.task.limits.outputBytes)) {
-        this.#refuse(held.owner, held.lease, "busy", "too many results lie here");
+      // There has to be room for the output until it is revealed.
+      if (!this.#hasCapacity(held.from, held.task.limits.outputBytes)) {
+        this.#refuse(held.from, held.lease, "busy", "too many results are held here");
         this.#drop(held);
-        held.owner.sender.flush();
+        held.from.sender.flush();
         continue;
       }
-      this.#runs(1);
+      this.#addRunning(1);
       void this.#run(held);
     }
   }
 
-  #runs(more: number): void {
+  #addRunning(more: number): void {
     this.#running += more;
     this.#emitter.emit("running:changed", { running: this.#running });
   }
 
-  async #run(held: Held): Promise<void> {
-    const { clock, self } = this.#deps;
-    const { owner, task, id, lease } = held;
+  async #run(held: HeldTask): Promise<void> {
+    const { clock, self } = this.#options;
+    const { from, task, id, lease } = held;
     const startedMs = clock.now();
     held.isRunning = true;
     try {
-      const output = await runTask(this.#deps, task, {
+      const output = await runTask(this.#options, task, {
         signal: held.stop.signal,
         onProgress: () => held.step++,
-        requester: owner.link.remote,
+        requester: from.link.remote,
       });
       if (!held.stop.signal.aborted) {
-        const salt = this.#deps.salt();
+        const salt = this.#options.salt();
         const hash = sha256(output) as Bytes; // noble allocates plain buffers
         held.done = { salt, output, hash };
-        this.#weigh(held, output.byteLength);
-        owner.sender.queue({ kind: "commit", commits: [{ lease, digest: commitment(salt, self, id, hash) }] });
-        this.#emitter.emit("task:served", { task: id, kind: task.kind, requester: owner.link.remote, ms: clock.now() - startedMs });
+        this.#countBytes(held, output.byteLength);
+        from.sender.queue({ kind: "commit", commits: [{ lease, digest: commitment(salt, self, id, hash) }] });
+        this.#emitter.emit("task:served", { task: id, kind: task.kind, requester: from.link.remote, ms: clock.now() - startedMs });
       }
     } catch (error) {
       if (!held.stop.signal.aborted) {
-        this.#refuse(owner, lease, reasonOf(error), errorMessage(error));
+        this.#refuse(from, lease, reasonOf(error), errorMessage(error));
         this.#drop(held);
       }
     } finally {
       held.isRunning = false;
-      this.#runs(-1);
-      const hasMore = this.#line.has(owner);
-      if (!hasMore) owner.sender.flush();
-      else if (!owner.isGathering) void this.#flushSoon(owner);
+      this.#addRunning(-1);
+      const hasMore = this.#queue.has(from);
+      if (!hasMore) from.sender.flush();
+      else if (!from.isFlushDue) void this.#flushSoon(from);
       this.#startNext();
     }
   }
 
-  /** What is finished waits a moment for what is finished next. */
-  async #flushSoon(owner: Requester): Promise<void> {
-    owner.isGathering = true;
-    await this.#deps.clock.sleep(DEFAULTS.gatherMs);
-    owner.isGathering = false;
-    owner.sender.flush();
+  /** A finished task waits a moment for the next one to finish, so that both leave in one frame. */
+  async #flushSoon(from: RequesterLink): Promise<void> {
+    from.isFlushDue = true;
+    await this.#options.clock.sleep(DEFAULTS.gatherMs);
+    from.isFlushDue = false;
+    from.sender.flush();
   }
 
-  /** Each leaves with its claim; what a link that broke meanwhile was to be shown is gone with it. */
-  async #show(requester: Requester, { reveals }: Extract<ToVolunteer, { readonly kind: "reveal" }>): Promise<void> {
-    const shown = reveals.map(async ({ lease, replica, units }) => {
+  /** Each result leaves with its claim. If the link breaks meanwhile, its results are lost with it. */
+  async #reveal(requester: RequesterLink, { reveals }: Extract<ToVolunteer, { readonly kind: "reveal" }>): Promise<void> {
+    const revealed = reveals.map(async ({ lease, replica, units }) => {
       const held = requester.held.get(lease);
-      if (held?.done === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "a result is shown once, after it was committed to");
+      if (held?.done === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "a result is revealed once, after it was committed to");
       this.#drop(held);
       const { salt, output, hash } = held.done;
-      const work = { task: held.id, kind: held.task.kind, units, replica, requester: requester.link.remote, resultHash: hash };
-      const claim = (await this.#deps.claim?.(work)) ?? null;
+      const done = { task: held.id, kind: held.task.kind, units, replica, requester: requester.link.remote, resultHash: hash };
+      const claim = (await this.#options.claim?.(done)) ?? null;
       return { result: { lease, sizeBytes: output.byteLength, salt, claim }, output };
     });
-    for (const { result, output } of await Promise.all(shown)) requester.sender.queue({ kind: "result", results: [result] }, [output]);
+    for (const { result, output } of await Promise.all(revealed)) requester.sender.queue({ kind: "result", results: [result] }, [output]);
   }
 
-  #refuse(owner: Requester, lease: number, reason: RefusalReason, message: string): void {
-    owner.sender.queue({ kind: "refuse", lease, reason, message: message.slice(0, 400) });
-    this.#emitter.emit("task:refused", { requester: owner.link.remote, reason, message });
+  #refuse(from: RequesterLink, lease: number, reason: RefusalReason, message: string): void {
+    from.sender.queue({ kind: "refuse", lease, reason, message: message.slice(0, 400) });
+    this.#emitter.emit("task:refused", { requester: from.link.remote, reason, message });
   }
 
-  #drop(held: Held): void {
+  #drop(held: HeldTask): void {
     if (held.done === undefined) held.stop.abort(new ManyhandsError("PEER_LOST", "nobody wants this task any more"));
-    if (held.owner.held.delete(held.lease)) this.#weigh(held, -held.bytes);
-    if (!held.isRunning && held.done === undefined) this.#line.remove(held);
+    if (held.from.held.delete(held.lease)) this.#countBytes(held, -held.bytes);
+    if (!held.isRunning && held.done === undefined) this.#queue.remove(held);
   }
 }

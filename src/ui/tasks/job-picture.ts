@@ -1,7 +1,7 @@
 // A picture that fills in square by square, and can be saved as PNG.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Picture } from "../../node/face.ts";
-import { drawSquare, DEFAULTS as SQUARES, squaresOf } from "../../tasks/kinds/render/squares.ts";
+import { drawSquare, SQUARE_SIDE, squaresOf } from "../../tasks/kinds/render/squares.ts";
 import { base } from "../parts/shared-styles.ts";
 
 export class JobPicture extends LitElement {
@@ -54,7 +54,7 @@ export class JobPicture extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("width") || changed.has("height") || changed.has("card"))
-      this.#squares = squaresOf(this, this.card ? SQUARES.cardSide : SQUARES.side);
+      this.#squares = squaresOf(this, this.card ? SQUARE_SIDE.card : SQUARE_SIDE.usual);
   }
 
   protected override updated(changed: PropertyValues<this>): void {

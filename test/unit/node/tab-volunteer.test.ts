@@ -1,4 +1,4 @@
-// A tab that lends tasks: whom it serves, how it makes room for inference, how it keeps to its share, how it ends.
+// A tab as a volunteer: whom it serves, how it yields to inference, how it keeps to its share, and how it ends.
 import { describe, expect, it } from "vitest";
 import type { SpanServiceEvents } from "../../../src/inference/server/span-service.ts";
 import { type MemoryMesh, MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
@@ -22,14 +22,14 @@ function tab({ share = 1, ms = 100 } = {}) {
   const clock = new VirtualClock();
   const inference = new Emitter<SpanServiceEvents>();
   const states: ServedTasks[] = [];
-  const taken: boolean[] = [];
+  const announced: boolean[] = [];
   const begunMs: number[] = [];
   const ended: unknown[] = [];
-  const lending = new TabVolunteer({
+  const volunteer = new TabVolunteer({
     mesh: network.join(self),
-    presence: { takeTasks: (on) => taken.push(on) },
+    presence: { takeTasks: (on) => announced.push(on) },
     inference,
-    runners: {
+    taskRunners: {
       runners: [
         {
           kinds: [{ name: "timed", version: 1 }],
@@ -52,29 +52,29 @@ function tab({ share = 1, ms = 100 } = {}) {
   return {
     clock,
     inference,
-    lending,
-    taken,
+    volunteer,
+    announced,
     begunMs,
     ended,
     state: () => states.at(-1),
     pass: (more: number) => clock.run(() => false, clock.now() + more),
-    /** A link of `peer`, with what has come over it. */
+    /** Opens a link from `peer`, and collects the frames that come over it. */
     link: async (peer: PeerId) => {
       const mesh = meshes.get(peer) ?? network.join(peer);
       meshes.set(peer, mesh);
       const link = await mesh.open(self, PROTOCOLS.task, signal);
-      const told: ToRequester[] = [];
+      const received: ToRequester[] = [];
       const closed = (async () => {
         try {
-          for await (const frame of link.frames) told.push(readToRequester(decodeFrame(frame).header));
+          for await (const frame of link.frames) received.push(readToRequester(decodeFrame(frame).header));
         } catch {
-          // refused: what had come stays
+          // refused: the frames so far stay
         }
       })();
       return {
-        told,
+        received,
         closed,
-        lend: async (count: number) => {
+        assign: async (count: number) => {
           for (let lease = 0; lease < count; lease++) {
             const bytes = encodeTask(numbered(lease));
             await link.send(encodeFrame({ kind: "lend", leases: [{ lease, sizeBytes: bytes.byteLength }] }, bytes));
@@ -86,108 +86,109 @@ function tab({ share = 1, ms = 100 } = {}) {
 }
 
 const served: SpanServiceEvents["span:served"] = { requester: asPeerId("asker"), positions: 1, computeMs: 1, isAudit: false };
-const commits = (told: readonly ToRequester[]): number =>
-  told.reduce((sum, frame) => sum + (frame.kind === "commit" ? frame.commits.length : 0), 0);
-const refusals = (told: readonly ToRequester[]): string[] => told.flatMap((frame) => (frame.kind === "refuse" ? [frame.reason] : []));
+const commits = (received: readonly ToRequester[]): number =>
+  received.reduce((sum, frame) => sum + (frame.kind === "commit" ? frame.commits.length : 0), 0);
+const refusals = (received: readonly ToRequester[]): string[] =>
+  received.flatMap((frame) => (frame.kind === "refuse" ? [frame.reason] : []));
 
-describe("a tab that lends tasks", () => {
-  it("serves strangers only while it lends, and says so to the directory", async () => {
-    const { lending, link, pass, taken } = tab();
+describe("a tab that computes tasks", () => {
+  it("serves strangers only while it lends, and announces that", async () => {
+    const { volunteer, link, pass, announced } = tab();
     const early = await link(asPeerId("early"));
     await early.closed;
-    expect(early.told).toEqual([]);
-    lending.lend(true);
+    expect(early.received).toEqual([]);
+    volunteer.lend(true);
     const stranger = await link(asPeerId("stranger"));
-    await stranger.lend(2);
+    await stranger.assign(2);
     await pass(150);
-    expect(commits(stranger.told)).toBe(1); // told at once, not with the next one
+    expect(commits(stranger.received)).toBe(1); // sent at once, not with the next one
     await pass(350);
-    expect(commits(stranger.told)).toBe(2);
-    lending.stop();
-    expect(taken).toEqual([true, false]);
+    expect(commits(stranger.received)).toBe(2);
+    volunteer.stop();
+    expect(announced).toEqual([true, false]);
   });
 
-  it("makes room for inference: hands back what waits, begins nothing, and goes on when it has been idle", async () => {
-    const { lending, link, pass, inference, begunMs } = tab();
-    lending.lend(true);
-    const { lend, told } = await link(asPeerId("stranger"));
-    await lend(3);
+  it("yields to inference: refuses tasks that wait, starts none, and goes on when inference has been idle", async () => {
+    const { volunteer, link, pass, inference, begunMs } = tab();
+    volunteer.lend(true);
+    const { assign, received } = await link(asPeerId("stranger"));
+    await assign(3);
     await pass(50);
     inference.emit("span:served", served);
     await pass(200);
-    expect(refusals(told)).toEqual(["busy", "busy"]);
-    expect(commits(told)).toBe(1); // what ran went on
-    expect(told.findLast((frame) => frame.kind === "offer")).toMatchObject({ slots: 0 });
+    expect(refusals(received)).toEqual(["busy", "busy"]);
+    expect(commits(received)).toBe(1); // the task that ran went on
+    expect(received.findLast((frame) => frame.kind === "offer")).toMatchObject({ slots: 0 });
     for (let step = 0; step < 20; step++) {
       inference.emit("span:served", served);
       await pass(100);
     }
     expect(begunMs.length).toBe(1);
     await pass(1000);
-    expect(told.findLast((frame) => frame.kind === "offer")).toMatchObject({ slots: 1 });
-    lending.stop();
+    expect(received.findLast((frame) => frame.kind === "offer")).toMatchObject({ slots: 1 });
+    volunteer.stop();
   });
 
-  it("makes room as soon as a session is opened", async () => {
-    const { lending, link, pass, inference, begunMs } = tab();
-    lending.lend(true);
+  it("yields as soon as a session is opened", async () => {
+    const { volunteer, link, pass, inference, begunMs } = tab();
+    volunteer.lend(true);
     inference.emit("sessions:changed", { open: 1, reservedPositions: 8 });
-    const { lend, told } = await link(asPeerId("stranger"));
-    await lend(1);
+    const { assign, received } = await link(asPeerId("stranger"));
+    await assign(1);
     await pass(100);
-    expect([begunMs.length, told[0]]).toMatchObject([0, { kind: "offer", slots: 0 }]);
-    inference.emit("sessions:changed", { open: 0, reservedPositions: 0 }); // over: no reason to wait longer
+    expect([begunMs.length, received[0]]).toMatchObject([0, { kind: "offer", slots: 0 }]);
+    inference.emit("sessions:changed", { open: 0, reservedPositions: 0 }); // it is over: no reason to wait longer
     await pass(1000);
     expect(begunMs.length).toBe(1);
-    lending.stop();
+    volunteer.stop();
   });
 
-  it("ends what is strangers' at once when lending is withdrawn", async () => {
-    const { lending, link, pass, ended, state } = tab({ ms: 60_000 });
-    lending.lend(true);
-    const { lend, closed } = await link(asPeerId("stranger"));
-    await lend(2);
+  it("ends strangers' tasks at once when consent is withdrawn", async () => {
+    const { volunteer, link, pass, ended, state } = tab({ ms: 60_000 });
+    volunteer.lend(true);
+    const { assign, closed } = await link(asPeerId("stranger"));
+    await assign(2);
     await pass(100);
     expect(state()).toMatchObject({ isOn: true, running: 1 });
-    lending.lend(false);
+    volunteer.lend(false);
     await closed;
     await pass(1);
     expect(ended.length).toBe(1);
     expect(state()).toMatchObject({ isOn: false, running: 0, done: 0 });
   });
 
-  it("gives requesters their turns, however much one of them has sent, over however many links", async () => {
-    const { lending, link, pass } = tab();
-    lending.lend(true);
+  it("gives each requester its turn, however many tasks another one has sent, over however many links", async () => {
+    const { volunteer, link, pass } = tab();
+    volunteer.lend(true);
     const greedy = [await link(asPeerId("greedy")), await link(asPeerId("greedy"))];
-    for (const { lend } of greedy) await lend(50);
+    for (const { assign } of greedy) await assign(50);
     const modest = await link(asPeerId("modest"));
-    await modest.lend(3);
+    await modest.assign(3);
     await pass(750);
-    expect(commits(modest.told)).toBe(3);
-    lending.stop();
+    expect(commits(modest.received)).toBe(3);
+    volunteer.stop();
   });
 
-  it("takes a bounded number of links, of one requester and of all", async () => {
-    const { lending, link, pass } = tab();
-    lending.lend(true);
+  it("accepts a bounded number of links, from one requester and from all", async () => {
+    const { volunteer, link, pass } = tab();
+    volunteer.lend(true);
     const offers = async (links: readonly Awaited<ReturnType<typeof link>>[]): Promise<number> => {
       await pass(1);
-      return links.filter(({ told }) => told.length > 0).length;
+      return links.filter(({ received }) => received.length > 0).length;
     };
     expect(await offers(await Promise.all(Array.from({ length: 6 }, () => link(asPeerId("many")))))).toBe(4);
     expect(await offers(await Promise.all(Array.from({ length: 80 }, (_, at) => link(asPeerId(`one-of-many-${at}`)))))).toBe(60);
-    lending.stop();
+    volunteer.stop();
   });
 
-  it("keeps to its share: a quarter of the time is computed", async () => {
-    const { lending, link, pass, begunMs, state } = tab({ share: 0.25, ms: 100 });
-    lending.lend(true);
-    const { lend } = await link(asPeerId("stranger"));
-    await lend(4);
+  it("keeps to its share: it computes for a quarter of the time", async () => {
+    const { volunteer, link, pass, begunMs, state } = tab({ share: 0.25, ms: 100 });
+    volunteer.lend(true);
+    const { assign } = await link(asPeerId("stranger"));
+    await assign(4);
     await pass(5000);
     expect(begunMs.map((atMs) => Math.round(atMs / 100))).toEqual([0, 4, 8, 12]);
     expect(state()).toMatchObject({ done: 4, refused: 0 });
-    lending.stop();
+    volunteer.stop();
   });
 });

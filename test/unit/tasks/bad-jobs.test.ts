@@ -1,4 +1,4 @@
-// Jobs that are asked for as nothing can be: each is refused with a sentence, before anything is kept or computed.
+// Requests that make no job: each is refused with a sentence, before anything is kept or computed.
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { asJobId } from "../../../src/shared/ids.ts";
@@ -11,7 +11,7 @@ describe("bad input", () => {
   const bad: readonly (readonly [string, unknown])[] = [
     ["no request", undefined],
     ["an unknown kind", { kind: "guess", data: {} }],
-    ["a kind by the name of an object's own", { kind: "constructor", data: {} }],
+    ["a kind with the name of an object's own property", { kind: "constructor", data: {} }],
     ["no data", { kind: "sum" }],
     ["data of another kind", { kind: "sum", data: { items: [] } }],
     ["texts for numbers", { kind: "sum", data: { floats: ["1", "2"] } }],
@@ -22,34 +22,34 @@ describe("bad input", () => {
     ["a scene with NaN", { kind: "render", data: scene(Number.NaN) }],
     ["a scene with an infinity", { kind: "render", data: scene(Infinity) }],
     ["an item over the limit", { kind: "hash", data: { items: [new Uint8Array(1024 * 1024)] } }],
-    ["a module that is no bytes", { kind: "map", data: { program: { language: "wasm", module: "AAAA" }, inputs: [] } }],
+    ["a module that is not bytes", { kind: "map", data: { program: { language: "wasm", module: "AAAA" }, inputs: [] } }],
     ["a program in another language", { kind: "map", data: { program: { language: "python", source: "" }, inputs: [1] } }],
-    ["a reward that is no number", { kind: "sum", data: { floats: [1] }, reward: Number.NaN }],
+    ["a reward that is not a number", { kind: "sum", data: { floats: [1] }, reward: Number.NaN }],
     ["a negative reward", { kind: "sum", data: { floats: [1] }, reward: -1 }],
     ["an endless deadline", { kind: "sum", data: { floats: [1] }, deadlineMs: Infinity }],
-    ["a priority that is no number", { kind: "sum", data: { floats: [1] }, priority: "high" }],
-    ["a limit that there is none of", { kind: "sum", data: { floats: [1] }, limits: { bytes: 1 } }],
-    ["a limit over the limit", { kind: "sum", data: { floats: [1] }, limits: { memoryBytes: 2 ** 40 } }],
+    ["a priority that is not a number", { kind: "sum", data: { floats: [1] }, priority: "high" }],
+    ["an unknown limit", { kind: "sum", data: { floats: [1] }, limits: { bytes: 1 } }],
+    ["a limit that is too high", { kind: "sum", data: { floats: [1] }, limits: { memoryBytes: 2 ** 40 } }],
     ["a quorum that cannot be reached", { kind: "sum", data: { floats: [1] }, replication: { quorum: 3, most: 2 } }],
-    ["data that is no data", { kind: "map", data: { program: { language: "js", source: "(x) => x" }, inputs: [() => 1] } }],
+    ["data that is a function", { kind: "map", data: { program: { language: "js", source: "(x) => x" }, inputs: [() => 1] } }],
   ];
 
   it.each(bad)("is refused before anything is kept or computed: %s", async (_, request) => {
     const world = worldOf();
-    const { desk } = await world.page();
-    const error: unknown = await desk.distribute(request as TaskRequest).catch((thrown: unknown) => thrown);
+    const { jobs } = await world.page();
+    const error: unknown = await jobs.distribute(request as TaskRequest).catch((thrown: unknown) => thrown);
     expect(errorCode(error)).toBe("BAD_INPUT");
-    expect((error as Error).message).toMatch(/^[A-Za-z].{15,400}\.$/); // a sentence, and no more than a few
-    expect(desk.views).toEqual([]);
-    expect(await world.stores.book.heads()).toEqual([]);
+    expect((error as Error).message).toMatch(/^[A-Za-z].{15,400}\.$/); // one sentence, or a few
+    expect(jobs.views).toEqual([]);
+    expect(await world.stores.jobs.heads()).toEqual([]);
   });
 
-  it("has an answer for jobs that there are none of", async () => {
-    const { desk } = await worldOf().page();
-    await expect(desk.wait(asJobId("00"))).rejects.toMatchObject({ code: "BAD_INPUT" });
-    expect(() => desk.watch(asJobId("00"), () => {})).toThrow(/no such work/);
-    desk.cancel(asJobId("00"));
-    await desk.forget(asJobId("00"));
+  it("says so if there is no such job", async () => {
+    const { jobs } = await worldOf().page();
+    await expect(jobs.wait(asJobId("00"))).rejects.toMatchObject({ code: "BAD_INPUT" });
+    expect(() => jobs.watch(asJobId("00"), () => {})).toThrow(/no such job/);
+    jobs.cancel(asJobId("00"));
+    await jobs.forget(asJobId("00"));
   });
 });
 

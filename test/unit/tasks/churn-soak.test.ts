@@ -1,4 +1,4 @@
-// A short run of the soak: nothing lost or paid twice and the order kept while a third of the volunteers die.
+// A short run of the soak: no task is lost or paid twice, and the order is kept, while a third of the volunteers die.
 import { expect, it } from "vitest";
 import { churn } from "../../../tools/soak/churn.ts";
 

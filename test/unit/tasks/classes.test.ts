@@ -1,4 +1,4 @@
-// Determinism classes: equal bytes within one, tolerance across two, and what a liar makes of that.
+// Determinism classes: equal bytes within a class, tolerance across classes, and liars that would use that.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as fc from "fast-check";
@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { type ClassedVote, groupVotes } from "../../../src/tasks/dispatch/judge-results.ts";
 import { KINDS } from "../../../src/tasks/kinds/kind-list.ts";
 import { mlInferenceBy, type Tensors } from "../../../src/tasks/kinds/ml-inference.ts";
-import { DEFAULTS as NEAR, nearTensors } from "../../../src/tasks/kinds/near-tensors.ts";
+import { nearTensors, TENSOR_TOLERANCE } from "../../../src/tasks/kinds/near-tensors.ts";
 import { encode } from "@ipld/dag-cbor";
 import { numbered, type TaskSwarm } from "../../../tools/sim/task-swarm.ts";
 import { swarmMaker } from "../../support/sim-tasks.ts";
@@ -17,12 +17,12 @@ const vote = (number: number, determinismClass?: string): ClassedVote & { readon
   digest: String(number),
   determinismClass,
 });
-/** Outputs are numbers here, and near within one. */
+/** Outputs are numbers here; two are near if they differ by at most one. */
 const near = (a: string, b: string): boolean => Math.abs(Number(a) - Number(b)) <= 1;
 const digests = (votes: readonly ClassedVote[], by?: typeof near): readonly string[] => groupVotes(votes, by).map(({ digest }) => digest);
 
 describe("votes", () => {
-  it("of one class agree byte by byte, of two within the tolerance", () => {
+  it("of one class agree byte by byte, and of two classes within the tolerance", () => {
     expect(digests([vote(1, "a"), vote(2, "a")], near)).toEqual(["1", "2"]);
     expect(digests([vote(1, "a"), vote(2, "b")], near)).toEqual(["1", "1"]);
     expect(digests([vote(1, "a"), vote(3, "b")], near)).toEqual(["1", "3"]);
@@ -30,10 +30,11 @@ describe("votes", () => {
     expect(digests([vote(1, "a"), vote(2, "b")])).toEqual(["1", "2"]); // of kinds without a tolerance
   });
 
-  it("agree with all of a group or not at all", () => {
-    // 3 is near 2, and not near 1: it does not come in by way of 2.
+  it("agree with all of a group, or are not in it", () => {
+    // 3 is near 2 but not near 1, so it does not join their group.
     expect(digests([vote(1, "a"), vote(2, "b"), vote(3, "c")], near)).toEqual(["1", "1", "3"]);
-    // The class of 1 said 1: that another of it says 2 is not excused by a third that is near both.
+    // A peer of class "a" gave 1: that another peer of this class gives 2 is wrong, although a third result is near
+    // both.
     expect(digests([vote(1, "a"), vote(1, "b"), vote(2, "a")], near)).toEqual(["1", "1", "2"]);
   });
 
@@ -58,14 +59,14 @@ const floats = (...values: number[]): Tensors => ({
 });
 
 describe("tensors", () => {
-  it("are near within a part of the largest number, and not beyond", () => {
+  it("are near if they differ by a small part of the largest number, and not if they differ by more", () => {
     const largest = 100;
-    expect(nearTensors([floats(largest, 1)], [floats(largest, 1 + 0.9 * NEAR.tolerance * largest)])).toBe(true);
-    expect(nearTensors([floats(largest, 1)], [floats(largest, 1 + 1.1 * NEAR.tolerance * largest)])).toBe(false);
+    expect(nearTensors([floats(largest, 1)], [floats(largest, 1 + 0.9 * TENSOR_TOLERANCE * largest)])).toBe(true);
+    expect(nearTensors([floats(largest, 1)], [floats(largest, 1 + 1.1 * TENSOR_TOLERANCE * largest)])).toBe(false);
     expect(nearTensors([floats(0, 0)], [floats(0, 1e-9)])).toBe(false);
   });
 
-  it("have what is no number in the same places, and the same names, types and sizes", () => {
+  it("are near only with NaN and infinities in the same places, and with the same names, types and sizes", () => {
     expect(nearTensors([floats(NaN, Infinity, 1)], [floats(NaN, Infinity, 1.001)])).toBe(true);
     expect(nearTensors([floats(NaN, 1)], [floats(1, 1)])).toBe(false);
     expect(nearTensors([floats(1, Infinity)], [floats(1, -Infinity)])).toBe(false);
@@ -74,13 +75,13 @@ describe("tensors", () => {
     expect(nearTensors([floats(1)], [])).toBe(false);
   });
 
-  it("of whole numbers are equal or not", () => {
+  it("of whole numbers are near only if they are equal", () => {
     const whole = (value: number): Tensors => ({ y: { type: "int32", dims: [1], data: new Uint8Array(Int32Array.of(value).buffer) } });
     expect(nearTensors([whole(1_000_000)], [whole(1_000_000)])).toBe(true);
     expect(nearTensors([whole(1_000_000)], [whole(1_000_001)])).toBe(false);
   });
 
-  it("are what outputs of a model are compared by; bytes that are none are near nothing", () => {
+  it("are compared in outputs of a model; bytes that are not tensors are near nothing", () => {
     const kind = mlInferenceBy(undefined);
     const output = (...values: number[]) => encode([floats(...values)]) as Uint8Array<ArrayBuffer>;
     expect(kind.near?.(output(1, 2), output(1, 2.001))).toBe(true);
@@ -89,7 +90,7 @@ describe("tensors", () => {
   });
 });
 
-it("the class of a model's outputs names the runtime that computes them", () => {
+it("the determinism class of kind ml_inference names the runtime", () => {
   const file = createRequire(import.meta.url)
     .resolve("onnxruntime-web")
     .replace(/dist\/.*$/, "package.json");
@@ -103,7 +104,7 @@ describe("a dispatcher over two classes", () => {
   const says = (made: TaskSwarm, value: number, determinismClass: string) =>
     made.join({ determinismClass, twist: () => Uint8Array.of(value) });
 
-  it("settles by what is near, and accuses neither", async () => {
+  it("settles a task by two near results, and accuses neither peer", async () => {
     const swarm = swarmOf(41);
     says(swarm, 10, "wasm");
     says(swarm, 11, "webgpu");
@@ -116,7 +117,7 @@ describe("a dispatcher over two classes", () => {
     expect(caught).toEqual([]);
   });
 
-  it("finds whoever differs from its own class, however near", async () => {
+  it("catches a peer that differs from its own class, however near its results are", async () => {
     const swarm = swarmOf(42);
     says(swarm, 10, "wasm");
     says(swarm, 10, "wasm");

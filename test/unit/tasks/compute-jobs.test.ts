@@ -1,4 +1,5 @@
-// Whole jobs over a swarm in memory: split, computed by real volunteers over links, and joined, the same with one as with four.
+// Whole jobs over a swarm in memory: split, computed by real volunteers over links, and joined, the same with one as
+// with four.
 import { afterEach, describe, expect, it } from "vitest";
 import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
 import { PROTOCOLS } from "../../../src/protocol/version.ts";
@@ -20,7 +21,7 @@ import { Random } from "../../../tools/sim/random.ts";
 import { drawScene } from "../../support/checked-tasks.ts";
 import { runWhole } from "./run-whole.ts";
 
-/** Doubles every float: a model that needs no runtime, behind the port. */
+/** A model behind the port that needs no runtime: it doubles every float. */
 const doubler: OnnxRunner = {
   run: async (_model, inputs) => {
     const { x } = inputs;

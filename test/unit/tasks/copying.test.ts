@@ -1,5 +1,5 @@
-// A volunteer that computes nothing and copies: nobody shows a result before it has committed to one, and what it shows then
-// is not what it committed to.
+// A volunteer that copies instead of computing: no result is revealed before every replica is committed to, and the
+// copied result is not the one that the copier committed to.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { afterEach, expect, it } from "vitest";
 import type { Link } from "../../../src/mesh/ports/link.ts";
@@ -20,7 +20,9 @@ import { VirtualClock } from "../../../tools/sim/virtual-clock.ts";
 const over = new AbortController();
 afterEach(() => over.abort());
 
-/** Commits to a guess at once, and shows the right output when it is asked, as if it had heard it from whoever computed it. */
+/**
+ * Commits to a guess at once, and reveals the right output on request, as if it had got it from an honest volunteer.
+ */
 function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => void }): void {
   const serve = async (link: Link): Promise<void> => {
     const outputs = new Map<number, Uint8Array<ArrayBuffer>>();
@@ -46,16 +48,16 @@ function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => v
       }
     }
   };
-  mesh.handle(PROTOCOLS.task, (link) => void serve(link).catch(() => {})); // the requester cuts it off
+  mesh.handle(PROTOCOLS.task, (link) => void serve(link).catch(() => {})); // the requester breaks the link
 }
 
-it("is asked for nothing before somebody else has committed as well, and is caught when it shows what it copied", async () => {
+it("is asked for its result only after another volunteer has committed, too, and is caught when it reveals the copy", async () => {
   const network = new MemoryNetwork();
   const requester = network.join(asPeerId("requester"));
   const clock = new VirtualClock();
   const standings = new Standings();
   const dispatcher = new Dispatcher({ clock, random: Math.random, standings });
-  const lend = (peer: Mesh): void =>
+  const link = (peer: Mesh): void =>
     void linkVolunteer(peer.self, { mesh: requester, clock, random: Math.random, dispatcher, log: silentLog }, over.signal);
   const caught: string[] = [];
   dispatcher.on("peer:wrong", ({ peer }) => caught.push(peer));
@@ -64,7 +66,7 @@ it("is asked for nothing before somebody else has committed as well, and is caug
   const committed = Promise.withResolvers<void>();
   let reveals = 0;
   serveCopier(copier, { onCommit: committed.resolve, onReveal: () => reveals++ });
-  lend(copier);
+  link(copier);
   const task = numbered(1);
   const settled = dispatcher.submit(task, { signal: over.signal });
   await committed.promise;
@@ -76,8 +78,8 @@ it("is asked for nothing before somebody else has committed as well, and is caug
     const runner = { kinds: [{ name: "timed", version: 1 }], run: async () => rightOutput(task) };
     const salt = () => crypto.getRandomValues(new Uint8Array(16));
     const volunteer = new Volunteer({ self: mesh.self, runners: [runner], clock, salt });
-    mesh.handle(PROTOCOLS.task, (link) => volunteer.accept(link));
-    lend(mesh);
+    mesh.handle(PROTOCOLS.task, (opened) => volunteer.accept(opened));
+    link(mesh);
   }
   expect(await clock.run(() => dispatcher.open === 0, 60_000)).toBe(true);
   const { output, agreed } = await settled;

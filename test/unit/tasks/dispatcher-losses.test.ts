@@ -1,4 +1,4 @@
-// The dispatcher over volunteers that come, go, fall silent, are busy and answer late, in virtual time.
+// The dispatcher over volunteers that come, go, fall silent, are busy, and reply late, in virtual time.
 import { describe, expect, it } from "vitest";
 import type { Task } from "../../../src/protocol/task-frames.ts";
 import { bytesEqual } from "../../../src/shared/bytes.ts";
@@ -8,7 +8,7 @@ import { many, outputs, right, swarmMaker } from "../../support/sim-tasks.ts";
 const swarmOf = swarmMaker();
 
 describe("a dispatcher among volunteers that come and go", () => {
-  it("lends again at once what a peer held that vanishes", async () => {
+  it("assigns the tasks of a lost peer to others at once", async () => {
     const swarm = swarmOf(3);
     const gone = [swarm.join(), swarm.join()];
     swarm.join();
@@ -16,10 +16,10 @@ describe("a dispatcher among volunteers that come and go", () => {
     const submitted = many(swarm, 60);
     swarm.clock.in(700, () => gone.forEach((peer) => swarm.kill(peer)));
     expect(outputs(await swarm.all(submitted))).toEqual(right(60));
-    expect(swarm.clock.now()).toBeLessThan(700 + 100 * 2 * 60); // never waits for a lease to run out
+    expect(swarm.clock.now()).toBeLessThan(700 + 100 * 2 * 60); // it never waits for a lease to end
   });
 
-  it("lends again what a peer holds that falls silent, and drops what that one says later", async () => {
+  it("assigns the tasks of a silent peer to others, and ignores what that peer sends later", async () => {
     const swarm = swarmOf(4);
     const frozen = swarm.join();
     swarm.join();
@@ -30,11 +30,11 @@ describe("a dispatcher among volunteers that come and go", () => {
     swarm.clock.in(250, () => swarm.network.freeze(frozen, 100_000));
     expect(outputs(await swarm.all(submitted))).toEqual(right(30));
     expect(swarm.clock.now()).toBeLessThan(30_000);
-    await swarm.pass(120_000); // it thaws, and all that it had computed arrives
+    await swarm.pass(120_000); // it thaws, and all of its results arrive
     expect(settled).toBe(30);
   });
 
-  it("takes a lease away from a task that makes no progress", async () => {
+  it("ends the lease of a task that makes no progress", async () => {
     const swarm = swarmOf(5);
     swarm.join({ isSilent: true });
     swarm.join();
@@ -50,7 +50,7 @@ describe("a dispatcher among volunteers that come and go", () => {
     expect([...swarm.computed.values()]).toEqual([2, 2]);
   });
 
-  it("fails a task by which four peers were lost, and settles the ones beside it", async () => {
+  it("fails a task with which four peers were lost, and settles the other tasks", async () => {
     const swarm = swarmOf(31);
     const killed: string[] = [];
     const join = (): void => {
@@ -60,7 +60,7 @@ describe("a dispatcher among volunteers that come and go", () => {
             killed.push(name);
             swarm.clock.in(30, () => {
               swarm.kill(name, swarm.random.whole(1, 2000));
-              join(); // whoever was lost is replaced, so that it could go on for ever
+              join(); // each lost peer is replaced, so that this could go on for ever
             });
           }
           return 100;
@@ -70,7 +70,8 @@ describe("a dispatcher among volunteers that come and go", () => {
     for (let n = 0; n < 3; n++) join();
     expect(outputs(await swarm.all(many(swarm, 40)))).toEqual(right(40).map((output, at) => (at === 1 ? "TASK_FAILED" : output)));
     expect(new Set(killed).size).toBeGreaterThanOrEqual(4);
-    // Some had begun it when the fourth was lost; of others the requester had not heard yet that they were over with the one before.
+    // When the fourth was lost, some others had begun the task. Of some the requester did not know yet that their last
+    // task was over.
     expect(killed.length).toBeLessThanOrEqual(8);
   });
 
@@ -85,11 +86,11 @@ describe("a dispatcher among volunteers that come and go", () => {
     }
     for (let n = 0; n < 3; n++) swarm.join();
     const results = outputs(await swarm.all(submitted));
-    expect(results.filter((output, at) => output === right(8)[at]).length).toBe(5); // each of 12 deaths blamed one of them
+    expect(results.filter((output, at) => output === right(8)[at]).length).toBe(5); // each of the 12 losses is blamed on one task
     expect(results.filter((output) => output === "TASK_FAILED").length).toBe(3);
   });
 
-  it("waits for a task that may be silent for longer than a lease", async () => {
+  it("waits for a task that may be silent for longer than a lease lasts", async () => {
     const swarm = swarmOf(33);
     const limits = { runMs: 120_000, silentMs: 60_000, memoryBytes: 1024, outputBytes: 64 };
     swarm.join({ steady: 50_000 });
@@ -98,7 +99,7 @@ describe("a dispatcher among volunteers that come and go", () => {
     expect(swarm.computed.get(0)).toBe(2);
   });
 
-  it("gives to others what waits at a volunteer that starts nothing more", async () => {
+  it("assigns to others the tasks that wait at a volunteer that starts no more", async () => {
     const swarm = swarmOf(34);
     const busy = swarm.join({ ms: () => 400 });
     const once = { replication: { quorum: 1, most: 1 } };
@@ -108,25 +109,25 @@ describe("a dispatcher among volunteers that come and go", () => {
     swarm.join({ ms: () => 400 });
     await swarm.all(submitted, 60_000);
     expect(outputs(await swarm.all(submitted))).toEqual(right(10));
-    expect(swarm.computed.get(0)).toBe(1); // what it had begun it ended
+    expect(swarm.computed.get(0)).toBe(1); // the task that had begun went on
   });
 
-  it("gives to whoever is idle what lies at another that was taken for faster", async () => {
+  it("assigns to an idle volunteer the tasks that wait at one that seemed faster", async () => {
     const swarm = swarmOf(35);
     const once = { replication: { quorum: 1, most: 1 } };
     const ms = (task: Task): number => (numberOf(task) < 40 ? 2 : 300);
     swarm.join({ ms });
-    await swarm.all(Array.from({ length: 40 }, (_, at) => swarm.submit(numbered(at, once)))); // forty at once are little work, it seems
+    await swarm.all(Array.from({ length: 40 }, (_, at) => swarm.submit(numbered(at, once)))); // these seem to be little work, so forty lie there at once
     const begunMs = swarm.clock.now();
     const submitted = Array.from({ length: 40 }, (_, at) => swarm.submit(numbered(40 + at, once)));
     await swarm.pass(50);
     swarm.join({ ms });
     await swarm.all(submitted, 60_000);
-    expect(swarm.clock.now() - begunMs).toBeLessThan(0.6 * 40 * 300); // alone it takes all of it
-    for (let at = 40; at < 80; at++) expect(swarm.computed.get(at)).toBe(1); // what was begun is not taken away
+    expect(swarm.clock.now() - begunMs).toBeLessThan(0.6 * 40 * 300); // alone it takes all of that time
+    for (let at = 40; at < 80; at++) expect(swarm.computed.get(at)).toBe(1); // tasks that have begun are not taken away
   });
 
-  it("waits while nobody can, and goes on when somebody comes", async () => {
+  it("waits while no volunteer computes the kind, and goes on when one comes", async () => {
     const swarm = swarmOf(10);
     swarm.join({ kinds: ["other"] });
     const submitted = many(swarm, 5);

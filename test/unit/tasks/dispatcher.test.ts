@@ -1,4 +1,5 @@
-// The dispatcher in virtual time: what it settles, checks, refuses and fails, over volunteers that are right, fail or lie.
+// The dispatcher in virtual time: which tasks it settles, checks and fails, over volunteers that are honest, fail, or
+// lie.
 import { describe, expect, it } from "vitest";
 import type { Task } from "../../../src/protocol/task-frames.ts";
 import { bytesEqual, toHex } from "../../../src/shared/bytes.ts";
@@ -9,7 +10,7 @@ import { many, outputs, right, swarmMaker } from "../../support/sim-tasks.ts";
 const swarmOf = swarmMaker();
 
 describe("a dispatcher", () => {
-  it("settles every task with the right output, once", async () => {
+  it("settles every task once, with the right output", async () => {
     const swarm = swarmOf(1);
     for (let n = 0; n < 4; n++) swarm.join();
     const settled: string[] = [];
@@ -20,7 +21,7 @@ describe("a dispatcher", () => {
     expect(swarm.dispatcher.open).toBe(0);
   });
 
-  it("has every result of newcomers checked, and few of the trusted", async () => {
+  it("checks every result of newcomers, and few results of trusted peers", async () => {
     const swarm = swarmOf(2);
     for (let n = 0; n < 2; n++) swarm.join({ ms: () => 10 });
     const early = await swarm.all(many(swarm, 10));
@@ -31,7 +32,7 @@ describe("a dispatcher", () => {
     expect(computed).toBeLessThan(1010 * 1.25);
   });
 
-  it("fails a task after two peers report a fault, and no earlier", async () => {
+  it("fails a task after two peers report a fault, but not before", async () => {
     const swarm = swarmOf(7);
     let tries = 0;
     for (let n = 0; n < 5; n++) swarm.join({ fails: (task) => numberOf(task) === 1 && ++tries > 0 });
@@ -40,7 +41,7 @@ describe("a dispatcher", () => {
     expect(tries).toBeLessThanOrEqual(3);
   });
 
-  it("does not let one peer's word fail a task", async () => {
+  it("does not fail a task because of one peer's report", async () => {
     const swarm = swarmOf(8);
     const liar = swarm.join({ fails: () => true });
     swarm.join();
@@ -49,13 +50,13 @@ describe("a dispatcher", () => {
     expect(swarm.standings.of(liar, "timed").faults).toBeGreaterThan(0);
   });
 
-  it("fails a task that its only volunteer fails twice", async () => {
+  it("fails a task if its only volunteer reports a fault twice", async () => {
     const swarm = swarmOf(9);
     swarm.join({ fails: () => true });
     expect(outputs(await swarm.all(many(swarm, 1)))).toEqual(["TASK_FAILED"]);
   });
 
-  it("catches a wrong result, settles the right one, and checks that peer's every task from then on", async () => {
+  it("catches a wrong result, settles the right one, and checks every task of that peer from then on", async () => {
     const swarm = swarmOf(11);
     const liar = swarm.join({ twist: (task, output) => (numberOf(task) % 5 === 0 ? new Uint8Array(32) : output) });
     for (let n = 0; n < 3; n++) swarm.join();
@@ -66,34 +67,34 @@ describe("a dispatcher", () => {
     expect(swarm.standings.of(liar, "timed").wrong).toBeGreaterThan(0);
   });
 
-  it("opens again what a trusted peer did unchecked before it was caught, and corrects it", async () => {
+  it("reopens the unchecked tasks of a trusted peer when it is caught, and corrects them", async () => {
     const swarm = swarmOf(12);
     let isLying = false;
     const liar = swarm.join({ ms: () => 5, twist: (_task, output) => (isLying ? Uint8Array.of(6) : output) });
     for (let n = 0; n < 3; n++) swarm.join({ ms: () => 5 });
     await swarm.all(many(swarm, 400)); // trust is earned
     isLying = true;
-    const handed = new Map<string, string>();
+    const corrected = new Map<string, string>();
     const opened = new Set<string>();
     const confirmed: Settled[] = [];
     swarm.dispatcher.on("task:reopened", ({ id }) => opened.add(id));
     swarm.dispatcher.on("task:confirmed", (settled) => confirmed.push(settled));
-    swarm.dispatcher.on("task:corrected", ({ id, output }) => handed.set(id, toHex(output)));
+    swarm.dispatcher.on("task:corrected", ({ id, output }) => corrected.set(id, toHex(output)));
     const results = await swarm.all(Array.from({ length: 600 }, (_, at) => swarm.submit(numbered(1000 + at))));
     await swarm.pass(60_000);
     results.forEach((result, at) => {
       if (result.status === "rejected") throw result.reason as Error;
-      const final = handed.get(result.value.id) ?? toHex(result.value.output);
+      const final = corrected.get(result.value.id) ?? toHex(result.value.output);
       expect(final).toBe(toHex(rightOutput(numbered(1000 + at))));
     });
-    expect(handed.size).toBeGreaterThan(0);
-    expect(confirmed.length + handed.size).toBe(opened.size); // what it did before it lied was right
+    expect(corrected.size).toBeGreaterThan(0);
+    expect(confirmed.length + corrected.size).toBe(opened.size); // its results from before it lied were right
     expect(confirmed.length).toBeGreaterThan(0);
     for (const { agreed, verdict } of confirmed) expect([verdict, agreed.some(({ peer }) => peer === liar)]).toEqual(["quorum", true]);
     expect(swarm.standings.of(liar, "timed").wrong).toBeGreaterThan(0);
   });
 
-  it("has a task computed again whose output the requester refuses, and does not compare outputs that it takes", async () => {
+  it("has a task computed again if the requester refuses its output, and does not compare outputs that it accepts", async () => {
     const swarm = swarmOf(23);
     const rounded = (task: Task, output: Uint8Array<ArrayBuffer>) => Uint8Array.from([...output.slice(0, 31), numberOf(task)]);
     swarm.join({ twist: rounded });
@@ -110,13 +111,13 @@ describe("a dispatcher", () => {
     expect([...swarm.computed.values()].reduce((sum, times) => sum + times, 0)).toBe(40 + caught.length);
   });
 
-  it("fails a task on which nobody agrees", async () => {
+  it("fails a task if no two results agree", async () => {
     const swarm = swarmOf(13);
     for (let n = 0; n < 6; n++) swarm.join({ twist: () => Uint8Array.of(n) });
     expect(outputs(await swarm.all(many(swarm, 1)))).toEqual(["TASK_FAILED"]);
   });
 
-  it("lends the urgent first: by priority, then by deadline", async () => {
+  it("assigns the most urgent task first: by priority, then by deadline", async () => {
     const swarm = swarmOf(14);
     const done: number[] = [];
     const once = { replication: { quorum: 1, most: 1 } };
@@ -132,7 +133,7 @@ describe("a dispatcher", () => {
     expect(done).toEqual([2, 3, 1, 0]);
   });
 
-  it("fails a task past its deadline, and frees whoever computes it", async () => {
+  it("fails a task past its deadline, and frees the volunteer that computes it", async () => {
     const swarm = swarmOf(15);
     const slow = swarm.join({ ms: (task) => (numberOf(task) === 0 ? 50_000 : 10) });
     const once = { replication: { quorum: 1, most: 1 } };
@@ -141,7 +142,7 @@ describe("a dispatcher", () => {
     expect(swarm.volunteers.get(slow)?.running).toBe(0);
   });
 
-  it("rejects with the signal's reason, and takes nothing whose signal is aborted", async () => {
+  it("rejects with the signal's reason, and takes no task whose signal is aborted", async () => {
     const swarm = swarmOf(16);
     const stop = new AbortController();
     const waiting = swarm.submit(numbered(0), { signal: stop.signal });
@@ -151,7 +152,7 @@ describe("a dispatcher", () => {
     expect(swarm.dispatcher.open).toBe(0);
   });
 
-  it("computes the same task that is asked for twice once", async () => {
+  it("computes a task once although it is submitted twice", async () => {
     const swarm = swarmOf(17);
     swarm.join();
     const task = numbered(0, { replication: { quorum: 1, most: 1 } });

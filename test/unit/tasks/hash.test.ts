@@ -1,4 +1,4 @@
-// Hashes against Node's own SHA-256 and a tree built another way: from the bottom, level by level.
+// Hashes against Node's own SHA-256, and against a tree that is built in another way: from the bottom, level by level.
 import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -12,7 +12,7 @@ const sha = (...parts: Uint8Array[]): Uint8Array => {
   return new Uint8Array(hasher.digest());
 };
 
-/** The same tree, level by level: a node without a partner moves up as it is. */
+/** The same tree, level by level; a node without a partner moves up unchanged. */
 function rootByLevels(file: Uint8Array): Uint8Array {
   if (file.byteLength === 0) return sha();
   let level: Uint8Array[] = [];
@@ -45,7 +45,7 @@ describe("hash", () => {
   });
 
   it.each([0, 1, 65_535, 65_536, 65_537, 524_288, 524_289, 1_300_000, 2_097_152, 3_000_001])(
-    "of a file of %i bytes is its tree's root",
+    "of a file of %i bytes is the root of its tree",
     async (size) => {
       const file = Uint8Array.from({ length: size }, (_, at) => Math.imul(at, 2654435761) >>> 24);
       const [root] = await runWhole(hash, { file });
@@ -53,7 +53,7 @@ describe("hash", () => {
     },
   );
 
-  it("refuses an item over the limit and outputs that are no hashes", () => {
+  it("refuses an item over the limit, and outputs that are not hashes", () => {
     const codeOf = (work: () => unknown): unknown => {
       try {
         return work();

@@ -1,4 +1,4 @@
-// The judgement over results, who is checked how often, and what that catches.
+// The judgement over results, how often peers are checked, and how soon that catches a liar.
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -33,7 +33,7 @@ describe("judge", () => {
     expect(judge(votes(digests), isChecked, replication)).toEqual(expected);
   });
 
-  it("never accepts without a quorum, nor a result that another one equals in number", () => {
+  it("accepts no result without a quorum, and none that another result equals in number", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 7 }), fc.integer({ min: 1, max: 4 }), (digests, quorum) => {
         const judgement = judge(votes(digests.join("")), true, { quorum, most: 7 });
@@ -45,7 +45,7 @@ describe("judge", () => {
     );
   });
 
-  it("asks for what can settle it: with so many more of the leading result it is settled", () => {
+  it("asks for as many replicas as settle the task if all give the leading result", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("a", "b"), { maxLength: 6 }), (digests) => {
         const judgement = judge(votes(digests.join("")), true, { quorum: 2, most: 99 });
@@ -62,7 +62,7 @@ const trusted = (count: number): Standing =>
   Array.from({ length: count }).reduce<Standing>((standing) => afterAgreed(standing, 0), STRANGER);
 
 describe("standing", () => {
-  it("has newcomers always checked, then 1 in n, and never fewer than the floor", () => {
+  it("has every result of newcomers checked, then 1 in n, and never fewer than the floor", () => {
     for (let n = 0; n < DEFAULTS.always; n++) expect(checkChance(trusted(n), 0)).toBe(1);
     expect(checkChance(trusted(25), 0)).toBeCloseTo(1 / 25);
     expect(checkChance(trusted(10_000), 0)).toBe(DEFAULTS.floor);
@@ -72,7 +72,7 @@ describe("standing", () => {
     expect(checkChance(afterWrong(trusted(1000), 0), 0)).toBe(1);
   });
 
-  it("halves with a fault that nobody else had, and fades while nothing comes", () => {
+  it("halves with a fault that no other peer had, and fades while there is nothing new", () => {
     expect(afterFault(trusted(100), 0).streak).toBe(50);
     expect(faded(trusted(100), DEFAULTS.halfLifeMs).streak).toBeCloseTo(50);
     expect(checkChance(trusted(30), DEFAULTS.halfLifeMs)).toBe(1);

@@ -1,4 +1,5 @@
-// The list of kinds: what it says of each kind agrees with the kind's code, and names that are no kind's are found nowhere.
+// The list of kinds: what it says of each kind agrees with the kind's code, and names that are no kind's are found
+// nowhere.
 import { describe, expect, it } from "vitest";
 import { factsOf, loadKinds, offerOf, PLAIN_KINDS, unitPrice } from "../../../src/tasks/kinds/find-kind.ts";
 import { KINDS, type TaskKindName } from "../../../src/tasks/kinds/kind-list.ts";

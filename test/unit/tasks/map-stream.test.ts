@@ -1,4 +1,4 @@
-// Values for a stream of inputs, over real volunteers: in order or as they come, no more inputs than are wanted.
+// Values for a stream of inputs, over real volunteers: in order or as they come, with no more inputs taken than needed.
 import { describe, expect, it, vi } from "vitest";
 import { mapStream } from "../../../src/tasks/jobs/map-stream.ts";
 import type { TaskRequest } from "../../../src/tasks/jobs/job.ts";
@@ -8,15 +8,15 @@ const worldOf = worldMaker();
 
 describe("a stream of values", () => {
   it("comes in the order of the inputs", async () => {
-    const { desk } = await worldOf("a-volunteer").page();
+    const { jobs } = await worldOf("a-volunteer").page();
     const counts = [300_000, 1, 70_000, 2];
     const inputs = counts.map((count) => ({ floats: new Float64Array(count).fill(count) }));
     const values: unknown[] = [];
-    for await (const value of mapStream((request, signal) => desk.compute(request, signal), "sum", inputs, {})) values.push(value);
+    for await (const value of mapStream((request, signal) => jobs.compute(request, signal), "sum", inputs, {})) values.push(value);
     expect(values).toEqual(counts.map((count) => count ** 2));
   });
 
-  it("comes as it is computed, where that is asked for", async () => {
+  it("comes as it is computed, if no order is asked for", async () => {
     const gates = new Map([1, 2, 3].map((number) => [number, Promise.withResolvers<number>()]));
     const compute = ({ data }: TaskRequest): Promise<unknown> =>
       gates.get(data as unknown as number)?.promise ?? Promise.reject(new Error("no gate"));
@@ -31,7 +31,7 @@ describe("a stream of values", () => {
   });
 
   it("takes inputs only as values are read, and gives up the rest when it is left", async () => {
-    const { desk, board } = await worldOf().page();
+    const { jobs, pool } = await worldOf().page();
     let taken = 0;
     let left = false;
     const inputs = (function* () {
@@ -41,15 +41,15 @@ describe("a stream of values", () => {
         left = true;
       }
     })();
-    for await (const value of mapStream((request, signal) => desk.compute(request, signal), "sum", inputs, { ahead: 5 }))
+    for await (const value of mapStream((request, signal) => jobs.compute(request, signal), "sum", inputs, { ahead: 5 }))
       if (value === 20n) break;
     expect(taken).toBeLessThanOrEqual(27);
     expect(left).toBe(true);
-    await vi.waitFor(() => expect(board.dispatcher.open).toBe(0));
+    await vi.waitFor(() => expect(pool.dispatcher.open).toBe(0));
   });
 
-  it("takes inputs that come late, and does not hold up what is there", async () => {
-    const { desk } = await worldOf().page();
+  it("takes inputs that come late, and does not hold up values that are there", async () => {
+    const { jobs } = await worldOf().page();
     const gate = Promise.withResolvers<void>();
     const inputs = (async function* () {
       yield { wholes: [1n] };
@@ -57,16 +57,16 @@ describe("a stream of values", () => {
       yield { wholes: [2n] };
     })();
     const values: unknown[] = [];
-    for await (const value of mapStream((request, signal) => desk.compute(request, signal), "sum", inputs, {})) {
+    for await (const value of mapStream((request, signal) => jobs.compute(request, signal), "sum", inputs, {})) {
       values.push(value);
       gate.resolve(); // only after the first value is here
     }
     expect(values).toEqual([1n, 2n]);
   });
 
-  it("ends with what an input is refused for", async () => {
-    const { desk } = await worldOf().page();
-    const stream = mapStream((request, signal) => desk.compute(request, signal), "sum", [{ wholes: [1n] }, { wholes: ["x"] }], {});
+  it("ends with the error of an input that is refused", async () => {
+    const { jobs } = await worldOf().page();
+    const stream = mapStream((request, signal) => jobs.compute(request, signal), "sum", [{ wholes: [1n] }, { wholes: ["x"] }], {});
     expect((await stream.next()).value).toBe(1n);
     await expect(stream.next()).rejects.toMatchObject({ code: "BAD_INPUT" });
   });

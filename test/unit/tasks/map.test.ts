@@ -1,4 +1,4 @@
-// What of a program is judged before it runs: a module's memory, the form of inputs and outputs.
+// What is checked of a program without running it: a module's memory, and the form of inputs and outputs.
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encode } from "@ipld/dag-cbor";
@@ -26,7 +26,7 @@ describe("a module's memory", () => {
   });
 
   it.each([
-    ["no module", Uint8Array.of(1, 2, 3)],
+    ["bytes that are no module", Uint8Array.of(1, 2, 3)],
     ["a memory without a maximum", wasmModule({ memory: [0, 1] })],
     ["a shared memory", wasmModule({ memory: [3, 1, 4] })],
     ["a memory of 64 bits", wasmModule({ memory: [5, 1, 4] })],
@@ -35,11 +35,11 @@ describe("a module's memory", () => {
     ["a table without a maximum", wasmModule({ before: [4, 4, 1, 0x70, 0, 1] })],
     ["a huge table", wasmModule({ before: [4, 9, 1, 0x70, 1, 1, 0x80, 0x80, 0x80, 0x80, 8] })],
     ["a section past its end", wasmModule().slice(0, 30)],
-  ])("is refused with %s", (_name, module) => {
+  ])("is refused: %s", (_name, module) => {
     expect(codeOf(() => wasmMemoryBytes(module))).toBe("BAD_INPUT");
   });
 
-  it("of any bytes is a number or a refusal", () => {
+  it("of any bytes is a number, or refused", () => {
     const whole = wasmModule();
     fc.assert(
       fc.property(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }), (at, byte) => {
@@ -51,20 +51,20 @@ describe("a module's memory", () => {
   });
 });
 
-/** Computes in place what the tests' programs say; programs themselves run in `sandbox.browser.test.ts`. */
+/** Computes what the program of these tests would; programs themselves run in `sandbox.browser.test.ts`. */
 const doubling: Sandbox = {
   run: async (_program, inputs) => inputs.map((input) => (typeof input === "string" ? JSON.stringify(2 * Number(input)) : input)),
 };
 const js = { language: "js", source: "(x) => 2 * x" } as const;
 
 describe("map", () => {
-  it("keeps the order over many parts", async () => {
+  it("keeps the order of inputs over many parts", async () => {
     const inputs = Array.from({ length: 1000 }, (_, at) => at);
     expect(mapIn(doubling).split({ program: js, inputs }).length).toBe(16);
     expect(await runWhole(mapIn(doubling), { program: js, inputs, batch: 7 })).toEqual(inputs.map((x) => 2 * x));
   });
 
-  it("refuses what is no program, no JSON, no bytes, or too large", () => {
+  it("refuses a program or inputs of the wrong form, or too large", () => {
     const split = (data: object): unknown => codeOf(() => mapIn(undefined).split(data as never));
     expect(split({ program: { language: "python", source: "" }, inputs: [] })).toBe("BAD_INPUT");
     expect(split({ program: js, inputs: [() => 1] })).toBe("BAD_INPUT");
@@ -74,7 +74,7 @@ describe("map", () => {
     expect(split({ program: js, inputs: ["x".repeat(1024 * 1024)] })).toBe("BAD_INPUT");
   });
 
-  it("refuses outputs that are too few, or of the other language", () => {
+  it("refuses outputs that are too few, or of the wrong form", () => {
     const join = (outputs: Uint8Array<ArrayBuffer>[]): unknown =>
       codeOf(() => mapIn(undefined).join({ program: js, inputs: [1, 2] }, outputs));
     expect(join([Uint8Array.from(encode(["1"]))])).toBe("BAD_INPUT");
@@ -83,7 +83,7 @@ describe("map", () => {
     expect(join([Uint8Array.of(255)])).toBe("BAD_INPUT");
   });
 
-  it("is not run where there is no sandbox", async () => {
+  it("does not run without a sandbox", async () => {
     await expect(runWhole(mapIn(undefined), { program: js, inputs: [1] })).rejects.toMatchObject({ code: "TASK_FAILED" });
   });
 });

@@ -1,10 +1,10 @@
-// Sums, products and sorted lists against computations of another kind: exact fractions, naive loops, the platform's own sort.
+// Sums, products and sorted lists against other computations: exact fractions, naive loops, the platform's own sort.
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { multiply } from "../../../src/tasks/kinds/multiply.ts";
 import { sort } from "../../../src/tasks/kinds/sort.ts";
-import { sum, DEFAULTS as SUM } from "../../../src/tasks/kinds/sum.ts";
+import { sum, SUM_LIMITS } from "../../../src/tasks/kinds/sum.ts";
 import { runWhole } from "./run-whole.ts";
 
 const codeOf = async (work: () => unknown): Promise<unknown> => {
@@ -16,7 +16,7 @@ const codeOf = async (work: () => unknown): Promise<unknown> => {
   }
 };
 
-/** A float as a multiple of 2^-1074: exact. */
+/** A float as a whole multiple of 2^-1074, which is exact. */
 function exact(number: number): bigint {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, number);
@@ -41,7 +41,7 @@ describe("sum", () => {
     );
   });
 
-  it("of many large whole numbers takes several parts and stays exact", async () => {
+  it("of many large whole numbers takes several parts, and stays exact", async () => {
     const wholes = Array.from({ length: 9000 }, (_, at) => 7n ** BigInt(at % 100) * (at % 3 === 0 ? -1n : 1n));
     expect(sum.split({ wholes }).length).toBe(1);
     const wide = wholes.map((number) => number * 10n ** 200n + 1n);
@@ -49,7 +49,7 @@ describe("sum", () => {
     expect(await runWhole(sum, { wholes: wide })).toBe(wholes.reduce((a, b) => a + b) * 10n ** 200n + 9000n);
   });
 
-  it("of floats is as near to the exact sum as n roundings allow", async () => {
+  it("of floats is as close to the exact sum as n roundings allow", async () => {
     const finite = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 });
     await fc.assert(
       fc.asyncProperty(fc.array(finite, { maxLength: 200 }), async (floats) => {
@@ -62,18 +62,21 @@ describe("sum", () => {
     );
   });
 
-  it("of floats adds block by block, whoever does which block", async () => {
-    const floats = Float64Array.from({ length: 2 * SUM.block + 17 }, (_, at) => Math.fround(1 / (at + 1)) * (at % 7 === 0 ? -1e8 : 1));
+  it("of floats adds block by block, whichever peer adds which block", async () => {
+    const floats = Float64Array.from(
+      { length: 2 * SUM_LIMITS.block + 17 },
+      (_, at) => Math.fround(1 / (at + 1)) * (at % 7 === 0 ? -1e8 : 1),
+    );
     let expected = 0;
     for (let block = 0; block < 3; block++) {
       let own = 0;
-      for (const number of floats.slice(block * SUM.block, (block + 1) * SUM.block)) own += number;
+      for (const number of floats.slice(block * SUM_LIMITS.block, (block + 1) * SUM_LIMITS.block)) own += number;
       expected += own;
     }
     expect(await runWhole(sum, { floats })).toBe(expected);
   });
 
-  it("takes NaN and infinities as IEEE 754 does", async () => {
+  it("treats NaN and infinities as IEEE 754 does", async () => {
     expect(await runWhole(sum, { floats: [1, Infinity] })).toBe(Infinity);
     expect(await runWhole(sum, { floats: [Infinity, -Infinity] })).toBeNaN();
     expect(await runWhole(sum, { floats: [1, NaN] })).toBeNaN();
@@ -87,7 +90,7 @@ describe("sum", () => {
     expect([...(part?.input ?? [])]).toEqual([0, 0, 0, 0, 0, 0, 0xf8, 0x7f]);
   });
 
-  it("refuses what is no number", async () => {
+  it("refuses input that is not numbers", async () => {
     const context = { signal: new AbortController().signal, progress: () => {} };
     const input = new TextEncoder().encode("12\n1.5");
     expect(await codeOf(() => sum.run({ params: { numbers: "wholes" }, input }, context))).toBe("BAD_INPUT");
@@ -108,7 +111,7 @@ describe("multiply", () => {
         const left = { rows, columns: inner, elements: draw(rows * inner) };
         const right = { rows: inner, columns, elements: draw(inner * columns) };
         const expected = new Array<bigint>(rows * columns).fill(0n);
-        // Outer products: another order of the same sums.
+        // Outer products give the same sums in another order.
         for (let k = 0; k < inner; k++)
           for (let r = 0; r < rows; r++)
             for (let c = 0; c < columns; c++)
@@ -120,7 +123,7 @@ describe("multiply", () => {
     );
   });
 
-  it("of floats is bit for bit the sum from the first to the last", async () => {
+  it("of floats is, bit for bit, the sum from the first product to the last", async () => {
     await fc.assert(
       fc.asyncProperty(shape, fc.infiniteStream(fc.double()), async ([rows, inner, columns], numbers) => {
         const draw = (count: number): Float64Array => Float64Array.from({ length: count }, () => numbers.next().value);
@@ -146,14 +149,14 @@ describe("multiply", () => {
     expect(await codeOf(() => multiply.split({ floats: [side(1, 65_537), side(65_537, 1)] }))).toBe("BAD_INPUT");
   });
 
-  it("refuses an input that is not its two sides", async () => {
+  it("refuses an input that is not the two factors", async () => {
     const part = { params: { numbers: "floats", rows: 2, inner: 2, columns: 2 }, input: new Uint8Array(56) };
     expect(await codeOf(() => multiply.run(part, { signal: new AbortController().signal, progress: () => {} }))).toBe("BAD_INPUT");
   });
 });
 
 describe("sort", () => {
-  it("puts numbers in the platform's order, with -0 before 0 and NaN last", async () => {
+  it("puts numbers in the platform's order: -0 before 0, and NaN last", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof(fc.double(), small, fc.constantFrom(NaN, -0, 0, Infinity, -Infinity))), async (numbers) => {
         const sorted = await runWhole(sort, { numbers });
@@ -172,7 +175,7 @@ describe("sort", () => {
     );
   });
 
-  it("takes several buckets, and merges runs where one value fills a bucket", async () => {
+  it("takes several buckets, and merges runs if one value fills a bucket", async () => {
     const many = Float64Array.from({ length: 200_000 }, (_, at) => (Math.imul(at, 2654435761) >>> 0) / 3);
     expect(sort.split({ numbers: many }).length).toBeGreaterThan(3);
     expect(await runWhole(sort, { numbers: many })).toEqual(many.toSorted());
@@ -180,7 +183,7 @@ describe("sort", () => {
     expect(await runWhole(sort, { numbers: same })).toEqual(same.toSorted());
   });
 
-  it("refuses strings that have no bytes of their own", async () => {
+  it("refuses strings that UTF-8 cannot hold, or that are too long", async () => {
     expect(await codeOf(() => sort.split({ strings: ["\ud800"] }))).toBe("BAD_INPUT");
     expect(await codeOf(() => sort.split({ strings: ["a".repeat(65_537)] }))).toBe("BAD_INPUT");
   });

@@ -1,4 +1,5 @@
-// Pictures of graphics cards: what the requester's own look at a square takes for right and for wrong, and what the shader is given.
+// Pictures of graphics cards: which squares the requester's own look accepts and which it refuses; and the data for the
+// shader.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
@@ -29,7 +30,7 @@ const scene: Scene = {
 };
 const context = { signal: new AbortController().signal, progress: () => {} };
 
-/** Sums of light as a card gives them, computed by the other path; `shift` is added to each. */
+/** Gives sums of light as a card does, but by the tracer of kind `render`; `shift` is added to each. */
 const tracer = (shift = 0): SquareTracer => ({
   trace: (of, square) => {
     const exact = new PathTracer(of);
@@ -51,12 +52,12 @@ const look = (output: Bytes, seed: number): boolean | undefined => {
 };
 
 describe("the requester's look at a square", () => {
-  it("takes what differs by rounding, whatever pixels are drawn", async () => {
+  it("accepts differences of rounding, whichever pixels are drawn", async () => {
     const output = await renderGpuBy(tracer(1e-5)).run(part, context);
     fc.assert(fc.property(fc.nat(), (seed) => look(output, seed) === true));
   });
 
-  it("takes a few stray paths", async () => {
+  it("accepts a few stray paths", async () => {
     const output = await renderGpuBy(tracer()).run(part, context);
     for (let at = 0; at < output.length; at += 3 * 200) output[at] = 255 - (output[at] ?? 0); // half a percent of the pixels
     const taken = Array.from({ length: 200 }, (_, seed) => look(output, seed)).filter(Boolean);
@@ -65,7 +66,7 @@ describe("the requester's look at a square", () => {
 
   it.each([
     ["another picture", (output: Bytes) => output.fill(0)],
-    ["another seed's noise made up as a flat colour", (output: Bytes) => output.fill(128)],
+    ["a flat colour in place of noise", (output: Bytes) => output.fill(128)],
     ["a picture that is too bright throughout", (output: Bytes) => output.map((byte) => Math.min(255, byte + 40))],
   ])("refuses %s", async (_name, twist) => {
     const output = await renderGpuBy(tracer()).run(part, context);
@@ -79,13 +80,13 @@ describe("the requester's look at a square", () => {
   });
 });
 
-it("refuses a square outside the picture, and work where there is no card", async () => {
+it("refuses a square outside the picture, and any square without a card", async () => {
   const wrong = { ...part, params: { x: 30, y: 0, width: 20, height: 1 } };
   expect(await renderGpuBy(tracer()).run(wrong, context).catch(errorCode)).toBe("BAD_INPUT");
   expect(await renderGpuBy(undefined).run(part, context).catch(errorCode)).toBe("BAD_INPUT");
 });
 
-describe("what the shader is given", () => {
+describe("the data for the shader", () => {
   it("has every object, material and light in rows of four", () => {
     const { spheres, triangles, materials, lights } = packScene(scene);
     expect([...spheres]).toEqual([0, 0.5, 0, 0.5, 1, 0, 0, 0]);
@@ -96,12 +97,12 @@ describe("what the shader is given", () => {
     expect([...lights]).toEqual([1, 2, 3, 0, 4, 5, 6, 0]);
   });
 
-  it("has a row of nothing for an empty list: a binding is never empty", () => {
+  it("has a row of zeros for an empty list, because a binding must not be empty", () => {
     const { spheres, lights } = packScene({ ...scene, spheres: [], lights: [] });
     expect([spheres.length, lights.length]).toEqual([4, 4]);
   });
 
-  it("has whole numbers as such between the vectors of the frame", () => {
+  it("has whole numbers between the vectors of the frame", () => {
     const frame = packFrame(scene, { square: [8, 16, 24, 32], firstSample: 7, samples: 9 });
     const wholes = new Uint32Array(frame);
     expect([3, 7, 11, 15, 23].map((at) => wholes[at])).toEqual([40, 30, 5, 4, 7]);

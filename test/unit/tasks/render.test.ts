@@ -1,4 +1,5 @@
-// Pictures whose pixels follow from the laws of light, worked out by hand, and the same picture however it was cut.
+// Pictures whose pixels follow from the laws of light, worked out by hand; and the same picture whether it was split or
+// not.
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { render } from "../../../src/tasks/kinds/render/render.ts";
@@ -26,7 +27,7 @@ const ball = { centre: [0, 0, 0] as [number, number, number], radius: 1, materia
 const tracePixel = (of: Scene, x: number, y: number) => new PathTracer(of).pixel(x, y);
 
 describe("the light at a pixel", () => {
-  it("is the sky's where nothing stands, from horizon to zenith", () => {
+  it("is the sky's where there is no object, from horizon to zenith", () => {
     const sky: Scene["sky"] = { horizon: [0, 0, 0], zenith: [2, 2, 2] };
     const [up] = tracePixel(scene({ sky, samples: 1 }), 4, 0);
     const [down] = tracePixel(scene({ sky, samples: 1 }), 4, 8);
@@ -34,12 +35,12 @@ describe("the light at a pixel", () => {
     expect(down).toBeLessThan(1);
   });
 
-  it("is the surface's own share under an even sky (a furnace)", () => {
-    // A convex matt body under an even white sky sends back exactly its colour, whatever the directions drawn.
+  it("is the colour of the surface under an even sky (a furnace test)", () => {
+    // A convex matt body under an even white sky reflects exactly its colour, whatever directions are drawn.
     expect(tracePixel(scene({ sky: white, spheres: [ball] }), 4, 4)).toEqual([1, 0.5, 0.25]);
   });
 
-  it("is the sky's own through clear glass and off a white mirror, under an even sky", () => {
+  it("is the sky's through clear glass and from a white mirror, under an even sky", () => {
     for (const material of [
       { kind: "glass", colour: [1, 1, 1], index: 1.5 },
       { kind: "metal", colour: [1, 1, 1], blur: 0 },
@@ -49,7 +50,7 @@ describe("the light at a pixel", () => {
     }
   });
 
-  it("falls with the square of the lamp's distance and the cosine of its slant", () => {
+  it("decreases with the square of the light's distance, and with the cosine of its angle", () => {
     const wall: Scene["triangles"] = [
       {
         corners: [
@@ -67,7 +68,7 @@ describe("the light at a pixel", () => {
     expect(lit(2)).toBeCloseTo(2, 4);
   });
 
-  it("is none in the shadow", () => {
+  it("is black in the shadow", () => {
     const wall: Scene["triangles"] = [
       {
         corners: [
@@ -84,7 +85,7 @@ describe("the light at a pixel", () => {
     expect(tracePixel(scene({ bounces: 1, triangles: wall, lights, camera, spheres: [ball] }), 4, 4)).toEqual([0, 0, 0]);
   });
 
-  it("is a lamp's own", () => {
+  it("of a lamp is the lamp's own", () => {
     expect(tracePixel(scene({ spheres: [ball], materials: [{ kind: "lamp", light: [3, 2, 1] }] }), 4, 4)).toEqual([3, 2, 1]);
   });
 });
@@ -114,7 +115,7 @@ describe("render", () => {
     lights: [{ position: [2, 4, 3], light: [9, 9, 9] }],
   });
 
-  it("gives the pixels of one loop over the picture", async () => {
+  it("gives the pixels of a single loop over the picture", async () => {
     const { width, height, rgba } = await runWhole(render, busy);
     expect([width, height]).toEqual([70, 45]);
     for (let y = 0; y < height; y++)
@@ -128,7 +129,7 @@ describe("render", () => {
     ["NaN", { camera: { position: [NaN, 0, 0], target: [0, 0, 1], viewHeight: 1 } }],
     ["an infinity", { lights: [{ position: [0, 0, 0], light: [Infinity, 0, 0] }] }],
     ["a picture over the limit", { width: 4097 }],
-    ["a material that is not there", { spheres: [{ ...ball, material: 3 }] }],
+    ["a material that does not exist", { spheres: [{ ...ball, material: 3 }] }],
     ["a camera that looks straight down", { camera: { position: [0, 5, 0], target: [0, 0, 0], viewHeight: 1 } }],
     ["too many objects", { spheres: Array.from({ length: 1001 }, () => ball) }],
   ] as [string, Partial<Scene>][])("refuses %s", (_name, more) => {

@@ -1,4 +1,5 @@
-// Cuts data as a kind does, runs each part through the bytes of a task as a peer would, and joins the outputs.
+// Computes a whole job in this thread: splits the data, runs each part from the bytes of its task as a volunteer would,
+// and joins.
 import { decodeTask, encodeTask, type Task } from "../../../src/protocol/task-frames.ts";
 import { LocalRunner } from "../../../src/tasks/volunteer/local-runner.ts";
 import type { KindCode, RunnableKind, TaskPart } from "../../../src/tasks/task-kind.ts";

@@ -1,4 +1,5 @@
-// Strangers' programs in a real browser: those that compute, and forty that try to do harm. A listening server must see nothing.
+// Strangers' programs in a real browser: some that compute, and forty that try to do harm. A listening server must see
+// no connection.
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { errorCode, errorMessage } from "../../../src/shared/errors.ts";
@@ -14,8 +15,8 @@ import { forever, GROW, LONG, RECURSE, wasmModule } from "./wasm-module.ts";
 const map = withCode("map", mapIn(new FrameSandbox("/sandbox.html")));
 const LIMITS = { runMs: 6000, silentMs: 1500, memoryBytes: 1024 * 1024, outputBytes: 64 * 1024 };
 /**
- * A page counts as responsive while this many milliseconds never pass between two of its turns, beyond what passed between two
- * turns of an idle worker beside it: on a machine with more to do than it can, both wait.
+ * A page counts as responsive if never more than this many milliseconds pass between two of its turns, beyond the
+ * longest gap of an idle worker beside it: on a machine that has too much to do, both wait.
  */
 const GAP_MS = 100;
 
@@ -43,7 +44,7 @@ beforeAll(() => {
 
 const connections = async (): Promise<number> => Number(await (await fetch(inject("listenerCount"))).text());
 
-/** The output, or the code that the program ended with. */
+/** Resolves with the output, or with the code and message of the error. */
 async function outcomeOf(program: Program, input: unknown = 1, limits = LIMITS): Promise<unknown> {
   const data = { program, inputs: [input] };
   const [part] = map.split(data);
@@ -74,18 +75,18 @@ describe("a program in the sandbox", () => {
     expect(await outcomeOf(wasm(wasmModule()), Uint8Array.of(1, 2, 3))).toEqual(Uint8Array.of(1, 2, 3));
   });
 
-  it("lives as long as it tells of progress, and not past its whole time", async () => {
+  it("lives as long as it reports progress, and no longer than its whole time", async () => {
     const until = (ms: number): string => `async (_, progress) => { const step = async () => { for (let n = 0; n < 2e5; n++); progress(); };
       for (let n = 0; n < ${ms}; n++) await step(); return "done"; }`;
     expect(await outcomeOf(js(until(3)))).toBe("done");
     expect(await outcomeOf(js("(_, progress) => { for (;;) progress(); }"))).toMatch(/^TASK_FAILED.*longer/);
   });
 
-  it("makes buffers as it likes, as long as it drops them", async () => {
+  it("may make any number of buffers, as long as it drops them", async () => {
     const patient = { ...LIMITS, runMs: 20_000, silentMs: 20_000 };
     const drops = (make: string, times: number): Program =>
       js(`(at) => { let sum = 0; for (let n = 0; n < ${times}; n++) sum += ${make}[at]; return sum; }`);
-    // Forty times the task's memory, in pieces large and small.
+    // Forty times the task's memory, in large and in small pieces.
     expect(await outcomeOf(drops("new Uint8Array(100_000).fill(1)", 500), 7, patient)).toBe(500);
     expect(await outcomeOf(drops("new Float64Array(100).fill(1)", 50_000), 7, patient)).toBe(50_000);
     const inTurns = `async (_, progress) => { let sum = 0;
@@ -93,7 +94,7 @@ describe("a program in the sandbox", () => {
     expect(await outcomeOf(js(inTurns), 7, patient)).toBe(50_000);
   });
 
-  it("has buffers that are what they always are", async () => {
+  it("has buffers that behave as outside", async () => {
     const facts = `() => [
       new Uint8Array([1, 2, 3]).map((x) => 2 * x).join(), new Float64Array(new Uint8Array([1, 2])).join(), new Uint8Array(new Set([5, 6])).join(),
       new Uint16Array(new ArrayBuffer(8), 2, 3).length, Uint8Array.of(1, 2).slice(1).join(), [...new Int8Array(2)].join(), new Uint8Array("3").length,
@@ -117,7 +118,7 @@ describe("a program in the sandbox", () => {
 
 const port = inject("listenerPort");
 const http = `http://127.0.0.1:${port}/`;
-/** What reaches for something tells what it found: "none" is what it has to find. */
+/** Reaches for something, and outputs whether it found anything. It has to be "none". */
 const reach = (expression: string): string =>
   `async () => { try { const found = await (${expression}); return found === undefined ? "none" : "found"; } catch { return "none"; } }`;
 const NONE = /^none$/;
@@ -172,11 +173,11 @@ const HOSTILE: readonly (readonly [name: string, program: Program, expected: Reg
   ["loops while its output is read", js("() => ({ toJSON() { for (;;); } })"), HUNG],
   ["calls itself for ever", js("() => { const f = () => f() + 1; return f(); }"), THREW],
   ["writes a bomb of output", js(`() => "x".repeat(1e8)`), THREW],
-  ["answers a circle", js("() => { const a = {}; a.a = a; return a; }"), THREW],
-  ["answers a function", js("() => () => 1"), THREW],
-  ["throws what cannot be read", js("() => { throw { get message() { throw this; } }; }"), THREW],
-  ["is no function", js("42"), THREW],
-  ["is no program", js("}{"), THREW],
+  ["returns a circle", js("() => { const a = {}; a.a = a; return a; }"), THREW],
+  ["returns a function", js("() => () => 1"), THREW],
+  ["throws an error whose message cannot be read", js("() => { throw { get message() { throw this; } }; }"), THREW],
+  ["is not a function", js("42"), THREW],
+  ["is not a program", js("}{"), THREW],
   ["leaves its brackets", js("() => 1); (() => 2)("), THREW],
   ["has a regular expression that never ends", js(`() => /^(a+)+$/.test("a".repeat(60) + "b")`), HUNG],
   ["fills memory with bytes", js("() => { const all = []; for (;;) all.push(new Uint8Array(1 << 16).fill(1)); }"), BUFFERS],
@@ -202,16 +203,17 @@ const HOSTILE: readonly (readonly [name: string, program: Program, expected: Reg
   ["fills memory in turns", js("async () => { const all = []; for (;;) { all.push(new Uint8Array(1e5)); await 0; } }"), BUFFERS],
   ["wants one buffer of 4 GiB", js("() => new Uint8Array(2 ** 32).length"), BUFFERS],
   ["breaks the array's iterator", js("() => { Array.prototype[Symbol.iterator] = () => { for (;;); }; return [...[1]]; }"), HUNG],
-  ["is a module that is none", wasm(Uint8Array.of(1, 2, 3)), THREW],
+  ["is a module that is not one", wasm(Uint8Array.of(1, 2, 3)), THREW],
   ["is a module that loops", wasm(wasmModule({ run: forever() })), HUNG],
   ["is a module that grows", wasm(wasmModule({ run: forever(GROW) })), HUNG],
-  ["is a module that wants more memory than it may", wasm(wasmModule({ memory: [1, 1, 0x80, 1] })), THREW],
+  ["is a module that wants more memory than the task may have", wasm(wasmModule({ memory: [1, 1, 0x80, 1] })), THREW],
   ["is a module that calls itself for ever", wasm(wasmModule({ run: RECURSE })), THREW],
   ["is a module with an output of 2 GiB", wasm(wasmModule({ run: LONG })), THREW],
 ];
 
 describe("a hostile program", () => {
-  // Where other programs take the machine for a while, a page stalls whatever it does: once in three tries it must not.
+  // If other processes take the machine for a while, a page stalls whatever it does: at least one of three tries has to
+  // pass.
   it.each(HOSTILE)("that %s is contained", { retry: 2 }, async (_name, program, expected) => {
     page.restart();
     restartIdle();
@@ -227,7 +229,7 @@ describe("a hostile program", () => {
   });
 });
 
-it("the listening server does count", async () => {
+it("the listening server does count connections", async () => {
   await fetch(http);
   expect(await connections()).toBeGreaterThan(0);
 });

@@ -1,4 +1,4 @@
-// What leaves together: neighbours of one kind in one frame, in order.
+// Frames that leave together: consecutive ones of one kind become one frame, in order.
 import { expect, test } from "vitest";
 import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
 import type { Link } from "../../../src/mesh/ports/link.ts";
@@ -27,7 +27,7 @@ async function pair(): Promise<{ sender: TaskSender; read: () => Promise<unknown
   };
 }
 
-test("neighbours of one kind are one frame, in the order in which they were queued", async () => {
+test("consecutive frames of one kind become one, in the order in which they were queued", async () => {
   const { sender, read } = await pair();
   sender.queue(cancel(1));
   sender.queue(cancel(2));

@@ -1,19 +1,19 @@
-// Small WebAssembly modules, byte by byte, in the form that tasks take.
+// Small WebAssembly modules, byte by byte, in the form that kind `map` takes.
 
 const leb = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)]);
 const section = (id: number, body: readonly number[]): number[] => [id, ...leb(body.length), ...body];
 const text = (name: string): number[] => [name.length, ...new TextEncoder().encode(name)];
 const body = (code: readonly number[]): number[] => [...leb(code.length + 2), 0, ...code, 0x0b];
 
-/** `(pointer << 32) | length` of the input itself. */
+/** Returns `(pointer << 32) | length` of the input itself. */
 export const IDENTITY = [0x20, 0, 0xad, 0x42, 32, 0x86, 0x20, 1, 0xad, 0x84];
 /** `loop … br 0 end unreachable` around `inner`. */
 export const forever = (inner: readonly number[] = []): number[] => [0x03, 0x40, ...inner, 0x0c, 0, 0x0b, 0x00];
 /** Grows memory by 16 pages. */
 export const GROW = [0x41, 16, 0x40, 0, 0x1a];
-/** Calls `run` itself again. */
+/** Calls `run` again, for ever. */
 export const RECURSE = [0x20, 0, 0x20, 1, 0x10, 1];
-/** Says that the output is 2 GiB long. */
+/** Returns an output of 2 GiB. */
 export const LONG = [0x42, ...[0x80, 0x80, 0x80, 0x80, 0x08]];
 
 export interface ModuleParts {

@@ -1,21 +1,22 @@
-// Draws squares of scenes on the graphics card, in steps short enough that the machine stays usable and progress is told.
+// Draws squares of scenes on the graphics card, in steps short enough that the machine stays usable and progress is
+// reported.
 import { ManyhandsError } from "../../../shared/errors.ts";
 import type { SquareTracer } from "./render-gpu.ts";
 import { FRAME_BYTES, packFrame, packScene } from "./pack-scene.ts";
-import { DEFAULTS as SHADER, PATH_TRACE_WGSL } from "./path-trace-wgsl.ts";
+import { PATH_TRACE_WGSL, WORKGROUP } from "./path-trace-wgsl.ts";
 import type { Square } from "./squares.ts";
 import type { RunContext } from "../../task-kind.ts";
 import type { Scene } from "./scene.ts";
 
 const DEFAULTS = Object.freeze({
   /**
-   * Rays times objects of one step: a few ten milliseconds on a card, about a second in software. Systems reset a card that
-   * computes for two seconds.
+   * Rays times objects of one step, which take a few ten milliseconds on a card and about a second in software. Systems
+   * reset a card that computes for two seconds.
    */
   stepWork: 2 ** 26,
 });
 
-/** Flags of WebGPU's specification, which the platform's types leave out. */
+/** Flags of the WebGPU specification, which the platform's types lack. */
 const USE = Object.freeze({ mapRead: 0x1, copyFrom: 0x4, copyTo: 0x8, uniform: 0x40, storage: 0x80 });
 const MAP_READ = 0x1;
 
@@ -27,7 +28,7 @@ interface Ready {
   readonly pipeline: GPUComputePipeline;
 }
 
-/** The card is asked for with the first square, and again where it was lost. */
+/** Opens the card with the first square, and again after it was lost. */
 export class GpuTracer implements SquareTracer {
   readonly #gpu: GPU | undefined;
   #ready: Promise<Ready> | undefined;
@@ -67,7 +68,7 @@ export class GpuTracer implements SquareTracer {
         const pass = encoder.beginComputePass();
         pass.setPipeline(pipeline);
         pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(Math.ceil(square.width / SHADER.workgroup), Math.ceil(square.height / SHADER.workgroup));
+        pass.dispatchWorkgroups(Math.ceil(square.width / WORKGROUP), Math.ceil(square.height / WORKGROUP));
         pass.end();
         device.queue.submit([encoder.finish()]);
         await device.queue.onSubmittedWorkDone();
@@ -80,7 +81,7 @@ export class GpuTracer implements SquareTracer {
       return new Float32Array(read.getMappedRange().slice(0));
     } catch (cause) {
       signal.throwIfAborted();
-      this.#ready = undefined; // a card that was lost is asked for again
+      this.#ready = undefined; // a card that was lost is opened again
       throw new ManyhandsError("INPUT_UNAVAILABLE", "the graphics card does not compute now", { cause });
     } finally {
       for (const buffer of buffers) buffer.destroy();

@@ -5,7 +5,7 @@ import { cross, minus, normal } from "./vector.ts";
 const KINDS: readonly Material["kind"][] = ["matt", "metal", "glass", "lamp"];
 
 export interface PackedScene {
-  /** 32-bit floats, four to a row, at least one row each: a binding is never empty. */
+  /** 32-bit floats, four in a row. Each has at least one row, because a binding must not be empty. */
   readonly spheres: Float32Array<ArrayBuffer>;
   readonly triangles: Float32Array<ArrayBuffer>;
   readonly materials: Float32Array<ArrayBuffer>;
@@ -36,7 +36,7 @@ export const FRAME_BYTES = 128;
 
 /** What one dispatch draws. */
 export interface DrawStep {
-  /** Of the picture: column, row, width, height. */
+  /** Column, row, width and height in the picture. */
   readonly square: readonly [number, number, number, number];
   readonly firstSample: number;
   readonly samples: number;

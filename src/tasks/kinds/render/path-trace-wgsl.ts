@@ -1,12 +1,13 @@
-// The path tracer of `path-trace.ts` as a compute shader: the same scene, the same draws of chance, 32-bit floats.
-// Two machines need not agree on the last bits of these, so what it gives is a class of its own and never compared byte by byte.
+// The path tracer of `path-trace.ts` as a compute shader: the same scene, the same random draws, 32-bit floats. Two
+// machines need not agree on the last bits of such floats, so the pictures are a kind of their own and are never
+// compared byte by byte.
 
-export const DEFAULTS = Object.freeze({
-  /** Threads of a side of a workgroup. */
-  workgroup: 8,
-});
+/** Threads along each side of a workgroup. */
+export const WORKGROUP = 8;
 
-/** Uniform `frame` (binding 0), spheres, triangles, materials, lights (1 to 4, all vec4f), and the sums of light (5). */
+/**
+ * Uniform `frame` (binding 0), spheres, triangles, materials, lights (1 to 4, all vec4f), and the sums of light (5).
+ */
 export const PATH_TRACE_WGSL = /* wgsl */ `
 struct Frame {
   eye: vec3f, width: u32,
@@ -169,7 +170,7 @@ fn tracePath(eye: vec3f, first: vec3f) -> vec3f {
   return light;
 }
 
-@compute @workgroup_size(${DEFAULTS.workgroup}, ${DEFAULTS.workgroup})
+@compute @workgroup_size(${WORKGROUP}, ${WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= frame.square.z || id.y >= frame.square.w) { return; }
   let x = frame.square.x + id.x;

@@ -1,18 +1,22 @@
-// Path tracing with additions, products, quotients and square roots alone: IEEE 754 rounds those the same way everywhere, so
-// the picture is the same bytes on every machine. No sine, power or exponential, whose last bits differ between engines.
-// A path makes no object: vectors are written in place, or a third of the time goes to the collector in engines that do not see through it.
+// Path tracing with additions, products, quotients and square roots alone: IEEE 754 rounds those the same way
+// everywhere, so every machine gives the same bytes. There is no sine, power or exponential, whose last bits differ
+// between engines. A path allocates nothing: vectors are written in place. Otherwise engines that cannot optimise the
+// allocations away spend a third of the time on garbage collection.
 import { at, type Axis, dot, type Place, place, reach, straighten } from "./vector-in-place.ts";
 import type { Material, Scene } from "./scene.ts";
 import { cross, minus, normal, type Vector } from "./vector.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** A ray starts this far from the surface that it leaves, or it would hit it again. */
+const DEFAULTS = Object.freeze({
+  /** A ray starts this far from the surface that it leaves: otherwise it would hit the surface again. */
   gap: 1e-6,
-  /** Tries of a point in a sphere before the middle is taken: each fails with 48 %. */
+  /** Tries to draw a point in a sphere, of which each fails with 48 %. After them the upright direction is taken. */
   tries: 64,
 });
 
-/** Chance that belongs to one sample of one pixel: whoever draws the pixel draws the same. PCG hash (Jarzynski and Olano, 2020). */
+/**
+ * Random numbers of one sample of one pixel: every peer that draws the pixel gets the same ones. PCG hash (Jarzynski
+ * and Olano, 2020).
+ */
 class PixelChance {
   #state = 0;
 
@@ -26,7 +30,7 @@ class PixelChance {
     return mix(this.#state) / 2 ** 32;
   }
 
-  /** Writes a vector of length 1, any direction alike. */
+  /** Writes a vector of length 1; all directions are equally likely. */
   direction(out: Place): void {
     for (let n = 0; n < DEFAULTS.tries; n++) {
       out[0] = 2 * this.next() - 1;
@@ -47,9 +51,9 @@ function mix(value: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Numbers of a sphere: its centre, and the square of its radius. */
+/** Numbers of one sphere: its centre, and the square of its radius. */
 const SPHERE = 4;
-/** Numbers of a triangle: a corner, two sides from it, and what stands upright on it. */
+/** Numbers of one triangle: a corner, two sides from it, and its normal. */
 const TRIANGLE = 12;
 
 /** Draws the pixels of one scene, one at a time. */
@@ -61,7 +65,8 @@ export class PathTracer {
   readonly #right: Vector;
   readonly #above: Vector;
   readonly #chance = new PixelChance();
-  // The path under way: its ray, what it met, and the share of light from further on that still reaches the eye.
+  // The path under way: its ray, the point that it hit, and the share of light from further on that still reaches the
+  // eye.
   readonly #from = place();
   readonly #along = place();
   readonly #at = place();
@@ -69,9 +74,9 @@ export class PathTracer {
   readonly #share = place();
   readonly #light = place();
   readonly #total = place();
-  /** The distance to what was met last. */
+  /** The distance to the last hit. */
   readonly #distance = new Float64Array(1);
-  // Of use for a moment.
+  // Scratch space.
   readonly #mirrored = place();
   readonly #random = place();
   readonly #lampFrom = place();
@@ -90,7 +95,7 @@ export class PathTracer {
     this.#above = cross(this.#right, this.#ahead);
   }
 
-  /** Light that arrives at the pixel in column `x` and row `y` from the top, averaged over its samples. */
+  /** Returns the light at the pixel in column `x` and row `y` from the top, averaged over its samples. */
   pixel(x: number, y: number): Vector {
     const { camera, width, height, samples, seed } = this.#scene;
     const ahead = this.#ahead;
@@ -111,7 +116,7 @@ export class PathTracer {
     return [at(this.#total, 0) * (1 / samples), at(this.#total, 1) * (1 / samples), at(this.#total, 2) * (1 / samples)];
   }
 
-  /** Follows the ray, and writes the light that it finds. */
+  /** Follows the ray, and writes the light that it collects. */
   #path(): void {
     const light = this.#light;
     const share = this.#share;
@@ -137,7 +142,7 @@ export class PathTracer {
     }
   }
 
-  /** Adds what the scene's lights throw on a matt surface, where nothing stands between. */
+  /** Adds the light of the scene's lights on a matt surface, unless an object stands between. */
   #lamps(): void {
     const way = this.#lampWay;
     const from = this.#lampFrom;
@@ -157,7 +162,7 @@ export class PathTracer {
     for (let i = 0; i < 3; i++) this.#light[i] = at(this.#light, i) + at(this.#share, i) * at(sum, i);
   }
 
-  /** The ray that goes on from a surface. */
+  /** Sets the ray that goes on from a surface. */
   #leave(material: Exclude<Material, { kind: "lamp" }>, isInside: boolean): void {
     const from = this.#from;
     const along = this.#along;
@@ -205,7 +210,10 @@ export class PathTracer {
     return materials[thing?.material ?? 0] as Material; // the schema checked the index
   }
 
-  /** Writes the point that was met, and what stands upright there, against the ray. Answers whether the ray came from inside. */
+  /**
+   * Writes the point that was hit, and the normal there, turned against the ray. Returns whether the ray came from
+   * inside.
+   */
   #lookAt(met: number): boolean {
     const up = this.#up;
     reach(this.#at, this.#from, this.#along, at(this.#distance, 0));
@@ -222,7 +230,10 @@ export class PathTracer {
     return isInside;
   }
 
-  /** The first object on a ray nearer than `within`: spheres by their place, triangles after them; -1 where there is none. */
+  /**
+   * Returns the first object that a ray hits nearer than `within`: spheres by their place, triangles after them; -1 if
+   * there is none.
+   */
   #nearest(from: Place, along: Place, within: number): number {
     const fromX = at(from, 0);
     const fromY = at(from, 1);

@@ -1,14 +1,14 @@
-// Kind `render`: a scene path-traced square by square; the picture is the same pixels whoever draws which square.
+// Kind `render`: a scene, path-traced square by square; the pixels are the same whichever peer draws which square.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { PathTracer } from "./path-trace.ts";
 import { Scene } from "./scene.ts";
 import { SCENE_LIMITS } from "./scene-limits.ts";
-import { DEFAULTS as SQUARES, drawSquare, type Picture, type Square, squaresOf } from "./squares.ts";
+import { drawSquare, type Picture, type Square, SQUARE_SIDE, squaresOf } from "./squares.ts";
 import { badInput, type Bytes, readParams, type KindCode } from "../../task-kind.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Segments of a path on average, by which a square is weighed before it is drawn. */
+const DEFAULTS = Object.freeze({
+  /** Segments of a path on average: a square is weighed before it is drawn. */
   segments: 2,
 });
 
@@ -47,13 +47,13 @@ export const render: KindCode<Scene, Picture> = {
   },
 };
 
-/** Units of the price list. */
+/** Units of the kind's price. */
 export function weighSquare({ samples, spheres, triangles }: Scene, { width, height }: Square): number {
   const segments = width * height * samples * DEFAULTS.segments;
   return Math.max(1, Math.ceil((segments * (spheres.length + triangles.length)) / 10_000));
 }
 
-/** The picture of all squares, of sides up to `most`. Throws BAD_INPUT. */
+/** Joins squares of sides up to `most` to the picture. Throws BAD_INPUT. */
 export function joinSquares({ width, height }: Scene, outputs: readonly Bytes[], most?: number): Picture {
   const squares = squaresOf({ width, height }, most);
   if (squares.length !== outputs.length) throw badInput("a square is missing");
@@ -62,15 +62,15 @@ export function joinSquares({ width, height }: Scene, outputs: readonly Bytes[],
   return { width, height, rgba };
 }
 
-/** A square inside the picture, of sides up to `most`. Throws BAD_INPUT. */
-export function readSquare(params: unknown, { width, height }: Scene, most: number = SQUARES.side): Square {
+/** Reads a square inside the picture, of sides up to `most`. Throws BAD_INPUT. */
+export function readSquare(params: unknown, { width, height }: Scene, most: number = SQUARE_SIDE.usual): Square {
   const square = readParams(Part, params);
   if (square.width > most || square.height > most) throw badInput("a square that is too large");
   if (square.x + square.width > width || square.y + square.height > height) throw badInput("a square outside the picture");
   return square;
 }
 
-/** A requester's parts share one input, which is weighed with each of them: read once, it is not read a thousand times more. */
+/** A requester's parts share one input, and each part is weighed: a scene is read once, not a thousand times. */
 const SCENES = new WeakMap<Bytes, Scene>();
 
 /** Throws BAD_INPUT. */
@@ -81,12 +81,12 @@ export function readScene(bytes: Bytes): Scene {
   try {
     value = decode(bytes);
   } catch {
-    throw badInput("not CBOR"); // the decoder's words help nobody
+    throw badInput("not CBOR"); // what the decoder says does not help a person
   }
   const scene = readParams(Scene, value);
   SCENES.set(bytes, scene);
   return scene;
 }
 
-/** Gamma 2: a square root, which every machine rounds alike. */
+/** Gamma 2: a square root, which every machine rounds in the same way. */
 export const toByte = (light: number): number => Math.min(255, Math.floor(256 * Math.sqrt(Math.max(0, light))));

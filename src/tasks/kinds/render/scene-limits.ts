@@ -7,10 +7,10 @@ export const SCENE_LIMITS = Object.freeze({
   samples: 4096,
   /** Segments of one path. */
   bounces: 16,
-  /** Spheres and triangles: each ray asks all of them. */
+  /** Spheres and triangles: each ray is tested against all of them. */
   objects: 1000,
   materials: 256,
   lights: 16,
-  /** Of a coordinate: squares of differences stay far from infinity. */
+  /** Largest coordinate: squares of differences stay far from infinity. */
   coordinate: 1e6,
 });

@@ -14,14 +14,14 @@ const colour = v.strictTuple([share, share, share]);
 /** Three numbers: a point, a light or a colour. */
 export type Triple = readonly [number, number, number];
 
-/** What a sphere or triangle is made of. */
+/** The material of a sphere or triangle. */
 export type Material =
   | { readonly kind: "matt"; readonly colour: Triple }
-  /** `blur` 0: a clean mirror; 1: as rough as it gets. */
+  /** `blur` 0 is a clean mirror, 1 is as rough as can be. */
   | { readonly kind: "metal"; readonly colour: Triple; readonly blur: number }
   /** Refractive index, 1.5 for window glass. */
   | { readonly kind: "glass"; readonly colour: Triple; readonly index: number }
-  /** Gives off light of its own and reflects none. */
+  /** Gives off light and reflects none. */
   | { readonly kind: "lamp"; readonly light: Triple };
 const Material: v.GenericSchema<unknown, Material> = v.variant("kind", [
   v.strictObject({ kind: v.literal("matt"), colour }),
@@ -37,24 +37,24 @@ export interface Scene {
   /** Pixels, at most 4,096 a side. */
   readonly width: number;
   readonly height: number;
-  /** Paths through one pixel, and segments of a path. */
+  /** Paths through each pixel, and segments of a path. */
   readonly samples: number;
   readonly bounces: number;
-  /** A whole number below 2^32: another one gives other noise. */
+  /** A whole number below 2^32; another seed gives other noise. */
   readonly seed: number;
   readonly camera: {
     readonly position: Triple;
     readonly target: Triple;
-    /** Height of what is seen at distance 1 (2·tan of half the vertical angle). */
+    /** Height of the view at distance 1: twice the tangent of half the vertical angle. */
     readonly viewHeight: number;
   };
-  /** Light from where nothing is: at the horizon, and straight up. */
+  /** Light from where no object is: at the horizon, and straight up. */
   readonly sky: { readonly horizon: Triple; readonly zenith: Triple };
   readonly materials: readonly Material[];
-  /** `material`: its place among the materials. */
+  /** `material`: its index among the materials. */
   readonly spheres: readonly { readonly centre: Triple; readonly radius: number; readonly material: number }[];
   readonly triangles: readonly { readonly corners: readonly [Triple, Triple, Triple]; readonly material: number }[];
-  /** Points that shine on matt surfaces; the light falls with the square of the distance. */
+  /** Points that shine on matt surfaces; their light decreases with the square of the distance. */
   readonly lights: readonly { readonly position: Triple; readonly light: Triple }[];
 }
 
@@ -84,7 +84,7 @@ export const Scene: v.GenericSchema<unknown, Scene> = v.pipe(
   ),
   v.check(
     ({ spheres, triangles, materials }) => [...spheres, ...triangles].every(({ material }) => material < materials.length),
-    "an object has a material that there is",
+    "an object has one of the scene's materials",
   ),
   v.check(
     ({ camera: { position, target } }) => position[0] !== target[0] || position[2] !== target[2],

@@ -1,11 +1,16 @@
-// The squares of a picture: where they lie, and how a computed one is drawn into it. Light: a page that shows pictures needs it.
+// The squares of a picture: where they lie, and how a computed square is drawn into it. A small file, since a page that
+// shows pictures needs it.
 import { ManyhandsError } from "../../../shared/errors.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Pixels of a side of a square: the picture fills in by many small steps, and a scene is sent for each. */
-  side: 32,
-  /** Of one that a graphics card draws: sending it a scene and reading a picture back costs more than drawing a small one. */
-  cardSide: 128,
+/** Pixels of a side of a square. */
+export const SQUARE_SIDE = Object.freeze({
+  /** The picture fills in by many small steps, and the scene is sent with each. */
+  usual: 32,
+  /**
+   * For graphics cards: sending a scene to a card, and reading the picture back, costs more than drawing a small
+   * square.
+   */
+  card: 128,
 });
 
 export interface Picture {
@@ -23,12 +28,12 @@ export interface Square {
 }
 
 /**
- * Where the squares of a scene lie, in the order of the parts, of sides up to `most`: for a picture that fills in as outputs
- * arrive.
+ * Returns where the squares of a scene lie, of sides up to `most`, in the order of the parts: for a picture that fills
+ * in as outputs arrive.
  */
 export function squaresOf(
   { width, height }: { readonly width: number; readonly height: number },
-  most: number = DEFAULTS.side,
+  most: number = SQUARE_SIDE.usual,
 ): readonly Square[] {
   const squares: Square[] = [];
   for (let y = 0; y < height; y += most)
@@ -36,7 +41,7 @@ export function squaresOf(
   return squares;
 }
 
-/** Writes one part's output into the picture. Throws BAD_INPUT where it has another size. */
+/** Writes one part's output into the picture. Throws BAD_INPUT if the output has another size. */
 export function drawSquare({ width, rgba }: Picture, square: Square, output: Uint8Array): void {
   if (output.byteLength !== 3 * square.width * square.height) throw new ManyhandsError("BAD_INPUT", "a square of another size");
   let from = 0;

@@ -1,7 +1,8 @@
-// Vectors that are written in place: `vector.ts` has the ones that are made anew. Sums in a fixed order, for the same bits everywhere.
+// Vectors that are written in place; `vector.ts` has those that are allocated. Sums have a fixed order, for the same
+// bits everywhere.
 
 export type Axis = 0 | 1 | 2;
-/** Three numbers that are written in place. */
+/** Three numbers. */
 export type Place = Float64Array;
 export const place = (): Place => new Float64Array(3);
 
@@ -15,7 +16,7 @@ export function reach(out: Place, a: Place, b: Place, by: number): void {
   out[2] = at(a, 2) + at(b, 2) * by;
 }
 
-/** Makes `out`, which is not zero, of length 1. */
+/** Scales `out`, which is not zero, to length 1. */
 export function straighten(out: Place): void {
   const by = 1 / Math.sqrt(dot(out, out));
   out[0] = at(out, 0) * by;
