@@ -337,7 +337,7 @@ export class Jobs {
   }
 }
 
-/** One error for all: jobs that were stopped are told from jobs that failed by its identity. */
+/** One error for all: its identity distinguishes jobs that were stopped from jobs that failed. */
 const STOPPED = new ManyhandsError("TASK_FAILED", "This job was stopped.");
 
 const isOpen = ({ head }: Job): boolean => head.state === "open";

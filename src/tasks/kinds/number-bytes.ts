@@ -2,9 +2,7 @@
 import { badInput, type Bytes } from "../task-kind.ts";
 
 const DEFAULTS = Object.freeze({
-  /**
-   * Digits of one whole number. The time to read them grows with their square; so many take well under a millisecond.
-   */
+  /** Digits of one whole number. Reading time grows with their square; this many take well under a millisecond. */
   digits: 10_000,
 });
 

@@ -23,7 +23,7 @@ afterEach(() => over.abort());
 /**
  * Commits to a guess at once, and reveals the right output on request, as if it had got it from an honest volunteer.
  */
-function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => void }): void {
+function serveCopier(mesh: Mesh, on: { onCommit: () => void; onReveal: () => void }): void {
   const serve = async (link: Link): Promise<void> => {
     const outputs = new Map<number, Uint8Array<ArrayBuffer>>();
     const salt = new Uint8Array(16);
@@ -37,10 +37,10 @@ function serveCopier(mesh: Mesh, told: { onCommit: () => void; onReveal: () => v
           return { lease, digest: commitment(salt, mesh.self, taskId(task), sha256(Uint8Array.of(1))) };
         });
         await link.send(encodeFrame({ kind: "commit", commits }));
-        told.onCommit();
+        on.onCommit();
       }
       if (frame.kind === "reveal") {
-        told.onReveal();
+        on.onReveal();
         for (const { lease } of frame.reveals) {
           const output = outputs.get(lease) ?? new Uint8Array(0);
           await link.send(encodeFrame({ kind: "result", results: [{ lease, sizeBytes: output.byteLength, salt, claim: null }] }, output));

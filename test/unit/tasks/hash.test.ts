@@ -54,9 +54,9 @@ describe("hash", () => {
   );
 
   it("refuses an item over the limit, and outputs that are not hashes", () => {
-    const codeOf = (work: () => unknown): unknown => {
+    const codeOf = (act: () => unknown): unknown => {
       try {
-        return work();
+        return act();
       } catch (error) {
         return errorCode(error);
       }

@@ -9,9 +9,9 @@ import { wasmMemoryBytes } from "../../../src/tasks/sandbox/wasm-limits.ts";
 import { runWhole } from "./run-whole.ts";
 import { wasmModule } from "./wasm-module.ts";
 
-const codeOf = (work: () => unknown): unknown => {
+const codeOf = (act: () => unknown): unknown => {
   try {
-    work();
+    act();
     return "nothing thrown";
   } catch (error) {
     return errorCode(error);

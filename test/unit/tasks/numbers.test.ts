@@ -7,9 +7,9 @@ import { sort } from "../../../src/tasks/kinds/sort.ts";
 import { sum, SUM_LIMITS } from "../../../src/tasks/kinds/sum.ts";
 import { runWhole } from "./run-whole.ts";
 
-const codeOf = async (work: () => unknown): Promise<unknown> => {
+const codeOf = async (act: () => unknown): Promise<unknown> => {
   try {
-    await work();
+    await act();
     return "nothing thrown";
   } catch (error) {
     return errorCode(error);

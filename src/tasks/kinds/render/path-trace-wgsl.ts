@@ -33,7 +33,7 @@ const METAL = 1u;
 const GLASS = 2u;
 const LAMP = 3u;
 const NEVER = 1e30;
-const GAP = 1e-3; // where a ray starts from its surface: 32-bit floats need more than 64-bit ones
+const GAP = 1e-3; // from a surface to the start of its ray: 32-bit floats need more than 64-bit ones
 
 var<private> state: u32;
 
@@ -157,7 +157,7 @@ fn tracePath(eye: vec3f, first: vec3f) -> vec3f {
       let rest = 1.0 - facing;
       let reflected = head + (1.0 - head) * rest * rest * rest * rest * rest;
       var isMirrored = across < 0.0;
-      if (!isMirrored) { isMirrored = chance() < reflected; } // nothing is drawn where all is mirrored
+      if (!isMirrored) { isMirrored = chance() < reflected; } // no number is drawn if all light is mirrored
       if (isMirrored) {
         start = outside;
         along = mirrored;
