@@ -12,6 +12,12 @@ const HELP = `npm run check [-- name ...]
 Static checks; without names all of them:
 ${CHECKS.map((check) => `  ${check.name.padEnd(8)} ${check.about}`).join("\n")}`;
 
+async function listFiles(): Promise<readonly string[]> {
+  const { code, output } = await capture("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT });
+  if (code !== 0) throw new Error(`git does not list the project's files: ${output}`);
+  return output.split("\n").filter((file) => file !== "" && fs.existsSync(path.join(ROOT, file)));
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.includes("--help") || argv.includes("-h")) {
     console.log(HELP);
@@ -30,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const result = await check.run({
       root: ROOT,
       run: (file, args) => capture(process.execPath, [path.join(ROOT, "node_modules", file), ...args], { cwd: ROOT }),
+      files: listFiles,
     });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`${result.passed ? "ok  " : "FAIL"} ${check.name.padEnd(8)} ${seconds.padStart(5)} s  ${check.about}`);
