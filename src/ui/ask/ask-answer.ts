@@ -38,7 +38,7 @@ export class AskAnswer extends LitElement {
         font-style: italic;
         text-wrap: pretty;
       }
-      :host([chat]) .story {
+      :host([in-conversation]) .story {
         min-height: 3.4em;
         max-width: 62ch;
         padding: 12px 18px;
@@ -96,18 +96,22 @@ export class AskAnswer extends LitElement {
       }
     `,
   ];
-  static override properties = { ask: { attribute: false }, chat: { type: Boolean, reflect: true }, said: { state: true } };
+  static override properties = {
+    ask: { attribute: false },
+    inConversation: { type: Boolean, attribute: "in-conversation", reflect: true },
+    said: { state: true },
+  };
 
   declare ask: AskState;
   /** Whether the answer stands under its question in a conversation, rather than going on with the prompt. */
-  declare chat: boolean;
+  declare inConversation: boolean;
   /** What the live region holds now. */
   declare said: string;
   #saidUpTo = 0;
 
   constructor() {
     super();
-    this.chat = false;
+    this.inConversation = false;
     this.said = "";
   }
 
@@ -149,9 +153,9 @@ export class AskAnswer extends LitElement {
     const { ask } = this;
     // No white space between or inside the spans: the element's text is the answer and nothing else.
     return html`<div class="story ${isRunning(ask) ? "running" : ""}" role="group" aria-label="Answer">
-      <span class="prompt">${this.chat ? "" : ask.prompt}</span
+      <span class="prompt">${this.inConversation ? "" : ask.prompt}</span
       ><span class="text" data-testid="ask-answer" data-status=${ask.status} data-tokens=${ask.tokens.join(",")}
-        >${this.chat ? ask.text.trimStart() : ask.text}</span
+        >${this.inConversation ? ask.text.trimStart() : ask.text}</span
       >
     </div>`;
   }
@@ -214,7 +218,10 @@ export class AskAnswer extends LitElement {
     }
     return html`<div class="end">
       <p class="small soft">${ending(ask)}</p>
-      <mh-copy .label=${this.chat ? "Copy the answer" : "Copy the story"} .text=${this.chat ? ask.text : ask.prompt + ask.text}></mh-copy>
+      <mh-copy
+        .label=${this.inConversation ? "Copy the answer" : "Copy the story"}
+        .text=${this.inConversation ? ask.text : ask.prompt + ask.text}
+      ></mh-copy>
     </div>`;
   }
 }

@@ -52,11 +52,11 @@ export class AskSettings extends LitElement {
       }
     `,
   ];
-  static override properties = { settings: { attribute: false }, chat: { type: Boolean } };
+  static override properties = { settings: { attribute: false }, inConversation: { type: Boolean, attribute: "in-conversation" } };
 
   declare settings: Settings;
   /** Whether conversations are led, which can grow too long. */
-  declare chat: boolean;
+  declare inConversation: boolean;
 
   #onOverflow(event: Event): void {
     const refuse = (event.target as HTMLSelectElement).value === "refuse"; // the listener sits on this select
@@ -185,7 +185,7 @@ export class AskSettings extends LitElement {
           },
         )}
         ${
-          this.chat
+          this.inConversation
             ? html`<div>
                 <label for="overflow">When a conversation grows too long</label>
                 <select id="overflow" name="overflow" data-testid="setting-overflow" @change=${this.#onOverflow}>

@@ -1,4 +1,4 @@
-// Conversations in IndexedDB, so that a reload goes on where the talk was; in memory where the browser blocks storage.
+// Conversations in IndexedDB, so that a reload goes on where the conversation was; in memory where the browser blocks storage.
 import { openDB } from "idb";
 import * as v from "valibot";
 import { Conversation } from "./conversation.ts";
@@ -10,7 +10,7 @@ export interface ConversationStore {
   readonly isKept: boolean;
   /** All that can be read; what is damaged is left out. */
   all(): Promise<readonly Conversation[]>;
-  put(talk: Conversation): Promise<void>;
+  put(conversation: Conversation): Promise<void>;
   remove(id: string): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export async function openConversationStore(name = "manyhands-conversations"): P
           return read.success ? [read.output] : [];
         });
       },
-      put: async (talk) => void (await database.put(STORE, talk)),
+      put: async (conversation) => void (await database.put(STORE, conversation)),
       remove: (id) => database.delete(STORE, id),
     };
   } catch {
@@ -46,7 +46,7 @@ export function memoryConversationStore(): ConversationStore {
   return {
     isKept: false,
     all: () => Promise.resolve([...rows.values()]),
-    put: async (talk) => void rows.set(talk.id, talk),
+    put: async (conversation) => void rows.set(conversation.id, conversation),
     remove: async (id) => void rows.delete(id),
   };
 }

@@ -32,27 +32,32 @@ export function beginConversation(id: string, system: string, now: number): Conv
 }
 
 /** With a new question at its end; one that never was answered gives way to it. */
-export function withQuestion(talk: Conversation, question: string, now: number): Conversation {
-  const before = talk.turns.at(-1)?.role === "user" ? talk.turns.slice(0, -1) : talk.turns;
+export function withQuestion(conversation: Conversation, question: string, now: number): Conversation {
+  const before = conversation.turns.at(-1)?.role === "user" ? conversation.turns.slice(0, -1) : conversation.turns;
   const turns = [...before, { role: "user" as const, content: question }].slice(-MAX.turns);
-  return { ...talk, title: talk.title === "" ? titleOf(question) : talk.title, turns, updatedAt: now };
+  return { ...conversation, title: conversation.title === "" ? titleOf(question) : conversation.title, turns, updatedAt: now };
 }
 
 /** With the answer to its last question, as far as it has come: a longer one replaces a shorter one. */
-export function withAnswer(talk: Conversation, answer: string, model: string | undefined, now: number): Conversation {
-  const before = talk.turns.at(-1)?.role === "assistant" ? talk.turns.slice(0, -1) : talk.turns;
-  if (answer === "" || before.length === 0) return talk;
-  return { ...talk, model: model ?? talk.model, turns: [...before, { role: "assistant", content: answer }], updatedAt: now };
+export function withAnswer(conversation: Conversation, answer: string, model: string | undefined, now: number): Conversation {
+  const before = conversation.turns.at(-1)?.role === "assistant" ? conversation.turns.slice(0, -1) : conversation.turns;
+  if (answer === "" || before.length === 0) return conversation;
+  return {
+    ...conversation,
+    model: model ?? conversation.model,
+    turns: [...before, { role: "assistant", content: answer }],
+    updatedAt: now,
+  };
 }
 
 /** Back to its last question, to be answered again. Undefined where there is none. */
-export function backToQuestion(talk: Conversation): Conversation | undefined {
-  const last = talk.turns.findLastIndex((turn) => turn.role === "user");
-  return last < 0 ? undefined : { ...talk, turns: talk.turns.slice(0, last + 1) };
+export function backToQuestion(conversation: Conversation): Conversation | undefined {
+  const last = conversation.turns.findLastIndex((turn) => turn.role === "user");
+  return last < 0 ? undefined : { ...conversation, turns: conversation.turns.slice(0, last + 1) };
 }
 
-export function withTitle(talk: Conversation, title: string): Conversation {
-  return { ...talk, title: title.trim().slice(0, MAX.title) };
+export function withTitle(conversation: Conversation, title: string): Conversation {
+  return { ...conversation, title: title.trim().slice(0, MAX.title) };
 }
 
 /** What a model is asked. */

@@ -2,11 +2,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AskEvent, Node, Prompt } from "../../../src/node/face.ts";
-import { Asker } from "../../../src/ui/ask/asker.ts";
+import { AskController } from "../../../src/ui/ask/ask-controller.ts";
 import { backToQuestion, beginConversation, messagesOf, withAnswer, withQuestion, withTitle } from "../../../src/ui/ask/conversation.ts";
 import { type ConversationStore, memoryConversationStore } from "../../../src/ui/ask/conversation-store.ts";
 import { Memory } from "../../../src/ui/memory.ts";
-import { Talks } from "../../../src/ui/ask/talks.ts";
+import { Conversations } from "../../../src/ui/ask/conversations.ts";
 
 const stats = { promptTokens: 1, newTokens: 1, timeToFirstTokenMs: 1, tokensPerSecond: 1, seed: 1 };
 const token = (text: string): AskEvent => ({ kind: "token", token: 1, text, stats, hops: [] });
@@ -29,11 +29,17 @@ function start(options: { store?: ConversationStore; memory?: Memory; answer?: (
       yield* answer(prompt);
     },
   };
-  const asker = new Asker(async () => node as Node); // only `generate` is called here
+  const askController = new AskController(async () => node as Node); // only `generate` is called here
   let time = 0;
   let ids = 0;
-  const talks = new Talks({ openStore: async () => store, asker, memory, now: () => ++time, newId: () => `talk-${++ids}` });
-  return { talks, asked, store, memory, asker };
+  const conversations = new Conversations({
+    openStore: async () => store,
+    askController,
+    memory,
+    now: () => ++time,
+    newId: () => `conversation-${++ids}`,
+  });
+  return { conversations, asked, store, memory, askController };
 }
 
 describe("a conversation", () => {
@@ -45,33 +51,37 @@ describe("a conversation", () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
-        let talk = beginConversation("1", "Be kind.", 0);
+        let conversation = beginConversation("1", "Be kind.", 0);
         for (const { do: what, text } of steps) {
-          if (what === "ask") talk = withQuestion(talk, text, 1);
-          else if (what === "answer") talk = withAnswer(talk, text, "m", 1);
-          else talk = backToQuestion(talk) ?? talk;
+          if (what === "ask") conversation = withQuestion(conversation, text, 1);
+          else if (what === "answer") conversation = withAnswer(conversation, text, "m", 1);
+          else conversation = backToQuestion(conversation) ?? conversation;
         }
-        const messages = messagesOf(talk);
+        const messages = messagesOf(conversation);
         expect(messages[0]).toEqual({ role: "system", content: "Be kind." });
         messages.slice(1).forEach((message, index) => expect(message.role).toBe(index % 2 === 0 ? "user" : "assistant"));
       }),
     );
   });
   it("is named by its first question until a person names it", () => {
-    const talk = withQuestion(beginConversation("1", "", 0), "What is the   capital of the country with the longest name of all?", 1);
-    expect(talk.title).toBe("What is the capital of the country with the…");
-    expect(withTitle(withQuestion(talk, "And now?", 2), " Capitals ").title).toBe("Capitals");
-    expect(messagesOf(talk)).toHaveLength(1);
+    const conversation = withQuestion(
+      beginConversation("1", "", 0),
+      "What is the   capital of the country with the longest name of all?",
+      1,
+    );
+    expect(conversation.title).toBe("What is the capital of the country with the…");
+    expect(withTitle(withQuestion(conversation, "And now?", 2), " Capitals ").title).toBe("Capitals");
+    expect(messagesOf(conversation)).toHaveLength(1);
   });
 });
 
-describe("talks", () => {
+describe("conversations", () => {
   it("send the whole conversation, keep it, and find it again after a reload", async () => {
     const first = start();
-    await first.talks.load();
-    first.talks.setSystem("Be kind.");
-    await first.talks.ask("One?", {});
-    await first.talks.ask("Two?", {});
+    await first.conversations.load();
+    first.conversations.setSystem("Be kind.");
+    await first.conversations.ask("One?", {});
+    await first.conversations.ask("Two?", {});
     expect(first.asked[1]).toEqual([
       { role: "system", content: "Be kind." },
       { role: "user", content: "One?" },
@@ -79,43 +89,43 @@ describe("talks", () => {
       { role: "user", content: "Two?" },
     ]);
     const again = start({ store: first.store, memory: first.memory });
-    await again.talks.load();
-    expect(again.talks.current?.turns.map((turn) => turn.content)).toEqual(["One?", "Yes.", "Two?", "Yes."]);
-    expect(again.talks.isLive).toBe(false);
-    again.talks.rename("talk-1", "Numbers");
-    await again.talks.again({});
-    expect(again.talks.all.map((talk) => talk.title)).toEqual(["Numbers"]);
+    await again.conversations.load();
+    expect(again.conversations.current?.turns.map((turn) => turn.content)).toEqual(["One?", "Yes.", "Two?", "Yes."]);
+    expect(again.conversations.isLive).toBe(false);
+    again.conversations.rename("conversation-1", "Numbers");
+    await again.conversations.again({});
+    expect(again.conversations.all.map((conversation) => conversation.title)).toEqual(["Numbers"]);
     expect(again.asked[0]).toHaveLength(4);
   });
 
   it("begin anew, go back, and are removed", async () => {
-    const { talks, store } = start();
-    await talks.load();
-    await talks.ask("One?", {});
-    talks.open(undefined);
-    expect(talks.current).toBeUndefined();
-    await talks.ask("Other?", {});
-    expect(talks.all.map((talk) => talk.title)).toEqual(["Other?", "One?"]);
-    talks.open("talk-1");
-    expect(talks.current?.title).toBe("One?");
-    await talks.remove("talk-1");
-    expect(talks.current).toBeUndefined();
-    expect((await store.all()).map((talk) => talk.id)).toEqual(["talk-2"]);
+    const { conversations, store } = start();
+    await conversations.load();
+    await conversations.ask("One?", {});
+    conversations.open(undefined);
+    expect(conversations.current).toBeUndefined();
+    await conversations.ask("Other?", {});
+    expect(conversations.all.map((conversation) => conversation.title)).toEqual(["Other?", "One?"]);
+    conversations.open("conversation-1");
+    expect(conversations.current?.title).toBe("One?");
+    await conversations.remove("conversation-1");
+    expect(conversations.current).toBeUndefined();
+    expect((await store.all()).map((conversation) => conversation.id)).toEqual(["conversation-2"]);
   });
 
   it("keep a question whose answer failed, and say when nothing can be kept", async () => {
     const broken: ConversationStore = { ...memoryConversationStore(), put: () => Promise.reject(new Error("quota")) };
-    const { talks, asker } = start({
+    const { conversations, askController } = start({
       store: broken,
       answer: () => {
         throw new Error("no");
       },
     });
-    await talks.load();
-    expect(talks.notice).toMatch(/blocks storage/);
-    await talks.ask("One?", {});
-    expect(asker.state.status).toBe("failed");
-    expect(talks.current?.turns).toEqual([{ role: "user", content: "One?" }]);
-    expect(talks.notice).toMatch(/not kept/);
+    await conversations.load();
+    expect(conversations.notice).toMatch(/blocks storage/);
+    await conversations.ask("One?", {});
+    expect(askController.state.status).toBe("failed");
+    expect(conversations.current?.turns).toEqual([{ role: "user", content: "One?" }]);
+    expect(conversations.notice).toMatch(/not kept/);
   });
 });

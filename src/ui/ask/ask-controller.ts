@@ -9,7 +9,7 @@ const DEFAULTS = Object.freeze({
   tokensMs: 40,
 });
 
-export class Asker {
+export class AskController {
   readonly #getNode: () => Promise<Node>;
   readonly #listeners = new Set<() => void>();
   #stopper: AbortController | undefined;

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { AskOptions } from "../../node/face.ts";
 import { isRunning } from "./ask-state.ts";
-import type { Asker } from "./asker.ts";
+import type { AskController } from "./ask-controller.ts";
 import { backToQuestion, beginConversation, type Conversation, messagesOf, withAnswer, withQuestion, withTitle } from "./conversation.ts";
 import type { ConversationStore } from "./conversation-store.ts";
 import type { Memory } from "../memory.ts";
@@ -12,28 +12,28 @@ const DEFAULTS = Object.freeze({
   saveMs: 1500,
 });
 
-export interface TalksDeps {
+export interface ConversationsOptions {
   readonly openStore: () => Promise<ConversationStore>;
-  readonly asker: Asker;
+  readonly askController: AskController;
   readonly memory: Memory;
   readonly now: () => number;
   readonly newId: () => string;
 }
 
-export class Talks {
-  readonly #deps: TalksDeps;
+export class Conversations {
+  readonly #options: ConversationsOptions;
   readonly #listeners = new Set<() => void>();
   #store: Promise<ConversationStore> | undefined;
   #all: readonly Conversation[] = [];
   #currentId: string | undefined;
-  /** The conversation that the asker's answer belongs to. */
+  /** The conversation that the answer of `askController` belongs to. */
   #answering: string | undefined;
   #savedAt = 0;
   #notice = "";
 
-  constructor(deps: TalksDeps) {
-    this.#deps = deps;
-    deps.asker.subscribe(() => this.#follow());
+  constructor(options: ConversationsOptions) {
+    this.#options = options;
+    options.askController.subscribe(() => this.#follow());
   }
 
   /** Newest first. */
@@ -42,10 +42,10 @@ export class Talks {
   }
 
   get current(): Conversation | undefined {
-    return this.#all.find((talk) => talk.id === this.#currentId);
+    return this.#all.find((conversation) => conversation.id === this.#currentId);
   }
 
-  /** Whether the asker's answer belongs to the conversation that is open. */
+  /** Whether the answer of `askController` belongs to the conversation that is open. */
   get isLive(): boolean {
     return this.#answering !== undefined && this.#answering === this.#currentId;
   }
@@ -65,9 +65,9 @@ export class Talks {
     if (this.#store !== undefined) return;
     const store = await this.#open();
     const kept = await store.all().catch(() => []);
-    const fresh = new Set(this.#all.map((talk) => talk.id));
-    this.#all = [...this.#all, ...kept.filter((talk) => !fresh.has(talk.id))].toSorted((a, b) => b.updatedAt - a.updatedAt);
-    this.#currentId ??= this.#deps.memory.read("conversation", v.nullable(v.string()), null) ?? undefined;
+    const fresh = new Set(this.#all.map((conversation) => conversation.id));
+    this.#all = [...this.#all, ...kept.filter((conversation) => !fresh.has(conversation.id))].toSorted((a, b) => b.updatedAt - a.updatedAt);
+    this.#currentId ??= this.#options.memory.read("conversation", v.nullable(v.string()), null) ?? undefined;
     if (!store.isKept) this.#notice = "This browser blocks storage, so conversations are gone when the page closes.";
     this.#changed();
   }
@@ -75,78 +75,78 @@ export class Talks {
   /** Opens another conversation, or with undefined a new one. An answer that runs is stopped; what was answered is kept. */
   open(id: string | undefined): void {
     if (id === this.#currentId) return;
-    this.#deps.asker.clear();
+    this.#options.askController.clear();
     this.#answering = undefined;
     this.#currentId = id;
-    this.#deps.memory.write("conversation", id ?? null);
+    this.#options.memory.write("conversation", id ?? null);
     this.#changed();
   }
 
   rename(id: string, title: string): void {
-    const talk = this.#all.find((each) => each.id === id);
-    if (talk && title.trim() !== "") this.#put(withTitle(talk, title));
+    const conversation = this.#all.find((each) => each.id === id);
+    if (conversation && title.trim() !== "") this.#put(withTitle(conversation, title));
   }
 
   /** Settles when it is gone from the store too. */
   async remove(id: string): Promise<void> {
     if (id === this.#currentId) this.open(undefined);
-    this.#all = this.#all.filter((talk) => talk.id !== id);
+    this.#all = this.#all.filter((conversation) => conversation.id !== id);
     this.#changed();
     await this.#write((store) => store.remove(id));
   }
 
   setSystem(system: string): void {
-    this.#deps.memory.write("system", system);
+    this.#options.memory.write("system", system);
     const { current } = this;
     if (current) this.#put({ ...current, system });
   }
 
   /** The system prompt of the open conversation, or what a new one gets. */
   get system(): string {
-    return this.current?.system ?? this.#deps.memory.read("system", v.string(), "");
+    return this.current?.system ?? this.#options.memory.read("system", v.string(), "");
   }
 
   /** Settles when the answer ended. */
   async ask(question: string, options: Partial<AskOptions>): Promise<void> {
-    const now = this.#deps.now();
-    const talk = withQuestion(this.current ?? beginConversation(this.#deps.newId(), this.system, now), question, now);
-    await this.#run(talk, options);
+    const now = this.#options.now();
+    const conversation = withQuestion(this.current ?? beginConversation(this.#options.newId(), this.system, now), question, now);
+    await this.#run(conversation, options);
   }
 
   /** Answers the last question anew. */
   async again(options: Partial<AskOptions>): Promise<void> {
-    const talk = this.current && backToQuestion(this.current);
-    if (talk) await this.#run(talk, options);
+    const conversation = this.current && backToQuestion(this.current);
+    if (conversation) await this.#run(conversation, options);
   }
 
-  async #run(talk: Conversation, options: Partial<AskOptions>): Promise<void> {
-    this.#deps.asker.clear();
-    this.#currentId = talk.id;
-    this.#answering = talk.id;
-    this.#savedAt = this.#deps.now();
-    this.#deps.memory.write("conversation", talk.id);
-    this.#put(talk);
-    await this.#deps.asker.ask(messagesOf(talk), options);
+  async #run(conversation: Conversation, options: Partial<AskOptions>): Promise<void> {
+    this.#options.askController.clear();
+    this.#currentId = conversation.id;
+    this.#answering = conversation.id;
+    this.#savedAt = this.#options.now();
+    this.#options.memory.write("conversation", conversation.id);
+    this.#put(conversation);
+    await this.#options.askController.ask(messagesOf(conversation), options);
   }
 
   /** Writes the answer into its conversation as it grows, and at its end. */
   #follow(): void {
-    const { asker, now } = this.#deps;
-    const { state } = asker;
-    const talk = this.#all.find((each) => each.id === this.#answering);
-    if (!talk || state.text === "" || (isRunning(state) && now() - this.#savedAt < DEFAULTS.saveMs)) return;
+    const { askController, now } = this.#options;
+    const { state } = askController;
+    const conversation = this.#all.find((each) => each.id === this.#answering);
+    if (!conversation || state.text === "" || (isRunning(state) && now() - this.#savedAt < DEFAULTS.saveMs)) return;
     this.#savedAt = now();
-    this.#put(withAnswer(talk, state.text, state.chosen?.model.id, now()));
+    this.#put(withAnswer(conversation, state.text, state.chosen?.model.id, now()));
   }
 
-  #put(talk: Conversation): void {
-    this.#all = [talk, ...this.#all.filter((each) => each.id !== talk.id)].toSorted((a, b) => b.updatedAt - a.updatedAt);
-    void this.#write((store) => store.put(talk));
+  #put(conversation: Conversation): void {
+    this.#all = [conversation, ...this.#all.filter((each) => each.id !== conversation.id)].toSorted((a, b) => b.updatedAt - a.updatedAt);
+    void this.#write((store) => store.put(conversation));
     this.#changed();
   }
 
   #open(): Promise<ConversationStore> {
-    this.#store ??= this.#deps.openStore();
+    this.#store ??= this.#options.openStore();
     return this.#store;
   }
 

@@ -10,10 +10,13 @@ const BUNDLED = new URL("../../public/models/tales-2m/", import.meta.url);
 const TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content | trim }} {% endfor %}";
 
 /** What the template makes of a conversation, without its first token. */
-export const told = (...contents: readonly string[]): string => contents.map((content) => `${content.trim()} `).join("");
+export const promptOf = (...contents: readonly string[]): string => contents.map((content) => `${content.trim()} `).join("");
 
 /** Makes the model's folder in `parent`. */
-export async function makeTalkingModel(parent: string, name = "tales-talk"): Promise<{ readonly folder: string; readonly id: ModelId }> {
+export async function makeConversationModel(
+  parent: string,
+  name = "tales-conversation",
+): Promise<{ readonly folder: string; readonly id: ModelId }> {
   const folder = path.join(parent, name);
   await cp(BUNDLED, folder, { recursive: true });
   const file = path.join(folder, "tokenizer_config.json");
