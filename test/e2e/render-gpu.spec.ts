@@ -51,14 +51,14 @@ test("a picture that a person wants drawn by cards is drawn by a lending tab's, 
     const asking = new TaskPage(await Tab.open(browser, relay.url));
     await asking.open();
     await asking.page.getByTestId("task-by-card").check();
-    const work = await asking.render("ring", "small", "quick", false);
-    await asking.over(work, "done");
-    await expect(work).toHaveAttribute("data-kind", "render_gpu");
-    await expect(work).toHaveAttribute("data-peers", "1"); // one card is enough: this tab looks itself
-    await expect(work).toHaveAttribute("data-wrong", "0");
-    await expect(work.getByTestId("work-picture")).toHaveAttribute("data-drawn", "2");
+    const job = await asking.render("ring", "small", "quick", false);
+    await asking.over(job, "done");
+    await expect(job).toHaveAttribute("data-kind", "render_gpu");
+    await expect(job).toHaveAttribute("data-peers", "1"); // one card is enough: this tab looks itself
+    await expect(job).toHaveAttribute("data-wrong", "0");
+    await expect(job.getByTestId("job-picture")).toHaveAttribute("data-drawn", "2");
     const { rgba } = await runWhole(render, sceneOf({ scene: "ring", size: "small", fineness: "quick" }));
-    const saved = await decodePng(asking.page, await asking.save(work));
+    const saved = await decodePng(asking.page, await asking.save(job));
     const far = saved.rgba.filter((byte, at) => Math.abs(byte - (rgba[at] ?? 0)) > DEFAULTS.near).length;
     expect(saved.rgba.length).toBe(rgba.length);
     expect(far / rgba.length).toBeLessThan(0.02);

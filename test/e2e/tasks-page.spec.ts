@@ -16,22 +16,22 @@ test("two lending tabs render a scene that a third asked for; its PNG has the pi
 
   const asking = new TaskPage(await openTab());
   await asking.open();
-  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
-  const work = await asking.render("hand", "small", "quick", false);
-  await asking.over(work, "done");
-  await expect(work).toHaveAttribute("data-peers", "2");
-  await expect(work).toHaveAttribute("data-checked", await work.getAttribute("data-parts").then(String)); // both are new to it
-  const picture = work.getByTestId("work-picture");
+  await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
+  const job = await asking.render("hand", "small", "quick", false);
+  await asking.over(job, "done");
+  await expect(job).toHaveAttribute("data-peers", "2");
+  await expect(job).toHaveAttribute("data-checked", await job.getAttribute("data-parts").then(String)); // both are new to it
+  const picture = job.getByTestId("job-picture");
   await expect(picture).toHaveAttribute("data-drawn", "20"); // squares of 32 pixels in 160 by 120
 
   const { width, height, rgba } = await runWhole(render, sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
-  const saved = await decodePng(asking.page, await asking.save(work));
+  const saved = await decodePng(asking.page, await asking.save(job));
   expect([saved.width, saved.height]).toEqual([width, height]);
   expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
 
   for (const tab of lending) {
-    await expect.poll(async () => Number(await tab.page.getByTestId("lent-tasks").textContent())).toBeGreaterThanOrEqual(20);
-    await expect(tab.page.getByTestId("lent-tasks-words")).toContainText("between prompts");
+    await expect.poll(async () => Number(await tab.page.getByTestId("served-tasks").textContent())).toBeGreaterThanOrEqual(20);
+    await expect(tab.page.getByTestId("served-tasks-words")).toContainText("between prompts");
   }
 });
 
@@ -43,12 +43,12 @@ test("a tab that lies is caught, its squares are drawn anew, and the person is t
   await expect.poll(() => takersOf(relay).length).toBe(3);
   const asking = new TaskPage(await openTab());
   await asking.open();
-  const work = await asking.render("hand", "small", "quick", false);
-  await asking.over(work, "done");
-  expect(Number(await work.getAttribute("data-wrong"))).toBeGreaterThan(0);
-  await expect(work.getByTestId("work-wrong")).toContainText("no longer trusted");
+  const job = await asking.render("hand", "small", "quick", false);
+  await asking.over(job, "done");
+  expect(Number(await job.getAttribute("data-wrong"))).toBeGreaterThan(0);
+  await expect(job.getByTestId("job-wrong")).toContainText("no longer trusted");
   const { rgba } = await runWhole(render, sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
-  const saved = await decodePng(asking.page, await asking.save(work));
+  const saved = await decodePng(asking.page, await asking.save(job));
   expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
 });
 
@@ -66,22 +66,22 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await asking.open();
   await asking.over(asking.jobs.first(), "done");
   await expect(asking.jobs).toHaveCount(1);
-  const cached = await asking.page.getByTestId("work-progress").textContent();
+  const cached = await asking.page.getByTestId("job-progress").textContent();
   expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last may not have been written
-  await expect(asking.page.getByTestId("work-picture")).toHaveAttribute("data-drawn", "20");
+  await expect(asking.page.getByTestId("job-picture")).toHaveAttribute("data-drawn", "20");
 
   const second = await asking.render("room", "large", "finest");
   await expect(second).toHaveAttribute("data-state", "running");
-  await second.getByTestId("work-stop").click();
+  await second.getByTestId("job-stop").click();
   await asking.over(second, "stopped");
-  await expect(second.getByTestId("work-stop")).toHaveCount(0);
+  await expect(second.getByTestId("job-stop")).toHaveCount(0);
   for (const left of [1, 0]) {
-    await asking.jobs.first().getByTestId("work-forget").click();
+    await asking.jobs.first().getByTestId("job-forget").click();
     await expect(asking.jobs).toHaveCount(left);
   }
-  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+  await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
   await asking.page.reload();
-  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+  await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
 });
 
 test("each kind gives what it should to a person who is alone", async ({ openTab }) => {
@@ -92,9 +92,9 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
   const result = async (kind: string, fill: () => Promise<unknown>): Promise<string> => {
     await asking.choose(kind);
     await fill();
-    const work = await asking.submit();
-    await asking.over(work, "done");
-    return (await work.getByTestId("work-result").textContent()) ?? "";
+    const job = await asking.submit();
+    await asking.over(job, "done");
+    return (await job.getByTestId("job-result").textContent()) ?? "";
   };
   expect(await result("sum", () => page.getByTestId("task-numbers").fill("1 2\n90071992547409930"))).toBe("90071992547409933");
   expect(await result("sort", () => page.getByTestId("task-numbers").fill("3, -1 2.5"))).toBe("-1\n2.5\n3");
@@ -121,16 +121,16 @@ test("programs run in the sandbox of another tab, a function and a module; one t
   await page.getByTestId("task-inputs").fill("[3, 4]");
   const squares = await asking.submit();
   await asking.over(squares, "done");
-  await expect(squares.getByTestId("work-result")).toHaveText(/9,\s+16/);
+  await expect(squares.getByTestId("job-result")).toHaveText(/9,\s+16/);
   await page.getByTestId("task-example").last().click();
   const module = await asking.submit();
   await asking.over(module, "done");
-  await expect(module.getByTestId("work-result")).toContainText("MAKE LIGHT WORK");
+  await expect(module.getByTestId("job-result")).toContainText("MAKE LIGHT WORK");
   await page.getByTestId("task-language-js").check();
   await page.getByTestId("task-source").fill('() => { throw new Error("no such thing"); }');
   const throwing = await asking.submit();
   await asking.over(throwing, "failed");
-  await expect(throwing.getByTestId("work-state")).toContainText("no such thing");
+  await expect(throwing.getByTestId("job-state")).toContainText("no such thing");
 });
 
 test("what is wrong is told at its field, which has the keyboard", async ({ openTab }) => {

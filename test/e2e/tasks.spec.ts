@@ -179,8 +179,8 @@ const picture = ({ page }: Tab, scene: Scene, own: boolean): Promise<{ hash: str
         const seen = new Set<number>();
         node.watchParts(id, (at) => seen.add(at));
         const { rgba } = await node.waitForResult(id);
-        const work = node.state.jobs.find((each) => each.id === id);
-        return { rgba: new Uint8Array(rgba), filled: seen.size, parts: work?.parts ?? 0, peers: work?.peers ?? 0 };
+        const job = node.state.jobs.find((each) => each.id === id);
+        return { rgba: new Uint8Array(rgba), filled: seen.size, parts: job?.parts ?? 0, peers: job?.peers ?? 0 };
       },
       [scene, own] as const,
     )
@@ -235,7 +235,7 @@ test("a reload in the middle loses nothing: the work goes on, and what was settl
   await page.reload();
   await joinFrom(asker);
   const rgba = await page.evaluate(
-    async (work) => new Uint8Array((await (globalThis as unknown as ApiGlobal).node.waitForResult(work)).rgba),
+    async (job) => new Uint8Array((await (globalThis as unknown as ApiGlobal).node.waitForResult(job)).rgba),
     id,
   );
   const after = await newest(asker);
@@ -264,9 +264,9 @@ test("a volunteer that is closed in the middle loses nothing", async ({ relay, o
   await volunteers[0]?.close();
   const hashes = await asker.page.evaluate(async () => {
     const { node } = globalThis as unknown as ApiGlobal;
-    const [work] = node.state.jobs;
-    if (work === undefined) throw new Error("the work is gone");
-    return (await node.waitForResult(work.id)) as readonly Uint8Array[];
+    const [job] = node.state.jobs;
+    if (job === undefined) throw new Error("the work is gone");
+    return (await node.waitForResult(job.id)) as readonly Uint8Array[];
   });
   expect(hashes.map((each) => Buffer.from(each).toString("hex"))).toEqual(items.map((item) => hashOf(item).toString("hex")));
 });

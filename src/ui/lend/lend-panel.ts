@@ -5,7 +5,7 @@ import { formatCount, formatLayers, plural, spanKey } from "../parts/format.ts";
 import { SIGNS } from "../parts/icons.ts";
 import { layerStrip, stripStyles } from "../swarm/layer-strip.ts";
 import { heldSpan, isOn, lendSentence } from "./lend-words.ts";
-import { lentTasksSentence, TRUST_WORDS } from "./lent-task-words.ts";
+import { servedTasksSentence, TRUST_WORDS } from "./served-task-words.ts";
 import type { NodeController } from "../node-controller.ts";
 import { progressBar, progressStyles } from "../parts/progress-bar.ts";
 import { base, buttons, fields, notices, panel } from "../parts/shared-styles.ts";
@@ -206,7 +206,7 @@ export class LendPanel extends LitElement {
         </div>
         <div>
           <dt>${servedTasks.done === 1 ? "task" : "tasks"} computed</dt>
-          <dd data-testid="lent-tasks" data-running=${servedTasks.running} data-refused=${servedTasks.refused}>
+          <dd data-testid="served-tasks" data-running=${servedTasks.running} data-refused=${servedTasks.refused}>
             ${formatCount(servedTasks.done)}
           </dd>
         </div>
@@ -215,7 +215,7 @@ export class LendPanel extends LitElement {
           <dd data-testid="refused-frames">${formatCount(served.refusedFrames)}</dd>
         </div>
       </dl>
-      <p class="small soft" data-testid="lent-tasks-words">${lentTasksSentence(servedTasks)}</p>
+      <p class="small soft" data-testid="served-tasks-words">${servedTasksSentence(servedTasks)}</p>
       ${
         served.refusedFrames > 0
           ? html`<p class="small soft">

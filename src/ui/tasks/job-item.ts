@@ -21,14 +21,14 @@ export type Jobs = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "can
 export class JobItem extends LitElement {
   static override styles = [base, buttons, notices, progressStyles, jobItemStyles];
   static override properties = {
-    work: { attribute: false },
+    job: { attribute: false },
     node: { attribute: false },
     size: { state: true },
     result: { state: true },
     trouble: { state: true },
   };
 
-  declare work: JobView;
+  declare job: JobView;
   declare node: Jobs | undefined;
   /** Of a picture, in pixels; undefined until it is known. */
   declare size: readonly [width: number, height: number] | undefined;
@@ -57,13 +57,13 @@ export class JobItem extends LitElement {
   }
 
   protected override updated(): void {
-    const { work, node } = this;
+    const { job, node } = this;
     if (node === undefined) return;
-    if (isPicture(work) && !this.#isWatched) {
+    if (isPicture(job) && !this.#isWatched) {
       this.#isWatched = true;
       void this.#watch(node, this.#over.signal);
     }
-    if (isPicture(work) || work.state !== "done" || this.#isAsked) return;
+    if (isPicture(job) || job.state !== "done" || this.#isAsked) return;
     this.#isAsked = true;
     void this.#fetch(node, this.#over.signal);
   }
@@ -74,15 +74,15 @@ export class JobItem extends LitElement {
 
   /** Each square as it comes, those of before first. */
   async #watch(node: Jobs, signal: AbortSignal): Promise<void> {
-    const { work } = this;
+    const { job } = this;
     try {
-      const { width, height } = await node.taskData<"render" | "render_gpu">(work.id);
+      const { width, height } = await node.taskData<"render" | "render_gpu">(job.id);
       if (signal.aborted) return;
       this.size = [width, height];
       await this.updateComplete;
       signal.addEventListener(
         "abort",
-        node.watchParts(work.id, (at, output) => this.#picture?.draw(at, output)),
+        node.watchParts(job.id, (at, output) => this.#picture?.draw(at, output)),
         { once: true },
       );
     } catch (error) {
@@ -92,7 +92,7 @@ export class JobItem extends LitElement {
 
   async #fetch(node: Jobs, signal: AbortSignal): Promise<void> {
     try {
-      this.result = valueText(this.work.kind, await node.waitForResult(this.work.id, signal));
+      this.result = valueText(this.job.kind, await node.waitForResult(this.job.id, signal));
     } catch (error) {
       if (!signal.aborted) this.trouble = problemOf(error).message;
     }
@@ -101,7 +101,7 @@ export class JobItem extends LitElement {
   async #savePicture(): Promise<void> {
     const png = await this.#picture?.toPng();
     if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. It is still here: try again.";
-    else saveFile(png, `${slug(this.work.label)}.png`);
+    else saveFile(png, `${slug(this.job.label)}.png`);
   }
 
   #saveText({ text, fileName, type }: ValueText): void {
@@ -110,42 +110,42 @@ export class JobItem extends LitElement {
 
   async #forget(): Promise<void> {
     try {
-      await this.node?.forgetTask(this.work.id);
+      await this.node?.forgetTask(this.job.id);
     } catch (error) {
       this.trouble = problemOf(error).message;
     }
   }
 
   protected override render(): TemplateResult {
-    const { work } = this;
-    const caught = wrongWords(work);
+    const { job } = this;
+    const caught = wrongWords(job);
     return html`<article
       aria-labelledby="label"
-      data-testid="work"
-      data-work=${work.id}
-      data-kind=${work.kind}
-      data-state=${work.state}
-      data-done=${work.done}
-      data-parts=${work.parts}
-      data-checked=${work.checked}
-      data-peers=${work.peers}
-      data-wrong=${work.wrong}
+      data-testid="job"
+      data-job=${job.id}
+      data-kind=${job.kind}
+      data-state=${job.state}
+      data-done=${job.done}
+      data-parts=${job.parts}
+      data-checked=${job.checked}
+      data-peers=${job.peers}
+      data-wrong=${job.wrong}
     >
       <div class="head">
-        <h4 id="label">${work.label}</h4>
-        <p class="small soft">${whenWords(work.startedMs, Date.now())}</p>
+        <h4 id="label">${job.label}</h4>
+        <p class="small soft">${whenWords(job.startedMs, Date.now())}</p>
       </div>
-      <p class="state ${work.state}" role=${work.state === "failed" ? "alert" : "status"} data-testid="work-state">${stateWords(work)}</p>
+      <p class="state ${job.state}" role=${job.state === "failed" ? "alert" : "status"} data-testid="job-state">${stateWords(job)}</p>
       ${
-        work.state === "done" || work.state === "failed"
+        job.state === "done" || job.state === "failed"
           ? nothing
           : html`<div class="progress">
-              <progress aria-label="Parts done of ${work.label}" max=${Math.max(1, work.parts)} .value=${work.done}></progress>
+              <progress aria-label="Parts done of ${job.label}" max=${Math.max(1, job.parts)} .value=${job.done}></progress>
             </div>`
       }
-      <p class="small soft figure" data-testid="work-progress">${progressWords(work)}</p>
-      ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="work-wrong">${caught}</p>`}
-      ${this.size === undefined ? nothing : html`<mh-job-picture width=${this.size[0]} height=${this.size[1]} ?card=${work.kind === "render_gpu"} label="Picture: ${work.label}"></mh-job-picture>`}
+      <p class="small soft figure" data-testid="job-progress">${progressWords(job)}</p>
+      ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="job-wrong">${caught}</p>`}
+      ${this.size === undefined ? nothing : html`<mh-job-picture width=${this.size[0]} height=${this.size[1]} ?card=${job.kind === "render_gpu"} label="Picture: ${job.label}"></mh-job-picture>`}
       ${this.#shown()} ${this.trouble === "" ? nothing : html`<p class="notice alert small" role="alert">${this.trouble}</p>`}
       <div class="verbs">${this.#verbs()}</div>
     </article>`;
@@ -157,7 +157,7 @@ export class JobItem extends LitElement {
     const shown = text.slice(0, CHARACTERS_SHOWN).split("\n", LINES_SHOWN).join("\n");
     const more = lineCount - LINES_SHOWN;
     const isCut = shown.length < text.length;
-    return html`<pre tabindex="0" role="region" aria-label="Result" data-testid="work-result">${isCut ? `${shown}…` : shown}</pre>
+    return html`<pre tabindex="0" role="region" aria-label="Result" data-testid="job-result">${isCut ? `${shown}…` : shown}</pre>
       ${
         isCut
           ? html`<p class="small soft">
@@ -168,14 +168,14 @@ export class JobItem extends LitElement {
   }
 
   #verbs(): TemplateResult {
-    const { work, result } = this;
-    if (!isOver(work))
-      return html`<button type="button" class="button slim" data-testid="work-stop" @click=${() => this.node?.cancelTask(work.id)}>
+    const { job, result } = this;
+    if (!isOver(job))
+      return html`<button type="button" class="button slim" data-testid="job-stop" @click=${() => this.node?.cancelTask(job.id)}>
         ${SIGNS.stop}<span>Stop</span>
       </button>`;
     return html`${
-        isPicture(work) && work.state === "done" && this.size !== undefined
-          ? html`<button type="button" class="button slim" data-testid="work-save" @click=${() => void this.#savePicture()}>
+        isPicture(job) && job.state === "done" && this.size !== undefined
+          ? html`<button type="button" class="button slim" data-testid="job-save" @click=${() => void this.#savePicture()}>
               Save as PNG
             </button>`
           : nothing
@@ -184,13 +184,13 @@ export class JobItem extends LitElement {
         result === undefined
           ? nothing
           : html`<mh-copy label="Copy" .text=${result.text}></mh-copy>
-              <button type="button" class="button slim" data-testid="work-save" @click=${() => this.#saveText(result)}>Save</button>`
+              <button type="button" class="button slim" data-testid="job-save" @click=${() => this.#saveText(result)}>Save</button>`
       }
       <button
         type="button"
         class="plain small"
-        data-testid="work-forget"
-        aria-label="Forget ${work.label}"
+        data-testid="job-forget"
+        aria-label="Forget ${job.label}"
         @click=${() => void this.#forget()}
       >
         Forget

@@ -104,7 +104,7 @@ export class JobPicture extends LitElement {
     return html`<canvas
       role="img"
       aria-label=${told}
-      data-testid="work-picture"
+      data-testid="job-picture"
       data-drawn=${this.drawn}
       data-squares=${all}
       width=${this.width}

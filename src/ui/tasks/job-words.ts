@@ -5,18 +5,18 @@ import { formatMs, formatSeconds, joinWords, plural } from "../parts/format.ts";
 export const isOver = ({ state }: Pick<JobView, "state">): boolean => state === "done" || state === "failed" || state === "stopped";
 
 /** One sentence on where it stands. Changes rarely enough to be read out. */
-export function stateWords(work: JobView): string {
-  switch (work.state) {
+export function stateWords(job: JobView): string {
+  switch (job.state) {
     case "waiting":
       return "Waiting: no tab computes tasks now, or all that do are busy.";
     case "running":
       return "Under way.";
     case "done":
-      return `Done${timeWords(work)}.`;
+      return `Done${timeWords(job)}.`;
     case "stopped":
-      return `Stopped: ${plural(work.done, "part was", "parts were")} done, and ${work.done === 1 ? "is" : "are"} kept.`;
+      return `Stopped: ${plural(job.done, "part was", "parts were")} done, and ${job.done === 1 ? "is" : "are"} kept.`;
     case "failed":
-      return work.problem?.message ?? "It failed.";
+      return job.problem?.message ?? "It failed.";
   }
 }
 
@@ -27,8 +27,8 @@ const timeWords = ({ startedMs, endedMs }: JobView): string => {
 };
 
 /** Parts, peers and checks: `12 of 60 parts done by 2 tabs, 3 computing; 8 checked: …`. */
-export function progressWords(work: JobView): string {
-  const { parts, done, computing, peers, checked, cached } = work;
+export function progressWords(job: JobView): string {
+  const { parts, done, computing, peers, checked, cached } = job;
   const by = peers > 0 ? ` by ${plural(peers, "tab")}` : "";
   const now = computing > 0 ? `, ${computing.toLocaleString("en")} computing` : "";
   const more = [

@@ -2,7 +2,7 @@
 import { css } from "lit";
 
 export const jobsPanelStyles = css`
-  .desk {
+  .columns {
     display: grid;
     grid-template-columns: minmax(0, 1fr);
     gap: 28px clamp(20px, 3vw, 40px);
@@ -15,7 +15,7 @@ export const jobsPanelStyles = css`
     gap: 14px;
   }
   @media (min-width: 940px) {
-    .desk {
+    .columns {
       grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr);
     }
   }

@@ -103,7 +103,7 @@ export class JobsPanel extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="desk">
+    return html`<div class="columns">
       <div class="new">
         <h3 id="new">Hand over some work</h3>
         <fieldset class="choices kinds">
@@ -183,19 +183,19 @@ export class JobsPanel extends LitElement {
   #jobs(): TemplateResult {
     const { jobs } = this.controller.view;
     const shown = this.all ? jobs : jobs.slice(0, SHOWN_FIRST);
-    const open = jobs.filter((work) => !isOver(work)).length;
+    const open = jobs.filter((job) => !isOver(job)).length;
     return html`<section class="jobs" aria-labelledby="jobs" data-testid="jobs" data-open=${open}>
       <h3 id="jobs">What you handed over</h3>
       ${
         jobs.length === 0
-          ? html`<p class="soft" data-testid="works-empty">
+          ? html`<p class="soft" data-testid="jobs-empty">
               Nothing yet. It stays listed here with its result, and goes on after a reload, until you forget it.
             </p>`
           : html`<ul>
               ${repeat(
                 shown,
                 ({ id }) => id,
-                (work) => html`<li><mh-job .work=${work} .node=${this.node}></mh-job></li>`,
+                (job) => html`<li><mh-job .job=${job} .node=${this.node}></mh-job></li>`,
               )}
             </ul>`
       }

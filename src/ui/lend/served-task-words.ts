@@ -5,7 +5,7 @@ import { formatCredits } from "../credit/credit-words.ts";
 import { plural } from "../parts/format.ts";
 
 /** What this tab does with tasks of others, in one sentence. */
-export function lentTasksSentence({ isOn, running, refused, earnedMicro }: ServedTasks): string {
+export function servedTasksSentence({ isOn, running, refused, earnedMicro }: ServedTasks): string {
   const now = running > 0 ? `Computing ${plural(running, "task")} now.` : "Tasks are computed between prompts; none now.";
   return [
     isOn ? now : "No tasks are taken now.",
