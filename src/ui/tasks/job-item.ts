@@ -1,5 +1,5 @@
 // One work in the list: how far it is, the picture or the result that it gives, and the verbs that it takes.
-import { LitElement, html, nothing, type TemplateResult } from "lit";
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { Node, JobView } from "../../node/face.ts";
 import { problemOf } from "../node-controller.ts";
 import { SIGNS } from "../parts/icons.ts";
@@ -7,7 +7,6 @@ import { progressStyles } from "../parts/progress-bar.ts";
 import { base, buttons, notices } from "../parts/shared-styles.ts";
 import { saveFile } from "./save-file.ts";
 import { type ValueText, valueText } from "./value-text.ts";
-import { jobItemStyles } from "./job-item-styles.ts";
 import type { JobPicture } from "./job-picture.ts";
 import { isOver, progressWords, stateWords, whenWords, wrongWords } from "./job-words.ts";
 
@@ -19,7 +18,66 @@ const CHARACTERS_SHOWN = 4000;
 export type Jobs = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
 
 export class JobItem extends LitElement {
-  static override styles = [base, buttons, notices, progressStyles, jobItemStyles];
+  static override styles = [
+    base,
+    buttons,
+    notices,
+    progressStyles,
+    css`
+      article {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 10px;
+        padding: 14px 16px;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius-small);
+        background: var(--sunk);
+      }
+      .head {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        justify-content: space-between;
+        gap: 2px 16px;
+      }
+      h4 {
+        margin: 0;
+        font: 600 1rem/1.35 var(--sans);
+        overflow-wrap: anywhere;
+      }
+      .state {
+        font-weight: 600;
+        font-size: 0.9375rem;
+        overflow-wrap: anywhere;
+      }
+      .state.done {
+        color: var(--good);
+      }
+      .state.failed {
+        color: var(--alert);
+      }
+      pre {
+        margin: 0;
+        max-height: 16em;
+        overflow: auto;
+        padding: 10px 12px;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius-small);
+        background: var(--card);
+        font: 0.8125rem/1.5 var(--mono);
+        white-space: pre;
+      }
+      .verbs {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 8px 12px;
+      }
+      .verbs .plain {
+        margin-inline-start: auto;
+      }
+    `,
+  ];
   static override properties = {
     job: { attribute: false },
     node: { attribute: false },

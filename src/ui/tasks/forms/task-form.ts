@@ -1,17 +1,100 @@
 // One form, drawn from its description: fields with their hints and what is wrong with them, examples, and the verb.
-import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { askFormStyles } from "../../ask/ask-form-styles.ts";
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { formStyles } from "../../parts/form-styles.ts";
 import { SIGNS } from "../../parts/icons.ts";
 import { base, buttons, fields, notices } from "../../parts/shared-styles.ts";
 import { choiceStyles } from "./choice-styles.ts";
-import { taskFormStyles } from "./task-form-styles.ts";
 import type { Field, Filled, KindForm, Wrong } from "./form.ts";
 
 /** A text of this many characters is not put into a field: it is kept beside it, and said so. */
 const SHOWN_MAX = 200_000;
 
 export class TaskForm extends LitElement {
-  static override styles = [base, buttons, fields, notices, askFormStyles, choiceStyles, taskFormStyles];
+  static override styles = [
+    base,
+    buttons,
+    fields,
+    notices,
+    formStyles,
+    choiceStyles,
+    css`
+      form {
+        gap: 16px;
+      }
+      .field {
+        display: grid;
+        gap: 4px;
+        min-width: 0;
+      }
+      fieldset {
+        margin: 0;
+        padding: 0;
+        border: 0;
+        min-width: 0;
+      }
+      fieldset p {
+        margin-top: 6px;
+      }
+      legend {
+        padding: 0;
+      }
+      .options {
+        margin-top: 4px;
+      }
+      .options label {
+        gap: 8px;
+        min-height: 40px;
+        padding: 4px 14px;
+        border-radius: 999px;
+        font-weight: 400;
+      }
+      .options label:has(:checked) {
+        font-weight: 600;
+      }
+      .options input {
+        margin: 0;
+        accent-color: var(--accent);
+        outline: none;
+      }
+      textarea {
+        min-height: 3.2em;
+        max-height: 60vh;
+        padding: 10px 12px;
+        font: 0.9375rem/1.5 var(--sans);
+      }
+      textarea.code {
+        font: 0.875rem/1.55 var(--mono);
+        tab-size: 2;
+      }
+      [aria-invalid="true"] {
+        border-color: var(--alert) !important;
+      }
+      input[type="file"] {
+        width: 100%;
+        font: inherit;
+        font-size: 0.9375rem;
+        color: var(--ink);
+      }
+      input[type="file"]::file-selector-button {
+        min-height: 36px;
+        margin-inline-end: 12px;
+        padding: 4px 14px;
+        border: 1px solid var(--field-edge);
+        border-radius: 999px;
+        background: transparent;
+        color: var(--ink);
+        font: inherit;
+        font-weight: 600;
+        cursor: pointer;
+      }
+      input[type="number"] {
+        max-width: 160px;
+      }
+      .chip {
+        font-size: 0.9375rem;
+      }
+    `,
+  ];
   static override properties = {
     form: { attribute: false },
     busy: { type: Boolean },
