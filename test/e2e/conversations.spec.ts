@@ -71,7 +71,7 @@ test("stop strings are not shown; what no longer fits is left out and said, or r
   const long = "Lily and Tom went to the park and played with the big red ball. ".repeat(20);
   await tab.ask(long, { maxTokens: 8 });
   expect(await tab.ask(long, { maxTokens: 8 })).toMatchObject({ status: "done" });
-  await expect(page.getByTestId("ask-remarks")).toContainText("The oldest 2 messages had no room");
+  await expect(page.getByTestId("ask-remarks")).toContainText("The oldest 2 messages did not fit");
   await page.getByTestId("setting-overflow").selectOption("refuse");
   const refused = await tab.ask("And then?", { maxTokens: 8 });
   expect(refused.problem).toContain("Begin a new conversation");

@@ -1,4 +1,4 @@
-// The answer as it is written: the prompt and what follows as one story, told to a screen reader sentence by sentence.
+// The answer while it is written: prompt and continuation as one story, said to a screen reader sentence by sentence.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { choice, ending, isRunning, replacement, type AskState } from "./ask-state.ts";
 import { formatCount, formatMs, formatSpeed, plural } from "../parts/format.ts";
@@ -103,10 +103,11 @@ export class AskAnswer extends LitElement {
   };
 
   declare ask: AskState;
-  /** Whether the answer stands under its question in a conversation, rather than going on with the prompt. */
+  /** Whether the answer stands under its question in a conversation. If not, it continues the prompt. */
   declare inConversation: boolean;
-  /** What the live region holds now. */
+  /** The text in the live region now. */
   declare said: string;
+  /** Characters of the answer that the live region has had. */
   #saidUpTo = 0;
 
   constructor() {
@@ -129,7 +130,7 @@ export class AskAnswer extends LitElement {
       this.said = next.trim();
     }
     if (before !== undefined && isRunning(before) && !isRunning(ask)) {
-      // A failure is told by the alert beside it.
+      // The alert beside it reports a failure.
       this.said = `${ask.text.slice(this.#saidUpTo).trim()} ${ask.status === "failed" ? "" : ending(ask)}`.trim();
       this.#saidUpTo = ask.text.length;
     }
@@ -151,7 +152,7 @@ export class AskAnswer extends LitElement {
 
   #story(): TemplateResult {
     const { ask } = this;
-    // No white space between or inside the spans: the element's text is the answer and nothing else.
+    // No white space between or inside the spans, since the element's text must be the answer and nothing else.
     return html`<div class="story ${isRunning(ask) ? "running" : ""}" role="group" aria-label="Answer">
       <span class="prompt">${this.inConversation ? "" : ask.prompt}</span
       ><span class="text" data-testid="ask-answer" data-status=${ask.status} data-tokens=${ask.tokens.join(",")}
@@ -160,7 +161,7 @@ export class AskAnswer extends LitElement {
     </div>`;
   }
 
-  /** Which model answers where nobody chose one, what it could not read any more, and who left in the middle. */
+  /** Which model answers if the person chose none, which messages did not fit, and how many tabs left in the middle. */
   #remarks(): TemplateResult | typeof nothing {
     const chosen = choice(this.ask);
     const replaced = replacement(this.ask);
@@ -169,7 +170,7 @@ export class AskAnswer extends LitElement {
     const trimmed =
       dropped === 0
         ? ""
-        : `The oldest ${plural(dropped, "message")} had no room in the model's memory and ${dropped === 1 ? "was" : "were"} left out.`;
+        : `The oldest ${plural(dropped, "message")} did not fit into the model's memory and ${dropped === 1 ? "was" : "were"} left out.`;
     return html`<p class="small soft" data-testid="ask-remarks">${[chosen, trimmed, replaced].filter((part) => part !== "").join(" ")}</p>`;
   }
 
@@ -177,7 +178,7 @@ export class AskAnswer extends LitElement {
     const { waiting, text } = this.ask;
     if (waiting === undefined) return nothing;
     return html`<div class="notice" data-testid="ask-waiting">
-      <p role="status">${waiting.message}${text === "" ? "" : " (what was answered is kept)"}</p>
+      <p role="status">${waiting.message}${text === "" ? "" : " (the answer so far is kept)"}</p>
       ${waiting.progress === undefined ? nothing : html`<div style="width:100%">${progressBar(waiting.progress, waiting.message)}</div>`}
     </div>`;
   }

@@ -1,7 +1,8 @@
-// Asking: the prompt or the conversation, its settings, and below them the answer and the route that gives it.
-import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+// The panel for asking: the prompt or the conversation, its settings, and below them the answer and its route.
+import { LitElement, html, nothing, type TemplateResult } from "lit";
 import type { AskOptions, ModelOffer } from "../../node/face.ts";
 import { formStyles } from "../parts/form-styles.ts";
+import { askPanelStyles } from "./ask-panel-styles.ts";
 import { isRunning } from "./ask-state.ts";
 import type { AskController } from "./ask-controller.ts";
 import { SIGNS } from "../parts/icons.ts";
@@ -14,7 +15,7 @@ import { Watch } from "../parts/watch.ts";
 
 const EXAMPLES = ["Once upon a time", "A small robot named Pip lived in a lighthouse."] as const;
 
-/** What the panel says to a person who begins a text, and to one in a conversation. */
+/** The words of the panel for a person who begins a text, and for one in a conversation. */
 const WORDS = {
   story: {
     label: "Prompt",
@@ -31,87 +32,7 @@ const WORDS = {
 } as const;
 
 export class AskPanel extends LitElement {
-  static override styles = [
-    base,
-    panel,
-    buttons,
-    fields,
-    notices,
-    formStyles,
-    css`
-      .panel {
-        display: flex;
-        flex-direction: column;
-        gap: 18px;
-        height: 100%;
-      }
-      mh-answer {
-        flex: 1;
-      }
-      textarea {
-        min-height: 5.2em;
-        max-height: 40vh;
-        field-sizing: content;
-        padding: 14px 16px;
-        border-width: 1.5px;
-        font: 1.1875rem/1.5 var(--serif);
-      }
-      textarea:focus-visible {
-        border-radius: var(--radius-small);
-        outline-offset: 1px;
-      }
-      textarea::placeholder {
-        font-style: italic;
-      }
-      textarea[aria-invalid="true"] {
-        border-color: var(--alert);
-      }
-      .chip {
-        font: italic 0.9875rem/1.4 var(--serif);
-        text-align: start;
-      }
-      .row .button {
-        min-width: 116px;
-      }
-      .hint {
-        flex: 1 1 220px;
-      }
-      kbd {
-        font: 0.8125rem var(--mono);
-        padding: 1px 6px;
-        border: 1px solid var(--edge);
-        border-radius: 5px;
-      }
-      @media (hover: none), (pointer: coarse) {
-        .keys {
-          display: none;
-        }
-      }
-      .head {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: end;
-        justify-content: space-between;
-        gap: 10px 24px;
-      }
-      .head mh-model-select {
-        flex: 0 1 320px;
-      }
-      mh-conversation-view {
-        flex: 1;
-      }
-      .conversation textarea {
-        min-height: 3.6em;
-        font: 1.0625rem/1.5 var(--sans);
-      }
-      .conversation textarea::placeholder {
-        font-style: normal;
-      }
-      details textarea {
-        margin-top: 6px;
-      }
-    `,
-  ];
+  static override styles = [base, panel, buttons, fields, notices, formStyles, askPanelStyles];
   static override properties = {
     askController: { attribute: false },
     controller: { attribute: false },
@@ -126,10 +47,10 @@ export class AskPanel extends LitElement {
   declare conversations: Conversations;
   declare memory: Memory;
   declare settings: Settings;
-  /** What is wrong with the prompt; empty while nothing is. */
+  /** The fault of the prompt in words; empty if it has none. */
   declare wrong: string;
   #onVerb = false;
-  /** The model that the panel is laid out for: it stays while somebody writes or reads an answer. */
+  /** The model that the panel is laid out for. It stays the same while the person writes, or while an answer runs. */
   #shown: ModelOffer | undefined;
 
   constructor() {
@@ -179,7 +100,7 @@ export class AskPanel extends LitElement {
   }
 
   #onKey(event: KeyboardEvent): void {
-    // Enter that ends an input method's composition belongs to the input method.
+    // An Enter that ends an input method's composition belongs to the input method.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#submit();
@@ -198,7 +119,7 @@ export class AskPanel extends LitElement {
     else void this.askController.ask(this.askController.state.prompt, this.#options);
   }
 
-  /** Ask and Stop take each other's place: whoever pressed one by keyboard stands on the other. */
+  /** Ask and Stop take each other's place: if one was pressed by keyboard, the focus moves to the other. */
   protected override willUpdate(): void {
     const { asked, askWish } = this.controller.view;
     const busy = isRunning(this.askController.state) || (this.#box?.value ?? "") !== "";
@@ -254,13 +175,15 @@ export class AskPanel extends LitElement {
   #head(): TemplateResult {
     const { models, standings, askWish, asked } = this.controller.view;
     return html`<div class="head">
-      <h2 id="title">${this.#inConversation ? `Talk with ${this.#shown?.name ?? "the model"}` : "Begin a story, and the swarm goes on"}</h2>
+      <h2 id="title">
+        ${this.#inConversation ? `Talk with ${this.#shown?.name ?? "the model"}` : "Begin a story, and the swarm continues it"}
+      </h2>
       ${
         models.length < 2
           ? nothing
           : html`<mh-model-select
               label="Model"
-              auto="Any: now ${asked?.name ?? ""}"
+              auto="Any (now ${asked?.name ?? ""})"
               test="ask-model"
               .models=${models}
               .standings=${standings}
@@ -304,8 +227,8 @@ export class AskPanel extends LitElement {
             : html`<button type="submit" class="button main verb" data-testid="ask-submit"><span>${words.verb}</span>${SIGNS.ask}</button>`
         }
         <p class="hint small soft" id="hint">
-          <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your IP
-          address and can guess at your text. Where nobody lends, this tab loads a small model and answers itself.
+          <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a new line. </span>The tabs that answer see
+          your IP address and can guess at your text. If nobody lends, this tab loads a small model and answers by itself.
         </p>
       </div>
     </form>`;
@@ -324,7 +247,7 @@ export class AskPanel extends LitElement {
         .value=${this.conversations.system}
         @change=${(event: Event) => this.conversations.setSystem((event.target as HTMLTextAreaElement).value)}
       ></textarea>
-      <p class="small soft">Goes before this conversation, and before new ones.</p>
+      <p class="small soft">It goes before this conversation and before each new one.</p>
     </details>`;
   }
 }

@@ -1,4 +1,4 @@
-// The list of conversations: open one, begin a new one, rename, delete after asking once more.
+// The list of conversations: a person opens one, begins a new one, renames one, or deletes one after a second question.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { type Conversation, UNTITLED } from "./conversation.ts";
 import { formatCount } from "../parts/format.ts";
@@ -66,7 +66,7 @@ export class ConversationList extends LitElement {
   static override properties = { conversations: { attribute: false }, doing: { state: true } };
 
   declare conversations: Conversations;
-  /** The row that is being renamed or about to be deleted. */
+  /** The row that is being renamed, or that waits for the answer to "Delete it for good?". */
   declare doing: Doing | undefined;
 
   constructor() {

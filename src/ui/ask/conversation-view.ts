@@ -1,4 +1,4 @@
-// A conversation as it is read: who said what, and the answer that is being written at its end.
+// A conversation as a person reads it: its turns, and the answer that is being written at its end.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { isRunning } from "./ask-state.ts";
 import type { AskController } from "./ask-controller.ts";
@@ -72,7 +72,7 @@ export class ConversationView extends LitElement {
   protected override render(): TemplateResult {
     const { current, isLive, notice } = this.conversations;
     const ask = this.askController.state;
-    // The answer that is being written, or was just now, is told by its own element, with its figures.
+    // The answer that is being written, or was written just now, has an element of its own, with its figures.
     const live = isLive && ask.status !== "idle";
     const turns = (current?.turns ?? []).filter((turn, index, all) => !(live && index === all.length - 1 && turn.role === "assistant"));
     return html`${turns.length === 0 ? this.#empty() : this.#turns(turns)}
@@ -97,7 +97,7 @@ export class ConversationView extends LitElement {
     </ol>`;
   }
 
-  /** A conversation that was found again may end in a question. */
+  /** A conversation that was read from the store may end in a question without an answer. */
   #end(conversation: Conversation | undefined): TemplateResult | typeof nothing {
     if (conversation?.turns.at(-1)?.role !== "user" || isRunning(this.askController.state)) return nothing;
     return html`<div class="notice">

@@ -8,7 +8,7 @@ import type { ConversationStore } from "./conversation-store.ts";
 import type { Memory } from "../memory.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two savings of an answer that grows: a tab that is closed loses no more than that. */
+  /** Milliseconds between two saves of an answer that grows: a tab that is closed loses no more than that. */
   saveMs: 1500,
 });
 
@@ -50,7 +50,7 @@ export class Conversations {
     return this.#answering !== undefined && this.#answering === this.#currentId;
   }
 
-  /** What a person should know about keeping; empty while all is well. */
+  /** What a person should know about storage; empty while all is well. */
   get notice(): string {
     return this.#notice;
   }
@@ -60,7 +60,7 @@ export class Conversations {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads what is kept and opens the conversation that was open last. Once. */
+  /** Reads the stored conversations and opens the one that was open last. Later calls do nothing. */
   async load(): Promise<void> {
     if (this.#store !== undefined) return;
     const store = await this.#open();
@@ -72,7 +72,7 @@ export class Conversations {
     this.#changed();
   }
 
-  /** Opens another conversation, or with undefined a new one. An answer that runs is stopped; what was answered is kept. */
+  /** Opens a conversation, or a new one if `id` is undefined. A running answer is stopped; its text so far is kept. */
   open(id: string | undefined): void {
     if (id === this.#currentId) return;
     this.#options.askController.clear();
@@ -87,7 +87,7 @@ export class Conversations {
     if (conversation && title.trim() !== "") this.#put(withTitle(conversation, title));
   }
 
-  /** Settles when it is gone from the store too. */
+  /** Resolves once the conversation is gone from the store too. */
   async remove(id: string): Promise<void> {
     if (id === this.#currentId) this.open(undefined);
     this.#all = this.#all.filter((conversation) => conversation.id !== id);
@@ -101,19 +101,19 @@ export class Conversations {
     if (current) this.#put({ ...current, system });
   }
 
-  /** The system prompt of the open conversation, or what a new one gets. */
+  /** The system prompt of the open conversation, or the one that a new conversation starts with. */
   get system(): string {
     return this.current?.system ?? this.#options.memory.read("system", v.string(), "");
   }
 
-  /** Settles when the answer ended. */
+  /** Adds `question` to the open conversation, or begins a new one with it. Resolves once the answer has ended. */
   async ask(question: string, options: Partial<AskOptions>): Promise<void> {
     const now = this.#options.now();
     const conversation = withQuestion(this.current ?? beginConversation(this.#options.newId(), this.system, now), question, now);
     await this.#run(conversation, options);
   }
 
-  /** Answers the last question anew. */
+  /** Asks the last question again. Resolves once the answer has ended. */
   async again(options: Partial<AskOptions>): Promise<void> {
     const conversation = this.current && backToQuestion(this.current);
     if (conversation) await this.#run(conversation, options);
@@ -129,7 +129,7 @@ export class Conversations {
     await this.#options.askController.ask(messagesOf(conversation), options);
   }
 
-  /** Writes the answer into its conversation as it grows, and at its end. */
+  /** Saves the answer in its conversation while it grows, and at its end. */
   #follow(): void {
     const { askController, now } = this.#options;
     const { state } = askController;

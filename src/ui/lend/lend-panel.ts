@@ -1,4 +1,4 @@
-// Assignments: consent first, then the switch, what this tab holds and does, and how much of it.
+// The panel for lending: consent first, then the switch, what this tab holds and does, and its settings.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { BackendChoice, ModelOffer } from "../../node/face.ts";
 import { formatCount, formatLayers, plural, spanKey } from "../parts/format.ts";
@@ -121,7 +121,7 @@ export class LendPanel extends LitElement {
     new Watch(this, () => [this.controller]);
   }
 
-  /** A button that was pressed and is gone leaves the keyboard on the switch, or on the title where there is none. */
+  /** If the focused button is gone, the focus moves to the switch, or to the title if there is no switch. */
   protected override willUpdate(): void {
     this.#hadFocus = Boolean(this.shadowRoot?.activeElement);
   }
@@ -136,7 +136,7 @@ export class LendPanel extends LitElement {
     const on = isOn(view.lend);
     return html`<section class="panel" aria-labelledby="title">
       <div class="top">
-        <h2 id="title" tabindex="-1">${view.consented ? "Lend this tab" : "Lend this tab a while"}</h2>
+        <h2 id="title" tabindex="-1">${view.consented ? "Lend this tab" : "Lend this tab for a while"}</h2>
         ${
           view.consented
             ? html`<button
@@ -219,8 +219,8 @@ export class LendPanel extends LitElement {
       ${
         served.refusedFrames > 0
           ? html`<p class="small soft">
-              ${plural(served.refusedFrames, "frame")} made no sense and ${served.refusedFrames === 1 ? "was" : "were"} dropped. The answers
-              of others are not touched by that.
+              ${plural(served.refusedFrames, "frame")} made no sense and ${served.refusedFrames === 1 ? "was" : "were"} dropped. This does
+              not touch the answers of others.
             </p>`
           : nothing
       }

@@ -1,10 +1,10 @@
-// Tasks that this tab computes for others, and how its work comes to be trusted, in words. Pure; the widget does without.
+// Tasks that this tab computes for others, and how its work gains trust, in words. Pure. The widget does not load it.
 import type { ServedTasks } from "../../node/face.ts";
 import { DEFAULTS as REPUTATION } from "../../shared/reputation.ts";
 import { formatCredits } from "../credit/credit-words.ts";
 import { plural } from "../parts/format.ts";
 
-/** What this tab does with tasks of others, in one sentence. */
+/** Returns what this tab does with the tasks of others, in one to three sentences. */
 export function servedTasksSentence({ isOn, running, refused, earnedMicro }: ServedTasks): string {
   const now = running > 0 ? `Computing ${plural(running, "task")} now.` : "Tasks are computed between prompts; none now.";
   return [
@@ -14,5 +14,5 @@ export function servedTasksSentence({ isOn, running, refused, earnedMicro }: Ser
   ].join(" ");
 }
 
-/** Why somebody who lends is checked, and how that changes. */
-export const TRUST_WORDS = `Newcomers are always checked: everybody who asks for work has it done by a second tab too until ${REPUTATION.always} of your results in a row were right there, then now and then, never less than ${Math.round(100 * REPUTATION.floor)} of 100 times. One wrong result, and it starts anew for every kind of task; what was earned and waits in escrow is lost.`;
+/** Says why a lender is checked, and how that changes. */
+export const TRUST_WORDS = `Newcomers are always checked: each tab that asks for work has a second tab compute it too, until ${REPUTATION.always} of your results in a row were right for that tab. From then on it checks now and then, but never less than ${Math.round(100 * REPUTATION.floor)} times in 100. After one wrong result it all starts anew, for every kind of task, and the credit that waits in escrow is lost.`;

@@ -1,4 +1,4 @@
-// The live picture of the swarm: layers along one axis, a row a peer, a lit window for each layer that it serves.
+// The live picture of the swarm: layers along one axis, one row per peer, a lit window for each layer that it serves.
 import { LitElement, css, html, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit";
 import type { RouteHop, SwarmPeer } from "../../node/face.ts";
 import type { Span } from "../../shared/ids.ts";
@@ -9,9 +9,9 @@ import { visibleRows, type SwarmLayout } from "./swarm-layout.ts";
 import { mapGeometry, routePath, type MapGeometry } from "./swarm-geometry.ts";
 import { peerDoes } from "./swarm-words.ts";
 
-/** Rows drawn before the rest is only counted. */
+/** How many rows are drawn until the person wants to see all; the rest is counted. */
 const ROWS_MAX = 14;
-/** Seconds in which the light passes over all layers. */
+/** Seconds that the light takes to pass over all layers. */
 const LAP_S = 1.6;
 
 export class SwarmMap extends LitElement {
@@ -89,7 +89,7 @@ export class SwarmMap extends LitElement {
         stroke-linecap: round;
         pointer-events: none;
       }
-      /* In steps: each frame of an SVG animation is painted on the thread that hands hidden states on. */
+      /* In steps, since each frame of an SVG animation is painted on the thread that passes hidden states on. */
       @keyframes lamp {
         0% {
           fill: #fff3cf;
@@ -125,7 +125,7 @@ export class SwarmMap extends LitElement {
 
   declare layout: SwarmLayout;
   declare gaps: readonly Span[];
-  /** The route of the latest answer; lit while `running`. */
+  /** The route of the latest answer; it is lit while `running`. */
   declare hops: readonly RouteHop[];
   declare running: boolean;
   /** The picture in words. */

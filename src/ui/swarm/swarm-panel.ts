@@ -1,4 +1,4 @@
-// The swarm: one sentence, the picture, and the same as a table.
+// The panel for the swarm: one sentence, the picture, and the same facts as a table.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { ModelOffer } from "../../node/face.ts";
 import { isRunning } from "../ask/ask-state.ts";
@@ -84,7 +84,7 @@ export class SwarmPanel extends LitElement {
                 .gaps=${gaps}
                 .hops=${ask.hops}
                 ?running=${isRunning(ask)}
-                .label=${`${sentence} The table below tells the same.`}
+                .label=${`${sentence} The table below says the same.`}
               ></mh-swarm-map>
               ${this.#table(layout)}`
           : this.#empty(sentence, model?.layerCount ?? 8)

@@ -1,4 +1,4 @@
-// One work in the list: how far it is, the picture or the result that it gives, and the verbs that it takes.
+// One job in the list: its progress, its picture or result, and the buttons to stop, save or forget it.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { Node, JobView } from "../../node/face.ts";
 import { problemOf } from "../node-controller.ts";
@@ -10,12 +10,12 @@ import { type ValueText, valueText } from "./value-text.ts";
 import type { JobPicture } from "./job-picture.ts";
 import { isOver, progressWords, stateWords, whenWords, wrongWords } from "./job-words.ts";
 
-/** Lines and characters of a result that are shown; all of it is copied and saved. */
+/** The most lines and characters of a result that are shown. Copying and saving include the whole result. */
 const LINES_SHOWN = 12;
 const CHARACTERS_SHOWN = 4000;
 
-/** What a work is asked for and of. */
-export type Jobs = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
+/** The slice of the node that a job in the list needs. */
+export type JobsNode = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
 
 export class JobItem extends LitElement {
   static override styles = [
@@ -87,10 +87,10 @@ export class JobItem extends LitElement {
   };
 
   declare job: JobView;
-  declare node: Jobs | undefined;
-  /** Of a picture, in pixels; undefined until it is known. */
+  declare node: JobsNode | undefined;
+  /** Pixels of the picture; undefined until they are known, and for other kinds. */
   declare size: readonly [width: number, height: number] | undefined;
-  /** Undefined while it is not here; a picture has none. */
+  /** Undefined until the result is here; a picture has none. */
   declare result: ValueText | undefined;
   declare trouble: string;
   #over = new AbortController();
@@ -130,8 +130,8 @@ export class JobItem extends LitElement {
     return this.renderRoot.querySelector("mh-job-picture");
   }
 
-  /** Each square as it comes, those of before first. */
-  async #watch(node: Jobs, signal: AbortSignal): Promise<void> {
+  /** Draws each square as it comes, beginning with those that are there already. */
+  async #watch(node: JobsNode, signal: AbortSignal): Promise<void> {
     const { job } = this;
     try {
       const { width, height } = await node.taskData<"render" | "render_gpu">(job.id);
@@ -148,7 +148,7 @@ export class JobItem extends LitElement {
     }
   }
 
-  async #fetch(node: Jobs, signal: AbortSignal): Promise<void> {
+  async #fetch(node: JobsNode, signal: AbortSignal): Promise<void> {
     try {
       this.result = valueText(this.job.kind, await node.waitForResult(this.job.id, signal));
     } catch (error) {
@@ -158,7 +158,7 @@ export class JobItem extends LitElement {
 
   async #savePicture(): Promise<void> {
     const png = await this.#picture?.toPng();
-    if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. It is still here: try again.";
+    if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. The picture is still here: try again.";
     else saveFile(png, `${slug(this.job.label)}.png`);
   }
 
@@ -219,7 +219,7 @@ export class JobItem extends LitElement {
       ${
         isCut
           ? html`<p class="small soft">
-              ${more > 0 ? `${more.toLocaleString("en")} more lines` : "There is more"}; copying and saving take all of it.
+              ${more > 0 ? `${more.toLocaleString("en")} more lines` : "There is more"}; copying and saving include all of it.
             </p>`
           : nothing
       }`;

@@ -1,4 +1,4 @@
-// The desk for tasks: choose a kind, fill its form, hand it over, and follow what was handed over.
+// The open tasks panel: a person chooses a kind, fills in its form, hands the job over, and follows all their jobs.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import * as v from "valibot";
@@ -11,12 +11,12 @@ import { CHECKING } from "./check-words.ts";
 import { choiceStyles } from "./forms/choice-styles.ts";
 import type { Handed, KindForm, KindName } from "./forms/form.ts";
 import { FORMS } from "./forms/forms.ts";
-import type { Jobs } from "./job-item.ts";
+import type { JobsNode } from "./job-item.ts";
 import { isOver } from "./job-words.ts";
 
-/** Jobs that are shown before somebody asks for all. */
+/** How many jobs are shown until the person wants to see all. */
 const SHOWN_FIRST = 4;
-/** Credits of the ledger's allowance and far beyond. */
+/** Credits: far more than the ledger's allowance. */
 const REWARD_MAX = 1_000_000;
 
 const Kind = v.string();
@@ -132,14 +132,14 @@ export class JobsPanel extends LitElement {
   declare busy: boolean;
   declare trouble: string;
   declare all: boolean;
-  declare node: Jobs | undefined;
-  /** Credits, as typed. */
+  declare node: JobsNode | undefined;
+  /** Credits, as the person typed them. */
   declare reward: string;
   declare own: boolean;
 
   constructor() {
     super();
-    this.form = FORMS[0] as KindForm; // there are some
+    this.form = FORMS[0] as KindForm; // the list is not empty
     this.busy = false;
     this.trouble = "";
     this.all = false;
@@ -152,7 +152,7 @@ export class JobsPanel extends LitElement {
     super.connectedCallback();
     const kind = this.memory.read("tasks.kind", Kind, "");
     this.form = FORMS.find((form) => form.kind === kind) ?? this.form;
-    // Somebody who handed work over before wants to see it again, and have it gone on with.
+    // A person who handed over a job on an earlier visit wants to see it again, and the node to go on with it.
     if (this.memory.read("tasks.asked", v.boolean(), false)) void this.#open();
   }
 
@@ -253,8 +253,8 @@ export class JobsPanel extends LitElement {
             @change=${(event: Event) => (this.reward = (event.target as HTMLInputElement).value)}
           />
           <p class="small soft" id="reward-hint">
-            Work is paid by the price list, as far as your account goes. What you set aside is there for this work alone; what is left of it
-            comes back.
+            Work is paid by the price list, as far as your account goes. Credits that you set aside pay for this job alone; what is left of
+            them comes back.
           </p>
         </div>
         <label class="check">
@@ -279,7 +279,7 @@ export class JobsPanel extends LitElement {
       ${
         jobs.length === 0
           ? html`<p class="soft" data-testid="jobs-empty">
-              Nothing yet. It stays listed here with its result, and goes on after a reload, until you forget it.
+              Nothing yet. A job stays listed here with its result, and goes on after a reload, until you forget it.
             </p>`
           : html`<ul>
               ${repeat(

@@ -1,4 +1,4 @@
-// The widget's card: says what it would do, does it only after a click, shows what it does, stops at once, remembers a no.
+// The widget's card: it says what lending means, lends only after a click, stops at once, and remembers a no.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import * as v from "valibot";
 import type { Capability } from "../../node/face.ts";
@@ -98,13 +98,13 @@ export class WidgetCard extends LitElement {
 
   declare controller: NodeController;
   declare memory: Memory;
-  /** What keeps this browser from lending at all. */
+  /** What this browser lacks; some of it may keep the browser from lending. */
   declare missing: Capability["missing"];
   declare compact: boolean;
   /** Whether the embedding page remembers a no. */
   declare saidNo: boolean;
   declare step: Step;
-  /** Whether a person lent and stopped on this visit. */
+  /** Whether the person lent and stopped on this visit. */
   declare thanked: boolean;
   readonly #gate: WidgetGate;
 
@@ -162,7 +162,7 @@ export class WidgetCard extends LitElement {
         return this.#line(
           "declined",
           html`Not lending.
-            <button type="button" class="plain" data-testid="widget-reconsider" @click=${this.#reconsider}>Think again</button>`,
+            <button type="button" class="plain" data-testid="widget-reconsider" @click=${this.#reconsider}>Reconsider</button>`,
         );
       case "asking":
         return this.#asking();
@@ -230,9 +230,10 @@ export class WidgetCard extends LitElement {
       </div>
     </section>`;
   }
+
   #away(retryInMs: number): TemplateResult {
     return html`<p class="small soft" role="status" data-testid="widget-relay">
-      The relay does not answer. It is asked again within ${plural(Math.ceil(retryInMs / 1000), "second")}; links that run go on.
+      The relay does not answer. It is asked again within ${plural(Math.ceil(retryInMs / 1000), "second")}; open links stay up.
     </p>`;
   }
 }

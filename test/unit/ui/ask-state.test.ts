@@ -1,4 +1,4 @@
-// What an answer looks like after each event, and that nothing of it is ever lost.
+// The state of an answer after each event of the node: no part of the answer is ever lost.
 import { describe, expect, it } from "vitest";
 import type { GenerateEvent, GenerateStats, Node } from "../../../src/node/face.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
@@ -11,7 +11,7 @@ const token = (id: number, text: string): GenerateEvent => ({ kind: "token", tok
 const done: GenerateEvent = { kind: "done", reason: "stop-token", text: "", stats: stats(2), hops: [] };
 
 describe("advance", () => {
-  it("gathers text and token ids, and forgets what it waited for", () => {
+  it("gathers text and token ids, and no longer waits once a token is there", () => {
     let ask = advance(begin("Once"), { kind: "waiting", message: "Looking", progress: undefined });
     expect(ask).toMatchObject({ status: "waiting", waiting: { message: "Looking" } });
     ask = advance(advance(ask, token(1, " upon")), token(2, ""));
@@ -21,7 +21,7 @@ describe("advance", () => {
     expect(ask).toMatchObject({ status: "done", ended: "stop-token", text: " upon" });
     expect(isRunning(ask)).toBe(false);
   });
-  it("says that others took the place of tabs that left, and shows the route as it is now", () => {
+  it("says that others took the places of tabs that left, and shows the present route", () => {
     const half = advance(advance(begin("Once"), token(1, " upon")), { kind: "waiting", message: "A tab left", progress: undefined });
     expect(replacement(half)).toBe("");
     const event = { kind: "rerouted", lost: [asPeerId("gone")], hops: [], replayed: 5, detectMs: 1, linkMs: 2, resumeMs: 3 } as const;
@@ -30,7 +30,7 @@ describe("advance", () => {
     expect(replacement(mended)).toContain("A tab left in the middle");
     expect(replacement(advance(mended, event))).toContain("2 tabs left");
   });
-  it("keeps what was answered when it waits in the middle, is stopped or fails", () => {
+  it("keeps the answer so far when it waits in the middle, is stopped or fails", () => {
     const half = advance(begin("Once"), token(1, " upon"));
     expect(advance(half, { kind: "waiting", message: "A tab left", progress: undefined }).text).toBe(" upon");
     expect(stopped(half)).toMatchObject({ status: "stopped", text: " upon", prompt: "Once" });
@@ -58,7 +58,7 @@ describe("AskController", () => {
     await askController.ask("Once", {});
     expect(askController.state).toMatchObject({ status: "done", prompt: "Once", text: " a" });
   });
-  it("tells a failure by its code and keeps the text", async () => {
+  it("reports a failure by its code and keeps the text", async () => {
     const askController = new AskController(
       nodeOf(async function* () {
         yield token(1, " a");
@@ -68,7 +68,7 @@ describe("AskController", () => {
     await askController.ask("Once", {});
     expect(askController.state).toMatchObject({ status: "failed", text: " a", problem: { code: "PEER_LOST", message: "A tab left." } });
   });
-  it("tells a node that could not be made", async () => {
+  it("reports that the node could not be made", async () => {
     const askController = new AskController(async () => {
       throw new ManyhandsError("RELAY_UNREACHABLE", "The relay does not answer.");
     });
@@ -82,7 +82,7 @@ describe("AskController", () => {
     await asked;
     expect(askController.state.status).toBe("stopped");
   });
-  it("stops in the middle and shows nothing of an answer that a later question replaced", async () => {
+  it("stops in the middle, and shows nothing of an answer that a later question replaced", async () => {
     const first = Promise.withResolvers<void>();
     const askController = new AskController(
       nodeOf(async function* (prompt, _options, signal) {

@@ -1,4 +1,4 @@
-// Conversations: what is asked, kept, renamed, removed, and found again after a reload.
+// Conversations: they are asked, kept, renamed, removed, and found again after a reload.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AskEvent, Node, Prompt } from "../../../src/node/face.ts";
@@ -43,7 +43,7 @@ function start(options: { store?: ConversationStore; memory?: Memory; answer?: (
 }
 
 describe("a conversation", () => {
-  it("alternates questions and answers, whatever is asked, answered or given up", () => {
+  it("alternates questions and answers, whatever is asked, answered or abandoned", () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("ask" as const), text: fc.string({ minLength: 1 }) }),
       fc.record({ do: fc.constant("answer" as const), text: fc.string() }),
@@ -63,7 +63,7 @@ describe("a conversation", () => {
       }),
     );
   });
-  it("is named by its first question until a person names it", () => {
+  it("is named after its first question until a person names it", () => {
     const conversation = withQuestion(
       beginConversation("1", "", 0),
       "What is the   capital of the country with the longest name of all?",
@@ -76,7 +76,7 @@ describe("a conversation", () => {
 });
 
 describe("conversations", () => {
-  it("send the whole conversation, keep it, and find it again after a reload", async () => {
+  it("are sent as a whole, kept, and found again after a reload", async () => {
     const first = start();
     await first.conversations.load();
     first.conversations.setSystem("Be kind.");
@@ -98,7 +98,7 @@ describe("conversations", () => {
     expect(again.asked[0]).toHaveLength(4);
   });
 
-  it("begin anew, go back, and are removed", async () => {
+  it("are begun anew, opened again, and removed", async () => {
     const { conversations, store } = start();
     await conversations.load();
     await conversations.ask("One?", {});
@@ -113,7 +113,7 @@ describe("conversations", () => {
     expect((await store.all()).map((conversation) => conversation.id)).toEqual(["conversation-2"]);
   });
 
-  it("keep a question whose answer failed, and say when nothing can be kept", async () => {
+  it("keep a question whose answer failed, and say if nothing can be stored", async () => {
     const broken: ConversationStore = { ...memoryConversationStore(), put: () => Promise.reject(new Error("quota")) };
     const { conversations, askController } = start({
       store: broken,
