@@ -1,4 +1,5 @@
-// Tasks in the page: handed over, followed, stopped, gone on with after a reload, and saved; what is wrong is told at its field.
+// Jobs on the page: a person hands them over, follows, stops and saves them, and sees them go on after a reload. A
+// fault is shown at its field.
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
 import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
@@ -8,7 +9,7 @@ import { makeLiar } from "../support/liar.ts";
 import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 
-test("two lending tabs render a scene that a third asked for; its PNG has the pixels of one computer", async ({ relay, openTab }) => {
+test("two lending tabs render a scene for a third; its PNG has the same pixels as from one computer", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   const lending = [await openTab(), await openTab()];
   for (const tab of lending) await tab.lend();
@@ -20,7 +21,7 @@ test("two lending tabs render a scene that a third asked for; its PNG has the pi
   const job = await asking.render("hand", "small", "quick", false);
   await asking.over(job, "done");
   await expect(job).toHaveAttribute("data-peers", "2");
-  await expect(job).toHaveAttribute("data-checked", await job.getAttribute("data-parts").then(String)); // both are new to it
+  await expect(job).toHaveAttribute("data-checked", await job.getAttribute("data-parts").then(String)); // both volunteers are new to this tab
   const picture = job.getByTestId("job-picture");
   await expect(picture).toHaveAttribute("data-drawn", "20"); // squares of 32 pixels in 160 by 120
 
@@ -35,7 +36,7 @@ test("two lending tabs render a scene that a third asked for; its PNG has the pi
   }
 });
 
-test("a tab that lies is caught, its squares are drawn anew, and the person is told", async ({ relay, openTab }) => {
+test("a tab that lies is caught, its squares are drawn again, and the page says so", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
   const liar = await makeLiar(await openTab(), await meshAddress(relay));
@@ -52,7 +53,7 @@ test("a tab that lies is caught, its squares are drawn anew, and the person is t
   expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
 });
 
-test("a reload goes on with a picture and keeps what was done; stopping ends it, forgetting leaves nothing", async ({ openTab }) => {
+test("after a reload a picture goes on from where it was; stopping ends a job, and forgetting it leaves nothing", async ({ openTab }) => {
   test.setTimeout(240_000);
   const tab = await openTab();
   const asking = new TaskPage(tab);
@@ -62,12 +63,12 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await expect(first).toHaveAttribute("data-state", "running"); // else nothing is left to go on with
   await asking.page.getByTestId("tasks-close").click();
   await asking.page.reload();
-  await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // joined for the work's sake, with the panel closed
+  await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // the tab joined because of the job, with the panel closed
   await asking.open();
   await asking.over(asking.jobs.first(), "done");
   await expect(asking.jobs).toHaveCount(1);
   const cached = await asking.page.getByTestId("job-progress").textContent();
-  expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last may not have been written
+  expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last ones may not have been written
   await expect(asking.page.getByTestId("job-picture")).toHaveAttribute("data-drawn", "20");
 
   const second = await asking.render("room", "large", "finest");
@@ -84,7 +85,7 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
 });
 
-test("each kind gives what it should to a person who is alone", async ({ openTab }) => {
+test("each kind gives the right result to a person who is alone", async ({ openTab }) => {
   test.setTimeout(240_000);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
@@ -109,7 +110,7 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
   expect(outputs[1]?.y.data).toHaveLength(2);
 });
 
-test("programs run in the sandbox of another tab, a function and a module; one that throws is told", async ({ relay, openTab }) => {
+test("programs, a function and a module, run in another tab's sandbox; if one throws, its error is shown", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
   await expect.poll(() => takersOf(relay).length).toBe(2);
@@ -133,7 +134,7 @@ test("programs run in the sandbox of another tab, a function and a module; one t
   await expect(throwing.getByTestId("job-state")).toContainText("no such thing");
 });
 
-test("what is wrong is told at its field, which has the keyboard", async ({ openTab }) => {
+test("a fault is shown at its field, which has the focus", async ({ openTab }) => {
   const asking = new TaskPage(await openTab());
   const { page } = asking;
   await asking.open();
@@ -166,7 +167,7 @@ test("what is wrong is told at its field, which has the keyboard", async ({ open
   expect(await asking.jobs.count()).toBe(0);
 });
 
-test("the page jobs by keyboard, on a phone, in both colours, and axe finds nothing", async ({ openTab }) => {
+test("the page works by keyboard, on a phone and in both colours, and axe finds nothing", async ({ openTab }) => {
   test.setTimeout(120_000);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
@@ -187,8 +188,7 @@ test("the page jobs by keyboard, on a phone, in both colours, and axe finds noth
     await asking.choose(kind);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      await page.waitForTimeout(500); // colours fade from one to the other
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // with reduced motion, colours change at once
       expect(await axeFindings(page, ["mh-app", "mh-tasks"])).toEqual([]);
     }
   }
