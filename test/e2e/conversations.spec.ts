@@ -1,4 +1,4 @@
-// Conversations and the choice of a model: what is asked goes through the chat template, is kept, and goes on after a reload.
+// Conversations and the choice of a model: questions go through the chat template, are kept, and go on after a reload.
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeConversationModel, promptOf } from "../support/conversation-model.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
@@ -6,7 +6,7 @@ import { greedyUnsplit } from "../support/unsplit.ts";
 const FIRST = "Once upon a time there was a small boat.";
 const SECOND = "Then the wind came.";
 
-test("a conversation is answered turn by turn, kept over a reload, renamed, left, found again and deleted", async ({
+test("a conversation is answered turn by turn, outlives a reload, and can be renamed, left, opened again and deleted", async ({
   folder,
   startRelay,
   openTab,
@@ -55,7 +55,11 @@ test("a conversation is answered turn by turn, kept over a reload, renamed, left
   await expect(page.getByTestId("conversation-row")).toHaveText(/The moon/);
 });
 
-test("stop strings are not shown; what no longer fits is left out and said, or refused", async ({ folder, startRelay, openTab }) => {
+test("stop strings are not shown; turns that no longer fit are left out with a remark, or the question is refused", async ({
+  folder,
+  startRelay,
+  openTab,
+}) => {
   const { folder: model } = await makeConversationModel(folder);
   const tab = await openTab((await startRelay({ models: [model] })).url);
   const { page } = tab;
@@ -80,7 +84,7 @@ test("stop strings are not shown; what no longer fits is left out and said, or r
   await expect(page.getByTestId("ask-answer")).toHaveAttribute("data-status", "done");
 });
 
-test("prompts go to what the swarm serves, or to what the person chose; lenders help what was begun, or what they chose", async ({
+test("prompts go to the model that the swarm serves, or that the person chose; lenders serve the model in use, or their choice", async ({
   folder,
   startRelay,
   openTab,

@@ -132,19 +132,19 @@ export class WidgetCard extends LitElement {
 
   #decline(): void {
     this.memory.write("declined", true);
-    this.#tell(true);
+    this.#notifyPage(true);
     this.step = "declined";
     void this.controller.release();
   }
 
   #reconsider(): void {
     this.memory.forget("declined");
-    this.#tell(false);
+    this.#notifyPage(false);
     this.thanked = false;
     this.step = "asking";
   }
 
-  #tell(declined: boolean): void {
+  #notifyPage(declined: boolean): void {
     this.dispatchEvent(new CustomEvent<boolean>("declined-changed", { detail: declined }));
   }
 
