@@ -25,7 +25,7 @@ export const askingFor = (
   },
 });
 
-/** The same over the first three peers of a swarm of the bundled model. Any peer but those in `gone` replaces lost hops. */
+/** The same over the first three peers of a bundled-model swarm. Peers that are not in `gone` replace lost hops. */
 export const askingWithSpares = (guest: GenerateDeps["mesh"], swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
   ...askingFor(guest, bundledPromptModel(), () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
   findDetour: async function* (request, until) {

@@ -5,7 +5,7 @@ const PROMPTS = ["A small robot named Pip lived in a lighthouse.", "Once upon a 
 /** An answer of fewer tokens would be over before a relay has stopped. */
 const LONG_TOKENS = 120;
 
-/** Resolves with a prompt and its answer from one unsplit session, at most `maxTokens` long. Rejects if none is long. */
+/** Resolves with a prompt and its answer from one unsplit session, at most `maxTokens` long. Rejects if none is. */
 export async function findLongAnswer(maxTokens: number): Promise<{ readonly prompt: string; readonly tokens: readonly number[] }> {
   for (const prompt of PROMPTS) {
     const [tokens = []] = await greedyUnsplit([prompt], maxTokens);
