@@ -5,7 +5,7 @@ import { App } from "./ui/app.ts";
 import { AskAnswer } from "./ui/ask/ask-answer.ts";
 import { AskPanel } from "./ui/ask/ask-panel.ts";
 import { AskSettings } from "./ui/ask/ask-settings.ts";
-import { Asker } from "./ui/ask/asker.ts";
+import { AskController } from "./ui/ask/ask-controller.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
 import { CopyButton } from "./ui/parts/copy-button.ts";
 import { CreditPanel } from "./ui/credit/credit-panel.ts";
@@ -25,10 +25,10 @@ import { RelayPill } from "./ui/parts/relay-pill.ts";
 import { RouteChain } from "./ui/ask/route-chain.ts";
 import { SwarmMap } from "./ui/swarm/swarm-map.ts";
 import { SwarmPanel } from "./ui/swarm/swarm-panel.ts";
-import { TalkList } from "./ui/ask/talk-list.ts";
-import { TalkView } from "./ui/ask/talk-view.ts";
+import { ConversationList } from "./ui/ask/conversation-list.ts";
+import { ConversationView } from "./ui/ask/conversation-view.ts";
 import { TasksPanel } from "./ui/tasks/tasks-panel.ts";
-import { Talks } from "./ui/ask/talks.ts";
+import { Conversations } from "./ui/ask/conversations.ts";
 import { ThemeToggle, applyTheme, rememberedTheme } from "./ui/parts/theme-toggle.ts";
 
 const ELEMENTS = {
@@ -39,8 +39,8 @@ const ELEMENTS = {
   "mh-answer": AskAnswer,
   "mh-route": RouteChain,
   "mh-model-select": ModelSelect,
-  "mh-talk-list": TalkList,
-  "mh-talk-view": TalkView,
+  "mh-conversation-list": ConversationList,
+  "mh-conversation-view": ConversationView,
   "mh-ask": AskPanel,
   "mh-consent": LendConsent,
   "mh-lend-controls": LendControls,
@@ -69,10 +69,10 @@ const controller = new NodeController({
     return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host });
   },
 });
-const asker = new Asker(() => controller.nodeForPrompt());
-const talks = new Talks({
+const askController = new AskController(() => controller.nodeForPrompt());
+const conversations = new Conversations({
   openStore: () => openConversationStore(),
-  asker,
+  askController,
   memory,
   now: () => Date.now(),
   // `randomUUID` is missing where the page is not secure, and the page explains itself there.
@@ -93,7 +93,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") poll.hurry();
 });
 addEventListener("pagehide", () => {
-  asker.stop();
+  askController.stop();
   void controller.release();
 });
 
@@ -107,8 +107,8 @@ const loadTasks = async (): Promise<void> => {
 Object.assign(app, {
   loadTasks,
   controller,
-  asker,
-  talks,
+  askController,
+  conversations,
   memory,
   site: new URL(".", document.baseURI).href,
 });

@@ -2,13 +2,13 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { Capability } from "../node/face.ts";
 import { isRunning } from "./ask/ask-state.ts";
-import type { Asker } from "./ask/asker.ts";
+import type { AskController } from "./ask/ask-controller.ts";
 import { mark } from "./parts/icons.ts";
 import type { Memory } from "./memory.ts";
 import type { NodeController } from "./node-controller.ts";
 import { base } from "./parts/shared-styles.ts";
 import { layoutSwarm } from "./swarm/swarm-layout.ts";
-import type { Talks } from "./ask/talks.ts";
+import type { Conversations } from "./ask/conversations.ts";
 import { Watch } from "./parts/watch.ts";
 
 export class App extends LitElement {
@@ -130,8 +130,8 @@ export class App extends LitElement {
   ];
   static override properties = {
     controller: { attribute: false },
-    asker: { attribute: false },
-    talks: { attribute: false },
+    askController: { attribute: false },
+    conversations: { attribute: false },
     memory: { attribute: false },
     capability: { attribute: false },
     loadTasks: { attribute: false },
@@ -139,8 +139,8 @@ export class App extends LitElement {
   };
 
   declare controller: NodeController;
-  declare asker: Asker;
-  declare talks: Talks;
+  declare askController: AskController;
+  declare conversations: Conversations;
   declare memory: Memory;
   /** Undefined until the browser has been looked at. */
   declare capability: Capability | undefined;
@@ -149,7 +149,7 @@ export class App extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.controller, this.asker]);
+    new Watch(this, () => [this.controller, this.askController]);
   }
 
   protected override render(): TemplateResult {
@@ -176,11 +176,16 @@ export class App extends LitElement {
             blocked
               ? nothing
               : html`<div class="pair">
-                  <mh-ask .asker=${this.asker} .controller=${this.controller} .talks=${this.talks} .memory=${this.memory}></mh-ask>
+                  <mh-ask
+                    .askController=${this.askController}
+                    .controller=${this.controller}
+                    .conversations=${this.conversations}
+                    .memory=${this.memory}
+                  ></mh-ask>
                   <mh-lend .controller=${this.controller}></mh-lend>
                 </div>`
           }
-          <mh-swarm .controller=${this.controller} .asker=${this.asker}></mh-swarm>
+          <mh-swarm .controller=${this.controller} .askController=${this.askController}></mh-swarm>
           ${
             blocked
               ? nothing
@@ -196,7 +201,7 @@ export class App extends LitElement {
   #lights(): TemplateResult {
     const { swarm, model } = this.controller.view;
     const { coverage } = layoutSwarm(swarm ?? [], model?.layerCount ?? 0);
-    return html`<div class="lights ${isRunning(this.asker.state) ? "running" : ""}" aria-hidden="true">
+    return html`<div class="lights ${isRunning(this.askController.state) ? "running" : ""}" aria-hidden="true">
       ${coverage.map((count, layer) => html`<i class=${count > 0 ? "lit" : ""} style="animation-delay: ${((layer / coverage.length) * 1.2).toFixed(2)}s"></i>`)}
     </div>`;
   }

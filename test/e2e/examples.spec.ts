@@ -1,4 +1,4 @@
-// The examples of the documentation, each as a reader runs it: Node, a real relay, real tabs that lend; what they print is checked.
+// The examples of the documentation, run as a reader runs them: in Node, with a real relay and real tabs that lend.
 import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { greedyUnsplit, tokenizer } from "../support/unsplit.ts";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const EXAMPLES = path.join(ROOT, "docs/examples");
 
-/** What the example prints. Throws where it fails, or does not end by itself. */
+/** Resolves with the output of the example. Rejects if it fails, or does not end by itself. */
 function run(name: string, ...args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(EXAMPLES, name), ...args], { cwd: ROOT, timeout: 120_000 });
@@ -26,7 +26,7 @@ function run(name: string, ...args: readonly string[]): Promise<string> {
   });
 }
 
-test("each example runs, ends by itself, and prints what is right", async ({ relay, openTab, folder }) => {
+test("each example runs, ends by itself, and prints the right result", async ({ relay, openTab, folder }) => {
   test.setTimeout(400_000);
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
@@ -87,12 +87,12 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
   );
 });
 
-test("an example says what is wrong where there is no relay, and ends", async () => {
+test("without a relay an example says what is wrong, and ends", async () => {
   await expect(run("sum.ts", "http://127.0.0.1:9/")).rejects.toThrow(/The relay at http:\/\/127\.0\.0\.1:9 does not answer/);
   await expect(run("sum.ts", "relay.example")).rejects.toThrow(/"relay\.example" is not the address of a relay/);
 });
 
-/** As much of PNG as is needed: one IDAT of rows without a filter. */
+/** Reads the part of PNG that the example writes: one IDAT of rows without a filter. */
 function readPng(file: Buffer): { width: number; height: number; pixels: Buffer } {
   expect(file.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
   const chunks = new Map<string, Buffer>();

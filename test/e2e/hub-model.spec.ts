@@ -1,4 +1,4 @@
-// A 4-bit model of 135 million parameters whose weights lie on a hub: three tabs load their thirds, unpack them and answer together.
+// A 4-bit model of 135 million parameters on a hub: three tabs load their spans, unpack them, and answer together.
 import path from "node:path";
 import * as ort from "onnxruntime-web";
 import { unpackSpan } from "../../src/engine/dequantize.ts";
@@ -17,7 +17,7 @@ import { greedyAlone } from "../support/greedy.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { tokenizer } from "../support/unsplit.ts";
 
-/** SmolLM2-135M's width, heads and feed-forward; as many layers as give 135 million parameters with a small vocabulary. */
+/** SmolLM2-135M's width, heads and feed-forward; with a small vocabulary, 36 layers give 135 million parameters. */
 const SHAPE = {
   bits: 4,
   layers: 36,
@@ -32,7 +32,7 @@ const SHAPE = {
 const PROMPT = "Once upon a time";
 const TOKENS = 8;
 
-test("three tabs answer with a 4-bit model from a hub as one machine does, and show what they load", async ({
+test("three tabs answer with a 4-bit model from a hub as one machine does, and show the progress of loading", async ({
   folder,
   startRelay,
   openTab,
@@ -61,7 +61,7 @@ test("three tabs answer with a 4-bit model from a hub as one machine does, and s
   await hub.stop();
 });
 
-/** Greedy tokens of the whole model over unpacked weights, in one session of this process. */
+/** Resolves with the greedy tokens of the whole model over unpacked weights, from one session in this process. */
 async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
   const manifest = decodeManifest(served.bytes);
   const source = await loadSpan({

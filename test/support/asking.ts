@@ -1,4 +1,4 @@
-// What a requester of tests asks a swarm with: a model's prompt side, and a route that is at hand.
+// The options with which a test's requester asks a swarm: a model without its weights, and a route that is ready.
 import type { GenerateDeps, PromptModel } from "../../src/inference/generate.ts";
 import { planDetour } from "../../src/inference/requester/plan-detour.ts";
 import { createSampler } from "../../src/model/text/sampler.ts";
@@ -19,13 +19,13 @@ export const askingFor = (
   clock: systemClock,
   createSampler,
   model,
-  // oxlint-disable-next-line require-yield -- a route is at hand: nothing is waited for
+  // oxlint-disable-next-line require-yield -- the route is ready, so nothing is waited for
   findRoute: async function* (exclude) {
     return route(exclude);
   },
 });
 
-/** The same over the first three peers of a swarm of the bundled model: all others but those `gone` take the place of who is lost. */
+/** The same over the first three peers of a bundled-model swarm. Peers that are not in `gone` replace lost hops. */
 export const askingWithSpares = (guest: GenerateDeps["mesh"], swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
   ...askingFor(guest, bundledPromptModel(), () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
   findDetour: async function* (request, until) {

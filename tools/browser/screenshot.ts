@@ -31,7 +31,7 @@ try {
   await asking.page.getByTestId("tasks-open").click();
   await asking.page.getByTestId("task-fineness-fine").check();
   await asking.page.getByTestId("task-submit").click();
-  await asking.page.locator('[data-testid="work"][data-state="done"]').waitFor({ timeout: PICTURE_MS });
+  await asking.page.locator('[data-testid="job"][data-state="done"]').waitFor({ timeout: PICTURE_MS });
   await asking.page.mouse.move(0, 0);
   await asking.page.getByTestId("tasks").screenshot({ path: path.join(IMAGES, "tasks.png"), animations: "disabled" });
   console.log(IMAGES);

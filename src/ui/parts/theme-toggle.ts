@@ -1,4 +1,4 @@
-// Light, dark, or as the device says: a button that goes round the three and is remembered.
+// The theme: light, dark, or as the device says. A button goes through the three, and the choice is remembered.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import * as v from "valibot";
 import { SIGNS } from "./icons.ts";

@@ -1,4 +1,4 @@
-// What a result is as text: to be read, copied and saved. Pure.
+// The result of a job as text: to be read, copied and saved. Pure.
 import type { TaskValueByKind } from "../../node/face.ts";
 import { toHex } from "../../shared/bytes.ts";
 import { showTensors } from "./forms/tensors.ts";
@@ -15,9 +15,9 @@ type Value<Kind extends KindName> = TaskValueByKind[Kind];
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Undefined for a picture, which is no text. */
+/** Returns the value of a job of `kind` as text; undefined for a picture. */
 export function valueText(kind: KindName, value: unknown): ValueText | undefined {
-  // The node gives each kind its own value: `kind` tells which.
+  // The casts are right because the node's value has the type that belongs to `kind`.
   switch (kind) {
     case "sum":
       return plain([String(value)], "sum");
@@ -44,13 +44,13 @@ const plain = (lines: readonly string[], name: string): ValueText => ({
   type: "text/plain",
 });
 
-/** A list whose items stand a line each. */
+/** A JSON list with one item per line. */
 function json(items: readonly unknown[], name: string): ValueText {
   const lines = items.map((item, at) => `  ${JSON.stringify(item)}${at === items.length - 1 ? "" : ","}`);
   return { text: ["[", ...lines, "]"].join("\n"), lineCount: lines.length + 2, fileName: `${name}.json`, type: "application/json" };
 }
 
-/** `String` forgets the sign of zero. */
+/** `String` alone drops the sign of zero. */
 const writeItem = (item: number | string): string => (Object.is(item, -0) ? "-0" : String(item));
 
 function rowsOf({ rows, columns, elements }: Value<"multiply">): readonly string[] {
@@ -60,12 +60,12 @@ function rowsOf({ rows, columns, elements }: Value<"multiply">): readonly string
   );
 }
 
-/** Bytes that a module gave: as text where they are UTF-8, else as hex. */
+/** Bytes, which only modules return, become text if they are UTF-8, else hex; other values stay as they are. */
 function readable(value: unknown): unknown {
   if (!(value instanceof Uint8Array)) return value;
   try {
     return utf8.decode(value);
   } catch {
-    return toHex(value); // bytes that are no text
+    return toHex(value); // not UTF-8
   }
 }

@@ -1,4 +1,4 @@
-// What comes from outside: storage, the relay's JSON, typed numbers, messages of frames, the browser itself.
+// Input from outside: storage, the relay's JSON, typed numbers, messages of frames, the browser itself.
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -47,7 +47,7 @@ describe("Memory", () => {
 });
 
 describe("settings", () => {
-  it("clamps what is typed, and never leaves the schema", () => {
+  it("clamps typed numbers, and always fits the schema", () => {
     fc.assert(
       fc.property(fc.constantFrom(...FIELD_NAMES), fc.oneof(fc.string(), fc.double().map(String)), (name, typed) => {
         expect(v.is(Settings, withField(PRESETS.story, name, typed))).toBe(true);
@@ -59,7 +59,7 @@ describe("settings", () => {
     expect(withSeed(PRESETS.story, " ").seed).toBeNull();
     expect(withSeed(PRESETS.story, "42").seed).toBe(42);
   });
-  it("knows its presets, whatever the length and the seed", () => {
+  it("recognises its presets, whatever the length and the seed", () => {
     expect(presetOf({ ...PRESETS.greedy, maxTokens: 7, seed: 3 })).toBe("greedy");
     expect(presetOf({ ...PRESETS.story, topK: 41 })).toBeUndefined();
     expect(generateOptions(PRESETS.greedy)).toMatchObject({ temperature: 0, seed: undefined, stop: [], overflow: "drop-oldest" });
@@ -145,7 +145,7 @@ describe("overview", () => {
 });
 
 describe("readFrameMessage", () => {
-  it("reads a height and a no, and nothing else", () => {
+  it("reads a height and a no, and refuses anything else", () => {
     expect(readFrameMessage({ manyhands: "height", height: 120.4 })).toEqual({ manyhands: "height", height: 121 });
     expect(readFrameMessage({ manyhands: "declined", declined: true })).toEqual({ manyhands: "declined", declined: true });
     for (const odd of [
@@ -171,7 +171,7 @@ describe("finishedSentences", () => {
     ["One. Two. Thr", 4, " Two."],
     ["A line\nand", 0, "A line\n"],
   ])("%j from %d: %j", (text, from, sentence) => expect(finishedSentences(text, from)).toBe(sentence));
-  it("says every character once and in order", () => {
+  it("returns every character once and in order", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("a", " ", ".", "!", "\n", '"', "…")), (characters) => {
         let said = "";

@@ -1,4 +1,4 @@
-// The kinds of work that a person can hand over, in the order in which they are offered.
+// The forms of all kinds of jobs, in the order in which the page offers them.
 import type { KindForm } from "./form.ts";
 import { hashForm } from "./hash-form.ts";
 import { mapForm } from "./map-form.ts";

@@ -8,7 +8,7 @@ const text = new TextEncoder();
 export const hashForm: KindForm<"hash"> = {
   kind: "hash",
   title: "Hash",
-  about: "SHA-256 of each line, or of a file as a tree, so that many can share it.",
+  about: "SHA-256 of each line, or of a file as a tree, so that many tabs can share the work.",
   verb: "Hash it",
   fields: [
     {
@@ -27,7 +27,7 @@ export const hashForm: KindForm<"hash"> = {
       rows: 6,
       isCode: true,
       placeholder: "hello\nworld",
-      hint: "One hash for each line, without its end, in UTF-8.",
+      hint: "One hash per line, over its UTF-8 bytes without the line end.",
       when: ({ of }) => of === "lines",
     },
     {

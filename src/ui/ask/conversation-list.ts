@@ -1,14 +1,14 @@
-// The list of conversations: open one, begin a new one, rename, delete after asking once more.
+// The list of conversations: a person opens one, begins a new one, renames one, or deletes one after a second question.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { type Conversation, UNTITLED } from "./conversation.ts";
 import { formatCount } from "../parts/format.ts";
 import { base, buttons, fields } from "../parts/shared-styles.ts";
-import type { Talks } from "./talks.ts";
+import type { Conversations } from "./conversations.ts";
 import { Watch } from "../parts/watch.ts";
 
 type Doing = { readonly what: "rename" | "delete"; readonly id: string };
 
-export class TalkList extends LitElement {
+export class ConversationList extends LitElement {
   static override styles = [
     base,
     buttons,
@@ -63,15 +63,15 @@ export class TalkList extends LitElement {
       }
     `,
   ];
-  static override properties = { talks: { attribute: false }, doing: { state: true } };
+  static override properties = { conversations: { attribute: false }, doing: { state: true } };
 
-  declare talks: Talks;
-  /** The row that is being renamed or about to be deleted. */
+  declare conversations: Conversations;
+  /** The row that is being renamed, or that waits for the answer to "Delete it for good?". */
   declare doing: Doing | undefined;
 
   constructor() {
     super();
-    new Watch(this, () => [this.talks]);
+    new Watch(this, () => [this.conversations]);
   }
 
   protected override updated(changed: PropertyValues<this>): void {
@@ -81,10 +81,16 @@ export class TalkList extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { all, current } = this.talks;
+    const { all, current } = this.conversations;
     return html`<div class="top">
-        <p><span class="soft small">Conversation:</span> <b data-testid="talk-title">${current?.title ?? UNTITLED}</b></p>
-        <button type="button" class="button slim" data-testid="talk-new" ?disabled=${!current} @click=${() => this.#open(undefined)}>
+        <p><span class="soft small">Conversation:</span> <b data-testid="conversation-title">${current?.title ?? UNTITLED}</b></p>
+        <button
+          type="button"
+          class="button slim"
+          data-testid="conversation-new"
+          ?disabled=${!current}
+          @click=${() => this.#open(undefined)}
+        >
           New conversation
         </button>
       </div>
@@ -92,61 +98,72 @@ export class TalkList extends LitElement {
         all.length === 0
           ? nothing
           : html`<details>
-              <summary data-testid="talk-list">All conversations (${formatCount(all.length)})</summary>
+              <summary data-testid="conversation-list">All conversations (${formatCount(all.length)})</summary>
               <ul>
-                ${all.map((talk) => this.#row(talk, talk.id === current?.id))}
+                ${all.map((conversation) => this.#row(conversation, conversation.id === current?.id))}
               </ul>
             </details>`
       }`;
   }
 
-  #row(talk: Conversation, isOpen: boolean): TemplateResult {
-    const doing = this.doing?.id === talk.id ? this.doing.what : undefined;
-    return html`<li class=${isOpen ? "open" : ""} data-testid="talk-row">
-      ${doing === "rename" ? this.#renaming(talk) : this.#title(talk, isOpen)} ${doing === "delete" ? this.#deleting(talk) : nothing}
+  #row(conversation: Conversation, isOpen: boolean): TemplateResult {
+    const doing = this.doing?.id === conversation.id ? this.doing.what : undefined;
+    return html`<li class=${isOpen ? "open" : ""} data-testid="conversation-row">
+      ${doing === "rename" ? this.#renaming(conversation) : this.#title(conversation, isOpen)}
+      ${doing === "delete" ? this.#deleting(conversation) : nothing}
     </li>`;
   }
 
-  #title(talk: Conversation, isOpen: boolean): TemplateResult {
+  #title(conversation: Conversation, isOpen: boolean): TemplateResult {
     const verb = (what: Doing["what"], word: string): TemplateResult =>
       html`<button
         type="button"
         class="plain small"
-        data-testid="talk-${what}"
-        aria-label="${word} “${talk.title}”"
-        @click=${() => (this.doing = { what, id: talk.id })}
+        data-testid="conversation-${what}"
+        aria-label="${word} “${conversation.title}”"
+        @click=${() => (this.doing = { what, id: conversation.id })}
       >
         ${word}
       </button>`;
-    return html`<button type="button" class="title" aria-current=${isOpen} @click=${() => this.#open(talk.id)}>${talk.title}</button>
-      ${this.doing?.id === talk.id ? nothing : html`${verb("rename", "Rename")} ${verb("delete", "Delete")}`}`;
+    return html`<button type="button" class="title" aria-current=${isOpen} @click=${() => this.#open(conversation.id)}>
+        ${conversation.title}
+      </button>
+      ${this.doing?.id === conversation.id ? nothing : html`${verb("rename", "Rename")} ${verb("delete", "Delete")}`}`;
   }
 
-  #renaming(talk: Conversation): TemplateResult {
+  #renaming(conversation: Conversation): TemplateResult {
     const finish = (event: Event): void => {
       event.preventDefault();
-      this.talks.rename(talk.id, this.renderRoot.querySelector<HTMLInputElement>("input")?.value ?? "");
+      this.conversations.rename(conversation.id, this.renderRoot.querySelector<HTMLInputElement>("input")?.value ?? "");
       this.doing = undefined;
     };
     return html`<form class="top" style="flex: 1" @submit=${finish}>
-      <input type="text" name="title" data-first data-testid="talk-name" maxlength="80" aria-label="New name" .value=${talk.title} />
+      <input
+        type="text"
+        name="title"
+        data-first
+        data-testid="conversation-name"
+        maxlength="80"
+        aria-label="New name"
+        .value=${conversation.title}
+      />
       <button type="submit" class="button slim">Keep</button>
       <button type="button" class="plain small" @click=${() => (this.doing = undefined)}>Cancel</button>
     </form>`;
   }
 
-  #deleting(talk: Conversation): TemplateResult {
+  #deleting(conversation: Conversation): TemplateResult {
     const remove = (): void => {
       this.doing = undefined;
-      void this.talks.remove(talk.id);
+      void this.conversations.remove(conversation.id);
     };
     return html`<span class="small">Delete it for good?</span>
-      <button type="button" class="plain small" data-testid="talk-delete-yes" @click=${remove}>Delete</button>
+      <button type="button" class="plain small" data-testid="conversation-delete-yes" @click=${remove}>Delete</button>
       <button type="button" class="plain small" data-first @click=${() => (this.doing = undefined)}>Keep it</button>`;
   }
 
   #open(id: string | undefined): void {
-    this.talks.open(id);
-    this.dispatchEvent(new CustomEvent("talk-opened"));
+    this.conversations.open(id);
+    this.dispatchEvent(new CustomEvent("conversation-opened"));
   }
 }

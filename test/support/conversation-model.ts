@@ -1,4 +1,4 @@
-// The bundled model as one that is talked with: the same weights, and a chat template of the test's own.
+// The bundled model as one for conversations: the same weights, and a chat template of the test's own.
 import { cp, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { ModelId } from "../../src/shared/ids.ts";
@@ -6,14 +6,17 @@ import { makeManifest } from "../../tools/model/make-manifest.ts";
 
 const BUNDLED = new URL("../../public/models/tales-2m/", import.meta.url);
 
-/** Puts what was said into one line, each turn after the other, as the model's stories are. */
+/** Puts all turns into one line, one after the other, as in the model's stories. */
 const TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content | trim }} {% endfor %}";
 
-/** What the template makes of a conversation, without its first token. */
-export const told = (...contents: readonly string[]): string => contents.map((content) => `${content.trim()} `).join("");
+/** Returns the prompt that the template makes of a conversation, without its first token. */
+export const promptOf = (...contents: readonly string[]): string => contents.map((content) => `${content.trim()} `).join("");
 
-/** Makes the model's folder in `parent`. */
-export async function makeTalkingModel(parent: string, name = "tales-talk"): Promise<{ readonly folder: string; readonly id: ModelId }> {
+/** Makes the model's folder in `parent`, and resolves with it and the model's id. */
+export async function makeConversationModel(
+  parent: string,
+  name = "tales-conversation",
+): Promise<{ readonly folder: string; readonly id: ModelId }> {
   const folder = path.join(parent, name);
   await cp(BUNDLED, folder, { recursive: true });
   const file = path.join(folder, "tokenizer_config.json");

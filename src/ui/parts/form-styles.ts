@@ -1,7 +1,7 @@
-// Styles of forms in which something is asked for: a long text, examples as chips, a row of verbs, and what is wrong.
+// Styles of the forms for prompts and jobs: a long text, examples as chips, a row of buttons, and the text of a fault.
 import { css } from "lit";
 
-export const askFormStyles = css`
+export const formStyles = css`
   form {
     display: grid;
     grid-template-columns: minmax(0, 1fr);

@@ -1,14 +1,14 @@
-// A conversation as it is read: who said what, and the answer that is being written at its end.
+// A conversation as a person reads it: its turns, and the answer that is being written at its end.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { isRunning } from "./ask-state.ts";
-import type { Asker } from "./asker.ts";
+import type { AskController } from "./ask-controller.ts";
 import type { Conversation } from "./conversation.ts";
 import { SIGNS } from "../parts/icons.ts";
 import { base, buttons, notices } from "../parts/shared-styles.ts";
-import type { Talks } from "./talks.ts";
+import type { Conversations } from "./conversations.ts";
 import { Watch } from "../parts/watch.ts";
 
-export class TalkView extends LitElement {
+export class ConversationView extends LitElement {
   static override styles = [
     base,
     buttons,
@@ -59,26 +59,26 @@ export class TalkView extends LitElement {
       }
     `,
   ];
-  static override properties = { talks: { attribute: false }, asker: { attribute: false } };
+  static override properties = { conversations: { attribute: false }, askController: { attribute: false } };
 
-  declare talks: Talks;
-  declare asker: Asker;
+  declare conversations: Conversations;
+  declare askController: AskController;
 
   constructor() {
     super();
-    new Watch(this, () => [this.talks, this.asker]);
+    new Watch(this, () => [this.conversations, this.askController]);
   }
 
   protected override render(): TemplateResult {
-    const { current, isLive, notice } = this.talks;
-    const ask = this.asker.state;
-    // The answer that is being written, or was just now, is told by its own element, with its figures.
+    const { current, isLive, notice } = this.conversations;
+    const ask = this.askController.state;
+    // The answer that is being written, or was written just now, has an element of its own, with its figures.
     const live = isLive && ask.status !== "idle";
     const turns = (current?.turns ?? []).filter((turn, index, all) => !(live && index === all.length - 1 && turn.role === "assistant"));
     return html`${turns.length === 0 ? this.#empty() : this.#turns(turns)}
-    ${live ? html`<mh-answer chat .ask=${ask} @ask-again=${() => this.dispatchEvent(new CustomEvent("ask-again"))}></mh-answer>` : this.#end(current)}
+    ${live ? html`<mh-answer in-conversation .ask=${ask} @ask-again=${() => this.dispatchEvent(new CustomEvent("ask-again"))}></mh-answer>` : this.#end(current)}
     ${live ? nothing : html`<span data-testid="ask-answer" data-status="idle" data-tokens="" hidden></span>`}
-    ${notice === "" ? nothing : html`<p class="notice small" role="status" data-testid="talk-notice">${notice}</p>`}`;
+    ${notice === "" ? nothing : html`<p class="notice small" role="status" data-testid="conversation-notice">${notice}</p>`}`;
   }
 
   #empty(): TemplateResult {
@@ -86,20 +86,20 @@ export class TalkView extends LitElement {
   }
 
   #turns(turns: Conversation["turns"]): TemplateResult {
-    return html`<ol aria-label="Conversation" data-testid="talk-turns">
+    return html`<ol aria-label="Conversation" data-testid="conversation-turns">
       ${turns.map(
         ({ role, content }) =>
           html`<li class=${role}>
             <span class="unseen">${role === "user" ? "You said:" : "The model answered:"}</span>
-            <div class="said" data-testid="talk-${role}">${content.trim()}</div>
+            <div class="said" data-testid="conversation-${role}">${content.trim()}</div>
           </li>`,
       )}
     </ol>`;
   }
 
-  /** A conversation that was found again may end in a question. */
-  #end(talk: Conversation | undefined): TemplateResult | typeof nothing {
-    if (talk?.turns.at(-1)?.role !== "user" || isRunning(this.asker.state)) return nothing;
+  /** A conversation that was read from the store may end in a question without an answer. */
+  #end(conversation: Conversation | undefined): TemplateResult | typeof nothing {
+    if (conversation?.turns.at(-1)?.role !== "user" || isRunning(this.askController.state)) return nothing;
     return html`<div class="notice">
       <p>This question has no answer yet.</p>
       <button type="button" class="button slim" data-testid="ask-again" @click=${() => this.dispatchEvent(new CustomEvent("ask-again"))}>

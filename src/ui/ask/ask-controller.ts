@@ -1,15 +1,15 @@
-// Runs one question at a time: takes the node's events into an AskState and lets itself be stopped.
+// Asks the node one question at a time: turns its events into an AskState for the page, and can be stopped.
 import type { AskOptions, Node, Prompt } from "../../node/face.ts";
 import { abortable, isAbort } from "../../shared/abort.ts";
 import { IDLE, advance, begin, failed, stopped, type AskState } from "./ask-state.ts";
 import { problemOf } from "../node-controller.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds between two tellings of tokens: smooth to read, and painting does not hold up the next token. */
+  /** Milliseconds between two notifications of tokens: smooth to read, and painting does not hold up the next token. */
   tokensMs: 40,
 });
 
-export class Asker {
+export class AskController {
   readonly #getNode: () => Promise<Node>;
   readonly #listeners = new Set<() => void>();
   #stopper: AbortController | undefined;
@@ -32,7 +32,7 @@ export class Asker {
     this.#stopper?.abort(new DOMException("Stopped by the person who asked", "AbortError"));
   }
 
-  /** Forgets the last answer: the page shows another conversation. */
+  /** Stops the answer and forgets it, because the page shows another conversation. */
   clear(): void {
     this.stop();
     this.#stopper = undefined;
@@ -40,14 +40,14 @@ export class Asker {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  /** Settles when the answer ended, whatever the end was; an answer that still runs is stopped first. */
+  /** Stops an answer that still runs, then asks. Resolves once the new answer has ended in any way; never rejects. */
   async ask(prompt: Prompt, options: Partial<AskOptions>): Promise<void> {
     this.stop();
     const stopper = new AbortController();
     const { signal } = stopper;
     this.#stopper = stopper;
     let due: ReturnType<typeof setTimeout> | undefined;
-    const tell = (next: AskState): void => {
+    const publish = (next: AskState): void => {
       clearTimeout(due);
       due = undefined;
       if (this.#stopper !== stopper) return; // a later question owns the screen
@@ -55,18 +55,18 @@ export class Asker {
       for (const listener of [...this.#listeners]) listener();
     };
     let state = begin(typeof prompt === "string" ? prompt : (prompt.at(-1)?.content ?? ""));
-    tell(state);
+    publish(state);
     try {
       const node = await abortable(this.#getNode(), signal);
       for await (const event of node.generate(prompt, options, signal)) {
         signal.throwIfAborted();
         state = advance(state, event);
-        if (event.kind === "token") due ??= setTimeout(() => tell(state), DEFAULTS.tokensMs);
-        else tell(state);
+        if (event.kind === "token") due ??= setTimeout(() => publish(state), DEFAULTS.tokensMs);
+        else publish(state);
       }
-      if (state.status !== "done") tell(stopped(state));
+      if (state.status !== "done") publish(stopped(state));
     } catch (error) {
-      tell(isAbort(error, signal) ? stopped(state) : failed(state, problemOf(error)));
+      publish(isAbort(error, signal) ? stopped(state) : failed(state, problemOf(error)));
     }
   }
 }
