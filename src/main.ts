@@ -13,7 +13,7 @@ import { LendConsent } from "./ui/lend/lend-consent.ts";
 import { LendControls } from "./ui/lend/lend-controls.ts";
 import { LendPanel } from "./ui/lend/lend-panel.ts";
 import { loadCode } from "./ui/load-code.ts";
-import { Memory } from "./ui/memory.ts";
+import { LocalStore } from "./ui/local-store.ts";
 import { MissingPanel } from "./ui/parts/missing-panel.ts";
 import { openConversationStore } from "./ui/ask/conversation-store.ts";
 import { ModelSelect } from "./ui/models/model-select.ts";
@@ -55,14 +55,16 @@ const ELEMENTS = {
   "mh-app": App,
 } as const;
 
-const memory = new Memory(() => localStorage);
-applyTheme(document.documentElement, rememberedTheme(memory));
+const localStore = new LocalStore(() => localStorage);
+applyTheme(document.documentElement, rememberedTheme(localStore));
 
 /** Headless tabs that lend say so in the address; the swarm's table tells them from people's pages. */
 const host = new URLSearchParams(location.search).get("host") === "volunteer" ? "volunteer" : "page";
 const backoff = new Backoff(systemClock, Math.random);
 const controller = new NodeController({
-  memory,
+  localStore,
+  relay: location.origin,
+  clock: systemClock,
   hurry: () => backoff.hurry(),
   createNode: async (waiting) => {
     const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, backoff };
@@ -73,7 +75,7 @@ const asker = new Asker(() => controller.nodeForPrompt());
 const talks = new Talks({
   openStore: () => openConversationStore(),
   asker,
-  memory,
+  localStore,
   now: () => Date.now(),
   // `randomUUID` is missing where the page is not secure, and the page explains itself there.
   newId: () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join(""),
@@ -109,7 +111,7 @@ Object.assign(app, {
   controller,
   asker,
   talks,
-  memory,
+  localStore,
   site: new URL(".", document.baseURI).href,
 });
 document.body.append(app);

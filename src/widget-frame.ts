@@ -5,7 +5,7 @@ import { Backoff } from "./shared/backoff.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
 import type { DeclinedMessage, HeightMessage } from "./ui/widget/frame-messages.ts";
 import { loadCode } from "./ui/load-code.ts";
-import { Memory } from "./ui/memory.ts";
+import { LocalStore } from "./ui/local-store.ts";
 import { NodeController } from "./ui/node-controller.ts";
 import { applyTheme, readTheme } from "./ui/parts/theme-toggle.ts";
 import { WidgetCard } from "./ui/widget/widget-card.ts";
@@ -19,10 +19,12 @@ const target = hostOrigin !== null && /^https?:\/\//.test(hostOrigin) ? hostOrig
 applyTheme(document.documentElement, readTheme(asked.get("theme")) ?? "auto");
 
 // Kept apart from the page's own choices: saying no to a site's card is not saying no to the relay's page.
-const memory = new Memory(() => localStorage, "manyhands.widget.");
+const localStore = new LocalStore(() => localStorage, "manyhands.widget.");
 const backoff = new Backoff(systemClock, Math.random);
 const controller = new NodeController({
-  memory,
+  localStore,
+  relay: location.origin,
+  clock: systemClock,
   hurry: () => backoff.hurry(),
   createNode: async (waiting) => {
     const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, backoff };
@@ -33,7 +35,7 @@ addEventListener("pagehide", () => void controller.release());
 
 customElements.define("mh-card", WidgetCard);
 const card = new WidgetCard();
-Object.assign(card, { controller, memory, compact: asked.has("compact"), saidNo: asked.has("declined") });
+Object.assign(card, { controller, localStore, compact: asked.has("compact"), saidNo: asked.has("declined") });
 document.body.append(card);
 
 if (parent !== window) {

@@ -4,7 +4,7 @@ import type { Capability } from "../node/face.ts";
 import { isRunning } from "./ask/ask-state.ts";
 import type { Asker } from "./ask/asker.ts";
 import { mark } from "./parts/icons.ts";
-import type { Memory } from "./memory.ts";
+import type { LocalStore } from "./local-store.ts";
 import type { NodeController } from "./node-controller.ts";
 import { base } from "./parts/shared-styles.ts";
 import { layoutSwarm } from "./swarm/swarm-layout.ts";
@@ -132,7 +132,7 @@ export class App extends LitElement {
     controller: { attribute: false },
     asker: { attribute: false },
     talks: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     capability: { attribute: false },
     loadTasks: { attribute: false },
     site: {},
@@ -141,7 +141,7 @@ export class App extends LitElement {
   declare controller: NodeController;
   declare asker: Asker;
   declare talks: Talks;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   /** Undefined until the browser has been looked at. */
   declare capability: Capability | undefined;
   declare loadTasks: () => Promise<void>;
@@ -167,7 +167,7 @@ export class App extends LitElement {
           </div>
           <div class="side">
             <mh-relay .relay=${view.relay} .address=${new URL(this.site).host} ?joined=${view.joined}></mh-relay>
-            <mh-theme .memory=${this.memory}></mh-theme>
+            <mh-theme .localStore=${this.localStore}></mh-theme>
           </div>
         </header>
         <main id="main">
@@ -176,7 +176,7 @@ export class App extends LitElement {
             blocked
               ? nothing
               : html`<div class="pair">
-                  <mh-ask .asker=${this.asker} .controller=${this.controller} .talks=${this.talks} .memory=${this.memory}></mh-ask>
+                  <mh-ask .asker=${this.asker} .controller=${this.controller} .talks=${this.talks} .localStore=${this.localStore}></mh-ask>
                   <mh-lend .controller=${this.controller}></mh-lend>
                 </div>`
           }
@@ -184,7 +184,7 @@ export class App extends LitElement {
           ${
             blocked
               ? nothing
-              : html`<mh-tasks .controller=${this.controller} .memory=${this.memory} .load=${this.loadTasks}></mh-tasks>
+              : html`<mh-tasks .controller=${this.controller} .localStore=${this.localStore} .load=${this.loadTasks}></mh-tasks>
                   <mh-credit .controller=${this.controller}></mh-credit> <mh-models .controller=${this.controller}></mh-models>`
           }
         </main>

@@ -26,7 +26,7 @@ test("a relay that is away when somebody wants to lend or ask is told, tried aga
 
   const answer = await asker.ask(PROMPT, { maxTokens: 16 });
   expect(answer).toMatchObject({ status: "failed", tokens: [] });
-  expect(answer.problem).toMatch(/The relay does not answer.* Your prompt is kept: check your connection and ask again\./);
+  expect(answer.problem).toMatch(/The relay at .* does not answer.* Your prompt is kept: check your connection and ask again\./);
   await expect(asker.page.getByTestId("ask-problem")).toHaveAttribute("data-code", "RELAY_UNREACHABLE");
   await expect(asker.page.getByTestId("ask-prompt")).toHaveValue(PROMPT);
   await expect(pill(asker, "lost")).toBeVisible();

@@ -6,7 +6,7 @@ import { askPanelStyles } from "./ask-panel-styles.ts";
 import { isRunning } from "./ask-state.ts";
 import type { Asker } from "./asker.ts";
 import { SIGNS } from "../parts/icons.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { PRESETS, Settings, generateOptions } from "./sampling-settings.ts";
 import { base, buttons, fields, notices, panel } from "../parts/shared-styles.ts";
@@ -32,7 +32,7 @@ export class AskPanel extends LitElement {
     asker: { attribute: false },
     controller: { attribute: false },
     talks: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     settings: { state: true },
     wrong: { state: true },
   };
@@ -40,7 +40,7 @@ export class AskPanel extends LitElement {
   declare asker: Asker;
   declare controller: NodeController;
   declare talks: Talks;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   declare settings: Settings;
   /** What is wrong with the prompt; empty while nothing is. */
   declare wrong: string;
@@ -56,7 +56,7 @@ export class AskPanel extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.settings = this.memory.read("settings", Settings, PRESETS.story);
+    this.settings = this.localStore.read("settings", Settings, PRESETS.story);
     void this.talks.load();
   }
 
@@ -148,7 +148,7 @@ export class AskPanel extends LitElement {
         ?chat=${talks}
         @settings-changed=${(event: CustomEvent<Settings>) => {
           this.settings = event.detail;
-          this.memory.write("settings", event.detail);
+          this.localStore.write("settings", event.detail);
         }}
       ></mh-ask-settings>
       ${talks ? nothing : html`<mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>`}

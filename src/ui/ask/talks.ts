@@ -5,7 +5,7 @@ import { isRunning } from "./ask-state.ts";
 import type { Asker } from "./asker.ts";
 import { backToQuestion, beginConversation, type Conversation, messagesOf, withAnswer, withQuestion, withTitle } from "./conversation.ts";
 import type { ConversationStore } from "./conversation-store.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two savings of an answer that grows: a tab that is closed loses no more than that. */
@@ -15,7 +15,7 @@ const DEFAULTS = Object.freeze({
 export interface TalksDeps {
   readonly openStore: () => Promise<ConversationStore>;
   readonly asker: Asker;
-  readonly memory: Memory;
+  readonly localStore: LocalStore;
   readonly now: () => number;
   readonly newId: () => string;
 }
@@ -67,7 +67,7 @@ export class Talks {
     const kept = await store.all().catch(() => []);
     const fresh = new Set(this.#all.map((talk) => talk.id));
     this.#all = [...this.#all, ...kept.filter((talk) => !fresh.has(talk.id))].toSorted((a, b) => b.updatedAt - a.updatedAt);
-    this.#currentId ??= this.#deps.memory.read("conversation", v.nullable(v.string()), null) ?? undefined;
+    this.#currentId ??= this.#deps.localStore.read("conversation", v.nullable(v.string()), null) ?? undefined;
     if (!store.isKept) this.#notice = "This browser blocks storage, so conversations are gone when the page closes.";
     this.#changed();
   }
@@ -78,7 +78,7 @@ export class Talks {
     this.#deps.asker.clear();
     this.#answering = undefined;
     this.#currentId = id;
-    this.#deps.memory.write("conversation", id ?? null);
+    this.#deps.localStore.write("conversation", id ?? null);
     this.#changed();
   }
 
@@ -96,14 +96,14 @@ export class Talks {
   }
 
   setSystem(system: string): void {
-    this.#deps.memory.write("system", system);
+    this.#deps.localStore.write("system", system);
     const { current } = this;
     if (current) this.#put({ ...current, system });
   }
 
   /** The system prompt of the open conversation, or what a new one gets. */
   get system(): string {
-    return this.current?.system ?? this.#deps.memory.read("system", v.string(), "");
+    return this.current?.system ?? this.#deps.localStore.read("system", v.string(), "");
   }
 
   /** Settles when the answer ended. */
@@ -124,7 +124,7 @@ export class Talks {
     this.#currentId = talk.id;
     this.#answering = talk.id;
     this.#savedAt = this.#deps.now();
-    this.#deps.memory.write("conversation", talk.id);
+    this.#deps.localStore.write("conversation", talk.id);
     this.#put(talk);
     await this.#deps.asker.ask(messagesOf(talk), options);
   }

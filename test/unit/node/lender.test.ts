@@ -54,7 +54,7 @@ class World {
       host: "page",
       model: loader,
       directory: this.board.join(self),
-      desk: new HeldSpans(mesh),
+      heldSpans: new HeldSpans(mesh),
       startSpan: startEngineSpan({ mesh, clock: systemClock, log: silentLog }, startEngine),
       clock: systemClock,
       settings: () => ({ share: 1, backend: "auto" }),

@@ -79,7 +79,7 @@ describe("SoloSpan", () => {
         headLayers: 0,
         loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
       },
-      desk: new HeldSpans(mesh),
+      heldSpans: new HeldSpans(mesh),
       startSpan: noting,
       backend: () => "wasm",
       clock,

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { findCapability, type BrowserFeatures } from "../../../src/ui/capability.ts";
 import { readFrameMessage } from "../../../src/ui/widget/frame-messages.ts";
-import { Memory, type TextStore } from "../../../src/ui/memory.ts";
+import { LocalStore, type TextStore } from "../../../src/ui/local-store.ts";
 import { OverviewPoll, readOverview, type Overview } from "../../../src/ui/overview.ts";
 import { finishedSentences } from "../../../src/ui/ask/sentences.ts";
 import {
@@ -27,22 +27,22 @@ function storeOf(entries: Record<string, string>): TextStore {
   };
 }
 
-describe("Memory", () => {
+describe("LocalStore", () => {
   it("reads what the schema reads, and else what is given", () => {
-    const memory = new Memory(() => storeOf({ "manyhands.share": "0.4", "manyhands.odd": "{", "manyhands.wrong": '"x"' }));
-    expect(memory.read("share", v.number(), 1)).toBe(0.4);
-    expect(memory.read("odd", v.number(), 1)).toBe(1);
-    expect(memory.read("wrong", v.number(), 1)).toBe(1);
-    expect(memory.read("absent", v.number(), 1)).toBe(1);
+    const localStore = new LocalStore(() => storeOf({ "manyhands.share": "0.4", "manyhands.odd": "{", "manyhands.wrong": '"x"' }));
+    expect(localStore.read("share", v.number(), 1)).toBe(0.4);
+    expect(localStore.read("odd", v.number(), 1)).toBe(1);
+    expect(localStore.read("wrong", v.number(), 1)).toBe(1);
+    expect(localStore.read("absent", v.number(), 1)).toBe(1);
   });
   it("remembers until the page closes where storage is blocked", () => {
-    const memory = new Memory(() => {
+    const localStore = new LocalStore(() => {
       throw new DOMException("Access is denied", "SecurityError");
     });
-    memory.write("consent", true);
-    expect(memory.read("consent", v.boolean(), false)).toBe(true);
-    memory.forget("consent");
-    expect(memory.read("consent", v.boolean(), false)).toBe(false);
+    localStore.write("consent", true);
+    expect(localStore.read("consent", v.boolean(), false)).toBe(true);
+    localStore.remove("consent");
+    expect(localStore.read("consent", v.boolean(), false)).toBe(false);
   });
 });
 

@@ -1,12 +1,12 @@
 // The node's code waits for its relay: asked again and again, told each time, given up when nobody wants it.
 import { expect, it } from "vitest";
 import { Backoff } from "../../../src/shared/backoff.ts";
-import { loadCode, type LoadCodeDeps } from "../../../src/ui/load-code.ts";
+import { loadCode, type LoadCodeOptions } from "../../../src/ui/load-code.ts";
 
 const never = new AbortController().signal;
 
 /** A relay that answers each question with the next of `answers`, and a clock that does not wait. */
-function relayOf(...answers: readonly (number | Error)[]): LoadCodeDeps {
+function relayOf(...answers: readonly (number | Error)[]): LoadCodeOptions {
   const left = answers.values();
   return {
     url: "https://relay.example/healthz",
