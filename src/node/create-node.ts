@@ -16,7 +16,7 @@ import { readConfig } from "./platform/config.ts";
 import type { Platform } from "./platform/platform.ts";
 import { tabPlatform } from "./platform/tab-platform.ts";
 import { showModel } from "./show-joined.ts";
-import { Lending } from "./spans/lending.ts";
+import { Lending } from "./lending.ts";
 import type { BackendChoice, HostKind, NodeState } from "./state.ts";
 import { StateStore } from "./state-store.ts";
 import { TabJobs } from "./tasks/tab-jobs.ts";

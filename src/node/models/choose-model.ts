@@ -1,8 +1,9 @@
 // Which model a prompt or a lender gets, once the relay has had a moment to say what the swarm does; and whether a model fits here.
+import type { Directory } from "../../mesh/ports/directory.ts";
+import type { PeerRecord } from "../../protocol/directory-frames.ts";
 import type { ModelPick } from "../../route/plan-model.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { ModelId } from "../../shared/ids.ts";
-import type { Joined } from "../joined.ts";
 import type { SpanLoader } from "../spans/lender.ts";
 
 const DEFAULTS = Object.freeze({
@@ -12,9 +13,9 @@ const DEFAULTS = Object.freeze({
 
 /** Returns what `pick` picks. Waits for the relay only if there are several models and no wish. Throws the signal's reason. */
 export async function chooseModel(
-  { directory, offers }: Pick<Joined, "directory" | "offers">,
+  { directory, offers }: { readonly directory: Pick<Directory, "swarm" | "on">; readonly offers: readonly unknown[] },
   wish: ModelId | undefined,
-  pick: (peers: Joined["directory"]["swarm"]["peers"]) => ModelPick | undefined,
+  pick: (peers: readonly PeerRecord[]) => ModelPick | undefined,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<ModelPick | undefined> {
   if (offers.length > 1 && wish === undefined && directory.swarm.revision < 0) {

@@ -7,7 +7,7 @@ import type { ModelOffer } from "../../../src/model/model-summary.ts";
 import type { LendState } from "../../../src/node/face.ts";
 import { HeldSpans } from "../../../src/node/spans/held-spans.ts";
 import type { SpanLoader } from "../../../src/node/spans/lender.ts";
-import { Lending, type LendingGround, type LendingOptions } from "../../../src/node/spans/lending.ts";
+import { Lending, type LendingGround, type LendingOptions } from "../../../src/node/lending.ts";
 import { Presence } from "../../../src/node/spans/presence.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
 import { abortable } from "../../../src/shared/abort.ts";

@@ -1,13 +1,13 @@
 // Lending, from the switch to a Lender that runs: the one place where a new wish meets what is under way.
-import { pickToLend } from "../../route/plan-model.ts";
-import { abortable } from "../../shared/abort.ts";
-import { ManyhandsError } from "../../shared/errors.ts";
-import type { ModelId } from "../../shared/ids.ts";
-import type { Joined } from "../joined.ts";
-import { chooseModel, fitsHere } from "../models/choose-model.ts";
-import type { Platform } from "../platform/platform.ts";
-import { toProblem } from "../problem.ts";
-import { Lender, type LenderOptions, type SpanLoader } from "./lender.ts";
+import { pickToLend } from "../route/plan-model.ts";
+import { abortable } from "../shared/abort.ts";
+import { ManyhandsError } from "../shared/errors.ts";
+import type { ModelId } from "../shared/ids.ts";
+import type { Joined } from "./joined.ts";
+import { chooseModel, fitsHere } from "./models/choose-model.ts";
+import type { Platform } from "./platform/platform.ts";
+import { toProblem } from "./problem.ts";
+import { Lender, type LenderOptions, type SpanLoader } from "./spans/lender.ts";
 
 /** The parts of a tab that has joined which lending needs. */
 export interface LendingGround extends Pick<Joined, "directory" | "offers" | "presence" | "heldSpans" | "startSpan"> {
