@@ -1,4 +1,4 @@
-// A prompt of this tab, from the text to the stream of an answer: joins, chooses a model and opens it, then generates over a route.
+// A prompt of this tab becomes an answer: joins, chooses a model, opens it, and generates over a route.
 import type { Prompt } from "../inference/encode-prompt.ts";
 import { generate } from "../inference/generate.ts";
 import { findDetour, findRoute } from "../inference/requester/find-route.ts";

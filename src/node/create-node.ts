@@ -1,4 +1,4 @@
-// Makes the node of this tab: the wiring diagram in code. Nothing is fetched or computed before `lend(true)` or `generate`.
+// Makes the node of this tab: the wiring in code. Nothing is fetched or computed before `lend(true)` or `generate`.
 import type { Prompt } from "../inference/encode-prompt.ts";
 import { systemClock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";

@@ -105,7 +105,7 @@ export async function join(
   const startSpan = platform.startSpan({ mesh, clock, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
-    // The relay notices at once that a tab died, WebRTC only after seconds: when the relay drops a peer, ask it for a sign of life.
+    // The relay notices a dead tab at once, WebRTC after seconds: so each peer that the relay drops is probed.
     const now = peers.map(({ peer }) => peer);
     for (const peer of present) if (!now.includes(peer)) reach.suspect(peer);
     present = now;

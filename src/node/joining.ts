@@ -1,4 +1,4 @@
-// Joins the swarm when somebody first wants that, keeps trying while the relay is away, and shows what it finds in the state.
+// Joins the swarm when that is first wanted, keeps trying while the relay is away, and shows what it finds.
 import { awaitRelay } from "../shared/await-relay.ts";
 import { Backoff } from "../shared/backoff.ts";
 import { errorCode } from "../shared/errors.ts";
@@ -47,8 +47,9 @@ export class Joining {
   }
 
   /**
-   * Settles like `waiting`, which waits until this tab has joined, but does not wait forever for the relay; joining goes on.
-   * `advice`: what the person should do. Throws RELAY_UNREACHABLE, what `waiting` throws, or the signal's reason.
+   * Settles like `waiting`, which waits until this tab has joined, but does not wait forever for the relay; joining
+   * goes on. `advice`: what the person should do. Throws RELAY_UNREACHABLE, what `waiting` throws, or the signal's
+   * reason.
    */
   soon<T>(waiting: Promise<T>, signal: AbortSignal, advice: string): Promise<T> {
     const { clock, platform } = this.#options;

@@ -35,9 +35,9 @@ type Stage =
   | { readonly kind: "running"; readonly model: ModelId; readonly lender: Lender };
 
 /**
- * Holds the wish (on or off, and which model) and the stage that lending has reached. Every change of the wish that matters
- * starts a transition, which aborts the one before it: only the newest transition changes the stage or shows a state. A Lender
- * stays in the stage until it has stopped, so that every transition waits for it.
+ * Holds the wish (on or off, and which model) and the stage that lending has reached. Every change of the wish that
+ * matters starts a transition, which aborts the one before it: only the newest transition changes the stage or shows a
+ * state. A Lender stays in the stage until it has stopped, so that every transition waits for it.
  */
 export class Lending {
   readonly #options: LendingOptions;
@@ -52,7 +52,7 @@ export class Lending {
     this.#options = options;
   }
 
-  /** Resolves once this tab lends, or has stopped, or a newer wish has taken over. Never throws: failures are shown as a state. */
+  /** Resolves once this tab lends or has stopped, or a newer wish took over. Never throws: failures are states. */
   lend(on: boolean): Promise<void> {
     this.#isWanted = on;
     if (!on) this.#ground?.volunteer.lend(false); // at once: a Lender takes a moment to leave
@@ -123,8 +123,8 @@ export class Lending {
   #run(ground: LendingGround, model: SpanLoader): void {
     const { host, clock, settings, onState, onNotice, onModel } = this.#options;
     const { mesh, presence, heldSpans, startSpan, volunteer } = ground;
-    // The person agreed to lend, so weights are worth keeping when the browser wants room. It may refuse, and nothing depends on it.
-    // `storage` is missing in insecure contexts, whatever its type says.
+    // The person agreed to lend, so weights are worth keeping when the browser wants room. It may refuse, and nothing
+    // depends on it. `storage` is missing in insecure contexts, whatever its type says.
     void (navigator as Partial<Navigator>).storage?.persist?.().catch(() => false);
     onModel(model.id);
     const lender = new Lender({

@@ -2,7 +2,7 @@
 import { DEFAULT_KEEP_BYTES, type NodeState, NO_TASKS_SERVED, NOTHING_SERVED } from "./state.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds until listeners get a change, by how much a person waits for it: painting slows down the work that it shows. */
+  /** Milliseconds until listeners get a change, by its urgency: painting slows down the work that it shows. */
   waitMs: Object.freeze({
     /** For moments: changes of one frame go together. */
     frame: 50,

@@ -26,7 +26,7 @@ export type LendState =
   /** All bytes are here; the runtime builds the span and tests itself. */
   | { readonly kind: "preparing"; readonly span: Span }
   | { readonly kind: "serving"; readonly span: Span; readonly backend: Backend; readonly moving: LoadProgress | undefined }
-  /** This tab computes tasks and holds no layers: the relay offers no model, or this device has no room for one layer of it. */
+  /** This tab only computes tasks: the relay offers no model, or this device has no room for one layer of it. */
   | { readonly kind: "tasks-only"; readonly why: "no-model" | "no-room" }
   | { readonly kind: "failed"; readonly problem: Problem };
 
@@ -104,7 +104,9 @@ export interface NodeState {
   readonly credit: CreditState | undefined;
   /** The jobs of this tab, of this visit and of earlier ones, the newest first. */
   readonly jobs: readonly JobView[];
-  /** Sentences that a person should read while everything goes on: storage is blocked, WebGPU failed its self-test, … */
+  /**
+   * Sentences that a person should read while everything goes on: storage is blocked, WebGPU failed its self-test, …
+   */
   readonly notices: readonly string[];
 }
 

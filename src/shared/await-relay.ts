@@ -1,4 +1,4 @@
-// How long a person waits for a relay that does not reply, and what they read then: the same before the node's code is here and after.
+// How long a person waits for a relay that is away, and what they read then, with or without the node's code.
 import { abortable, withDeadline } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 import { ManyhandsError } from "./errors.ts";
@@ -19,8 +19,8 @@ export interface RelayWait {
 }
 
 /**
- * Settles like `waiting`, but does not wait forever for a relay that is away; `waiting` itself goes on. Throws RELAY_UNREACHABLE,
- * what `waiting` throws, or the signal's reason.
+ * Settles like `waiting`, but does not wait forever for a relay that is away; `waiting` itself goes on. Throws
+ * RELAY_UNREACHABLE, what `waiting` throws, or the signal's reason.
  */
 export async function awaitRelay<T>(waiting: Promise<T>, { clock, relay, isAway, advice }: RelayWait, signal: AbortSignal): Promise<T> {
   waiting.catch(() => {}); // thrown below, unless nobody waits for it any more

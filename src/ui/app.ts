@@ -1,4 +1,4 @@
-// The page: header, asking, lending, the swarm, the foot. Holds nothing itself; what it shows comes in as properties.
+// The page: the header, the panels and the footer. It has no data of its own; all that it shows comes in as properties.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { Capability } from "../node/face.ts";
 import { isRunning } from "./ask/ask-state.ts";
@@ -84,7 +84,7 @@ export class App extends LitElement {
       .lights.running .lit {
         animation: wave 1.6s ease-in-out infinite;
       }
-      /* Opacity alone: the compositor does it, and the main thread is free for the answer's own work. */
+      /* Only opacity changes: the compositor does that, and leaves the main thread to the answer. */
       @keyframes wave {
         30% {
           opacity: 0.45;
@@ -100,7 +100,7 @@ export class App extends LitElement {
         gap: clamp(18px, 2.6vw, 28px);
       }
       @media (min-width: 940px) {
-        /* A grid of its own, so that the panel that stays in sight stays beside the one that it belongs to. */
+        /* A grid of its own, so that the sticky panel stays beside the one that it belongs to. */
         .pair {
           grid-template-columns: minmax(0, 1.55fr) minmax(0, 1fr);
           align-items: start;
@@ -142,7 +142,7 @@ export class App extends LitElement {
   declare asker: Asker;
   declare talks: Talks;
   declare localStore: LocalStore;
-  /** Undefined until the browser has been looked at. */
+  /** Undefined until the browser has been examined. */
   declare capability: Capability | undefined;
   declare loadTasks: () => Promise<void>;
   declare site: string;
@@ -192,7 +192,7 @@ export class App extends LitElement {
       </div>`;
   }
 
-  /** The signature of the page: one light a layer, lit while somebody serves it, a wave while an answer runs. */
+  /** The emblem of the page: a light for each layer, lit while a peer serves it. A wave shows that an answer runs. */
   #lights(): TemplateResult {
     const { swarm, model } = this.controller.view;
     const { coverage } = layoutSwarm(swarm ?? [], model?.layerCount ?? 0);
@@ -202,7 +202,7 @@ export class App extends LitElement {
   }
 
   #skip(event: Event): void {
-    event.preventDefault(); // a fragment can't reach into a shadow root
+    event.preventDefault(); // a fragment cannot reach into a shadow root
     this.renderRoot.querySelector<HTMLElement>("mh-ask")?.shadowRoot?.querySelector<HTMLElement>("textarea")?.focus();
   }
 }

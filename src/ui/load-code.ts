@@ -16,8 +16,8 @@ export interface CodeWait {
 }
 
 /**
- * Waits until the relay replies, then returns what `load` imports: a browser may remember that a module could not be fetched, and
- * not try again. Throws what `load` throws, or the signal's reason.
+ * Waits until the relay replies, then returns what `load` imports: a browser may remember that a module could not be
+ * fetched, and not try again. Throws what `load` throws, or the signal's reason.
  */
 export async function loadCode<T>(options: LoadCodeOptions, load: () => Promise<T>, { signal, onAway }: CodeWait): Promise<T> {
   while (!(await replies(options, signal))) await options.backoff.pause(onAway, signal);

@@ -1,10 +1,10 @@
-// Small values that this browser remembers between visits: in localStorage, or in memory until the page closes if that is blocked.
+// Small values that this browser remembers between visits: in localStorage, or in memory if that is blocked.
 import * as v from "valibot";
 
 /** The part of the Storage interface that is used. */
 export type TextStore = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** Reads and writes JSON values. Never throws: a browser that blocks storage forgets them on reload, and nothing worse happens. */
+/** Reads and writes JSON values. Never throws: if storage is blocked, a reload forgets them, and no more happens. */
 export class LocalStore {
   readonly #open: () => TextStore;
   readonly #prefix: string;

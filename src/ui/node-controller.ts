@@ -1,4 +1,4 @@
-// Owns the node of this tab: makes it on consent or on the first prompt, passes on what the person chooses, and shows its state.
+// Owns the node of this tab: makes it on demand, passes on what the person chooses, and shows its state.
 import type { BackendChoice, FolderHandle, Node, NodeState, Problem, RelayState } from "../node/face.ts";
 import { awaitRelay } from "../shared/await-relay.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -11,7 +11,7 @@ import { UNKNOWN, type Overview } from "./overview.ts";
 import { type LendBefore, type View, viewNode } from "./view.ts";
 
 export interface NodeControllerOptions {
-  /** Loads the node's code and makes the node. Not called again before it has settled, unless the wait's signal has aborted. */
+  /** Loads the node's code and makes the node. Only one call runs at a time, but for calls whose signal has aborted. */
   readonly createNode: (wait: CodeWait) => Promise<Node>;
   /** Called when somebody wants the node now: if `createNode` waits for the relay, the relay is asked again at once. */
   readonly hurry?: () => void;
@@ -86,7 +86,7 @@ export class NodeController {
     await this.lend(false);
   }
 
-  /** Passes the wish to the node; while there is none, the wish waits for it. Never throws: failures show in `view.lend`. */
+  /** Passes the wish to the node; without one, the wish waits for it. Never throws: failures show in `view.lend`. */
   async lend(on: boolean): Promise<void> {
     if (on && !this.#choices.consented) return;
     if (this.#node !== undefined) {
@@ -148,7 +148,9 @@ export class NodeController {
     return this.#making.node;
   }
 
-  /** Returns the node for a prompt, which does not wait forever for a relay that is away. Throws RELAY_UNREACHABLE too. */
+  /**
+   * Returns the node for a prompt, which does not wait forever for a relay that is away. Throws RELAY_UNREACHABLE too.
+   */
   nodeForPrompt(): Promise<Node> {
     const { clock, relay } = this.#options;
     const advice = "Your prompt is kept: check your connection and ask again.";

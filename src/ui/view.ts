@@ -1,4 +1,4 @@
-// All that the page shows except answers, put together from the node, the relay's overview and the person's choices. Pure.
+// All that the page shows except answers: from the node, the relay's overview and the person's choices. Pure.
 import type { FolderHandle, LendState, NodeState, Problem, RelayState, SwarmPeer } from "../node/face.ts";
 import { NO_TASKS_SERVED, NOTHING_SERVED } from "../node/state.ts";
 import type { ModelId } from "../shared/ids.ts";
@@ -35,7 +35,7 @@ export function viewNode({ state, overview, choices, lendBefore, away, folders }
   const joined = state?.self !== undefined;
   const { models, standings, asked } = viewModels(state, overview, choices.askWish);
   const model = state?.model ?? asked;
-  // A node that has just started knows less of the swarm than the overview does: show the overview until the node knows more.
+  // A node that has just started knows less of the swarm than the overview, which is shown until it knows more.
   const swarm =
     joined && (state.swarm.length > 0 || state.relay.kind === "connected")
       ? state.swarm

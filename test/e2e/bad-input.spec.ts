@@ -60,8 +60,8 @@ test("a damaged or missing model is refused and said so; nothing of it is kept; 
       const tab = await openTab(relay.url);
       const said =
         code === "MODEL_CORRUPT"
-          ? /^The relay's copy of the model is damaged: .+\. Nothing .+ kept.* whoever runs the relay\.$/
-          : /^The model could not be fetched: .+ whoever runs the relay\.$/;
+          ? /^The relay's copy of the model is damaged: .+\. Nothing .+ kept.* the relay's operator\.$/
+          : /^The model could not be fetched: .+ the relay's operator\.$/;
       expect(await tab.failToLend()).toMatch(said);
       const answer = await tab.ask("Once upon a time", { maxTokens: 4 });
       expect(answer).toMatchObject({ status: "failed", tokens: [] });

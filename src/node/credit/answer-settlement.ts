@@ -1,4 +1,4 @@
-// Settles this tab's answers, once each is over: the spans of its route get receipts, and some of them are audited first.
+// Settles this tab's answers when each is over: pays the spans of its route with receipts, and audits some of them.
 import type { AnswerReceipts, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/answer-receipts.ts";
 import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
 import { askCommitments, type Commitments } from "../../inference/audit/commitments.ts";
@@ -15,7 +15,7 @@ import { AvoidedPeers } from "./avoided-peers.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between the end of an answer and the first audit: the person may ask again at once. */
   restMs: 1_500,
-  /** Milliseconds for which two peers are avoided if their results differ and no third peer could show which one is wrong. */
+  /** Milliseconds for which two peers are avoided if nobody could show which of their results is wrong. */
   doubtMs: 10 * 60_000,
   /** Sessions whose paid positions are remembered: as many as may be kept for another turn. */
   sessions: 64,
@@ -29,10 +29,12 @@ export interface AnswerSettlementOptions extends Omit<AnswerAuditsDeps, "peers" 
   readonly log: Log;
 }
 
-/** One for each hop of the route, in order; undefined if the hop is this tab, or did not claim what its neighbours say. */
+/**
+ * One for each hop of the route, in order; undefined if the hop is this tab, or did not claim what its neighbours say.
+ */
 type Claims = readonly (CheckedClaim | undefined)[];
 
-/** Makes the receipt of hop `index`. Without a claim there is nothing to pay, without a verdict nothing that could be stated. */
+/** Makes the receipt of hop `index`. Does nothing without a claim to pay, or without a verdict to state. */
 type PayHop = (index: number, verdict: StatedVerdict | undefined) => Promise<void>;
 
 const UNCHECKED: StatedVerdict = { verdict: "unchecked", witnesses: new Map() };
@@ -55,14 +57,15 @@ export class AnswerSettlement {
    * 2. Every span claims its work. A claim counts only if it says what the neighbours of the span say.
    * 3. Some spans are drawn for an audit.
    * 4. The claims of the other spans become receipts at once, with the verdict "unchecked".
-   * 5. After a rest, other peers compute the parts of the drawn spans again, and their claims become receipts with what was found.
+   * 5. After a rest, other peers compute the parts of the drawn spans again, and their claims become receipts with what
+   *    was found.
    *
    * Never rejects.
    */
   readonly settle = async (record: SessionRecord, positions: number): Promise<void> => {
     const { clock, log, mesh, openReceipts } = this.#options;
     if (positions === 0 || record.hops.every(({ hop }) => hop.peer === mesh.self)) return;
-    // A turn that goes on from the middle of the last one may be shorter: it may be audited, but all of it has been paid.
+    // A turn that goes on from the middle of the last one may be shorter: all of it is paid, but it may be audited.
     const paid = this.#paidPositions.get(record.session) ?? 0;
     const isUnpaid = paid < positions;
     const range = { from: isUnpaid ? paid : 0, to: positions };
@@ -187,10 +190,7 @@ function verdictOf({ judgement, audits }: Finding): StatedVerdict | undefined {
   return { verdict: judgement.kind === "agreed" ? "audited" : "wrong", witnesses: sessions };
 }
 
-/**
- * Hops with a claim whose neighbour said nothing: it will not sign for them either, so only the signature of an auditor can stand in
- * for it.
- */
+/** Hops with a claim whose neighbour said nothing and so will not sign: an auditor has to sign in its place. */
 function lackingNeighbour({ hops }: Commitments, claims: Claims): ReadonlySet<number> {
   const beside = hops.flatMap((said, index) => (said === undefined ? [index - 1, index + 1] : []));
   return new Set(beside.filter((index) => claims[index] !== undefined));

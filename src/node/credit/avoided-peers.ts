@@ -1,4 +1,4 @@
-// Peers that this tab does not ask for answers: for good if an audit found them wrong, for a while if it left a doubt about them.
+// Peers that this tab asks for no answers: for good if an audit found them wrong, for a while if it left a doubt.
 import type { DetourRequest } from "../../inference/requester/plan-detour.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId } from "../../shared/ids.ts";

@@ -1,4 +1,4 @@
-// Credit for layers in this tab, both halves: it claims and countersigns what its own spans computed, and settles its own answers.
+// Both halves of credit for layers in this tab: it signs for what its own spans computed, and settles its own answers.
 import { AnswerReceipts } from "../../credit/answer-receipts.ts";
 import type { Signer } from "../../credit/ed25519.ts";
 import { LayerClaims } from "../../credit/layer-claims.ts";

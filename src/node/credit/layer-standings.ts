@@ -1,4 +1,4 @@
-// Peers' standings for work on answers, kept beside those for tasks: a wrong result at one kind of work costs the trust for all.
+// Peers' standings for work on answers, beside those for tasks: a wrong result at one costs the trust for both.
 import type { PeerStandings } from "../../inference/audit/answer-audits.ts";
 import type { Standings } from "../../tasks/dispatch/standings.ts";
 

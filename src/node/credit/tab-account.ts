@@ -64,8 +64,8 @@ export class TabAccount {
   }
 
   /**
-   * Sets microcredits aside for `forMs` milliseconds; waits for the stream to the ledger. Throws BAD_INPUT if the account does not
-   * hold enough, LEDGER_UNAVAILABLE, RELAY_UNREACHABLE, or the signal's reason.
+   * Sets microcredits aside for `forMs` milliseconds; waits for the stream to the ledger. Throws BAD_INPUT if the
+   * account does not hold enough, LEDGER_UNAVAILABLE, RELAY_UNREACHABLE, or the signal's reason.
    */
   async reserve(micro: number, forMs: number, signal: AbortSignal): Promise<Reservation> {
     const client = await this.keeper.ledger(signal);
@@ -75,7 +75,7 @@ export class TabAccount {
     return { id, priority, release: () => this.#release(id) };
   }
 
-  /** Waits for the receipts that draw on it, until the ledger has them. If releasing fails, the reservation ends with its time. */
+  /** Waits until the ledger has the receipts that draw on it. If releasing fails, it ends with its time. */
   async #release(id: string): Promise<void> {
     const { signal } = this.#life;
     if (this.keeper.state.waiting > 0) {

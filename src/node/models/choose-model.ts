@@ -1,4 +1,4 @@
-// Which model a prompt or a lender gets, once the relay has had a moment to say what the swarm does; and whether a model fits here.
+// Chooses the model of a prompt or a lender, once the relay has had a moment to say what the swarm does.
 import type { Directory } from "../../mesh/ports/directory.ts";
 import type { PeerRecord } from "../../protocol/directory-frames.ts";
 import type { ModelPick } from "../../route/plan-model.ts";
@@ -7,11 +7,13 @@ import type { ModelId } from "../../shared/ids.ts";
 import type { SpanLoader } from "../spans/lender.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds to wait until the relay has said which peers are there; after that a model is chosen without knowing. */
+  /**
+   * Milliseconds to wait until the relay has said which peers are there; after that a model is chosen without knowing.
+   */
   swarmMs: 3_000,
 });
 
-/** Returns what `pick` picks. Waits for the relay only if there are several models and no wish. Throws the signal's reason. */
+/** Returns what `pick` picks. Waits only if there are several models and no wish. Throws the signal's reason. */
 export async function chooseModel(
   { directory, offers }: { readonly directory: Pick<Directory, "swarm" | "on">; readonly offers: readonly unknown[] },
   wish: ModelId | undefined,

@@ -1,4 +1,4 @@
-// A model's weights in this tab: where they come from, which are kept, how much memory they take, and what a person reads about it.
+// A model's weights in this tab: where they come from, which are kept, and how much memory they take.
 import type { HttpDeps } from "../../model/tiles/http-fetch.ts";
 import { HttpTileSource } from "../../model/tiles/http-tile-source.ts";
 import { IdbTileStore } from "../../model/tiles/idb-tile-store.browser.ts";
@@ -25,7 +25,7 @@ import { hasGpuAdapter } from "../platform/has-gpu-adapter.ts";
 import { CACHE_BUDGET_BYTES } from "../spans/lender.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Bytes kept in memory if storage is blocked: enough to pass on to neighbours what was just fetched, and little beside a span. */
+  /** Bytes kept in memory if storage is blocked: enough to pass fresh tiles on to neighbours, little beside a span. */
   memoryBytes: 64 * 1024 * 1024,
   storeName: "manyhands-tiles",
 });
@@ -92,7 +92,7 @@ export class ModelBytes {
     this.#source = this.#makeSource();
   }
 
-  /** Reads weights from a folder that a person opened before any server is asked; each tile is checked. A notice says whether it works. */
+  /** Reads weights from a folder before any server; each tile is checked. A notice says whether it works. */
   async mount(folder: FolderHandle): Promise<void> {
     const { manifest, onNotice } = this.#options;
     const source = new MountedTileSource(folder);
@@ -112,7 +112,7 @@ export class ModelBytes {
     return this.#store.setBudget(budgetBytes);
   }
 
-  /** Returns the longest part of `span`, from its start, that this device can hold; undefined if not even one layer fits. */
+  /** Returns the longest part of `span`, from its start, that fits this device; undefined if no layer does. */
   fit(span: Span): Span | undefined {
     for (let { end } = span; end > span.start; end--) {
       if (this.#whyTooLarge({ start: span.start, end }) === undefined) return { start: span.start, end };
@@ -121,8 +121,8 @@ export class ModelBytes {
   }
 
   /**
-   * Throws MODEL_UNSUPPORTED for a span that this device cannot hold, and what loading a span throws. The messages say what was
-   * kept and what a person can do.
+   * Throws MODEL_UNSUPPORTED for a span that this device cannot hold, and what loading a span throws. The messages say
+   * what was kept and what a person can do.
    */
   async loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan> {
     const { model, manifest, graph, backend, clock, log } = this.#options;
@@ -152,9 +152,9 @@ export class ModelBytes {
       log,
       signal,
     };
-    // On a graphics card, each part would bring every hidden state back to the processor, and that runtime leaves no gaps between steps.
+    // In parts, a graphics card would send every hidden state back to the processor, and its runtime leaves no gaps.
     const isWhole = backend() !== "wasm" && (await hasGpuAdapter(navigator.gpu));
-    const source = await this.#advised(isWhole ? loadSpan(options).then((whole) => joinParts([whole])) : loadSplitSpan(options));
+    const source = await this.#withAdvice(isWhole ? loadSpan(options).then((whole) => joinParts([whole])) : loadSplitSpan(options));
     performance.mark("manyhands:tiles", { detail: this.counts });
     return source;
   }
@@ -173,18 +173,18 @@ export class ModelBytes {
     });
   }
 
-  #advised<T>(work: Promise<T>): Promise<T> {
+  #withAdvice<T>(work: Promise<T>): Promise<T> {
     const { origin } = this.#options.manifest;
     const owner = origin ? hostOf(origin.url) : undefined;
-    return advised(work, owner);
+    return withAdvice(work, owner);
   }
 }
 
 /**
- * Settles like `work`, but words a failure to fetch so that it says what was kept and what a person can do. `owner`: the host of a
- * model that is not the relay's own.
+ * Settles like `work`, but words a failure to fetch so that it says what was kept and what a person can do. `owner`:
+ * the host of a model that is not the relay's own.
  */
-export async function advised<T>(work: Promise<T>, owner?: string): Promise<T> {
+export async function withAdvice<T>(work: Promise<T>, owner?: string): Promise<T> {
   try {
     return await work;
   } catch (cause) {

@@ -78,7 +78,7 @@ export class OpenModels {
     return abortable(opening, signal);
   }
 
-  /** From now on an open model reads its weights from `folder` first. A model that is opened later asks for its folder itself. */
+  /** From now on an open model reads its weights from `folder` first. A model opened later asks for its folder. */
   async mount(id: ModelId, folder: FolderHandle): Promise<void> {
     const opened = await this.#opening.get(id)?.catch(() => undefined); // `open` has thrown it
     await opened?.model.bytes.mount(folder);

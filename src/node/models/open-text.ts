@@ -24,7 +24,7 @@ export async function openText(
   // Loaded here, since many models have no template, and a page that only lends needs none.
   const { readChatTemplate, readSpecialTokens } = await import("../../model/text/chat-template.ts");
   const special = readSpecialTokens(files.tokenizerConfig);
-  // The token that ends a turn is often named only in this file, while the model's configuration names the one that ends a text.
+  // Often only this file names the token that ends a turn; the model's configuration names the one that ends a text.
   const ends = special["eos_token"] === undefined ? [] : tokenizer.encode(special["eos_token"], { bare: true });
   if (ends.length === 1) for (const token of ends) stopTokens.add(token);
   return { tokenizer, chat: readChatTemplate(manifest.chatTemplate, special), stopTokens };

@@ -1,4 +1,4 @@
-// The peers of a model as sources of its tiles: the directory says which layers each one holds, and the mesh's exchange asks them.
+// The peers of a model as sources of its tiles: which layers each one holds, and the exchange that asks them.
 import type { Directory } from "../../mesh/ports/directory.ts";
 import type { TileExchange, TileShelf } from "../../mesh/ports/tile-exchange.ts";
 import type { TileHolder, TilePeers } from "../../model/tiles/tile-peers.ts";

@@ -2,7 +2,7 @@
 import { errorMessage } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 
-/** Returns what was opened. If that failed, returns what `inMemory` returns, and logs that `what` are lost with the page. */
+/** Returns what was opened, or what `inMemory` returns; then it logs that `what` are lost with the page. */
 export function orInMemory<T>(opened: Promise<T>, inMemory: () => T, what: string, log: Log): Promise<T> {
   return opened.catch((error: unknown) => {
     log.warn(`${what} are lost when this page closes`, { message: errorMessage(error) });

@@ -1,4 +1,4 @@
-// A thread without WebRTC (Node, or a worker of a page): it asks through the relay, computes its own tasks, and keeps nothing.
+// A thread without WebRTC (Node, a worker of a page): asks through the relay, computes its own tasks, keeps nothing.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { LocalRunner } from "../../tasks/volunteer/local-runner.ts";

@@ -1,4 +1,4 @@
-// Port: what differs between a tab, a worker of a page, and Node: the peer's identity, its links, its runtimes, and its storage.
+// Port: what differs between a tab, a worker of a page, and Node: identity, links, runtimes and storage.
 import type { Identity } from "../../mesh/identity/identity.browser.ts";
 import type { Log } from "../../shared/log.ts";
 import type { JobStores } from "../../tasks/jobs/job-stores.ts";
@@ -9,7 +9,7 @@ import type { TabTaskRunner, TabTaskRunnerDeps } from "../tasks/tab-task-runner.
 export interface Platform {
   readonly config: NodeConfig;
   readonly log: Log;
-  /** `direct`: data channels from tab to tab. `relayed`: everything goes through the relay; such a peer can ask, but not lend. */
+  /** `direct`: data channels from tab to tab. `relayed`: all through the relay; such a peer asks, but cannot lend. */
   readonly links: "direct" | "relayed";
   /** Throws the signal's reason. */
   acquireIdentity(signal: AbortSignal): Promise<Identity>;
@@ -17,6 +17,6 @@ export interface Platform {
   openJobStores(): Promise<JobStores>;
   taskRunner(options: TabTaskRunnerDeps): TabTaskRunner;
   startSpan(options: SpanHostOptions): StartSpan;
-  /** Calls `going` when the page of this peer may go away in the next moment, and `vanish` when it does, until the signal aborts. */
+  /** Calls `going` when this peer's page may go away soon, and `vanish` when it does, until the signal aborts. */
   onHide(page: { readonly going: () => void; readonly vanish: () => void }, signal: AbortSignal): void;
 }

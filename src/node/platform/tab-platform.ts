@@ -1,4 +1,4 @@
-// A tab: it keeps its key and its jobs in storage, has a worker for each span and one for tasks, and data channels to other tabs.
+// A tab: keys and jobs in its storage, a worker for each span and one for tasks, and data channels to other tabs.
 import { takeIdentity } from "../../mesh/identity/identity.browser.ts";
 import type { Log } from "../../shared/log.ts";
 import { openIdbJobStores } from "../../tasks/jobs/idb-job-stores.browser.ts";
@@ -24,7 +24,7 @@ export const tabPlatform = (config: NodeConfig): Platform => ({
   startSpan: startWorkerSpan,
   onHide: ({ going, vanish }, signal) => {
     addEventListener("beforeunload", going, { signal });
-    // A closing tab still gets this event. A page that is kept for the back button gets it too: when it is shown again, it reloads.
+    // A closing tab still gets this event. So does a page that is kept for the back button; shown again, it reloads.
     addEventListener("pagehide", vanish, { signal });
     addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal });
   },

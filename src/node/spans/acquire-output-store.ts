@@ -1,4 +1,4 @@
-// A place on disk for the long logs of one span: numbered databases, each held by one worker of the browser profile at a time.
+// A place on disk for a span's long logs: numbered databases, each held by one worker of the profile at a time.
 import { openIdbOutputStore } from "../../inference/log/idb-output-store.browser.ts";
 import type { OutputStore } from "../../inference/log/output-store.ts";
 import { holdLock } from "../../mesh/identity/hold-lock.browser.ts";
@@ -11,7 +11,7 @@ const DEFAULTS = Object.freeze({
   name: "manyhands-outputs",
 });
 
-/** Opens the first database that no other worker holds, and holds it until this thread ends. Returns undefined if there is none. */
+/** Opens the first database that no worker holds, and holds it until this thread ends. Undefined if none is free. */
 export async function acquireOutputStore(log: Log): Promise<OutputStore | undefined> {
   // `locks` is missing in insecure contexts, whatever the type says.
   const { locks } = navigator as Partial<Navigator>;

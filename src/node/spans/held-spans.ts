@@ -1,4 +1,4 @@
-// The spans that this tab holds now: accepts links for each of them from the mesh, and passes them to the host that serves it.
+// The spans that this tab holds now: brings links for each of them from the mesh to the host that serves it.
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";

@@ -8,7 +8,7 @@ import { type ModelId, type PeerId, type Span, spanLength } from "../../shared/i
 import type { HostKind } from "../state.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Free cache is rounded down to a multiple of so many bytes: an announcement that changed with every session would go to everybody. */
+  /** Bytes to which free cache is rounded down: otherwise every session would change the announcement. */
   cacheStepBytes: 16 * 1024 * 1024,
 });
 
@@ -50,15 +50,15 @@ export function announcementOf(facts: LenderFacts): PeerAnnouncement {
 }
 
 /**
- * Returns how many layers fit this device, or undefined if the whole model does: a peer announces only a limit that binds, so that
- * peers without one share a model between them rather than each load all of it.
+ * Returns how many layers fit this device, or undefined if the whole model does: a peer announces only a limit that
+ * binds, so that peers without one share a model between them rather than each load all of it.
  */
 export function maxLayersOf(model: { readonly layerCount: number; fit?(span: Span): Span | undefined }): number | undefined {
   const longest = model.fit?.({ start: 0, end: model.layerCount });
   return longest && spanLength(longest) < model.layerCount ? spanLength(longest) : undefined;
 }
 
-/** Returns the peers of a model in the form that placement takes. This tab knows its own target earlier than the directory does. */
+/** Returns a model's peers in the form that placement takes. This tab knows its own target before the directory. */
 export function placementPeers(
   peers: readonly PeerRecord[],
   model: PlacementModel,

@@ -17,19 +17,21 @@ import type { SpanHost, StartSpan } from "./span-host.ts";
 import { Waker } from "./waker.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds that changes of the swarm get to settle before this tab acts on them: several peers often move at once. */
+  /** Milliseconds that changes of the swarm get to settle before this tab acts: several peers often move at once. */
   settleMs: 120,
-  /** Milliseconds for which a span still takes sessions after this tab has left it: routes planned a moment ago use it. */
+  /**
+   * Milliseconds for which a span still takes sessions after this tab has left it: routes planned a moment ago use it.
+   */
   overlapMs: 1_500,
   /** Milliseconds that the sessions on such a span get to finish. */
   drainMs: 120_000,
-  /** Milliseconds that answers get to find a detour around a tab that stops: a spare with the same layers takes over in less. */
+  /** Milliseconds that answers get to find a detour around a tab that stops: a spare takes over in less. */
   leaveMs: 1_000,
   /** Milliseconds between two announcements if only counts change. */
   countsMs: 1_000,
   /** Milliseconds after a failed move before the next try. */
   retryMs: 5_000,
-  /** Spans in one announcement: the one that this tab holds, and those it has left that routes still need while others move. */
+  /** Spans in one announcement: the one that this tab holds, and those it has left that routes still need. */
   spansServed: 4,
   /** Bytes of key/value cache, for all sessions together. */
   cacheBudgetBytes: 256 * 1024 * 1024,
@@ -40,7 +42,7 @@ export const CACHE_BUDGET_BYTES = DEFAULTS.cacheBudgetBytes;
 /** A model whose spans can be loaded. */
 export interface SpanLoader extends PlacementModel {
   readonly id: ModelId;
-  /** Returns the longest part of `span`, from its start, that this device can hold; undefined if not even one layer fits. */
+  /** Returns the longest part of `span`, from its start, that fits this device; undefined if no layer does. */
   fit?(span: Span): Span | undefined;
   loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan>;
 }
@@ -73,7 +75,7 @@ interface Move {
   readonly abort: AbortController;
 }
 
-/** Runs from `start` until `stop`, or until nothing can be served: then it shows why, and the person decides about another try. */
+/** Runs from `start` until `stop`, or until it fails: it shows why, and the person decides about another try. */
 export class Lender {
   readonly #options: LenderOptions;
   readonly #stopping = new AbortController();
@@ -250,7 +252,9 @@ export class Lender {
     await host.dispose();
   }
 
-  /** Runs `work` under a signal that aborts after `ms` milliseconds, and waits for it: it ends the sessions itself then. */
+  /**
+   * Runs `work` under a signal that aborts after `ms` milliseconds, and waits for it: it ends the sessions itself then.
+   */
   async #withLimit(ms: number, work: (limit: AbortSignal) => Promise<void>): Promise<void> {
     const limit = new AbortController();
     const timer = new AbortController();

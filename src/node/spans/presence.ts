@@ -1,5 +1,5 @@
-// What this tab announces to the directory, as one announcement: the layers that its lender holds, whether it computes tasks, and
-// how far away other peers are.
+// What this tab announces to the directory, as one announcement: the layers that its lender holds, whether it computes
+// tasks, and how far away other peers are.
 import type { Directory, Swarm } from "../../mesh/ports/directory.ts";
 import type { RoundTrips } from "../../mesh/rtc/round-trips.ts";
 import type { PeerAnnouncement } from "../../protocol/directory-frames.ts";

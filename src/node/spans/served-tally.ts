@@ -1,4 +1,4 @@
-// Sums of the steps that a span's worker served since it last reported to the page: one for each requester, audits apart.
+// Sums of the steps that a span's worker served since its last report: one for each requester, audits apart.
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 
 type ServedStep = SpanServiceEvents["span:served"];

@@ -14,7 +14,7 @@ import type { SpanHost, StartSpan } from "./span-host.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two progress events. */
   progressMs: 100,
-  /** Milliseconds without a prompt after which the model is freed: from the browser's storage it is back in a second or two. */
+  /** Milliseconds without a prompt until the model is freed: loading it from storage again takes a second or two. */
   idleMs: 5 * 60_000,
 });
 
@@ -44,13 +44,16 @@ export class SoloSpan implements SoloPeer {
     return { start: 0, end: this.#options.model.layerCount };
   }
 
-  /** This tab as a peer that serves all layers; undefined until the model is loaded. A look at it starts the idle time anew. */
+  /** This tab as a peer that serves all layers; undefined until they are loaded. Reading it restarts the idle time. */
   get peer(): RoutePeer | undefined {
     this.#restartIdle();
     return this.#host && { peer: this.#options.self, serving: [this.#span], sessions: 0, layerMs: this.#host.report.layerMs };
   }
 
-  /** Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
+  /**
+   * Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's
+   * reason.
+   */
   async *load(message: string, signal: AbortSignal): AsyncGenerator<GenerateEvent, void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.#loading = undefined; // the next prompt tries again

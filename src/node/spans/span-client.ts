@@ -15,7 +15,7 @@ import type { SpanHost, SpanHostOptions, StartSpan } from "./span-host.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds in which a link to the next peer must open. */
   openMs: 10_000,
-  /** Milliseconds that a worker gets to end its sessions before it is terminated: it may be in the middle of a long step. */
+  /** Milliseconds that a worker gets to end its sessions before it is terminated: a step may be long. */
   stopMs: 500,
 });
 
@@ -188,7 +188,9 @@ class WorkerSpan implements SpanHost {
     await abortable(this.#alive(done), signal).catch(() => {});
   }
 
-  /** Settles like `pending`, or rejects once the worker has died: a call that is pending then never settles by itself. */
+  /**
+   * Settles like `pending`, or rejects once the worker has died: a call that is pending then never settles by itself.
+   */
   #alive<T>(pending: Promise<T>): Promise<T> {
     pending.catch(() => {}); // the worker's death is thrown instead
     return Promise.race([pending, this.died.then((error) => Promise.reject(error))]);

@@ -1,4 +1,4 @@
-// Worker contract of a span: what the page asks of the worker that holds it, and what that worker reports to the page and asks of it.
+// Worker contract of a span: what the page asks of the worker, and what the worker asks of the page or reports to it.
 import type { EngineOptions, EngineReport } from "../../engine/contract.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { SplitSpan } from "../../protocol/span-plan.ts";

@@ -1,4 +1,4 @@
-// Port: a loaded span that serves sessions, wherever it runs. Lending and a tab's own prompts load it, pass links to it, and free it.
+// Port: a loaded span that serves sessions, wherever it runs. Lending and a tab's own prompts load, use and free it.
 import type { EngineOptions, EngineReport } from "../../engine/contract.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { Link } from "../../mesh/ports/link.ts";
@@ -34,5 +34,5 @@ export interface SpanHostOptions {
   readonly log: Log;
 }
 
-/** Builds a span and serves it; the buffers of `source` become its own. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
+/** Builds a span; takes the buffers of `source`. Throws ENGINE_FAILED, MODEL_UNSUPPORTED or the signal's reason. */
 export type StartSpan = (source: SplitSpan, options: EngineOptions, signal: AbortSignal) => Promise<SpanHost>;

@@ -1,4 +1,4 @@
-// The one state machine of lending: whatever the person wishes meanwhile, the newest wish wins, and nothing older goes on.
+// The state machine of lending: the newest wish wins, and nothing of an older one goes on.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
 import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
