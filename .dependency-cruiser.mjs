@@ -40,6 +40,13 @@ const ROOMS = {
     libp2p: ["ports", "(framed-link|port-link)\\.ts$"],
     identity: [],
   },
+  node: {
+    spans: ["(state|problem)\\.ts$"],
+    models: ["spans", "platform/has-gpu-adapter\\.ts$", "(state|relay-api)\\.ts$"],
+    credit: ["platform/or-in-memory\\.ts$"],
+    tasks: ["credit", "spans/presence\\.ts$", "platform/(has-gpu-adapter|or-in-memory)\\.ts$", "state\\.ts$"],
+    platform: ["spans", "tasks", "state\\.ts$"],
+  },
 };
 
 /** The pure functions over plain data that the page may use beside the node's face. */

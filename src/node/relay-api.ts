@@ -1,4 +1,4 @@
-// The relay's HTTP side, as the node uses it: where its mesh is, and which models it serves.
+// The relay's HTTP interface, as the node uses it: it says where the mesh is, and which models the relay serves.
 import * as v from "valibot";
 import { LIMITS, PROTOCOL_VERSION } from "../protocol/version.ts";
 import { ManyhandsError, errorMessage } from "../shared/errors.ts";
@@ -32,7 +32,7 @@ export type Bootstrap = v.InferOutput<typeof Bootstrap>;
 /** One model of the operator's list. */
 export type OfferedModel = Bootstrap["models"][number];
 
-/** Asks the relay where to join. Throws RELAY_UNREACHABLE, or the signal's reason. */
+/** Asks the relay where to join. Throws RELAY_UNREACHABLE or the signal's reason. */
 export async function fetchBootstrap(origin: string, signal: AbortSignal): Promise<Bootstrap> {
   let body: unknown;
   try {
@@ -43,13 +43,16 @@ export async function fetchBootstrap(origin: string, signal: AbortSignal): Promi
     signal.throwIfAborted();
     throw new ManyhandsError(
       "RELAY_UNREACHABLE",
-      `The relay at ${origin} does not answer (${errorMessage(cause)}). Check your connection; this page goes on trying.`,
+      `The relay at ${origin} does not answer (${errorMessage(cause)}). Check your connection; this page keeps trying.`,
       { cause },
     );
   }
   const read = v.safeParse(Bootstrap, body);
   if (!read.success)
-    throw new ManyhandsError("RELAY_UNREACHABLE", `The relay at ${origin} answers with something this page cannot read. Reload the page.`);
+    throw new ManyhandsError(
+      "RELAY_UNREACHABLE",
+      `The relay at ${origin} answers with something that this page cannot read. Reload the page.`,
+    );
   if (read.output.protocolVersion !== PROTOCOL_VERSION) {
     throw new ManyhandsError(
       "RELAY_UNREACHABLE",

@@ -60,8 +60,8 @@ test("a damaged or missing model is refused with its reason, and nothing of it i
       const tab = await openTab(relay.url);
       const sentence =
         code === "MODEL_CORRUPT"
-          ? /^The relay's copy of the model is damaged: .+\. Nothing .+ kept.* whoever runs the relay\.$/
-          : /^The model could not be fetched: .+ whoever runs the relay\.$/;
+          ? /^The relay's copy of the model is damaged: .+\. Nothing .+ kept.* the relay's operator\.$/
+          : /^The model could not be fetched: .+ the relay's operator\.$/;
       expect(await tab.failToLend()).toMatch(sentence);
       const answer = await tab.ask("Once upon a time", { maxTokens: 4 });
       expect(answer).toMatchObject({ status: "failed", tokens: [] });

@@ -26,7 +26,7 @@ test("if the relay is away when a person wants to lend or ask, the page says so,
 
   const answer = await requester.ask(PROMPT, { maxTokens: 16 });
   expect(answer).toMatchObject({ status: "failed", tokens: [] });
-  expect(answer.problem).toMatch(/The relay does not answer.* Your prompt is kept: check your connection and ask again\./);
+  expect(answer.problem).toMatch(/The relay at .* does not answer.* Your prompt is kept: check your connection and ask again\./);
   await expect(requester.page.getByTestId("ask-problem")).toHaveAttribute("data-code", "RELAY_UNREACHABLE");
   await expect(requester.page.getByTestId("ask-prompt")).toHaveValue(PROMPT);
   await expect(pill(requester, "lost")).toBeVisible();

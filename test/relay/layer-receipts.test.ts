@@ -81,11 +81,11 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
       revision: 1,
     },
   };
-  const credit = (member: Member, mesh: Mesh, desk: Parameters<typeof startLayerCredit>[0]["desk"]): AnswerSettlement =>
+  const credit = (member: Member, mesh: Mesh, spans: Parameters<typeof startLayerCredit>[0]["spans"]): AnswerSettlement =>
     startLayerCredit({
       mesh,
       directory,
-      desk,
+      spans,
       signer: member.signer,
       add: async (receipt) => {
         const [outcome] = await member.client.post([encodeReceipt(receipt)], signal);
@@ -113,7 +113,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
   };
   const asking = await harness.join();
   const mesh = swarm.guest(asking.signer.peer);
-  const care = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
+  const settlement = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
   const shelf = new SessionShelf(systemClock);
   const model: PromptModel = {
     id: harness.model,
@@ -134,7 +134,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         shelf,
         onAnswered: (record, held) => {
           positions = held;
-          settled = care.take(record, held);
+          settled = settlement.settle(record, held);
           return settled;
         },
       },
@@ -147,7 +147,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
     await settled;
     return positions;
   };
-  return { swarm, ask, shelf, addSpare, members, asking, mesh, outcomes, notices, care, named };
+  return { swarm, ask, shelf, addSpare, members, asking, mesh, outcomes, notices, settlement, named };
 }
 
 function fail(message: string): never {
@@ -261,7 +261,7 @@ describe("an answer over three peers", () => {
     ]);
     expect(await owned(liar)).toBe(0);
     for (const index of [0, 2]) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(SPANS[index] ?? [0, 1], positions));
-    expect([...made.care.avoided]).toEqual([liar]);
+    expect([...made.settlement.avoidedPeers.all]).toEqual([liar]);
     expect(made.notices).toEqual([expect.stringContaining("had given something else")]);
   });
 });

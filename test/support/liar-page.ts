@@ -32,7 +32,12 @@ export async function join(relay: string): Promise<string> {
     onState: () => {},
   });
   const honest = new LocalRunner(PLAIN_KINDS);
-  const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
+  const claims = new TaskClaims({
+    signer: credit.signer,
+    add: (receipt) => credit.keeper.add(receipt),
+    now: Date.now,
+    onReceipt: () => {},
+  });
   const lending = new TabVolunteer({
     mesh,
     presence: new Presence(directory, "page"),

@@ -57,7 +57,7 @@ export async function join(relay: string): Promise<string> {
     onState: ({ waiting }) => (receiptsOut.waiting = waiting),
   });
   const witnesses = new Witnesses(systemClock);
-  const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.add(receipt), log: silentLog });
+  const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.keeper.add(receipt), log: silentLog });
   const fresh = new Dispatcher({
     clock: systemClock,
     random: Math.random,

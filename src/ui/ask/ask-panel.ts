@@ -6,7 +6,7 @@ import { askPanelStyles } from "./ask-panel-styles.ts";
 import { isRunning } from "./ask-state.ts";
 import type { AskController } from "./ask-controller.ts";
 import { SIGNS } from "../parts/icons.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { PRESETS, Settings, generateOptions } from "./sampling-settings.ts";
 import { base, buttons, fields, notices, panel } from "../parts/shared-styles.ts";
@@ -37,7 +37,7 @@ export class AskPanel extends LitElement {
     askController: { attribute: false },
     controller: { attribute: false },
     conversations: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     settings: { state: true },
     wrong: { state: true },
   };
@@ -45,7 +45,7 @@ export class AskPanel extends LitElement {
   declare askController: AskController;
   declare controller: NodeController;
   declare conversations: Conversations;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   declare settings: Settings;
   /** The fault of the prompt in words; empty if it has none. */
   declare wrong: string;
@@ -61,7 +61,7 @@ export class AskPanel extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.settings = this.memory.read("settings", Settings, PRESETS.story);
+    this.settings = this.localStore.read("settings", Settings, PRESETS.story);
     void this.conversations.load();
   }
 
@@ -160,7 +160,7 @@ export class AskPanel extends LitElement {
         ?in-conversation=${inConversation}
         @settings-changed=${(event: CustomEvent<Settings>) => {
           this.settings = event.detail;
-          this.memory.write("settings", event.detail);
+          this.localStore.write("settings", event.detail);
         }}
       ></mh-ask-settings>
       ${inConversation ? nothing : html`<mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>`}

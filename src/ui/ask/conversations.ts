@@ -5,7 +5,7 @@ import { isRunning } from "./ask-state.ts";
 import type { AskController } from "./ask-controller.ts";
 import { backToQuestion, beginConversation, type Conversation, messagesOf, withAnswer, withQuestion, withTitle } from "./conversation.ts";
 import type { ConversationStore } from "./conversation-store.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two saves of an answer that grows: a tab that is closed loses no more than that. */
@@ -15,7 +15,7 @@ const DEFAULTS = Object.freeze({
 export interface ConversationsOptions {
   readonly openStore: () => Promise<ConversationStore>;
   readonly askController: AskController;
-  readonly memory: Memory;
+  readonly localStore: LocalStore;
   readonly now: () => number;
   readonly newId: () => string;
 }
@@ -67,7 +67,7 @@ export class Conversations {
     const kept = await store.all().catch(() => []);
     const fresh = new Set(this.#all.map((conversation) => conversation.id));
     this.#all = [...this.#all, ...kept.filter((conversation) => !fresh.has(conversation.id))].toSorted((a, b) => b.updatedAt - a.updatedAt);
-    this.#currentId ??= this.#options.memory.read("conversation", v.nullable(v.string()), null) ?? undefined;
+    this.#currentId ??= this.#options.localStore.read("conversation", v.nullable(v.string()), null) ?? undefined;
     if (!store.isKept) this.#notice = "This browser blocks storage, so conversations are gone when the page closes.";
     this.#changed();
   }
@@ -78,7 +78,7 @@ export class Conversations {
     this.#options.askController.clear();
     this.#answering = undefined;
     this.#currentId = id;
-    this.#options.memory.write("conversation", id ?? null);
+    this.#options.localStore.write("conversation", id ?? null);
     this.#changed();
   }
 
@@ -96,14 +96,14 @@ export class Conversations {
   }
 
   setSystem(system: string): void {
-    this.#options.memory.write("system", system);
+    this.#options.localStore.write("system", system);
     const { current } = this;
     if (current) this.#put({ ...current, system });
   }
 
   /** The system prompt of the open conversation, or the one that a new conversation starts with. */
   get system(): string {
-    return this.current?.system ?? this.#options.memory.read("system", v.string(), "");
+    return this.current?.system ?? this.#options.localStore.read("system", v.string(), "");
   }
 
   /** Adds `question` to the open conversation, or begins a new one with it. Resolves once the answer has ended. */
@@ -124,7 +124,7 @@ export class Conversations {
     this.#currentId = conversation.id;
     this.#answering = conversation.id;
     this.#savedAt = this.#options.now();
-    this.#options.memory.write("conversation", conversation.id);
+    this.#options.localStore.write("conversation", conversation.id);
     this.#put(conversation);
     await this.#options.askController.ask(messagesOf(conversation), options);
   }

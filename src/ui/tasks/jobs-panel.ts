@@ -3,7 +3,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import * as v from "valibot";
 import type { TaskRequest } from "../../node/face.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import { type NodeController, problemOf } from "../node-controller.ts";
 import { base, buttons, fields, notices } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
@@ -116,7 +116,7 @@ export class JobsPanel extends LitElement {
   ];
   static override properties = {
     controller: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     form: { state: true },
     busy: { state: true },
     trouble: { state: true },
@@ -127,7 +127,7 @@ export class JobsPanel extends LitElement {
   };
 
   declare controller: NodeController;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   declare form: KindForm;
   declare busy: boolean;
   declare trouble: string;
@@ -150,10 +150,10 @@ export class JobsPanel extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    const kind = this.memory.read("tasks.kind", Kind, "");
+    const kind = this.localStore.read("tasks.kind", Kind, "");
     this.form = FORMS.find((form) => form.kind === kind) ?? this.form;
     // A person who handed over a job on an earlier visit wants to see it again, and the node to go on with it.
-    if (this.memory.read("tasks.asked", v.boolean(), false)) void this.#open();
+    if (this.localStore.read("tasks.asked", v.boolean(), false)) void this.#open();
   }
 
   async #open(): Promise<void> {
@@ -171,7 +171,7 @@ export class JobsPanel extends LitElement {
     try {
       const node = await this.controller.nodeForPrompt();
       this.node = node;
-      this.memory.write("tasks.asked", true);
+      this.localStore.write("tasks.asked", true);
       const { kind, label } = detail;
       const data = typeof detail.data === "function" ? await detail.data(node) : detail.data;
       const reward = Math.min(REWARD_MAX, Math.max(0, Number(this.reward) || 0));
@@ -189,7 +189,7 @@ export class JobsPanel extends LitElement {
   #choose(form: KindForm): void {
     this.form = form;
     this.trouble = "";
-    this.memory.write("tasks.kind", form.kind);
+    this.localStore.write("tasks.kind", form.kind);
   }
 
   protected override render(): TemplateResult {

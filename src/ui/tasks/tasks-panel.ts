@@ -1,7 +1,7 @@
 // The panel for tasks: one sentence and a button. The code of the rest is fetched once a person presses the button.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import * as v from "valibot";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { base, buttons, notices, panel, stacked } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
@@ -31,13 +31,13 @@ export class TasksPanel extends LitElement {
   ];
   static override properties = {
     controller: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     load: { attribute: false },
     state: { state: true },
   };
 
   declare controller: NodeController;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   /** Fetches and defines the elements of the open panel. */
   declare load: () => Promise<void>;
   declare state: "closed" | "loading" | "open" | "failed";
@@ -52,14 +52,14 @@ export class TasksPanel extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.memory.read("tasks.open", v.boolean(), false)) void this.#open();
+    if (this.localStore.read("tasks.open", v.boolean(), false)) void this.#open();
     // Jobs go on whether the person looks at them or not. If the node cannot be made, the relay's state says why.
-    if (this.memory.read("tasks.pending", v.boolean(), false)) this.controller.node().catch(() => {});
+    if (this.localStore.read("tasks.pending", v.boolean(), false)) this.controller.node().catch(() => {});
   }
 
   async #open(): Promise<void> {
     this.state = "loading";
-    this.memory.write("tasks.open", true);
+    this.localStore.write("tasks.open", true);
     try {
       await this.load();
       this.state = "open";
@@ -74,12 +74,12 @@ export class TasksPanel extends LitElement {
     const isPending = jobs.some(({ endedMs }) => endedMs === undefined);
     if (isPending === this.#isPending || (jobs.length === 0 && !joined)) return;
     this.#isPending = isPending;
-    this.memory.write("tasks.pending", isPending);
+    this.localStore.write("tasks.pending", isPending);
   }
 
   #close(): void {
     this.state = "closed";
-    this.memory.write("tasks.open", false);
+    this.localStore.write("tasks.open", false);
   }
 
   /** If the focused button is gone, the focus moves to the title. */
@@ -99,7 +99,7 @@ export class TasksPanel extends LitElement {
         <h2 id="title" tabindex="-1">Tasks</h2>
         ${isOpen ? html`<button type="button" class="plain small" data-testid="tasks-close" @click=${this.#close}>Close</button>` : nothing}
       </div>
-      ${isOpen ? html`<mh-jobs .controller=${this.controller} .memory=${this.memory}></mh-jobs>` : this.#closed()}
+      ${isOpen ? html`<mh-jobs .controller=${this.controller} .localStore=${this.localStore}></mh-jobs>` : this.#closed()}
     </section>`;
   }
 

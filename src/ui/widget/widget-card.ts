@@ -7,7 +7,7 @@ import { mark } from "../parts/icons.ts";
 import { layerStrip, stripStyles } from "../swarm/layer-strip.ts";
 import { fetchSentence } from "../lend/lend-consent.ts";
 import { heldSpan, lendSentence } from "../lend/lend-words.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { progressBar, progressStyles } from "../parts/progress-bar.ts";
 import { base, buttons } from "../parts/shared-styles.ts";
@@ -88,7 +88,7 @@ export class WidgetCard extends LitElement {
   ];
   static override properties = {
     controller: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     missing: { attribute: false },
     compact: { type: Boolean, reflect: true },
     saidNo: { attribute: false },
@@ -97,7 +97,7 @@ export class WidgetCard extends LitElement {
   };
 
   declare controller: NodeController;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   /** What this browser lacks; some of it may keep the browser from lending. */
   declare missing: Capability["missing"];
   declare compact: boolean;
@@ -121,7 +121,7 @@ export class WidgetCard extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.saidNo || this.memory.read("declined", v.boolean(), false)) this.step = "declined";
+    if (this.saidNo || this.localStore.read("declined", v.boolean(), false)) this.step = "declined";
   }
 
   #agree(event: Event): void {
@@ -131,14 +131,14 @@ export class WidgetCard extends LitElement {
   }
 
   #decline(): void {
-    this.memory.write("declined", true);
+    this.localStore.write("declined", true);
     this.#notifyPage(true);
     this.step = "declined";
     void this.controller.release();
   }
 
   #reconsider(): void {
-    this.memory.forget("declined");
+    this.localStore.remove("declined");
     this.#notifyPage(false);
     this.thanked = false;
     this.step = "asking";

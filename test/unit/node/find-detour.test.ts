@@ -1,4 +1,4 @@
-// Who takes the place of a lost peer: one that only fell silent may as well, once it has told the relay something new.
+// Which peer replaces a lost one. A peer that only fell silent may come back, once it has announced something new.
 import { expect, test } from "vitest";
 import { PeerBans } from "../../../src/inference/requester/peer-bans.ts";
 import type { DetourRequest } from "../../../src/inference/requester/plan-detour.ts";
@@ -15,10 +15,10 @@ const [FIRST, LAST] = [asPeerId("first"), asPeerId("last")];
 
 const serving = (span: Span, tokensServed = 0): PeerAnnouncement => ({ ...servingSpan(MODEL, span), tokensServed });
 
-/** Looks for somebody who takes layers 4 to 7 beside the first peer. Answers what it said while it waited, and the route. */
+/** Looks for a peer that serves layers 4 to 7 after the first peer. Returns the messages of the wait, and the route. */
 async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: number) => void): Promise<[string[], Route]> {
-  const deps = {
-    model: { id: MODEL, layerCount: 8, sizeBytes: 1e12 }, // more than a tab loads for itself
+  const options = {
+    model: { id: MODEL, layerCount: 8, sizeBytes: 1e12 }, // too large for a solo span
     directory: board.join(asPeerId("asker")),
     solo: { peer: undefined, load: () => Promise.reject(new Error("too large")) as never },
     clock: systemClock,
@@ -30,7 +30,7 @@ async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: 
     silent: () => bans.silent,
   };
   const said: string[] = [];
-  const looking = findDetour(deps, request, AbortSignal.timeout(10_000));
+  const looking = findDetour(options, request, AbortSignal.timeout(10_000));
   for (;;) {
     const { done, value } = await looking.next();
     if (done === true) return [said, value];
@@ -46,18 +46,18 @@ function setUp() {
   return { board, bans: new PeerBans(systemClock) };
 }
 
-test("a peer that fell silent is asked again as soon as it is heard of", async () => {
+test("a peer that fell silent is asked again as soon as it announces something", async () => {
   const { board, bans } = setUp();
   bans.ban(LAST, "lost");
   const [said, route] = await detour(board, bans, (waits) => {
-    if (waits === 1) board.put(FIRST, serving({ start: 0, end: 4 }, 1)); // somebody else's news are none of it
+    if (waits === 1) board.put(FIRST, serving({ start: 0, end: 4 }, 1)); // another peer's announcement changes nothing
     if (waits === 2) board.put(LAST, serving({ start: 4, end: 8 }, 1));
   });
   expect(said).toEqual(Array(2).fill("Nobody holds layers 4 to 7 now; the answer goes on when somebody joins."));
   expect(route.map(({ peer }) => peer)).toEqual([FIRST, LAST]);
 });
 
-test("one that gave something wrong, or said that it goes, is not, whatever it tells", async () => {
+test("a peer that was wrong, or said that it leaves, is not asked again, whatever it announces", async () => {
   for (const why of ["wrong", "leaving"] as const) {
     const { board, bans } = setUp();
     bans.ban(LAST, "lost");

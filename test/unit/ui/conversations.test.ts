@@ -5,20 +5,20 @@ import type { AskEvent, Node, Prompt } from "../../../src/node/face.ts";
 import { AskController } from "../../../src/ui/ask/ask-controller.ts";
 import { backToQuestion, beginConversation, messagesOf, withAnswer, withQuestion, withTitle } from "../../../src/ui/ask/conversation.ts";
 import { type ConversationStore, memoryConversationStore } from "../../../src/ui/ask/conversation-store.ts";
-import { Memory } from "../../../src/ui/memory.ts";
+import { LocalStore } from "../../../src/ui/local-store.ts";
 import { Conversations } from "../../../src/ui/ask/conversations.ts";
 
 const stats = { promptTokens: 1, newTokens: 1, timeToFirstTokenMs: 1, tokensPerSecond: 1, seed: 1 };
 const token = (text: string): AskEvent => ({ kind: "token", token: 1, text, stats, hops: [] });
 const done: AskEvent = { kind: "done", reason: "stop-token", text: "", stats, hops: [] };
 
-function start(options: { store?: ConversationStore; memory?: Memory; answer?: (prompt: Prompt) => readonly AskEvent[] } = {}) {
+function start(options: { store?: ConversationStore; localStore?: LocalStore; answer?: (prompt: Prompt) => readonly AskEvent[] } = {}) {
   const asked: Prompt[] = [];
   const { store = memoryConversationStore(), answer = () => [token("Yes"), token("."), done] } = options;
   const texts = new Map<string, string>();
-  const memory =
-    options.memory ??
-    new Memory(() => ({
+  const localStore =
+    options.localStore ??
+    new LocalStore(() => ({
       getItem: (key) => texts.get(key) ?? null,
       setItem: (key, text) => void texts.set(key, text),
       removeItem: (key) => void texts.delete(key),
@@ -35,11 +35,11 @@ function start(options: { store?: ConversationStore; memory?: Memory; answer?: (
   const conversations = new Conversations({
     openStore: async () => store,
     askController,
-    memory,
+    localStore,
     now: () => ++time,
     newId: () => `conversation-${++ids}`,
   });
-  return { conversations, asked, store, memory, askController };
+  return { conversations, asked, store, localStore, askController };
 }
 
 describe("a conversation", () => {
@@ -88,7 +88,7 @@ describe("conversations", () => {
       { role: "assistant", content: "Yes." },
       { role: "user", content: "Two?" },
     ]);
-    const again = start({ store: first.store, memory: first.memory });
+    const again = start({ store: first.store, localStore: first.localStore });
     await again.conversations.load();
     expect(again.conversations.current?.turns.map((turn) => turn.content)).toEqual(["One?", "Yes.", "Two?", "Yes."]);
     expect(again.conversations.isLive).toBe(false);

@@ -2,9 +2,10 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { findCapability, type BrowserFeatures } from "../../../src/ui/capability.ts";
 import { readFrameMessage } from "../../../src/ui/widget/frame-messages.ts";
-import { Memory, type TextStore } from "../../../src/ui/memory.ts";
+import { LocalStore, type TextStore } from "../../../src/ui/local-store.ts";
 import { OverviewPoll, readOverview, type Overview } from "../../../src/ui/overview.ts";
 import { finishedSentences } from "../../../src/ui/ask/sentences.ts";
 import {
@@ -27,22 +28,22 @@ function storeOf(entries: Record<string, string>): TextStore {
   };
 }
 
-describe("Memory", () => {
-  it("reads what the schema reads, and else what is given", () => {
-    const memory = new Memory(() => storeOf({ "manyhands.share": "0.4", "manyhands.odd": "{", "manyhands.wrong": '"x"' }));
-    expect(memory.read("share", v.number(), 1)).toBe(0.4);
-    expect(memory.read("odd", v.number(), 1)).toBe(1);
-    expect(memory.read("wrong", v.number(), 1)).toBe(1);
-    expect(memory.read("absent", v.number(), 1)).toBe(1);
+describe("LocalStore", () => {
+  it("reads a value that fits the schema, and else returns the default", () => {
+    const localStore = new LocalStore(() => storeOf({ "manyhands.share": "0.4", "manyhands.odd": "{", "manyhands.wrong": '"x"' }));
+    expect(localStore.read("share", v.number(), 1)).toBe(0.4);
+    expect(localStore.read("odd", v.number(), 1)).toBe(1);
+    expect(localStore.read("wrong", v.number(), 1)).toBe(1);
+    expect(localStore.read("absent", v.number(), 1)).toBe(1);
   });
-  it("remembers until the page closes where storage is blocked", () => {
-    const memory = new Memory(() => {
+  it("remembers values until the page closes if storage is blocked", () => {
+    const localStore = new LocalStore(() => {
       throw new DOMException("Access is denied", "SecurityError");
     });
-    memory.write("consent", true);
-    expect(memory.read("consent", v.boolean(), false)).toBe(true);
-    memory.forget("consent");
-    expect(memory.read("consent", v.boolean(), false)).toBe(false);
+    localStore.write("consent", true);
+    expect(localStore.read("consent", v.boolean(), false)).toBe(true);
+    localStore.remove("consent");
+    expect(localStore.read("consent", v.boolean(), false)).toBe(false);
   });
 });
 
@@ -92,7 +93,7 @@ const remotePeer = {
 };
 
 describe("overview", () => {
-  it("reads a relay's answer, with what JSON leaves out", () => {
+  it("reads a relay's reply, and restores the fields that JSON leaves out", () => {
     const overview = readOverview({
       name: "Lighthouse",
       models: [model],
@@ -110,8 +111,8 @@ describe("overview", () => {
     [{ name: "x", model: { ...model, layerCount: 1e9 }, peers: [] }],
     [{ name: "x", models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
   ])("refuses %j", (json) => expect(() => readOverview(json)).toThrow());
-  it("says lost when the relay does not answer, keeps what it knew, and finds it again", async () => {
-    const told: Overview[] = [];
+  it("shows the relay as lost while it does not reply, keeps what it knew, and finds the relay again", async () => {
+    const overviews: Overview[] = [];
     let next = Promise.withResolvers<void>();
     const answers = [
       () => Response.json({ name: "Lighthouse", models: [model], peers: [] }),
@@ -122,9 +123,10 @@ describe("overview", () => {
       fetch: async () => answers.shift()?.() ?? Response.error(),
       url: "http://relay.example/api/swarm",
       isVisible: () => true,
+      clock: systemClock,
       random: () => 0.5,
       onChange: (overview) => {
-        told.push(overview);
+        overviews.push(overview);
         next.resolve();
         next = Promise.withResolvers();
       },
@@ -138,9 +140,9 @@ describe("overview", () => {
     }
     await change;
     poll.stop();
-    expect(told.map((overview) => overview.relay.kind)).toEqual(["connected", "lost", "connected"]);
-    expect(told[1]).toMatchObject({ models: [{ name: "Tales" }], peers: [], relay: { name: "Lighthouse", retryInMs: 3000 } });
-    expect(told[2]?.peers).toHaveLength(1);
+    expect(overviews.map((overview) => overview.relay.kind)).toEqual(["connected", "lost", "connected"]);
+    expect(overviews[1]).toMatchObject({ models: [{ name: "Tales" }], peers: [], relay: { name: "Lighthouse", retryInMs: 3000 } });
+    expect(overviews[2]?.peers).toHaveLength(1);
   });
 });
 
@@ -192,7 +194,7 @@ describe("findCapability", () => {
     crypto: { subtle: {} },
     openDatabase: async () => {},
   };
-  it("finds nothing missing where all is there; the vector module is valid", async () =>
+  it("finds nothing missing in a whole browser; the vector module is valid", async () =>
     expect(await findCapability(whole)).toEqual({ missing: [] }));
   it.each<[string, Partial<BrowserFeatures>, string]>([
     ["WebRTC", { RTCPeerConnection: undefined }, "everything"],

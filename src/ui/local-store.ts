@@ -1,22 +1,23 @@
-// What this browser remembers between visits, kept in localStorage where that is allowed and in memory where it is not.
+// Small values that this browser remembers between visits: in localStorage, or in memory if that is blocked.
 import * as v from "valibot";
 
 /** The part of the Storage interface that is used. */
 export type TextStore = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** Reads and writes small JSON values. Never throws: a browser that blocks storage forgets on reload, nothing more. */
-export class Memory {
+/** Reads and writes JSON values. Never throws: if storage is blocked, a reload forgets them, and no more happens. */
+export class LocalStore {
   readonly #open: () => TextStore;
   readonly #prefix: string;
-  readonly #fallback = new Map<string, string>();
+  /** Texts that were written since the page was opened. */
+  readonly #written = new Map<string, string>();
 
-  /** `open` is called each time, since merely touching `localStorage` throws where storage is blocked. */
+  /** `open` is called each time, since merely touching `localStorage` throws if storage is blocked. */
   constructor(open: () => TextStore, prefix = "manyhands.") {
     this.#open = open;
     this.#prefix = prefix;
   }
 
-  /** The value under `key` when it is there and `schema` reads it, else `otherwise`. */
+  /** Returns the value under `key`, or `otherwise` if there is none that `schema` can read. */
   read<S extends v.GenericSchema>(key: string, schema: S, otherwise: v.InferOutput<S>): v.InferOutput<S> {
     const text = this.#get(this.#prefix + key);
     if (text === undefined) return otherwise;
@@ -24,7 +25,7 @@ export class Memory {
     try {
       value = JSON.parse(text);
     } catch {
-      return otherwise; // somebody else's text: the next write replaces it
+      return otherwise; // not ours: the next write replaces it
     }
     const read = v.safeParse(schema, value);
     return read.success ? read.output : otherwise;
@@ -32,7 +33,7 @@ export class Memory {
 
   write(key: string, value: unknown): void {
     const text = JSON.stringify(value);
-    this.#fallback.set(this.#prefix + key, text);
+    this.#written.set(this.#prefix + key, text);
     try {
       this.#open().setItem(this.#prefix + key, text);
     } catch {
@@ -40,18 +41,18 @@ export class Memory {
     }
   }
 
-  forget(key: string): void {
-    this.#fallback.delete(this.#prefix + key);
+  remove(key: string): void {
+    this.#written.delete(this.#prefix + key);
     try {
       this.#open().removeItem(this.#prefix + key);
     } catch {
-      // Blocked: then nothing was kept there either.
+      // Blocked: nothing was kept there.
     }
   }
 
   #get(key: string): string | undefined {
-    const kept = this.#fallback.get(key);
-    if (kept !== undefined) return kept;
+    const written = this.#written.get(key);
+    if (written !== undefined) return written;
     try {
       return this.#open().getItem(key) ?? undefined;
     } catch {
