@@ -46,7 +46,7 @@ const ROOMS = {
 const UI_DATA = [
   "^src/node/(face|state)\\.ts$",
   "^src/route/plan-model\\.ts$",
-  "^src/model/(catalog|most-bytes)\\.ts$",
+  "^src/model/(catalog|most-memory)\\.ts$",
   "^src/tasks/kinds/render/(squares|scene)\\.ts$",
 ];
 

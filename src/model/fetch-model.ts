@@ -1,14 +1,11 @@
 // The small files of a model by its name: manifest, graph and tokenizer, each held against its hash before it is read.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
-import { type HttpDeps, httpGet } from "./tiles/http-fetch.ts";
-import { decodeManifest, type Manifest, MANIFEST_MAX_BYTES, manifestId, type WholeFile } from "./tiles/manifest.ts";
+import { type HttpOptions, httpGet } from "./tiles/http-fetch.ts";
+import { decodeManifest, type Manifest, MANIFEST_FILE, MANIFEST_MAX_BYTES, manifestId, type WholeFile } from "./tiles/manifest.ts";
 import { hasSha256 } from "./tiles/sha256.ts";
 
-/** The manifest's file name inside a model's folder. */
-export const MANIFEST_FILE = "manifest.cbor";
-
-export interface ModelLocation extends HttpDeps {
+export interface ModelLocation extends HttpOptions {
   /** URL of the model's folder, ending in a slash. */
   readonly baseUrl: string;
 }

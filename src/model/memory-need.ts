@@ -1,10 +1,10 @@
 // What a span takes of this device's memory, told before anything of it is fetched, and whether that can fit.
 import { MAX_UNPACKED_BYTES } from "../protocol/span-plan.ts";
 import { type Manifest, spanBytes } from "./tiles/manifest.ts";
-import { PEAK_RATIO, unpackedTimes } from "./most-bytes.ts";
+import { PEAK_RATIO, unpackedTimes } from "./most-memory.ts";
 import type { Span } from "../shared/ids.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /**
    * Bytes that WebAssembly can address, less what the runtime, activations and the allocator's gaps take. A span of
    * weights beyond this cannot be built, whatever the device has.

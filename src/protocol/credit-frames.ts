@@ -46,7 +46,7 @@ export const CreditRequest = v.variant("kind", [
 export type CreditRequest = v.InferOutput<typeof CreditRequest>;
 
 /** Why a receipt is not paid. `unfunded` and `too-early` may pass; the others never will. */
-export const RefusalReason = v.picklist([
+export const ReceiptRefusal = v.picklist([
   "malformed",
   "bad-signature",
   "missing-signature",
@@ -61,7 +61,7 @@ export const RefusalReason = v.picklist([
   "conflict",
   "unfunded",
 ]);
-export type RefusalReason = v.InferOutput<typeof RefusalReason>;
+export type ReceiptRefusal = v.InferOutput<typeof ReceiptRefusal>;
 
 /** What became of one receipt. Amounts are microcredits. */
 export const Outcome = v.variant("kind", [
@@ -71,7 +71,7 @@ export const Outcome = v.variant("kind", [
   v.strictObject({ kind: v.literal("already") }),
   /** A wrong result: trust is gone, this much was taken back. */
   v.strictObject({ kind: v.literal("convicted"), takenBack: count }),
-  v.strictObject({ kind: v.literal("refused"), reason: RefusalReason }),
+  v.strictObject({ kind: v.literal("refused"), reason: ReceiptRefusal }),
 ]);
 export type Outcome = v.InferOutput<typeof Outcome>;
 

@@ -1,7 +1,9 @@
 // Frames of the directory protocol: a peer announces what it holds, the relay sends the swarm whenever it changes.
+import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { modelId, natural, peerId, range } from "./fields.ts";
+import { decodeFrame, encodeFrame } from "./frame.ts";
 import { LIMITS } from "./version.ts";
 
 const Span = range(LIMITS.layers);
@@ -74,3 +76,18 @@ function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string
 export const readDirectoryRequest = (header: unknown): DirectoryRequest => read(DirectoryRequest, header, "directory request");
 /** Reads what the relay sent. Throws FRAME_MALFORMED. */
 export const readSwarmFrame = (header: unknown): SwarmFrame => read(SwarmFrame, header, "swarm frame");
+
+/** One frame for every watcher. Throws FRAME_TOO_LARGE. */
+export const encodeSwarm = (swarm: SwarmFrame): Uint8Array<ArrayBuffer> => encodeFrame({ kind: "swarm" }, encode(swarm));
+
+/** Reads it. Throws FRAME_TOO_LARGE or FRAME_MALFORMED. */
+export function decodeSwarm(bytes: Uint8Array): SwarmFrame {
+  const { payload } = decodeFrame(bytes);
+  let value: unknown;
+  try {
+    value = decode(payload);
+  } catch (cause) {
+    throw new ManyhandsError("FRAME_MALFORMED", "the swarm is not CBOR", { cause });
+  }
+  return readSwarmFrame(value);
+}

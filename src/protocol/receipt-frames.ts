@@ -18,7 +18,7 @@ const record = v.pipe(
 const ResultParts = v.strictObject({ input: hash, output: hash, determinismClass: v.pipe(v.string(), v.maxLength(LIMITS.classLength)) });
 export type ResultParts = v.InferOutput<typeof ResultParts>;
 
-const ReceiptQuestion = v.variant("kind", [
+const ReceiptRequest = v.variant("kind", [
   /** To the worker: sign for what you computed at these positions. */
   v.strictObject({ kind: v.literal("claim"), session: sessionId, span: range(LIMITS.layers), positions: range(RECEIPT_LIMITS.positions) }),
   /** To a neighbour or a witness: sign the statement, where it says what you saw. */
@@ -32,7 +32,7 @@ const ReceiptQuestion = v.variant("kind", [
   /** To the worker: your receipt. */
   v.strictObject({ kind: v.literal("receipt"), receipt: record }),
 ]);
-export type ReceiptQuestion = v.InferOutput<typeof ReceiptQuestion>;
+export type ReceiptRequest = v.InferOutput<typeof ReceiptRequest>;
 
 const ReceiptReply = v.variant("kind", [
   v.strictObject({ kind: v.literal("claimed"), claim: Claim, signature, parts: ResultParts }),
@@ -49,6 +49,6 @@ function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string
 }
 
 /** Reads what a requester asks. Throws FRAME_MALFORMED. */
-export const readReceiptQuestion = (header: unknown): ReceiptQuestion => read(ReceiptQuestion, header, "a question to a desk");
+export const readReceiptRequest = (header: unknown): ReceiptRequest => read(ReceiptRequest, header, "a question to a desk");
 /** Reads what a desk answers. Throws FRAME_MALFORMED. */
 export const readReceiptReply = (header: unknown): ReceiptReply => read(ReceiptReply, header, "a desk's answer");

@@ -1,7 +1,7 @@
 // Who should hold which layers. Pure: every peer plans for all from the same swarm and applies its own entry.
 import { type PeerId, sameSpan, type Span, spanLength } from "../shared/ids.ts";
 import { findGaps, isCovered, isRouted, isValidSpan } from "./coverage.ts";
-import { type Holding, LayerWeights, type PlacementModel, type PlacementPeer, workOf } from "./layer-weights.ts";
+import { type Holding, LayerRates, type PlacementModel, type PlacementPeer, workOf } from "./layer-rates.ts";
 import { moveReplicas, shiftCuts } from "./rebalance.ts";
 import { choosePipelines, shareLayers } from "./share-layers.ts";
 
@@ -135,7 +135,7 @@ function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], model:
     neighbour.span = end === gap.start ? { start, end: end + more } : { start: start - more, end };
     return true;
   }
-  const { holders } = new LayerWeights(model, holdings);
+  const { holders } = new LayerRates(model, holdings);
   const spared = holdings
     .filter(({ span }) => holders.slice(span.start, span.end).every((count) => count > 1))
     .toSorted((a, b) => b.peer.joined - a.peer.joined)[0];
@@ -156,7 +156,7 @@ function placeSpares(holdings: Holding[], spares: readonly PlacementPeer[], mode
     holdings.push({ peer: spare, span: { start: cut, end: heaviest.span.end } });
     heaviest.span = { start: heaviest.span.start, end: cut };
   }
-  const weights = new LayerWeights(model, holdings);
+  const weights = new LayerRates(model, holdings);
   const homeless: PlacementPeer[] = [];
   const place = (peer: PlacementPeer, span: Span): void => {
     const holding = { peer, span };

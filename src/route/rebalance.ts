@@ -1,6 +1,6 @@
 // Moves that are worth their download: replicas to lighter layers, and cuts to where stages take equally long. Pure.
 import { spanLength } from "../shared/ids.ts";
-import { type Holding, LayerWeights, type PlacementModel } from "./layer-weights.ts";
+import { type Holding, LayerRates, type PlacementModel } from "./layer-rates.ts";
 import { bottleneckMs, shareLayers } from "./share-layers.ts";
 
 const DEFAULTS = Object.freeze({
@@ -17,7 +17,7 @@ const DEFAULTS = Object.freeze({
  * holds moves, so that every route that there was is still there.
  */
 export function moveReplicas(holdings: readonly Holding[], model: PlacementModel): void {
-  const weights = new LayerWeights(model, holdings);
+  const weights = new LayerRates(model, holdings);
   for (let moves = 0; moves < DEFAULTS.moves; moves++) {
     let best: { readonly holding: Holding; readonly to: Holding["span"]; readonly gain: number } | undefined;
     for (const holding of replicas(holdings)) {

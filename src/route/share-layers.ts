@@ -1,5 +1,5 @@
 // How many pipelines a swarm can make under its peers' memory limits, and how one pipeline shares the layers out. Pure.
-import type { PlacementModel, PlacementPeer } from "./layer-weights.ts";
+import type { PlacementModel, PlacementPeer } from "./layer-rates.ts";
 import { COST } from "./route-cost.ts";
 
 /** Pipelines beyond which another one changes nothing about who stands in the first. */

@@ -1,6 +1,6 @@
 // What a peer's past at one kind of work says: how often its work is checked. Pure; the past fades.
 
-export const DEFAULTS = Object.freeze({
+export const REPUTATION = Object.freeze({
   /**
    * Checked results in a row before any goes unchecked, and the same count after which the ledger trusts: a newcomer that
    * cheats on a fifth of its tasks gets through 15 unseen with 3.5 %.
@@ -27,7 +27,7 @@ export const STRANGER: Standing = Object.freeze({ streak: 0, agreed: 0, wrong: 0
 
 /** As it counts now. */
 export function faded(standing: Standing, nowMs: number): Standing {
-  const by = 0.5 ** (Math.max(0, nowMs - standing.atMs) / DEFAULTS.halfLifeMs);
+  const by = 0.5 ** (Math.max(0, nowMs - standing.atMs) / REPUTATION.halfLifeMs);
   return {
     streak: standing.streak * by,
     agreed: standing.agreed * by,
@@ -59,5 +59,5 @@ export function afterFault(standing: Standing, nowMs: number): Standing {
 export function checkChance(standing: Standing, nowMs: number): number {
   const { streak } = faded(standing, nowMs);
   // A streak that fades by a part of a result between two tasks is not a newcomer's.
-  return Math.round(streak) < DEFAULTS.always ? 1 : Math.max(DEFAULTS.floor, 1 / streak);
+  return Math.round(streak) < REPUTATION.always ? 1 : Math.max(REPUTATION.floor, 1 / streak);
 }

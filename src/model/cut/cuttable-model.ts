@@ -2,17 +2,17 @@
 import { ManyhandsError } from "../../shared/errors.ts";
 import { type Boundary, findBoundaries, findReplicable } from "./find-boundaries.ts";
 import { findLayers, type Layers } from "./find-layers.ts";
-import { floatType } from "../graph/float-type.ts";
+import { floatType } from "../graph/read-onnx.ts";
 import { type Graph, readGraph } from "../graph/graph.ts";
 import { inferSizes } from "../graph/infer-sizes.ts";
-import type { Facts } from "../graph/node-facts.ts";
+import type { TensorFacts } from "../graph/size.ts";
 import { WidthInference } from "../graph/tensor-width.ts";
 import type { BoundaryTensor } from "../../protocol/span-plan.ts";
 
 export interface CuttableModel {
   readonly graph: Graph;
   /** What is known of each tensor's dimensions. */
-  readonly sizes: ReadonlyMap<string, Facts>;
+  readonly sizes: ReadonlyMap<string, TensorFacts>;
   readonly layers: Layers;
   readonly layerCount: number;
   /** Before each layer and behind the last; the first and last entries part off embedding and head. */

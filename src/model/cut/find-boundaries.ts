@@ -1,10 +1,9 @@
 // Finds what has to cross from one layer to the next: the smallest set of live tensors before every layer.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { Layers } from "./find-layers.ts";
-import { floatType } from "../graph/float-type.ts";
+import { floatType, tensorBytes } from "../graph/read-onnx.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { Facts } from "../graph/node-facts.ts";
-import { tensorBytes } from "../graph/read-onnx.ts";
+import type { TensorFacts } from "../graph/size.ts";
 import { type Edge, minCut, UNCUTTABLE } from "./min-cut.ts";
 import type { WidthInference } from "../graph/tensor-width.ts";
 
@@ -23,7 +22,7 @@ const COST = Object.freeze({
  * Whether each node can be computed anew in every span at no cost: it depends on weights, the mask, the positions and
  * on shapes alone, never on hidden states, token ids or the content of caches.
  */
-export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<string, Facts>): readonly boolean[] {
+export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<string, TensorFacts>): readonly boolean[] {
   const free = new Set<string>([...graph.initializers.keys()]);
   for (const input of [layers.attentionMask, layers.positionIds, ...layers.keptRows]) if (input !== undefined) free.add(input.name);
   const shapeOnly = new Set([...free, ...graph.inputs.keys()]);

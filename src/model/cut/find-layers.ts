@@ -1,11 +1,10 @@
 // Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
 import { type CacheKind, readCacheName } from "../graph/cache-name.ts";
-import { floatType } from "../graph/float-type.ts";
-import { findHeadShape } from "./find-head-size.ts";
+import { ElementType, floatType, type TensorInfo } from "../graph/read-onnx.ts";
+import { findHeadShape } from "./find-head-shape.ts";
 import type { Graph } from "../graph/graph.ts";
 import { refuseNested, refuseOtherModels, unsupported } from "./refuse-model.ts";
 import type { WidthInference } from "../graph/tensor-width.ts";
-import { ElementType, type TensorInfo } from "../graph/read-onnx.ts";
 
 /** One cache of one layer as the file has it. */
 export interface LayerCache {

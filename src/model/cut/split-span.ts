@@ -1,8 +1,7 @@
 // Decides in how many parts a span is loaded and run, so that the runtime's heap holds little more than its weights.
 import { cutSpan, type SpanCut } from "./cut-span.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
-import type { ModelId, Span } from "../../shared/ids.ts";
-import { spanLength } from "../../shared/ids.ts";
+import { type ModelId, type Span, spanLength } from "../../shared/ids.ts";
 import type { Manifest } from "../tiles/manifest.ts";
 
 const DEFAULTS = Object.freeze({

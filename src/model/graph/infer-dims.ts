@@ -1,6 +1,5 @@
 // How each operator's output dimensions follow from its inputs': as many rules as decoders need, silence for the rest.
-import type { NodeFacts } from "./node-facts.ts";
-import { addSizes, broadcastSize, constantOf, divideSizes, sameSize, type Size, sizeOf } from "./size.ts";
+import { addSizes, broadcastSize, constantOf, divideSizes, type NodeFacts, sameSize, type Size, sizeOf } from "./size.ts";
 
 type Dims = readonly Size[];
 

@@ -3,20 +3,19 @@ import { readCacheName } from "./cache-name.ts";
 import type { Graph } from "./graph.ts";
 import { inferDims } from "./infer-dims.ts";
 import { inferValues } from "./infer-values.ts";
-import { type Facts, MAX_VALUES, type NodeFacts } from "./node-facts.ts";
+import { addSizes, MAX_VALUES, type NodeFacts, pastSize, SEQUENCE, type Size, sizeOf, type TensorFacts } from "./size.ts";
 import type { AttributeProto, TensorProto } from "./onnx_pb.ts";
 import { attribute, ElementType, type TensorInfo } from "./read-onnx.ts";
-import { addSizes, pastSize, SEQUENCE, type Size, sizeOf } from "./size.ts";
 
-const UNKNOWN: Facts = { dims: undefined, values: undefined };
+const UNKNOWN: TensorFacts = { dims: undefined, values: undefined };
 
-/** Facts by tensor name; batches hold one sequence. Linear time. */
-export function inferSizes(graph: Graph): ReadonlyMap<string, Facts> {
-  const facts = new Map<string, Facts>();
+/** TensorFacts by tensor name; batches hold one sequence. Linear time. */
+export function inferSizes(graph: Graph): ReadonlyMap<string, TensorFacts> {
+  const facts = new Map<string, TensorFacts>();
   for (const [name, tensor] of graph.initializers) facts.set(name, tensorFacts(tensor));
   const { inputs, named } = inputFacts(graph);
   for (const [name, dims] of inputs) facts.set(name, { dims, values: undefined });
-  const of = (name: string | undefined): Facts => (name === undefined || name === "" ? undefined : facts.get(name)) ?? UNKNOWN;
+  const of = (name: string | undefined): TensorFacts => (name === undefined || name === "" ? undefined : facts.get(name)) ?? UNKNOWN;
   for (const { proto, part, outputs } of graph.nodes) {
     const constant = proto.opType === "Constant" ? constantFacts(proto.attribute) : undefined;
     const node: NodeFacts = {
@@ -88,12 +87,12 @@ function declaredDims(graph: Graph, name: string, named: ReadonlyMap<string, Siz
 }
 
 /** Dimensions of stored values, and the values themselves where they are a few integers. */
-function tensorFacts(tensor: TensorProto): Facts {
+function tensorFacts(tensor: TensorProto): TensorFacts {
   const dims = tensor.dims.map((dim) => sizeOf(Number(dim)));
   return { dims, values: dims.length > 1 ? undefined : integers(tensor)?.map((value) => sizeOf(value)) };
 }
 
-function constantFacts(attributes: readonly AttributeProto[]): Facts {
+function constantFacts(attributes: readonly AttributeProto[]): TensorFacts {
   const [entry] = attributes;
   if (entry?.t !== undefined) return tensorFacts(entry.t);
   if (entry?.name === "value_int") return { dims: [], values: [sizeOf(Number(entry.i))] };

@@ -1,8 +1,7 @@
 // Small integers that a graph computes from shapes: lengths, ends of slices, targets of reshapes.
-import { MAX_VALUES, type NodeFacts } from "./node-facts.ts";
+import { addSizes, constantOf, MAX_VALUES, multiplySizes, type NodeFacts, sameSize, type Size, sizeOf } from "./size.ts";
 import type { TensorProto } from "./onnx_pb.ts";
 import { ElementType } from "./read-onnx.ts";
-import { addSizes, constantOf, multiplySizes, sameSize, type Size, sizeOf } from "./size.ts";
 
 /** Elements of a node's first output; undefined where they do not follow from shapes. */
 export function inferValues(node: NodeFacts): readonly Size[] | undefined {

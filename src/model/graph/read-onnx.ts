@@ -23,6 +23,12 @@ import {
 /** Element type codes of ONNX (TensorProto.DataType). */
 export const ElementType = TensorProto_DataType;
 
+/** `float32` or `float16`; undefined for every other element type. */
+export function floatType(type: number): "float32" | "float16" | undefined {
+  if (type === ElementType.FLOAT) return "float32";
+  return type === ElementType.FLOAT16 ? "float16" : undefined;
+}
+
 /** A dimension: a length, or the name of one that is known only at run time. */
 export type Dimension = number | string;
 

@@ -1,4 +1,5 @@
-// Lengths that are known only at run time, as sums of symbols: what the dimensions inside a decoder's graph are made of.
+// Lengths that are known only at run time, as sums of symbols, and what inference finds out in them about tensors.
+import type { AttributeProto } from "./onnx_pb.ts";
 
 /** `constant` plus each symbol times its factor; symbols sorted, no factor 0. */
 export interface Size {
@@ -61,4 +62,24 @@ export function divideSizes(whole: readonly Size[], parts: readonly Size[]): Siz
   const numbers = [product.constant, ...product.terms.map(([, times]) => times)];
   if (numbers.some((number) => number % divisor !== 0)) return undefined;
   return { constant: product.constant / divisor, terms: product.terms.map(([symbol, times]) => [symbol, times / divisor]) };
+}
+
+/** Integer tensors with more elements are no shapes. */
+export const MAX_VALUES = 64;
+
+/** What is known of a tensor. */
+export interface TensorFacts {
+  readonly dims: readonly Size[] | undefined;
+  /** Elements of a scalar or of a list of integers. */
+  readonly values: readonly Size[] | undefined;
+}
+
+/** A node as the rules see it. */
+export interface NodeFacts {
+  readonly op: string;
+  readonly dims: (input: number) => readonly Size[] | undefined;
+  readonly values: (input: number) => readonly Size[] | undefined;
+  readonly attribute: (name: string) => AttributeProto | undefined;
+  readonly inputs: number;
+  readonly outputs: number;
 }

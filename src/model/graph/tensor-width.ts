@@ -1,10 +1,8 @@
 // Element type and width (last dimension) of tensors inside a graph, inferred where the file does not say them.
-import { floatType } from "./float-type.ts";
+import { attribute, ElementType, floatType } from "./read-onnx.ts";
 import type { Graph } from "./graph.ts";
 import type { GraphNode } from "./graph-node.ts";
-import type { Facts } from "./node-facts.ts";
-import { constantOf, sameSize, SEQUENCE } from "./size.ts";
-import { attribute, ElementType } from "./read-onnx.ts";
+import { constantOf, sameSize, SEQUENCE, type TensorFacts } from "./size.ts";
 
 export interface TensorWidth {
   /** ONNX element type code. */
@@ -27,10 +25,10 @@ const KEEPS_WIDTH = new Set(
 /** Answers for one graph, remembering what it found. */
 export class WidthInference {
   readonly #graph: Graph;
-  readonly #sizes: ReadonlyMap<string, Facts>;
+  readonly #sizes: ReadonlyMap<string, TensorFacts>;
   readonly #known = new Map<string, TensorWidth | undefined>();
 
-  constructor(graph: Graph, sizes: ReadonlyMap<string, Facts>) {
+  constructor(graph: Graph, sizes: ReadonlyMap<string, TensorFacts>) {
     this.#graph = graph;
     this.#sizes = sizes;
   }

@@ -34,7 +34,7 @@ export type HttpFetch = (
 ) => Promise<HttpResponse>;
 
 /** What requests need of the outside. */
-export interface HttpDeps {
+export interface HttpOptions {
   readonly fetch: HttpFetch;
   readonly clock: Clock;
   /** A number in [0, 1). */
@@ -52,7 +52,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-export const DEFAULTS = Object.freeze({
+export const HTTP_DEFAULTS = Object.freeze({
   /** Tries in all. With the pauses below the last comes after about 5 seconds. */
   attempts: 5,
   /** Between two tries. */
@@ -72,7 +72,7 @@ const isPassing = (status: number): boolean => status === 408 || status === 429 
  * The answer to a GET of `url`, or of one range of it, its body not read yet. Statuses other than 200, 206 and 416 are failures.
  * Throws MODEL_UNAVAILABLE when all tries failed or the server says no, or the signal's reason.
  */
-export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | undefined, signal: AbortSignal): Promise<HttpResponse> {
+export async function httpOpen(deps: HttpOptions, url: string, range: ByteRange | undefined, signal: AbortSignal): Promise<HttpResponse> {
   const headers = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` };
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
@@ -85,7 +85,7 @@ export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | u
       reason = explain(response);
       if (!isPassing(response.status)) throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had: ${reason}`);
       askedMs = retryAfterMs(response.headers.get("retry-after"));
-      if (askedMs > DEFAULTS.retryAfterMs) {
+      if (askedMs > HTTP_DEFAULTS.retryAfterMs) {
         throw new ManyhandsError(
           "MODEL_UNAVAILABLE",
           `${url} cannot be had now: the server asks to come again in ${Math.ceil(askedMs / 60_000)} minutes`,
@@ -101,14 +101,14 @@ export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | u
       reason = "the connection failed (is this device online, and does the server allow other sites to read it?)";
       cause = error;
     }
-    if (attempt >= DEFAULTS.attempts)
+    if (attempt >= HTTP_DEFAULTS.attempts)
       throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had after ${attempt} tries: ${reason}`, { cause });
     await deps.clock.sleep(Math.max(askedMs, pauseMs(attempt, deps.random)), signal);
   }
 }
 
 /** Milliseconds before try `attempt + 1`. */
-export const pauseMs = (attempt: number, random: () => number): number => backoffMs(DEFAULTS.backoff, attempt, random());
+export const pauseMs = (attempt: number, random: () => number): number => backoffMs(HTTP_DEFAULTS.backoff, attempt, random());
 
 interface ChunkReader {
   next(): Promise<BodyChunk>;
@@ -119,7 +119,7 @@ interface ChunkReader {
 function openBody(body: Body): ChunkReader {
   try {
     const reader = body.getReader({ mode: "byob" });
-    let buffer = new ArrayBuffer(DEFAULTS.chunkBytes);
+    let buffer = new ArrayBuffer(HTTP_DEFAULTS.chunkBytes);
     return {
       next: async () => {
         const chunk = await reader.read(new Uint8Array(buffer));
@@ -145,10 +145,11 @@ export async function* httpChunks(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (!response.body) return;
   const reader = openBody(response.body);
-  const stalled = (): Error => new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${DEFAULTS.stallMs / 1000} seconds`);
+  const stalled = (): Error =>
+    new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${HTTP_DEFAULTS.stallMs / 1000} seconds`);
   try {
     for (;;) {
-      const { done, value } = await withDeadline({ clock, ms: DEFAULTS.stallMs, onTimeout: stalled }, signal, () => reader.next());
+      const { done, value } = await withDeadline({ clock, ms: HTTP_DEFAULTS.stallMs, onTimeout: stalled }, signal, () => reader.next());
       if (done || value === undefined) return;
       yield value;
     }
@@ -162,7 +163,7 @@ export async function* httpChunks(
 }
 
 /** A whole small file. Throws as httpOpen and httpChunks do; a body of more than `maxBytes` is MODEL_CORRUPT. */
-export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, signal: AbortSignal): Promise<HttpReply> {
+export async function httpGet(deps: HttpOptions, url: string, maxBytes: number, signal: AbortSignal): Promise<HttpReply> {
   for (let attempt = 1; ; attempt++) {
     const response = await httpOpen(deps, url, undefined, signal);
     const parts: Uint8Array[] = [];
@@ -176,7 +177,7 @@ export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, sig
       return { status: response.status, bytes: concatBytes(parts) };
     } catch (error) {
       signal.throwIfAborted();
-      if (attempt >= DEFAULTS.attempts || (error instanceof ManyhandsError && error.code === "MODEL_CORRUPT")) throw error;
+      if (attempt >= HTTP_DEFAULTS.attempts || (error instanceof ManyhandsError && error.code === "MODEL_CORRUPT")) throw error;
       await deps.clock.sleep(pauseMs(attempt, deps.random), signal);
     }
   }

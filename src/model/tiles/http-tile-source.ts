@@ -1,7 +1,7 @@
 // Tiles from a web server by HTTP Range: neighbours in one request, each tile handed on as soon as its last byte is here.
 import type { Clock } from "../../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../../shared/errors.ts";
-import { DEFAULTS as HTTP, type HttpDeps, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
+import { HTTP_DEFAULTS, type HttpOptions, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
 import { TILE_BYTES } from "./manifest.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
 
@@ -51,7 +51,7 @@ export function coalesce(
   return groups;
 }
 
-export interface HttpTileSourceOptions extends HttpDeps {
+export interface HttpTileSourceOptions extends HttpOptions {
   /** URL of the model's folder, ending in a slash. */
   readonly baseUrl: string;
 }
@@ -90,7 +90,7 @@ export class HttpTileSource implements TileSource {
         // httpOpen has tried often enough by itself; a body that broke off is asked for again from where it broke.
         if (errorCode(error) !== "MODEL_UNAVAILABLE" || !(error instanceof BrokenBody)) throw error;
         failures = missing.size < before ? 1 : failures + 1;
-        if (failures >= HTTP.attempts) throw error;
+        if (failures >= HTTP_DEFAULTS.attempts) throw error;
         await this.#options.clock.sleep(pauseMs(failures, this.#options.random), signal);
       }
     }

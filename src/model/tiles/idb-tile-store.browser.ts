@@ -1,6 +1,6 @@
 // Tiles in IndexedDB, so that a tab that comes back loads from disk; the tiles used longest ago make room for new ones.
 import { type DBSchema, type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
-import type { BudgetedStore } from "./kept-tiles.ts";
+import type { BudgetedStore } from "./tile-store.ts";
 
 interface TileSchema extends DBSchema {
   /** Bytes by hash: apart from what eviction looks at, so that choosing what to drop reads no weights. */

@@ -14,6 +14,9 @@ const MANIFEST_FORMAT = 2;
 /** Bytes of a full tile: a block that every content-addressed network carries. The last tile of a tensor may be shorter. */
 export const TILE_BYTES = 1024 * 1024;
 
+/** The manifest's file name inside a model's folder. */
+export const MANIFEST_FILE = "manifest.cbor";
+
 /** Bytes of a manifest that are still read: 64 of them for each MiB of a model of 100 GB would be under 8 MiB. */
 export const MANIFEST_MAX_BYTES = 16 * 1024 * 1024;
 

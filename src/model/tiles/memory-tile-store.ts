@@ -1,5 +1,5 @@
 // A tile store in memory: for tests, for Node, and for tabs without IndexedDB.
-import type { BudgetedStore } from "./kept-tiles.ts";
+import type { BudgetedStore } from "./tile-store.ts";
 
 export class MemoryTileStore implements BudgetedStore {
   /** By insertion: the first is the one used longest ago. */

@@ -3,7 +3,7 @@ import type { PeerId, Span } from "../../shared/ids.ts";
 import type { TileHolder } from "./tile-peers.ts";
 import type { TileRange } from "./tile-source.ts";
 
-export const DEFAULTS = Object.freeze({
+export const TILE_PLAN = Object.freeze({
   /** Bytes of a file that one of several peers fetches from the origin for all: small enough to share out, large enough for one request. */
   shareBytes: 4 * 1024 * 1024,
 });
@@ -91,7 +91,7 @@ function byRank(peers: readonly PeerId[], range: TileRange): PeerId[] {
   return peers.toSorted((a, b) => (ranks.get(b) ?? 0) - (ranks.get(a) ?? 0) || (a < b ? -1 : 1));
 }
 
-const shareOf = (range: TileRange): string => `${range.file} ${Math.floor(range.offset / DEFAULTS.shareBytes)}`;
+const shareOf = (range: TileRange): string => `${range.file} ${Math.floor(range.offset / TILE_PLAN.shareBytes)}`;
 
 /** 32 bits of a string (FNV-1a with MurmurHash3's finish): spreads, hides nothing. */
 function hash(text: string): number {

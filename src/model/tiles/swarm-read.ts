@@ -3,13 +3,13 @@ import { withDeadline } from "../../shared/abort.ts";
 import { AsyncQueue } from "../../shared/async-queue.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
-import { DEFAULTS as PLAN, nextStep, rarestFirst, type TileStep, type TileTries } from "./plan-tiles.ts";
+import { TILE_PLAN, nextStep, rarestFirst, type TileStep, type TileTries } from "./plan-tiles.ts";
 import { hasSha256 } from "./sha256.ts";
-import { failedRead, type Refusals, type SwarmTileSourceOptions, type TileOrigin } from "./swarm-sources.ts";
+import { failedRead, type Refusals, type SwarmTileSourceOptions } from "./distrusted-sources.ts";
+import type { TileOrigin, TileRange, TileRead } from "./tile-source.ts";
 import type { TileHolder } from "./tile-peers.ts";
-import type { TileRange, TileRead } from "./tile-source.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Bytes under way from one peer: keeps its link full while it reads the next from its disk. */
   peerBytes: 4 * 1024 * 1024,
   /** The same before a peer has sent a first good tile: what a liar or a peer that is away can waste. */
@@ -127,7 +127,7 @@ export class SwarmRead {
     const origin = this.#origins[0];
     if (!origin) return;
     const isShared = holders.some(({ fetching }) => fetching !== undefined);
-    const run = this.#nextRun(forOrigin, origin.source.wholeFiles === true, isShared ? PLAN.shareBytes : DEFAULTS.runBytes);
+    const run = this.#nextRun(forOrigin, origin.source.wholeFiles === true, isShared ? TILE_PLAN.shareBytes : DEFAULTS.runBytes);
     this.#pending = this.#pending.filter((index) => !run.includes(index));
     this.#originBusy = true;
     this.#originAsked = true;

@@ -35,3 +35,10 @@ export interface TileSource {
   /** True where each `read` costs a pass over the whole file, so that much should be asked for at once. */
   readonly wholeFiles?: boolean;
 }
+
+/** A server, a hub or a folder with the whole model. */
+export interface TileOrigin {
+  /** As a person knows it: a host name, or the name of a folder. */
+  readonly name: string;
+  readonly source: TileSource;
+}

@@ -8,3 +8,9 @@ export interface TileStore {
   /** Forgets a tile. Unknown ones are ignored. */
   delete(hash: string): Promise<void>;
 }
+
+/** A store whose room a person sets. */
+export interface BudgetedStore extends TileStore {
+  /** Bytes kept at most from now on; what is over is dropped, least recently used first. */
+  setBudget(budgetBytes: number): Promise<void>;
+}

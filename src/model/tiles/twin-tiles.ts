@@ -3,7 +3,7 @@ import { toHex } from "../../shared/bytes.ts";
 import type { TileRange, TileRead } from "./tile-source.ts";
 
 /** Reads `ranges` through `read`, each content once. Who holds a layer of any place of a tile holds the tile. */
-export async function* fetchedOnce(
+export async function* readTwinsOnce(
   ranges: readonly TileRange[],
   read: (single: readonly TileRange[]) => AsyncIterable<TileRead>,
 ): AsyncGenerator<TileRead, void> {

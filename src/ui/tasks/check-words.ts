@@ -1,5 +1,5 @@
 // How results are checked, in plain words, with the numbers that the node goes by. Pure.
-import { DEFAULTS as REPUTATION } from "../../shared/reputation.ts";
+import { REPUTATION } from "../../shared/reputation.ts";
 
 const percent = (share: number): string => `${Math.round(100 * share)} of 100`;
 const days = Math.round(REPUTATION.halfLifeMs / 86_400_000);

@@ -1,9 +1,8 @@
 // A real HTTP server over byte arrays, with the faults that servers and networks have.
 import { systemClock } from "../../../src/shared/clock.ts";
-import { DEFAULTS as HTTP } from "../../../src/model/tiles/http-fetch.ts";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import type { HttpDeps } from "../../../src/model/tiles/http-fetch.ts";
+import { HTTP_DEFAULTS, type HttpOptions } from "../../../src/model/tiles/http-fetch.ts";
 
 export interface Served {
   readonly path: string;
@@ -83,7 +82,7 @@ export async function startModelServer(): Promise<ModelServer> {
 }
 
 /** The platform's fetch, no jitter, and a clock that jumps over every pause and notes it. Waits for a server are as long as ever. */
-export function testHttp(): HttpDeps & { readonly pauses: number[] } {
+export function testHttp(): HttpOptions & { readonly pauses: number[] } {
   const pauses: number[] = [];
   return {
     pauses,
@@ -93,7 +92,7 @@ export function testHttp(): HttpDeps & { readonly pauses: number[] } {
       now: () => pauses.reduce((sum, ms) => sum + ms, 0),
       sleep: (ms, signal) => {
         signal?.throwIfAborted();
-        if (ms === HTTP.stallMs) return systemClock.sleep(ms, signal);
+        if (ms === HTTP_DEFAULTS.stallMs) return systemClock.sleep(ms, signal);
         pauses.push(ms);
         return Promise.resolve();
       },

@@ -5,10 +5,13 @@ import os from "node:os";
 import path from "node:path";
 import { ensureWideModel, type WideModelOptions } from "../../../tools/bench/wide-model.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../../..");
-const DATA = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");
+export const ROOT = path.resolve(import.meta.dirname, "../../..");
+/** Folder of models, tokenizers and prompts that are too large for the repository. */
+export const DATA = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");
 
 export const BUNDLED = path.join(ROOT, "public/models/tales-2m");
+/** Folder of small models, one subfolder for each family, exporter and quantization. */
+export const FIXTURES = path.join(ROOT, "test/fixtures/models");
 
 /** The reason that a test gives for skipping. */
 export const MISSING = `no public test models at ${path.join(DATA, "models")}; set MANYHANDS_DATA to the folder that holds models/`;

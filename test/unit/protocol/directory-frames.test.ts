@@ -1,7 +1,6 @@
 // What peers announce: read back as it was sent, bounded, and small enough that the largest snapshot fits a frame.
 import { describe, expect, it } from "vitest";
-import { type PeerAnnouncement, readDirectoryRequest } from "../../../src/protocol/directory-frames.ts";
-import { decodeSwarm, encodeSwarm } from "../../../src/protocol/swarm-payload.ts";
+import { decodeSwarm, encodeSwarm, type PeerAnnouncement, readDirectoryRequest } from "../../../src/protocol/directory-frames.ts";
 import { LIMITS } from "../../../src/protocol/version.ts";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";

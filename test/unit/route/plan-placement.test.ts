@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findGaps, isRouted } from "../../../src/route/coverage.ts";
-import type { PlacementPeer } from "../../../src/route/layer-weights.ts";
+import type { PlacementPeer } from "../../../src/route/layer-rates.ts";
 import { mayRelease, planPlacement } from "../../../src/route/plan-placement.ts";
 import { asPeerId, type Span, spanLength } from "../../../src/shared/ids.ts";
 

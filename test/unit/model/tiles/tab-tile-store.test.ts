@@ -1,8 +1,8 @@
 // The store as loading sees it: a full disk is said once and survived, and what was gained is told.
 import { expect, test } from "vitest";
-import { KeptTiles } from "../../../src/model/tiles/kept-tiles.ts";
-import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
-import { silentLog } from "../../../src/shared/log.ts";
+import { TabTileStore } from "../../../../src/model/tiles/tab-tile-store.ts";
+import { MemoryTileStore } from "../../../../src/model/tiles/memory-tile-store.ts";
+import { silentLog } from "../../../../src/shared/log.ts";
 
 class FullStore extends MemoryTileStore {
   isFull = false;
@@ -20,7 +20,7 @@ function make() {
   const store = new FullStore({ budgetBytes: 1000 });
   const gained: string[] = [];
   let full = 0;
-  const kept = new KeptTiles({ store, onGained: (hash) => gained.push(hash), onFull: () => full++, log: silentLog });
+  const kept = new TabTileStore({ store, onGained: (hash) => gained.push(hash), onFull: () => full++, log: silentLog });
   return { store, kept, gained, full: () => full };
 }
 

@@ -1,7 +1,7 @@
 // Slices of real files in a real directory handle: the browser's private file system has the same ones.
 import { expect, test } from "vitest";
-import { MountedTileSource } from "../../../src/model/tiles/mounted-tile-source.ts";
-import type { TileRange } from "../../../src/model/tiles/tile-source.ts";
+import { MountedTileSource } from "../../../../src/model/tiles/mounted-tile-source.ts";
+import type { TileRange } from "../../../../src/model/tiles/tile-source.ts";
 
 const never = new AbortController().signal;
 const range = (file: string, offset: number, length: number): TileRange => ({ file, offset, length, sha256: new Uint8Array(32) });

@@ -3,8 +3,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { compareSplits, type ExactnessOptions, type ExactnessResult } from "../../../tools/bench/exactness.ts";
-import { BUNDLED, MISSING, publicModel, smallModel } from "./test-models.ts";
+import { compareSplits, type ExactnessOptions, type ExactnessResult } from "../../../../tools/bench/exactness.ts";
+import { BUNDLED, MISSING, publicModel, smallModel } from "../test-models.ts";
 
 const SHORT: ExactnessOptions = { prefill: 9, steps: 3, seed: undefined };
 

@@ -1,6 +1,6 @@
 // Bytes per second over a window that moves on.
 import { expect, test } from "vitest";
-import { RateMeter } from "../../../src/model/tiles/rate-meter.ts";
+import { RateMeter } from "../../../../src/model/tiles/rate-meter.ts";
 
 test("is 0 until known, then the mean of the last seconds", () => {
   const meter = new RateMeter();

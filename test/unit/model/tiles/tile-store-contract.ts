@@ -1,6 +1,6 @@
 // What every tile store keeps to.
 import { afterEach, expect, test } from "vitest";
-import type { BudgetedStore } from "../../../src/model/tiles/kept-tiles.ts";
+import type { BudgetedStore } from "../../../../src/model/tiles/tile-store.ts";
 
 /** `open` gives an empty store with room for so many bytes. */
 export function tileStoreContract(

@@ -1,16 +1,15 @@
 // Reading from peers and origins at once: everything checked, liars dropped and remembered, nothing asked of an origin in vain.
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { SwarmTileSource } from "../../../src/model/tiles/swarm-tile-source.ts";
-import type { TileOrigin } from "../../../src/model/tiles/swarm-sources.ts";
-import type { TileHolder, TilePeers } from "../../../src/model/tiles/tile-peers.ts";
-import type { TileRange, TileRead } from "../../../src/model/tiles/tile-source.ts";
-import { TileTally } from "../../../src/model/tiles/tile-tally.ts";
-import { toHex } from "../../../src/shared/bytes.ts";
-import { ManyhandsError } from "../../../src/shared/errors.ts";
-import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
-import { systemClock } from "../../../src/shared/clock.ts";
-import { silentLog } from "../../../src/shared/log.ts";
+import { SwarmTileSource } from "../../../../src/model/tiles/swarm-tile-source.ts";
+import type { TileOrigin, TileRange, TileRead } from "../../../../src/model/tiles/tile-source.ts";
+import type { TileHolder, TilePeers } from "../../../../src/model/tiles/tile-peers.ts";
+import { TileTally } from "../../../../src/model/tiles/tile-tally.ts";
+import { toHex } from "../../../../src/shared/bytes.ts";
+import { ManyhandsError } from "../../../../src/shared/errors.ts";
+import { asPeerId, type PeerId } from "../../../../src/shared/ids.ts";
+import { systemClock } from "../../../../src/shared/clock.ts";
+import { silentLog } from "../../../../src/shared/log.ts";
 
 const LENGTH = 1000;
 const COUNT = 40;

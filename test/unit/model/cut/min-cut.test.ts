@@ -1,7 +1,7 @@
 // Minimum cuts against every cut that there is on small networks.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Edge, minCut, UNCUTTABLE } from "../../../src/model/cut/min-cut.ts";
+import { type Edge, minCut, UNCUTTABLE } from "../../../../src/model/cut/min-cut.ts";
 
 const VERTICES = 6;
 const SOURCE = 0;

@@ -1,7 +1,7 @@
 // The contract over real IndexedDB, and what only a disk can show: that tiles outlive the page that stored them.
 import { deleteDB } from "idb";
 import { expect, test } from "vitest";
-import { IdbTileStore } from "../../../src/model/tiles/idb-tile-store.browser.ts";
+import { IdbTileStore } from "../../../../src/model/tiles/idb-tile-store.browser.ts";
 import { tileStoreContract } from "./tile-store-contract.ts";
 
 let count = 0;

@@ -3,14 +3,13 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import type { ChatMessage } from "../../../src/model/text/chat-message.ts";
-import { readChatTemplate, readSpecialTokens } from "../../../src/model/text/chat-template.ts";
-import { readTokenizer, type Tokenizer } from "../../../src/model/text/tokenizer.ts";
-import { byteLevelTokenizer } from "../../../tools/model/byte-level-tokenizer.ts";
-import { readFacts } from "../../../tools/model/model-facts.ts";
+import type { ChatMessage } from "../../../../src/model/text/chat-message.ts";
+import { readChatTemplate, readSpecialTokens } from "../../../../src/model/text/chat-template.ts";
+import { readTokenizer, type Tokenizer } from "../../../../src/model/text/tokenizer.ts";
+import { byteLevelTokenizer } from "../../../../tools/model/byte-level-tokenizer.ts";
+import { readFacts } from "../../../../tools/model/model-facts.ts";
+import { DATA, ROOT } from "../test-models.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../../..");
-const DATA = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");
 const REFERENCES = path.join(ROOT, "test/fixtures/tokenizers");
 
 interface References {

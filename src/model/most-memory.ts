@@ -15,7 +15,7 @@ const UNPACKED_TIMES: ReadonlyMap<string, number> = new Map([
 export const unpackedTimes = (dtype: string): number => UNPACKED_TIMES.get(dtype) ?? 1;
 
 /** What holding all of a model takes at most, told of it before anything but its summary is known. */
-export function mostBytes({ sizeBytes, dtype }: Pick<ModelSummary, "sizeBytes" | "dtype">, cacheBudgetBytes: number): number {
+export function mostMemoryBytes({ sizeBytes, dtype }: Pick<ModelSummary, "sizeBytes" | "dtype">, cacheBudgetBytes: number): number {
   const unpacked = sizeBytes * unpackedTimes(dtype);
   return Math.ceil((unpacked > MAX_UNPACKED_BYTES ? sizeBytes : unpacked) * PEAK_RATIO) + cacheBudgetBytes;
 }

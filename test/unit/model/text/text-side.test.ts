@@ -1,10 +1,10 @@
 // Stop strings, the context policy and chat templates: nothing of a stop is shown, no system prompt is lost.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ChatMessage } from "../../../src/model/text/chat-message.ts";
-import { readChatTemplate, readSpecialTokens } from "../../../src/model/text/chat-template.ts";
-import { fitContext } from "../../../src/model/text/context-policy.ts";
-import { StopStrings } from "../../../src/model/text/stop-strings.ts";
+import type { ChatMessage } from "../../../../src/model/text/chat-message.ts";
+import { readChatTemplate, readSpecialTokens } from "../../../../src/model/text/chat-template.ts";
+import { fitContext } from "../../../../src/model/text/context-policy.ts";
+import { StopStrings } from "../../../../src/model/text/stop-strings.ts";
 
 describe("stop strings", () => {
   const run = (pieces: readonly string[], stops: readonly string[]): { shown: string; stopped: boolean } => {

@@ -1,5 +1,5 @@
 // The contract over the store in memory.
-import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
+import { MemoryTileStore } from "../../../../src/model/tiles/memory-tile-store.ts";
 import { tileStoreContract } from "./tile-store-contract.ts";
 
 tileStoreContract("MemoryTileStore", (budgetBytes) =>

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readTokenizer, type Tokenizer } from "../../../src/model/text/tokenizer.ts";
-import { errorCode } from "../../../src/shared/errors.ts";
-import { BUNDLED, MISSING, publicModel } from "./test-models.ts";
+import { readTokenizer, type Tokenizer } from "../../../../src/model/text/tokenizer.ts";
+import { errorCode } from "../../../../src/shared/errors.ts";
+import { BUNDLED, MISSING, publicModel } from "../test-models.ts";
 
 let tokenizer: Tokenizer;
 const open = async (folder: string): Promise<Tokenizer> =>

@@ -2,14 +2,13 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { makeRowInvariant } from "../../../src/model/rows/row-invariant.ts";
-import { productBreaks } from "../../../src/model/rows/step-breaks.ts";
-import { compareChunkings } from "../../../tools/bench/invariance.ts";
-import { wholeSpan } from "../../../tools/bench/whole-span.ts";
-import { ensureWideModel } from "../../../tools/bench/wide-model.ts";
-import { BUNDLED, MISSING, publicModel } from "./test-models.ts";
+import { makeRowInvariant } from "../../../../src/model/rows/row-invariant.ts";
+import { productBreaks } from "../../../../src/model/rows/step-breaks.ts";
+import { compareChunkings } from "../../../../tools/bench/invariance.ts";
+import { wholeSpan } from "../../../../tools/bench/whole-span.ts";
+import { ensureWideModel } from "../../../../tools/bench/wide-model.ts";
+import { BUNDLED, FIXTURES, MISSING, publicModel } from "../test-models.ts";
 
-const FIXTURES = path.resolve(import.meta.dirname, "../../fixtures/models");
 const SHORT = { chunkings: 3, positions: 100, seed: 3 };
 
 test.for(readdirSync(FIXTURES))("%s: a row has the same bits in every chunking, or the model is refused", async (name) => {

@@ -4,23 +4,23 @@ import path from "node:path";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cutSpan } from "../../../src/model/cut/cut-span.ts";
-import { type CuttableModel, readCuttableModel } from "../../../src/model/cut/cuttable-model.ts";
-import { detachWeights } from "../../../src/model/cut/detach-weights.ts";
+import { cutSpan } from "../../../../src/model/cut/cut-span.ts";
+import { type CuttableModel, readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
+import { detachWeights } from "../../../../src/model/cut/detach-weights.ts";
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
   GraphProtoSchema,
   type ModelProto,
   NodeProtoSchema,
-} from "../../../src/model/graph/onnx_pb.ts";
-import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
-import type { SpanPlan } from "../../../src/protocol/span-plan.ts";
-import { errorCode, ManyhandsError } from "../../../src/shared/errors.ts";
-import { asModelId } from "../../../src/shared/ids.ts";
-import { llamaGraph } from "../../../tools/bench/llama-graph.ts";
-import { findModelFile } from "../../../tools/model/model-folder.ts";
-import { BUNDLED, MISSING, publicModel, SMALL } from "./test-models.ts";
+} from "../../../../src/model/graph/onnx_pb.ts";
+import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../../src/model/graph/read-onnx.ts";
+import type { SpanPlan } from "../../../../src/protocol/span-plan.ts";
+import { errorCode, ManyhandsError } from "../../../../src/shared/errors.ts";
+import { asModelId } from "../../../../src/shared/ids.ts";
+import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
+import { findModelFile } from "../../../../tools/model/model-folder.ts";
+import { BUNDLED, MISSING, publicModel, SMALL } from "../test-models.ts";
 
 const OPTIONS = { model: asModelId("test-model"), contextLength: 64 };
 

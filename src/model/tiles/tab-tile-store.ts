@@ -1,15 +1,9 @@
 // The tile store as loading and sharing see it: tells what was gained, remembers what is missing, and survives a full disk.
 import { errorMessage } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
-import type { TileStore } from "./tile-store.ts";
+import type { BudgetedStore } from "./tile-store.ts";
 
-/** A store whose room a person sets. */
-export interface BudgetedStore extends TileStore {
-  /** Bytes kept at most from now on; what is over is dropped, least recently used first. */
-  setBudget(budgetBytes: number): Promise<void>;
-}
-
-export interface KeptTilesOptions {
+export interface TabTileStoreOptions {
   readonly store: BudgetedStore;
   /** Called with the hex hash of each tile that was stored. */
   readonly onGained: (hash: string) => void;
@@ -18,13 +12,13 @@ export interface KeptTilesOptions {
   readonly log: Log;
 }
 
-export class KeptTiles implements BudgetedStore {
-  readonly #options: KeptTilesOptions;
+export class TabTileStore implements BudgetedStore {
+  readonly #options: TabTileStoreOptions;
   /** Hashes that were looked for in vain: peers that wait ask for them again and again. */
   readonly #absent = new Set<string>();
   #isFull = false;
 
-  constructor(options: KeptTilesOptions) {
+  constructor(options: TabTileStoreOptions) {
     this.#options = options;
   }
 

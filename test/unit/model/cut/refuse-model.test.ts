@@ -3,19 +3,19 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { type CuttableModel, readCuttableModel } from "../../../src/model/cut/cuttable-model.ts";
+import { type CuttableModel, readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
   type GraphProto,
   GraphProtoSchema,
   NodeProtoSchema,
-} from "../../../src/model/graph/onnx_pb.ts";
-import { ElementType, int64Tensor, makeNode, readOnnx, valueInfo, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
-import { ManyhandsError } from "../../../src/shared/errors.ts";
-import { compareSplits } from "../../../tools/bench/exactness.ts";
-import { llamaGraph } from "../../../tools/bench/llama-graph.ts";
-import { SMALL, smallModel } from "./test-models.ts";
+} from "../../../../src/model/graph/onnx_pb.ts";
+import { ElementType, int64Tensor, makeNode, readOnnx, valueInfo, writeOnnx } from "../../../../src/model/graph/read-onnx.ts";
+import { ManyhandsError } from "../../../../src/shared/errors.ts";
+import { compareSplits } from "../../../../tools/bench/exactness.ts";
+import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
+import { SMALL, smallModel } from "../test-models.ts";
 
 function changed(bytes: Uint8Array, change: (graph: GraphProto) => void): Uint8Array<ArrayBuffer> {
   const { model, graph } = readOnnx(bytes);

@@ -4,15 +4,8 @@ import type { Log } from "../../shared/log.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { TilePeers } from "./tile-peers.ts";
-import type { TileSource } from "./tile-source.ts";
+import type { TileOrigin } from "./tile-source.ts";
 import type { TileTally } from "./tile-tally.ts";
-
-/** A server, a hub or a folder with the whole model. */
-export interface TileOrigin {
-  /** As a person knows it: a host name, or the name of a folder. */
-  readonly name: string;
-  readonly source: TileSource;
-}
 
 export interface SwarmTileSourceOptions {
   /** In order of preference. */

@@ -1,9 +1,9 @@
 // Sampling: tables for what each setting means, and properties against the whole vocabulary.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nextFraction, type RandomState, seedRandom } from "../../../src/model/text/random.ts";
-import { type Candidates, candidatesNeeded, createSampler, sampleToken, type SamplingOptions } from "../../../src/model/text/sampler.ts";
-import { errorCode } from "../../../src/shared/errors.ts";
+import { nextFraction, type RandomState, seedRandom } from "../../../../src/model/text/random.ts";
+import { type Candidates, candidatesNeeded, createSampler, sampleToken, type SamplingOptions } from "../../../../src/model/text/sampler.ts";
+import { errorCode } from "../../../../src/shared/errors.ts";
 
 const PLAIN: SamplingOptions = { temperature: 1, topK: 0, topP: 1, repetitionPenalty: 1 };
 const GREEDY: SamplingOptions = { ...PLAIN, temperature: 0 };

@@ -35,7 +35,7 @@ export function workOf({ layerCount, headLayers }: PlacementModel, span: Span): 
 }
 
 /** What each layer of a set of holdings gives, kept up as holdings come and go. */
-export class LayerWeights {
+export class LayerRates {
   /** By layer: the sum of the weights of those who hold it. */
   readonly weights: number[];
   /** By layer: how many hold it. */

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { coalesce, HttpTileSource } from "../../../src/model/tiles/http-tile-source.ts";
-import type { TileRange } from "../../../src/model/tiles/tile-source.ts";
-import { type ModelServer, startModelServer, testHttp } from "./model-server.ts";
+import { coalesce, HttpTileSource } from "../../../../src/model/tiles/http-tile-source.ts";
+import type { TileRange } from "../../../../src/model/tiles/tile-source.ts";
+import { type ModelServer, startModelServer, testHttp } from "../model-server.ts";
 
 const FILE = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 31 + (index >> 8)) & 255);
 const range = (offset: number, length: number, file = "a.data"): TileRange => ({

@@ -5,12 +5,12 @@ import path from "node:path";
 import { encode } from "@ipld/dag-cbor";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BuiltManifest } from "../../../src/model/build-manifest.ts";
-import { decodeManifest, encodeManifest, type Manifest, manifestId, spanBytes } from "../../../src/model/tiles/manifest.ts";
-import { readOnnx } from "../../../src/model/graph/read-onnx.ts";
-import { errorCode } from "../../../src/shared/errors.ts";
-import { manifestOfFolder } from "../../../tools/model/model-folder.ts";
-import { BUNDLED, MISSING, publicModel, SMALL, smallModel } from "./test-models.ts";
+import type { BuiltManifest } from "../../../../src/model/build-manifest.ts";
+import { decodeManifest, encodeManifest, type Manifest, manifestId, spanBytes } from "../../../../src/model/tiles/manifest.ts";
+import { readOnnx } from "../../../../src/model/graph/read-onnx.ts";
+import { errorCode } from "../../../../src/shared/errors.ts";
+import { manifestOfFolder } from "../../../../tools/model/model-folder.ts";
+import { BUNDLED, MISSING, publicModel, SMALL, smallModel } from "../test-models.ts";
 
 let built: BuiltManifest;
 let small: Awaited<ReturnType<typeof smallModel>>;

@@ -3,15 +3,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { cutSpan } from "../../../src/model/cut/cut-span.ts";
-import { readCuttableModel } from "../../../src/model/cut/cuttable-model.ts";
-import { detachWeights } from "../../../src/model/cut/detach-weights.ts";
-import { readOnnx } from "../../../src/model/graph/read-onnx.ts";
-import { asModelId } from "../../../src/shared/ids.ts";
-import { compareSplits, type ExactnessResult } from "../../../tools/bench/exactness.ts";
-import { readOrigin } from "../../../tools/model/reference-answer.ts";
+import { cutSpan } from "../../../../src/model/cut/cut-span.ts";
+import { readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
+import { detachWeights } from "../../../../src/model/cut/detach-weights.ts";
+import { readOnnx } from "../../../../src/model/graph/read-onnx.ts";
+import { asModelId } from "../../../../src/shared/ids.ts";
+import { compareSplits, type ExactnessResult } from "../../../../tools/bench/exactness.ts";
+import { readOrigin } from "../../../../tools/model/reference-answer.ts";
+import { FIXTURES } from "../test-models.ts";
 
-const FIXTURES = path.resolve(import.meta.dirname, "../../fixtures/models");
 const NAMES = readdirSync(FIXTURES);
 const OPTIONS = { model: asModelId("fixture"), contextLength: 128 };
 

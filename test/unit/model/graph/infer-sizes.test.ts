@@ -4,8 +4,8 @@ import path from "node:path";
 import fc from "fast-check";
 import * as ort from "onnxruntime-web";
 import { describe, expect, test } from "vitest";
-import { readCuttableModel } from "../../../src/model/cut/cuttable-model.ts";
-import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
+import { readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
+import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../../src/model/graph/read-onnx.ts";
 import {
   addSizes,
   constantOf,
@@ -16,9 +16,9 @@ import {
   SEQUENCE,
   type Size,
   sizeOf,
-} from "../../../src/model/graph/size.ts";
+} from "../../../../src/model/graph/size.ts";
+import { FIXTURES } from "../test-models.ts";
 
-const FIXTURES = path.resolve(import.meta.dirname, "../../fixtures/models");
 const POSITIONS = 5;
 const PAST = 3;
 

@@ -1,10 +1,10 @@
 // Which tile from whom: holders first, one fetcher for all who need the same, and an order that spreads.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nextStep, rarestFirst, type TileStep } from "../../../src/model/tiles/plan-tiles.ts";
-import type { TileHolder } from "../../../src/model/tiles/tile-peers.ts";
-import type { TileRange } from "../../../src/model/tiles/tile-source.ts";
-import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
+import { nextStep, rarestFirst, type TileStep } from "../../../../src/model/tiles/plan-tiles.ts";
+import type { TileHolder } from "../../../../src/model/tiles/tile-peers.ts";
+import type { TileRange } from "../../../../src/model/tiles/tile-source.ts";
+import { asPeerId, type PeerId } from "../../../../src/shared/ids.ts";
 
 const MIB = 1024 * 1024;
 const self = asPeerId("self");

@@ -1,10 +1,10 @@
 // In how many parts a span is run: large ones in a few, small ones and those whose parts would repeat much in one.
 import { describe, expect, test } from "vitest";
-import { readCuttableModel } from "../../../src/model/cut/cuttable-model.ts";
-import { splitSpan } from "../../../src/model/cut/split-span.ts";
-import { llamaGraph } from "../../../tools/bench/llama-graph.ts";
-import { SMALL } from "./test-models.ts";
-import { asModelId } from "../../../src/shared/ids.ts";
+import { readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
+import { splitSpan } from "../../../../src/model/cut/split-span.ts";
+import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
+import { SMALL } from "../test-models.ts";
+import { asModelId } from "../../../../src/shared/ids.ts";
 
 /** Of a graph alone: weights are never read. */
 function spans(shape: Parameters<typeof llamaGraph>[0], start: number, end: number): readonly string[] {
