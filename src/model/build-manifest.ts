@@ -6,6 +6,7 @@ import { countBytes } from "./cut/count-bytes.ts";
 import { countCost, describeDtype } from "./cut/count-cost.ts";
 import { detachWeights, type WeightTensor } from "./cut/detach-weights.ts";
 import type { LayerCache } from "./cut/find-layers.ts";
+import { layersOfWeights } from "./cut/layers-of-weights.ts";
 import { encodeManifest, isModelPath, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./tiles/manifest.ts";
 import { sha256 } from "./tiles/sha256.ts";
 
@@ -104,6 +105,7 @@ export interface ManifestParts {
 export async function assembleManifest(parts: ManifestParts): Promise<BuiltManifest> {
   const { facts, graph, weights, dataFiles } = parts;
   const model = readCuttableModel(graph.bytes);
+  const layersOf = layersOfWeights(model, { start: 0, end: model.layerCount });
   const manifest: Manifest = {
     format: 2,
     ...facts,
@@ -117,7 +119,9 @@ export async function assembleManifest(parts: ManifestParts): Promise<BuiltManif
     dataFiles: [...dataFiles],
     tensors: weights.map(({ name, source, type, dims }, index): ManifestTensor => {
       const file = dataFiles.findIndex(({ path }) => path === source.file);
-      return { name, file, offset: source.offset, length: source.length, type, dims: [...dims], tiles: [...(parts.tiles[index] ?? [])] };
+      const tiles = [...(parts.tiles[index] ?? [])];
+      const layers = [...(layersOf.get(name) ?? [])];
+      return { name, file, offset: source.offset, length: source.length, type, dims: [...dims], tiles, layers };
     }),
     ...countBytes(model),
     ...countCost(model),

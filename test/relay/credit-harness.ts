@@ -39,7 +39,7 @@ export async function creditHarness() {
   const service = new CreditService({
     ledger,
     costOf: (id) => models.find((each) => each.id === id)?.cost,
-    storage: new ModelStorageAudit({ models, swarm: () => directory.swarm }),
+    storage: new ModelStorageAudit({ models, swarm: () => directory.swarm, log: silentLog }),
     clock: { now: () => clock.nowMs, sleep: () => Promise.resolve() },
     now: Date.now,
     random: () => 0,

@@ -52,6 +52,11 @@ const Tensor = v.strictObject({
   dims: v.pipe(v.array(natural), v.maxLength(16)),
   /** SHA-256 of each `TILE_BYTES` of the tensor, in order. */
   tiles: v.array(hash),
+  /**
+   * Layers that read the tensor, ascending: a peer that serves one of them has the tiles. The embedding counts to the first
+   * layer, the head to the last. Manifests that were made before this field existed do not have it.
+   */
+  layers: v.exactOptional(v.pipe(v.array(natural), v.maxLength(LIMITS.layers))),
 });
 export type ManifestTensor = v.InferOutput<typeof Tensor>;
 
@@ -117,6 +122,10 @@ export const Manifest = v.pipe(
           tensor.tiles.length === Math.ceil(tensor.length / TILE_BYTES),
       ),
     "every tensor lies inside its file and has a hash for each tile",
+  ),
+  v.check(
+    ({ tensors, layerCount }) => tensors.every(({ layers = [] }) => layers.every((layer) => layer < layerCount)),
+    "every tensor is read by layers of the model",
   ),
 );
 export type Manifest = v.InferOutput<typeof Manifest>;

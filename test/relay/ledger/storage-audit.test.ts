@@ -12,6 +12,7 @@ import { decodeManifest, encodeManifest, MANIFEST_FILE, TILE_BYTES } from "../..
 import { CREDIT_LIMITS } from "../../../src/protocol/credit-frames.ts";
 import { bytesEqual } from "../../../src/shared/bytes.ts";
 import type { ModelId, PeerId, Span } from "../../../src/shared/ids.ts";
+import { silentLog } from "../../../src/shared/log.ts";
 import { newSigner } from "../../../tools/soak/make-receipts.ts";
 import { makeManifest } from "../../../tools/model/make-manifest.ts";
 import { BUNDLED, readBundled } from "../../support/bundled-model.ts";
@@ -28,10 +29,10 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** An audit of the model in `at`, and peers that serve spans of it. */
-async function setUp(at: string) {
+async function setUp(at: string, log = silentLog) {
   const models = await findModels(join(dir, "none"), [at]);
   const directory = new Directory();
-  const audit = new ModelStorageAudit({ models, swarm: () => directory.swarm });
+  const audit = new ModelStorageAudit({ models, swarm: () => directory.swarm, log });
   const serve = (span: Span, model: ModelId | undefined = models[0]?.id): PeerId => {
     const { peer } = newSigner();
     if (model === undefined) throw new Error("no model was found");
@@ -100,4 +101,18 @@ test("weights that stay at the origin are asked for there, a range at a time; an
   server.ranges = false;
   expect(await audit.ask(peer)).toBeUndefined();
   await server.close();
+});
+
+test("an old manifest, which does not say which layers read which tensors, is still served but not audited, and the log says so once", async () => {
+  const at = join(dir, "older");
+  await cp(folder, at, { recursive: true });
+  const manifest = decodeManifest(new Uint8Array(await readFile(join(at, MANIFEST_FILE))));
+  const tensors = manifest.tensors.map(({ layers: _layers, ...tensor }) => tensor);
+  await writeFile(join(at, MANIFEST_FILE), (await encodeManifest({ ...manifest, tensors })).bytes);
+  const warnings: string[] = [];
+  const { audit, serve } = await setUp(at, { ...silentLog, warn: (message) => void warnings.push(message) });
+  const peer = serve({ start: 0, end: 8 });
+  expect(await audit.ask(peer)).toBeUndefined();
+  expect(await audit.ask(peer)).toBeUndefined();
+  expect(warnings).toEqual([expect.stringContaining("storage is not audited")]);
 });

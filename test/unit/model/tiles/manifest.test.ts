@@ -65,6 +65,23 @@ describe("a manifest", () => {
     expect(spanBytes(manifest, 0, 1) + spanBytes(manifest, 1, 3)).toBe(spanBytes(manifest, 0, 3));
   });
 
+  test("says which layers read each tensor: its own layer, all of them for rotary tables, the first or last for embedding and head", () => {
+    const layersOf = (pattern: RegExp) => built.manifest.tensors.filter(({ name }) => pattern.test(name)).map(({ layers }) => layers);
+    for (const layer of [0, 1, 2]) expect(new Set(layersOf(new RegExp(`layers\\.${layer}\\.`)).flat())).toEqual(new Set([layer]));
+    expect(layersOf(/^(cos|sin)_cache$/)).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
+    expect([...layersOf(/embed_tokens/), ...layersOf(/lm_head/)]).toEqual([[0], [2]]);
+  });
+
+  test("that was made before it said so can be read", async () => {
+    const tensors = built.manifest.tensors.map(({ layers: _layers, ...tensor }) => tensor);
+    const older = await encodeManifest({ ...built.manifest, tensors });
+    expect(decodeManifest(older.bytes).tensors).toEqual(tensors);
+    expect(older.id).not.toBe(built.id);
+  });
+
   test("of the bundled model can be made", async () => {
     const { manifest } = await manifestOfFolder(BUNDLED);
     expect(manifest).toMatchObject({ layerCount: 8, contextLength: 512, vocabularySize: 2000 });
@@ -114,6 +131,11 @@ describe("what is no manifest is refused", () => {
     expect(corrupt(change({ tensors: [{ ...first, offset: 2 ** 40 }, ...rest] }))).toBe("MODEL_CORRUPT");
     expect(corrupt(change({ tensors: [{ ...first, file: 9 }, ...rest] }))).toBe("MODEL_CORRUPT");
     expect(corrupt(change({ tensors: [{ ...first, tiles: [] }, ...rest] }))).toBe("MODEL_CORRUPT");
+  });
+  test("a tensor that a layer reads which the model does not have", () => {
+    const [first, ...rest] = built.manifest.tensors;
+    expect(corrupt(change({ tensors: [{ ...first, layers: [3] }, ...rest] }))).toBe("MODEL_CORRUPT");
+    expect(corrupt(change({ tensors: [{ ...first, layers: [2] }, ...rest] }))).toBeUndefined();
   });
   test.each(["../secret", "/etc/passwd", "a//b", "https://other.example/x", "a/../b", ".hidden", "a\\b", ""])("the path %j", (file) => {
     expect(corrupt(change({ graph: { ...built.manifest.graph, path: file } }))).toBe("MODEL_CORRUPT");
