@@ -18,6 +18,18 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
+/** Whether `promise` resolves within `ms` milliseconds. Rejects if the promise does so in that time. Leaves no timer behind. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number, clock: Pick<Clock, "sleep">): Promise<boolean> {
+  const timer = new AbortController();
+  const late = clock.sleep(ms, timer.signal).then(() => false);
+  late.catch(() => {}); // aborted below: `promise` was faster
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    timer.abort();
+  }
+}
+
 /** Whether a thrown value is only the echo of `signal` having been aborted. */
 export function isAbort(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (error === signal.reason || (error instanceof Error && error.name === "AbortError"));

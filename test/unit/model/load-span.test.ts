@@ -6,10 +6,12 @@ import type { BuiltManifest } from "../../../src/model/build-manifest.ts";
 import { fetchManifest, fetchModelFiles } from "../../../src/model/fetch-model.ts";
 import { MANIFEST_FILE, spanBytes } from "../../../src/model/tiles/manifest.ts";
 import { HttpTileSource } from "../../../src/model/tiles/http-tile-source.ts";
-import { loadSpan, type LoadSpanOptions, type SpanProgress } from "../../../src/model/load-span.ts";
+import { loadSpan, type LoadSpanOptions } from "../../../src/model/load-span.ts";
 import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
+import type { TileProgress } from "../../../src/model/tiles/load-tiles.ts";
 import type { TileStore } from "../../../src/model/tiles/tile-store.ts";
 import { toHex } from "../../../src/shared/bytes.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { asModelId } from "../../../src/shared/ids.ts";
 import { manifestOfFolder } from "../../../tools/model/model-folder.ts";
 import { type ModelServer, startModelServer, testHttp } from "./model-server.ts";
@@ -54,7 +56,7 @@ function load(options: Partial<LoadSpanOptions> = {}) {
     span: { start: 0, end: 2 },
     source: new HttpTileSource({ ...http, baseUrl: server.baseUrl }),
     store: new MemoryTileStore({ budgetBytes: 2 ** 30 }),
-    clock: http.clock,
+    clock: systemClock,
     signal: never,
     ...options,
   });
@@ -84,7 +86,7 @@ const tensorAt = (name: string) => {
 
 describe("loadSpan", () => {
   test("fetches the span's own bytes, each where it belongs", async () => {
-    const steps: SpanProgress[] = [];
+    const steps: TileProgress[] = [];
     const source = await load({ span: { start: 1, end: 2 }, onProgress: (progress) => steps.push(progress) });
     const { layerBytes } = built.manifest;
     expect(source.externalData.reduce((sum, entry) => sum + entry.data.length, 0)).toBe(layerBytes[1]);
@@ -101,7 +103,7 @@ describe("loadSpan", () => {
     const store = new OpenStore();
     const first = await load({ store });
     server.requests.length = 0;
-    const steps: SpanProgress[] = [];
+    const steps: TileProgress[] = [];
     const second = await load({ store, onProgress: (progress) => steps.push(progress) });
     expect(server.requests).toEqual([]);
     expect(second).toEqual(first);
@@ -160,6 +162,23 @@ describe("loadSpan", () => {
     const source = await load({ store: { get: fail, put: fail, delete: fail }, log });
     expect(source.externalData.length).toBeGreaterThan(0);
     expect(warnings.length).toBeGreaterThan(0);
+  });
+
+  test("does not wait long for a disk that writes nothing: loading goes on, and the disk gets no more tiles", async () => {
+    const puts: string[] = [];
+    const put = (hash: string): Promise<void> => {
+      puts.push(hash);
+      return new Promise(() => {});
+    };
+    const store: TileStore = { get: () => Promise.resolve(undefined), put, delete: () => Promise.resolve() };
+    const pauses: number[] = [];
+    const clock = { now: () => 0, sleep: (ms: number) => Promise.resolve(void pauses.push(ms)) };
+    const warnings: string[] = [];
+    const log = { debug() {}, info() {}, warn: (message: string) => void warnings.push(message) };
+    expect((await load({ store, clock, log })).externalData.length).toBeGreaterThan(4);
+    expect(puts).toHaveLength(4);
+    expect(pauses).toEqual([15_000]);
+    expect(warnings).toEqual([expect.stringContaining("too slow")]);
   });
 
   test("stops with the signal's reason, before and during", async () => {
