@@ -4,8 +4,15 @@ import type { TileHolder } from "./tile-peers.ts";
 import type { TileRange } from "./tile-source.ts";
 
 export const TILE_PLAN = Object.freeze({
-  /** Bytes of a file that one of several peers fetches from the origin for all: small enough to share out, large enough for one request. */
+  /**
+   * Bytes of a file that one of several peers fetches from the origin for all: small enough to share out, large enough for
+   * one request.
+   */
   shareBytes: 4 * 1024 * 1024,
+  /** Bytes asked of an origin at once while nobody else needs the same ones. */
+  runBytes: 64 * 1024 * 1024,
+  /** Bytes between two tiles that are still asked for together; the bytes between them are fetched as well. */
+  gapBytes: 4 * 1024,
 });
 
 /** What to do for a tile that is missing. */
@@ -82,6 +89,36 @@ export function rarestFirst(ranges: readonly TileRange[], self: PeerId, holders:
       (left.range.file < right.range.file ? -1 : left.range.file > right.range.file ? 1 : left.range.offset - right.range.offset)
     );
   });
+}
+
+export interface RunOptions {
+  /** Whether the origin has not been asked yet: until it is known whether it understands ranges, the first bytes are the cheapest. */
+  readonly isFirst: boolean;
+  /** Whether each request to the origin costs a pass over the whole file. */
+  readonly isWhole: boolean;
+  readonly maxBytes: number;
+}
+
+/** Neighbouring tiles for one request to an origin, beginning at the first of `candidates`: indices of `ranges`, by offset. */
+export function nextRun(candidates: readonly number[], ranges: readonly TileRange[], { isFirst, isWhole, maxBytes }: RunOptions): number[] {
+  const at = (index: number): TileRange => ranges[index] as TileRange; // candidates are indices of `ranges`
+  const order = candidates.toSorted((a, b) => at(a).offset - at(b).offset);
+  const head = (isFirst ? order : candidates)[0];
+  if (head === undefined) return [];
+  const { file } = at(head);
+  const inFile = order.filter((index) => at(index).file === file);
+  if (isWhole) return inFile;
+  const run: number[] = [];
+  let bytes = 0;
+  let end = at(head).offset;
+  for (const index of inFile.slice(inFile.indexOf(head))) {
+    const { offset, length } = at(index);
+    if (offset > end + TILE_PLAN.gapBytes || (run.length > 0 && bytes + length > maxBytes)) break;
+    run.push(index);
+    bytes += length;
+    end = Math.max(end, offset + length);
+  }
+  return run;
 }
 
 /** Peers by their rank for a share of a file (rendezvous hashing, Thaler and Ravishankar 1998): the same for all who ask. */

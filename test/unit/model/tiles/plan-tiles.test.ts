@@ -1,7 +1,7 @@
 // Which tile from whom: holders first, one fetcher for all who need the same, and an order that spreads.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nextStep, rarestFirst, type TileStep } from "../../../../src/model/tiles/plan-tiles.ts";
+import { nextRun, nextStep, rarestFirst, type TileStep } from "../../../../src/model/tiles/plan-tiles.ts";
 import type { TileHolder } from "../../../../src/model/tiles/tile-peers.ts";
 import type { TileRange } from "../../../../src/model/tiles/tile-source.ts";
 import { asPeerId, type PeerId } from "../../../../src/shared/ids.ts";
@@ -103,5 +103,22 @@ describe("rarestFirst", () => {
     const [mine, theirs] = [rarestFirst(ranges, self, others), rarestFirst(ranges, ben, others)];
     expect(mine.toSorted((a, b) => a - b)).toEqual([...ranges.keys()]);
     expect(mine).not.toEqual(theirs);
+  });
+});
+
+describe("nextRun", () => {
+  const ranges = [tile(5), tile(0), tile(6), tile(8), tile(1), { ...tile(7), file: "b.data" }];
+  const run = (candidates: readonly number[], options = {}): number[] =>
+    nextRun(candidates, ranges, { isFirst: false, isWhole: false, maxBytes: 64 * MIB, ...options });
+
+  test("takes neighbours of the tile that is wanted most, up to a gap, another file, or the limit of a request", () => {
+    expect(run([0, 1, 2, 3, 4, 5])).toEqual([0, 2]);
+    expect(run([0, 1, 2, 3, 4, 5], { maxBytes: MIB })).toEqual([0]);
+    expect(run([])).toEqual([]);
+  });
+
+  test("begins at the start of the file until the origin was asked, and takes all of a file that only comes whole", () => {
+    expect(run([0, 1, 2, 3, 4, 5], { isFirst: true })).toEqual([1, 4]);
+    expect(run([0, 1, 2, 3, 4, 5], { isWhole: true })).toEqual([1, 4, 0, 2, 3]);
   });
 });
