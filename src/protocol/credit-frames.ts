@@ -1,7 +1,6 @@
 // Frames between a peer and the relay's ledger: receipts in, what became of them, the account, reservations, storage challenges.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
-import { hash, natural } from "./fields.ts";
+import { hash, natural, readAs } from "./fields.ts";
 import { RECEIPT_LIMITS, ReservationId } from "./receipt.ts";
 
 export const CREDIT_LIMITS = Object.freeze({
@@ -145,13 +144,7 @@ export const CreditReply = v.variant("kind", [
 ]);
 export type CreditReply = v.InferOutput<typeof CreditReply>;
 
-function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
-}
-
 /** Reads what a peer sent. Throws FRAME_MALFORMED. */
-export const readCreditRequest = (header: unknown): CreditRequest => read(CreditRequest, header, "credit request");
+export const readCreditRequest = (header: unknown): CreditRequest => readAs(CreditRequest, header, "a credit request");
 /** Reads what the relay sent. Throws FRAME_MALFORMED. */
-export const readCreditReply = (header: unknown): CreditReply => read(CreditReply, header, "credit reply");
+export const readCreditReply = (header: unknown): CreditReply => readAs(CreditReply, header, "a credit reply");

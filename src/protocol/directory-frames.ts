@@ -2,7 +2,7 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
-import { modelId, natural, peerId, range } from "./fields.ts";
+import { modelId, natural, peerId, range, readAs } from "./fields.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { LIMITS } from "./version.ts";
 
@@ -66,16 +66,10 @@ export const SwarmFrame = v.strictObject({
 });
 export type SwarmFrame = v.InferOutput<typeof SwarmFrame>;
 
-function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
-}
-
 /** Reads a request to the directory. Throws FRAME_MALFORMED. */
-export const readDirectoryRequest = (header: unknown): DirectoryRequest => read(DirectoryRequest, header, "directory request");
+export const readDirectoryRequest = (header: unknown): DirectoryRequest => readAs(DirectoryRequest, header, "a directory request");
 /** Reads what the relay sent. Throws FRAME_MALFORMED. */
-export const readSwarmFrame = (header: unknown): SwarmFrame => read(SwarmFrame, header, "swarm frame");
+export const readSwarmFrame = (header: unknown): SwarmFrame => readAs(SwarmFrame, header, "a swarm frame");
 
 /** One frame for every watcher. Throws FRAME_TOO_LARGE. */
 export const encodeSwarm = (swarm: SwarmFrame): Uint8Array<ArrayBuffer> => encodeFrame({ kind: "swarm" }, encode(swarm));

@@ -1,5 +1,6 @@
 // Fields that frames and records have in common, as schemas.
 import * as v from "valibot";
+import { ManyhandsError } from "../shared/errors.ts";
 import { asModelId, asPeerId, asSessionId } from "../shared/ids.ts";
 
 /** A whole number from 0 to `max`. */
@@ -20,3 +21,10 @@ export const modelId = v.pipe(v.string(), v.minLength(8), v.maxLength(128), v.tr
 export const hash = v.pipe(v.instance(Uint8Array), v.length(32));
 /** Ed25519. */
 export const signature = v.pipe(v.instance(Uint8Array), v.length(64));
+
+/** Reads a value of any origin by a schema. Throws FRAME_MALFORMED; `what` is the name of the thing, with its article. */
+export function readAs<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, what: string): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  throw new ManyhandsError("FRAME_MALFORMED", `not ${what}: ${result.issues[0].message}`);
+}

@@ -1,8 +1,7 @@
 // Frames between a requester and the desks of those who took part in an answer: claims, countersignatures, receipts. One question
 // at a time; the answers come in order.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
-import { hash, range, sessionId, signature } from "./fields.ts";
+import { hash, range, readAs, sessionId, signature } from "./fields.ts";
 import { Claim, RECEIPT_LIMITS } from "./receipt.ts";
 import { LIMITS } from "./version.ts";
 
@@ -42,13 +41,7 @@ const ReceiptReply = v.variant("kind", [
 ]);
 export type ReceiptReply = v.InferOutput<typeof ReceiptReply>;
 
-function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not ${what}: ${result.issues[0].message}`);
-}
-
 /** Reads what a requester asks. Throws FRAME_MALFORMED. */
-export const readReceiptRequest = (header: unknown): ReceiptRequest => read(ReceiptRequest, header, "a question to a desk");
+export const readReceiptRequest = (header: unknown): ReceiptRequest => readAs(ReceiptRequest, header, "a question to a desk");
 /** Reads what a desk answers. Throws FRAME_MALFORMED. */
-export const readReceiptReply = (header: unknown): ReceiptReply => read(ReceiptReply, header, "a desk's answer");
+export const readReceiptReply = (header: unknown): ReceiptReply => readAs(ReceiptReply, header, "a desk's answer");

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { concatBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asPeerId, type PeerId } from "../shared/ids.ts";
-import { hash, hex32, modelId, natural, range, sessionId, signature } from "./fields.ts";
+import { hash, hex32, modelId, natural, range, readAs, sessionId, signature } from "./fields.ts";
 import { LIMITS } from "./version.ts";
 
 /** Raised with every change of what is signed; a receipt of another version is refused. */
@@ -93,19 +93,11 @@ export const Receipt = v.strictObject({
 export type Receipt = v.InferOutput<typeof Receipt>;
 
 /** Reads a receipt of any origin. Throws FRAME_MALFORMED. */
-export function readReceipt(value: unknown): Receipt {
-  const result = v.safeParse(Receipt, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a receipt: ${result.issues[0].message}`);
-}
+export const readReceipt = (value: unknown): Receipt => readAs(Receipt, value, "a receipt");
 
 /** Reads a receipt, or what is signed in one, from canonical CBOR of any origin. Throws FRAME_MALFORMED. */
 export const decodeReceipt = (bytes: Uint8Array): Receipt => readReceipt(decoded(bytes));
-export function decodeStatement(bytes: Uint8Array): Statement {
-  const result = v.safeParse(Statement, decoded(bytes));
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a statement: ${result.issues[0].message}`);
-}
+export const decodeStatement = (bytes: Uint8Array): Statement => readAs(Statement, decoded(bytes), "a statement");
 
 function decoded(bytes: Uint8Array): unknown {
   try {

@@ -1,6 +1,6 @@
 // Frames with which two peers negotiate a direct connection, over a stream on which each has proved its key.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
+import { readAs } from "./fields.ts";
 
 export const RTC_LIMITS = Object.freeze({
   /** Characters of a session description: one of data channels alone has about 600. */
@@ -29,8 +29,4 @@ const RtcFrame = v.variant("kind", [OfferFrame, AnswerFrame, CandidateFrame, Ful
 export type RtcFrame = v.InferOutput<typeof RtcFrame>;
 
 /** Reads the header of a negotiation frame. Throws FRAME_MALFORMED. */
-export function readRtcFrame(header: unknown): RtcFrame {
-  const result = v.safeParse(RtcFrame, header);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a negotiation frame: ${result.issues[0].message}`);
-}
+export const readRtcFrame = (header: unknown): RtcFrame => readAs(RtcFrame, header, "a negotiation frame");

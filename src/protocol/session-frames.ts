@@ -1,7 +1,7 @@
 // Frames of the session protocol: open a span, step it, answer with logits, mend a broken route, refuse, close.
 import * as v from "valibot";
-import { type ErrorCode, ManyhandsError } from "../shared/errors.ts";
-import { hash, modelId, natural, peerId, sessionId } from "./fields.ts";
+import type { ErrorCode } from "../shared/errors.ts";
+import { hash, modelId, natural, peerId, readAs, sessionId } from "./fields.ts";
 import { LIMITS } from "./version.ts";
 
 /** Bytes of one link of the running hash over accepted tokens (SHA-256, truncated). */
@@ -269,8 +269,4 @@ const SessionHeader = v.variant("kind", [
 export type SessionHeader = v.InferOutput<typeof SessionHeader>;
 
 /** Reads the header of a session frame. Throws FRAME_MALFORMED. */
-export function readSessionHeader(header: unknown): SessionHeader {
-  const result = v.safeParse(SessionHeader, header);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a session frame: ${result.issues[0].message}`);
-}
+export const readSessionHeader = (header: unknown): SessionHeader => readAs(SessionHeader, header, "a session frame");

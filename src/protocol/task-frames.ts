@@ -6,7 +6,7 @@ import { create } from "multiformats/hashes/digest";
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
-import { hash, natural } from "./fields.ts";
+import { hash, natural, readAs } from "./fields.ts";
 import { cutPayload } from "./frame.ts";
 import { RECEIPT_LIMITS } from "./receipt.ts";
 
@@ -126,7 +126,7 @@ export function decodeTask(bytes: Uint8Array): Task {
   } catch (cause) {
     throw new ManyhandsError("FRAME_MALFORMED", "the task is not CBOR", { cause });
   }
-  return read(Task, value, "task");
+  return readAs(Task, value, "a task");
 }
 
 /** What a volunteer says first on a link, and again when it changes. */
@@ -237,15 +237,9 @@ export type ToRequester = v.InferOutput<typeof ToRequester>;
 export type TaskClaim = v.InferOutput<typeof ResultFrame>["results"][number]["claim"];
 
 /** Reads what a requester sent. Throws FRAME_MALFORMED. */
-export const readToVolunteer = (header: unknown): ToVolunteer => read(ToVolunteer, header, "frame for a volunteer");
+export const readToVolunteer = (header: unknown): ToVolunteer => readAs(ToVolunteer, header, "a frame for a volunteer");
 /** Reads what a volunteer sent. Throws FRAME_MALFORMED. */
-export const readToRequester = (header: unknown): ToRequester => read(ToRequester, header, "frame for a requester");
-
-function read<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, what: string): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
-}
+export const readToRequester = (header: unknown): ToRequester => readAs(ToRequester, header, "a frame for a requester");
 
 /** What a frame lists, each with its own bytes of the payload. Throws SIZE_MISMATCH. */
 export function pairPayload<Item extends { readonly sizeBytes: number }>(

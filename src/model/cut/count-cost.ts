@@ -2,7 +2,7 @@
 import type { CuttableModel } from "./cuttable-model.ts";
 import type { NodeProto } from "../graph/onnx_pb.ts";
 import { attribute, ElementType } from "../graph/read-onnx.ts";
-import { type WalkBounds, walkSpan } from "./walk-span.ts";
+import { partBounds, type WalkBounds, walkSpan } from "./walk-span.ts";
 
 export interface Costs {
   /** Multiply-adds with weights for one token, by layer. Attention over the past comes on top and grows with it. */
@@ -16,24 +16,8 @@ const PRODUCTS = new Set(["MatMul", "Gemm", "MatMulInteger", "DynamicQuantizeMat
 const FORMS = new Set(["DequantizeLinear", "Transpose", "Cast", "Reshape", "Identity"]);
 
 export function countCost(model: CuttableModel): Costs {
-  const { boundaries, layers, layerCount } = model;
-  const boundary = (index: number): readonly string[] => boundaries[index] ?? [];
-  return {
-    layerCost: layers.caches.map((caches, layer) =>
-      weigh(model, {
-        wanted: [...caches.map((cache) => cache.present), ...boundary(layer + 1)],
-        given: boundary(layer),
-        hasTokens: layer === 0,
-        caches,
-      }),
-    ),
-    headCost: weigh(model, {
-      wanted: [layers.logits.name],
-      given: boundary(layerCount),
-      hasTokens: layerCount === 0,
-      caches: layers.caches[layerCount - 1] ?? [],
-    }),
-  };
+  const { layers, head } = partBounds(model);
+  return { layerCost: layers.map((bounds) => weigh(model, bounds)), headCost: weigh(model, head) };
 }
 
 function weigh(model: CuttableModel, bounds: WalkBounds): number {

@@ -17,7 +17,7 @@ import {
 import { GraphProtoSchema, ModelProtoSchema, type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "../graph/onnx_pb.ts";
 import { asExternal, externalRange, type TensorRange, writeOnnx } from "../graph/read-onnx.ts";
 import { emitPart, givesSum } from "../graph/skip-norm.ts";
-import { type Walked, walkSpan } from "./walk-span.ts";
+import { spanBounds, type Walked, walkSpan } from "./walk-span.ts";
 
 /** One tensor of weights that a span's graph refers to as external data. */
 export interface SpanWeight {
@@ -54,13 +54,11 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   if (!Number.isInteger(span.start) || !Number.isInteger(span.end) || span.start < 0 || span.start >= span.end || span.end > layerCount) {
     throw new ManyhandsError("BAD_INPUT", `layers ${span.start} to ${span.end} are no span of a model with ${layerCount} layers`);
   }
-  const isFirst = span.start === 0;
   const isLast = span.end === layerCount;
-  const caches = layers.caches.slice(span.start, span.end).flat();
-  const given = isFirst ? [] : (boundaries[span.start] ?? []);
   const passed = isLast ? [] : (boundaries[span.end] ?? []);
-  const wanted = [...caches.map((cache) => cache.present), ...(isLast ? [layers.logits.name] : passed)];
-  const walked = walkSpan(model, { wanted, given, hasTokens: isFirst, caches });
+  const bounds = spanBounds(model, span);
+  const { wanted, given, caches } = bounds;
+  const walked = walkSpan(model, bounds);
 
   const integer = (input: typeof layers.tokens | undefined): Adapter<string> | undefined =>
     input !== undefined && walked.inputs.has(input.name) ? adaptInteger(input) : undefined;

@@ -1,5 +1,6 @@
 // Collects what a span needs by walking back from what it has to give: nodes, weights and inputs.
 import { ManyhandsError } from "../../shared/errors.ts";
+import type { Span } from "../../shared/ids.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
 import type { LayerCache } from "./find-layers.ts";
 import type { GraphNode } from "../graph/graph-node.ts";
@@ -16,6 +17,42 @@ export interface WalkBounds {
   readonly hasTokens: boolean;
   /** Caches of the span's own layers. */
   readonly caches: readonly LayerCache[];
+}
+
+/** Bounds of the span `[start, end)`. The first span has the embedding in it, the last one the head. */
+export function spanBounds({ layers, layerCount, boundaries }: CuttableModel, { start, end }: Span): WalkBounds {
+  const caches = layers.caches.slice(start, end).flat();
+  const passed = end === layerCount ? [layers.logits.name] : (boundaries[end] ?? []);
+  return {
+    wanted: [...caches.map((cache) => cache.present), ...passed],
+    given: start === 0 ? [] : (boundaries[start] ?? []),
+    hasTokens: start === 0,
+    caches,
+  };
+}
+
+/** Bounds of the model's parts, to count each for itself: the embedding, every layer without embedding and head, and the head. */
+export function partBounds({ layers, layerCount, boundaries }: CuttableModel): {
+  readonly embedding: WalkBounds;
+  readonly layers: readonly WalkBounds[];
+  readonly head: WalkBounds;
+} {
+  const boundary = (index: number): readonly string[] => boundaries[index] ?? [];
+  return {
+    embedding: { wanted: boundary(0), given: [], hasTokens: true, caches: layers.caches[0] ?? [] },
+    layers: layers.caches.map((caches, layer) => ({
+      wanted: [...caches.map((cache) => cache.present), ...boundary(layer + 1)],
+      given: boundary(layer),
+      hasTokens: layer === 0,
+      caches,
+    })),
+    head: {
+      wanted: [layers.logits.name],
+      given: boundary(layerCount),
+      hasTokens: layerCount === 0,
+      caches: layers.caches[layerCount - 1] ?? [],
+    },
+  };
 }
 
 export interface Walked {
