@@ -29,7 +29,7 @@ export class ReceiptService {
 
   /** Serves one link until it closes. Never throws: what a peer breaks costs it the link. */
   accept(link: Link): void {
-    const leave = this.#links.take(link.remote);
+    const leave = this.#links.acquire(link.remote);
     if (leave === undefined) link.abort(new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
     else void this.#serve(link).finally(leave);
   }
