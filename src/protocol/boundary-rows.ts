@@ -1,5 +1,5 @@
-// Rows of a boundary's payload. Its tensors lie one after the other, so
-// the first rows of all tensors are not the first bytes.
+// Rows of a boundary's payload. Its tensors lie one after the other, so the first rows of
+// all tensors are not the first bytes.
 import { concatBytes } from "../shared/bytes.ts";
 import { type BoundaryTensor, boundaryBytesPerPosition, rowBytes } from "./span-plan.ts";
 

@@ -1,5 +1,5 @@
-// Frames between a peer and the relay's ledger: receipts and their
-// outcomes, the account, reservations, storage challenges.
+// Frames between a peer and the relay's ledger: receipts and their outcomes, the account,
+// reservations, storage challenges.
 import * as v from "valibot";
 import { hash, natural, readAs } from "./fields.ts";
 import { RECEIPT_LIMITS, ReservationId } from "./receipt.ts";
@@ -132,8 +132,8 @@ export const CreditReply = v.variant("kind", [
   v.strictObject({ kind: v.literal("reserved"), id, priority: v.picklist(["normal", "low", "refused"]) }),
   v.strictObject({ kind: v.literal("released"), id }),
   /**
-   * The relay did nothing. `busy`: too many requests; `unavailable`: the
-   * ledger cannot write. Both are worth another try.
+   * The relay did nothing. `busy`: too many requests; `unavailable`: the ledger cannot
+   * write. Both are worth another try.
    */
   v.strictObject({ kind: v.literal("failed"), id, reason: v.picklist(["busy", "unavailable"]) }),
   /** The relay asks for the SHA-256 of the nonce and bytes `[start, end)` of the tile, within seconds. */

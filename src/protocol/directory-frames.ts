@@ -72,8 +72,8 @@ export const readDirectoryRequest = (header: unknown): DirectoryRequest => readA
 export const readSwarmFrame = (header: unknown): SwarmFrame => readAs(SwarmFrame, header, "a swarm frame");
 
 /**
- * The frame for every watcher. The swarm goes into its payload, because
- * thousands of peers do not fit into a header. Throws FRAME_TOO_LARGE.
+ * The frame for every watcher. The swarm goes into its payload, because thousands of
+ * peers do not fit into a header. Throws FRAME_TOO_LARGE.
  */
 export const encodeSwarm = (swarm: SwarmFrame): Uint8Array<ArrayBuffer> => encodeFrame({ kind: "swarm" }, encode(swarm));
 

@@ -1,5 +1,5 @@
-// The frame, which links carry whole: the header's length as a varint,
-// the header in CBOR, and the bytes of the payload.
+// The frame, which links carry whole: the header's length as a varint, the header in
+// CBOR, and the bytes of the payload.
 import { decode, encode } from "@ipld/dag-cbor";
 import { ManyhandsError } from "../shared/errors.ts";
 import { LIMITS } from "./version.ts";

@@ -76,8 +76,8 @@ export class LinkFrameReader {
   }
 
   /**
-   * Reads the next bytes. Throws FRAME_TOO_LARGE before it allocates, or
-   * FRAME_MALFORMED; after either, the stream is lost.
+   * Reads the next bytes. Throws FRAME_TOO_LARGE before it allocates, or FRAME_MALFORMED;
+   * after either, the stream is lost.
    */
   push(chunk: Uint8Array): void {
     let offset = 0;

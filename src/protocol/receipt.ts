@@ -1,5 +1,5 @@
-// The receipt: it says which work was done for whom and under which verdict, in
-// canonical bytes that the parties sign. This file has its shape and its bytes only.
+// The receipt: it says which work was done for whom and under which verdict, in canonical
+// bytes that the parties sign. This file has its shape and its bytes only.
 import { decode, encode } from "@ipld/dag-cbor";
 import * as v from "valibot";
 import { concatBytes } from "../shared/bytes.ts";
@@ -13,8 +13,8 @@ export const RECEIPT_VERSION = 1;
 
 export const RECEIPT_LIMITS = Object.freeze({
   /**
-   * Bytes of a receipt, or of the part that is signed: at most two keys,
-   * two hashes and eight signatures, which take 2.2 KB.
+   * Bytes of a receipt, or of the part that is signed: at most two keys, two hashes and
+   * eight signatures, which take 2.2 KB.
    */
   bytes: 4096,
   /** Peers that sign a verdict beside the requester: two neighbours, or the other peers of a quorum. */
@@ -42,8 +42,8 @@ export const LayerWork = v.strictObject({
   /** New positions that went through the span, as its neighbours counted them. */
   positions: range(RECEIPT_LIMITS.positions),
   /**
-   * The peer that sent the frames, and the one that got them: the
-   * requester at the ends of the route. Both have to sign.
+   * The peer that sent the frames, and the one that got them: the requester at the ends of
+   * the route. Both have to sign.
    */
   upstream: PeerKey,
   downstream: PeerKey,
@@ -79,8 +79,8 @@ export const Claim = v.strictObject({
 export type Claim = v.InferOutput<typeof Claim>;
 
 /**
- * `quorum`: replicas agreed. `audited`: another peer computed it again and got the
- * same. `unchecked`: spot checks left it out. `wrong`: witnesses got another result.
+ * `quorum`: replicas agreed. `audited`: another peer computed it again and got the same.
+ * `unchecked`: spot checks left it out. `wrong`: witnesses got another result.
  */
 export const Verdict = v.picklist(["quorum", "audited", "unchecked", "wrong"]);
 export type Verdict = v.InferOutput<typeof Verdict>;
@@ -145,8 +145,8 @@ export function workId({ work, worker, requester }: Claim): string {
 }
 
 /**
- * The peers that have to sign the statement, each once: the requester,
- * the span's neighbours, the witnesses. Never the worker.
+ * The peers that have to sign the statement, each once: the requester, the span's
+ * neighbours, the witnesses. Never the worker.
  */
 export function statementSigners({ claim, witnesses }: Statement): readonly PeerId[] {
   const neighbours = claim.work.kind === "layers" ? [claim.work.upstream, claim.work.downstream] : [];

@@ -47,8 +47,8 @@ export const OpenFrame = v.strictObject({
   /** The most positions that the session may come to hold. The span admits its cache by them. */
   maxPositions: v.pipe(position, v.minValue(1)),
   /**
-   * Set for an audit: steps of another session are computed again. The
-   * output stays here, to be compared, and nobody waits for it.
+   * Set for an audit: steps of another session are computed again. The output stays here,
+   * to be compared, and nobody waits for it.
    */
   audit: v.optional(v.literal(true)),
   /** Hidden states cross as half floats, each rounded to the nearest one, wherever the graph has f32. */
@@ -61,8 +61,8 @@ export const OpenedFrame = v.strictObject({
   kind: v.literal("opened"),
   session: sessionId,
   /**
-   * Whether a position's bits do not depend on the step that it is
-   * computed in here. Then drafts do not change the text.
+   * Whether a position's bits do not depend on the step that it is computed in here. Then
+   * drafts do not change the text.
    */
   rowInvariant: v.boolean(),
 });
@@ -87,8 +87,8 @@ export const StepFrame = v.pipe(
     /** Whether the cache may be longer than `position`: the span first drops the positions after it. */
     truncate: v.boolean(),
     /**
-     * Whether the step is sent again from a log: positions that the span
-     * holds already are compared and dropped, not computed.
+     * Whether the step is sent again from a log: positions that the span holds already are
+     * compared and dropped, not computed.
      */
     replay: v.boolean(),
     /** Number of last positions whose logits the requester wants: 0 in the earlier chunks of a prefill. */
@@ -151,8 +151,8 @@ export const RefusedFrame = v.strictObject({
 export type RefusedFrame = v.InferOutput<typeof RefusedFrame>;
 
 /**
- * Span to requester: the session is intact here, but a neighbour left or broke
- * the protocol. The span keeps its cache and its log, and waits for a `relink`.
+ * Span to requester: the session is intact here, but a neighbour left or broke the
+ * protocol. The span keeps its cache and its log, and waits for a `relink`.
  */
 export const StrandedFrame = v.strictObject({
   kind: v.literal("stranded"),
@@ -167,8 +167,8 @@ export const LeavingFrame = v.strictObject({ kind: v.literal("leaving"), session
 export type LeavingFrame = v.InferOutput<typeof LeavingFrame>;
 
 /**
- * Requester to a span that stays: it has new neighbours. Null leaves a
- * side as it is. A new `next` gets the whole log again.
+ * Requester to a span that stays: it has new neighbours. Null leaves a side as it is. A
+ * new `next` gets the whole log again.
  */
 export const RelinkFrame = v.strictObject({
   kind: v.literal("relink"),
@@ -210,8 +210,8 @@ export const ReplayFrame = v.strictObject({
 export type ReplayFrame = v.InferOutput<typeof ReplayFrame>;
 
 /**
- * Requester to a span: what went in and came out at positions `[from,
- * to)`? The span of an audit replies once it is that far.
+ * Requester to a span: what went in and came out at positions `[from, to)`? The span of
+ * an audit replies once it is that far.
  */
 export const TallyFrame = v.strictObject({
   kind: v.literal("tally"),

@@ -92,8 +92,8 @@ export interface ExternalFile {
   readonly path: string;
   readonly data: Uint8Array<ArrayBuffer>;
   /**
-   * Whether a single node reads it. Then a runtime reads it once, while
-   * it builds a session, and its memory can be freed at once.
+   * Whether a single node reads it. Then a runtime reads it once, while it builds a
+   * session, and its memory can be freed at once.
    */
   readonly readOnce?: boolean;
 }
@@ -135,8 +135,8 @@ export function joinParts(parts: readonly SpanSource[]): SplitSpan {
 }
 
 /**
- * Whether a span is best run in its row-invariant form. It is if that
- * costs nothing, since the form allows drafts and faster prompts.
+ * Whether a span is best run in its row-invariant form. It is if that costs nothing,
+ * since the form allows drafts and faster prompts.
  */
 export function isBetterRowInvariant({ parts }: SplitSpan): boolean {
   return parts.every(({ rowInvariant }) => rowInvariant?.kind === "graph" && rowInvariant.isFree);
@@ -148,8 +148,8 @@ export function spanBuffers({ parts }: SplitSpan): ArrayBuffer[] {
 }
 
 /**
- * The most bytes of unpacked weights in a WebAssembly heap of 4 GB,
- * beside caches and gaps. Beyond that, weights run packed.
+ * The most bytes of unpacked weights in a WebAssembly heap of 4 GB, beside caches and
+ * gaps. Beyond that, weights run packed.
  */
 export const MAX_UNPACKED_BYTES = 1.5e9;
 

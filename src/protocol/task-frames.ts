@@ -101,8 +101,8 @@ const DAG_CBOR = 0x71;
 const SHA2_256 = 0x12;
 
 /**
- * The task in canonical bytes. Throws BAD_INPUT if it breaks the limits,
- * or has values that CBOR cannot express (NaN, functions).
+ * The task in canonical bytes. Throws BAD_INPUT if it breaks the limits, or has values
+ * that CBOR cannot express (NaN, functions).
  */
 export function encodeTask(task: Task): Uint8Array<ArrayBuffer> {
   const checked = v.safeParse(Task, task);
@@ -144,8 +144,8 @@ export const OfferFrame = v.strictObject({
         kind: kindName,
         version: positive(1000),
         /**
-         * Names the machines that give the same bytes as this one, if not
-         * all machines do: runtime, its form, and how it was probed.
+         * Names the machines that give the same bytes as this one, if not all machines do:
+         * runtime, its form, and how it was probed.
          */
         determinismClass: v.optional(v.pipe(v.string(), v.maxLength(TASK_LIMITS.classLength))),
       }),
@@ -172,8 +172,8 @@ const ProgressFrame = v.strictObject({
 });
 
 /**
- * Volunteer to requester: the tasks are computed. The digest binds each
- * result to its maker before anybody sees a result.
+ * Volunteer to requester: the tasks are computed. The digest binds each result to its
+ * maker before anybody sees a result.
  */
 const CommitFrame = v.strictObject({
   kind: v.literal("commit"),

@@ -1,5 +1,5 @@
-// How many tokens a second each layer of a planned swarm can give, and
-// in which window of layers another peer helps most. Pure.
+// How many tokens a second each layer of a planned swarm can give, and in which window of
+// layers another peer helps most. Pure.
 import { type PeerId, type Span, spanLength } from "../shared/ids.ts";
 import { COST } from "./route-cost.ts";
 
@@ -55,8 +55,8 @@ export class LayerRates {
   }
 
   /**
-   * Tokens that `peer` gives in a thousand seconds. A whole number: then
-   * a sum does not depend on the order of its terms.
+   * Tokens that `peer` gives in a thousand seconds. A whole number: then a sum does not
+   * depend on the order of its terms.
    */
   of(peer: PlacementPeer, span: Span): number {
     return Math.round(1e6 / (workOf(this.#model, span) * Math.max(LEAST_LAYER_MS, peer.layerMs ?? COST.unknownLayerMs)));

@@ -1,5 +1,5 @@
-// How long the way between any two peers of a swarm takes: as they
-// measured it, or else as is assumed of strangers. Pure.
+// How long the way between any two peers of a swarm takes: as they measured it, or else
+// as is assumed of strangers. Pure.
 import type { PeerId } from "../shared/ids.ts";
 import { COST, oneWayMs, type RoutePeer } from "./route-cost.ts";
 

@@ -1,5 +1,5 @@
-// Which of the relay's models answers a prompt, and which one a tab
-// helps most by lending, if the person has no wish. Pure.
+// Which of the relay's models answers a prompt, and which one a tab helps most by
+// lending, if the person has no wish. Pure.
 import type { ModelId, Span } from "../shared/ids.ts";
 import { findGaps } from "./coverage.ts";
 
@@ -35,8 +35,8 @@ export interface ModelStanding {
 }
 
 /**
- * Why a model was chosen: a person asked for it, there is no other, the
- * swarm serves it, this tab can run it alone, or it is the operator's first.
+ * Why a model was chosen: a person asked for it, there is no other, the swarm serves it,
+ * this tab can run it alone, or it is the operator's first.
  */
 export type ModelReason = "wished" | "only" | "served" | "alone" | "first";
 

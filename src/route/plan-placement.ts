@@ -1,5 +1,5 @@
-// Which peer should hold which layers. Pure: every peer plans for all
-// peers from the same swarm, and applies its own entry.
+// Which peer should hold which layers. Pure: every peer plans for all peers from the same
+// swarm, and applies its own entry.
 import { type PeerId, sameSpan, type Span, spanLength } from "../shared/ids.ts";
 import { findGaps, isCovered, isRouted, isValidSpan } from "./coverage.ts";
 import { type Holding, LayerRates, type PlacementModel, type PlacementPeer, workOf } from "./layer-rates.ts";
@@ -41,8 +41,8 @@ export function planPlacement(peers: readonly PlacementPeer[], model: PlacementM
 }
 
 /**
- * Whether a peer may stop serving `current` for `target` without
- * breaking coverage: other peers serve every layer that it would drop.
+ * Whether a peer may stop serving `current` for `target` without breaking coverage: other
+ * peers serve every layer that it would drop.
  */
 export function mayRelease(current: Span, target: Span, servedByOthers: readonly Span[]): boolean {
   return isCovered(current, [target, ...servedByOthers]);
@@ -187,8 +187,8 @@ function heaviestHalvable(holdings: readonly Holding[], model: PlacementModel): 
 }
 
 /**
- * The cut whose slower half has least work; the middle if that is nearly
- * as good, since halves of equal length need the same memory.
+ * The cut whose slower half has least work; the middle if that is nearly as good, since
+ * halves of equal length need the same memory.
  */
 function halve({ start, end }: Span, model: PlacementModel): number {
   const slower = (cut: number): number => Math.max(workOf(model, { start, end: cut }), workOf(model, { start: cut, end }));

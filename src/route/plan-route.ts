@@ -10,8 +10,8 @@ export interface Hop {
 }
 
 /**
- * Hops in order: the first starts at layer 0, each next one where the
- * one before ends, and the last ends at the last layer.
+ * Hops in order: the first starts at layer 0, each next one where the one before ends,
+ * and the last ends at the last layer.
  */
 export type Route = readonly Hop[];
 
@@ -29,8 +29,8 @@ interface Candidate {
 }
 
 /**
- * The spans that end at a layer, best first, in two orders: by their
- * cost, and by their cost with the way to the requester added.
+ * The spans that end at a layer, best first, in two orders: by their cost, and by their
+ * cost with the way to the requester added.
  */
 interface Ends {
   readonly byCost: readonly Candidate[];
@@ -101,8 +101,8 @@ export function planRoute(
 }
 
 /**
- * Milliseconds of a lap over `route`, as planRoute counts them. Throws a
- * RangeError if a hop's peer is not among `peers`.
+ * Milliseconds of a lap over `route`, as planRoute counts them. Throws a RangeError if a
+ * hop's peer is not among `peers`.
  */
 export function routeMs(route: Route, peers: readonly RoutePeer[], needs: RouteNeeds = {}): number {
   const links = new LinkTimes(peers, [needs.from, needs.to]);

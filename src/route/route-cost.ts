@@ -1,5 +1,5 @@
-// What a hop of a route costs: as it was measured, or else a pessimistic
-// guess, or for an old measurement something between. Pure.
+// What a hop of a route costs: as it was measured, or else a pessimistic guess, or for an
+// old measurement something between. Pure.
 import { type PeerId, type Span, spanLength } from "../shared/ids.ts";
 
 /** A number that was measured `ageMs` ago, 0 by default: some numbers come afresh with every snapshot. */

@@ -1,5 +1,5 @@
-// How many pipelines a swarm can form within its peers' memory limits,
-// and how the peers of one pipeline share the layers. Pure.
+// How many pipelines a swarm can form within its peers' memory limits, and how the peers
+// of one pipeline share the layers. Pure.
 import type { PlacementModel, PlacementPeer } from "./layer-rates.ts";
 import { COST } from "./route-cost.ts";
 

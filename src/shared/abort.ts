@@ -19,8 +19,8 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
 }
 
 /**
- * Whether `promise` resolves within `ms` milliseconds. Rejects if the
- * promise does so in that time. Leaves no timer behind.
+ * Whether `promise` resolves within `ms` milliseconds. Rejects if the promise does so in
+ * that time. Leaves no timer behind.
  */
 export async function settlesWithin(promise: Promise<unknown>, ms: number, clock: Pick<Clock, "sleep">): Promise<boolean> {
   const timer = new AbortController();

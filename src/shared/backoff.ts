@@ -11,8 +11,8 @@ export interface BackoffRule {
 }
 
 /**
- * For a relay: one that restarts is back within a second, and a person
- * who brings it back should wait no longer than the last pause.
+ * For a relay: one that restarts is back within a second, and a person who brings it back
+ * should wait no longer than the last pause.
  */
 export const RELAY_BACKOFF: BackoffRule = Object.freeze({ firstMs: 500, mostMs: 15_000, jitter: 0.5 });
 

@@ -7,8 +7,8 @@ const floats = new Float32Array(1);
 const bits = new Uint32Array(floats.buffer);
 
 /**
- * The bits of the half nearest to `value`, ties to even. Values past the
- * range become infinity, every NaN one quiet NaN.
+ * The bits of the half nearest to `value`, ties to even. Values past the range become
+ * infinity, every NaN one quiet NaN.
  */
 export function floatToHalf(value: number): number {
   floats[0] = value;

@@ -16,8 +16,8 @@ export class PeerPlaces {
   }
 
   /**
-   * Gives the peer a place, and returns a function that frees it, to be
-   * called once. Undefined if the peer has its share.
+   * Gives the peer a place, and returns a function that frees it, to be called once.
+   * Undefined if the peer has its share.
    */
   acquire(peer: PeerId): (() => void) | undefined {
     const count = this.#taken.get(peer) ?? 0;

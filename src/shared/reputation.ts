@@ -50,8 +50,8 @@ export function afterWrong(standing: Standing, nowMs: number): Standing {
 }
 
 /**
- * The standing after the peer said that a task fails which others
- * computed. That proves no lie, but its streak is halved.
+ * The standing after the peer said that a task fails which others computed. That proves
+ * no lie, but its streak is halved.
  */
 export function afterFault(standing: Standing, nowMs: number): Standing {
   const now = faded(standing, nowMs);

@@ -1,5 +1,5 @@
-// Announcements of peers: read back as they were sent, bounded, and
-// small enough that the largest snapshot fits into a frame.
+// Announcements of peers: read back as they were sent, bounded, and small enough that the
+// largest snapshot fits into a frame.
 import { describe, expect, it } from "vitest";
 import { decodeSwarm, encodeSwarm, type PeerAnnouncement, readDirectoryRequest } from "../../../src/protocol/directory-frames.ts";
 import { LIMITS } from "../../../src/protocol/version.ts";

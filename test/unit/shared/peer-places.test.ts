@@ -1,5 +1,5 @@
-// Places of peers: each peer has its share, whatever the others have,
-// and a place that was given back can be given out again.
+// Places of peers: each peer has its share, whatever the others have, and a place that
+// was given back can be given out again.
 import { expect, it } from "vitest";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { PeerPlaces } from "../../../src/shared/peer-places.ts";

@@ -1,5 +1,5 @@
-// A map of recent entries: it keeps as many as it has room for, the
-// newest ones, and a key that is set again counts as new.
+// A map of recent entries: it keeps as many as it has room for, the newest ones, and a
+// key that is set again counts as new.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { RecentMap } from "../../../src/shared/recent-map.ts";
