@@ -1,4 +1,5 @@
-// The small files of a model by its name: manifest, graph and tokenizer, each held against its hash before it is read.
+// Fetches the small files of a model by its id: manifest, graph and tokenizer. Each is
+// checked against its hash before it is read.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
 import { type HttpOptions, httpGet } from "./tiles/http-fetch.ts";
@@ -11,8 +12,8 @@ export interface ModelLocation extends HttpOptions {
 }
 
 /**
- * The manifest that `model` names. Throws MODEL_CORRUPT where the server has another one, MODEL_UNAVAILABLE where it
- * cannot be had, or the signal's reason.
+ * Resolves with the manifest that `model` names. Throws MODEL_CORRUPT if the server has another one, MODEL_UNAVAILABLE
+ * if it cannot be fetched, or the signal's reason.
  */
 export async function fetchManifest(location: ModelLocation, model: ModelId, signal: AbortSignal): Promise<Manifest> {
   const bytes = await fetchWhole(location, MANIFEST_FILE, MANIFEST_MAX_BYTES, signal);

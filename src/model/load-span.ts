@@ -1,4 +1,5 @@
-// Brings one span into memory, ready for a runtime: cuts its graph, plans its other forms, and loads its weights as tiles.
+// Brings one span into memory, ready for a runtime: cuts its graph, plans its other
+// forms, and loads its weights as tiles.
 import {
   type ExternalFile,
   joinParts,
@@ -29,16 +30,19 @@ export interface LoadSpanOptions extends LoadTilesOptions {
   readonly span: Span;
 }
 
-/** Resolves with the span in parts of a few layers (see splitSpan), with all its weights, or with nothing. Throws as loadSpan. */
+/**
+ * Resolves with the span in parts of a few layers (see splitSpan), with all its weights,
+ * or with nothing. Throws as loadSpan.
+ */
 export async function loadSplitSpan(options: LoadSpanOptions): Promise<SplitSpan> {
   const model = readCuttableModel(options.graph);
   return joinParts(await loadParts(options, model, splitSpan(model, options), shrinkableBytes));
 }
 
 /**
- * Resolves with the span and all its weights, or with nothing. Every tensor is allocated once; tiles are copied into it as
- * they come. Throws MODEL_CORRUPT if bytes do not match their hash or a file is cut short, MODEL_UNAVAILABLE if the source
- * cannot be reached, MODEL_UNSUPPORTED if the graph cannot be cut there, or the signal's reason.
+ * Resolves with the span and all its weights, or with nothing. Every tensor is allocated once; tiles are copied into it
+ * as they come. Throws MODEL_CORRUPT if bytes do not match their hash or a file is cut short, MODEL_UNAVAILABLE if the
+ * source cannot be reached, MODEL_UNSUPPORTED if the graph cannot be cut there, or the signal's reason.
  */
 export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   const model = readCuttableModel(options.graph);
@@ -47,7 +51,10 @@ export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   return source as SpanSource; // one for each cut
 }
 
-/** Loads the weights of every part into buffers of their own. A tensor that several parts read is fetched once and shared. */
+/**
+ * Loads the weights of every part into buffers of their own. A tensor that several parts
+ * read is fetched once and shared.
+ */
 async function loadParts(
   options: LoadSpanOptions,
   model: CuttableModel,

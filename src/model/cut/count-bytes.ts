@@ -1,10 +1,10 @@
-// Counts the weights of each layer, of the embedding and of the head: what placement weighs spans by.
+// Counts the bytes of weights of each layer, of the embedding and of the head.
 import type { CuttableModel } from "./cuttable-model.ts";
 import { externalRange } from "../graph/read-onnx.ts";
 import { partBounds, type WalkBounds, walkSpan } from "./walk-span.ts";
 
 export interface ByteCounts {
-  /** By layer. Tables that several layers read (rotary caches) count in each. */
+  /** By layer. Tables that several layers read (rotary caches) count in each of them. */
   readonly layerBytes: number[];
   readonly embeddingBytes: number;
   readonly headBytes: number;

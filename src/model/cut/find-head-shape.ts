@@ -1,4 +1,4 @@
-// Heads and head size of a cache: as the file says them, else as the attention that reads it does.
+// Heads and head size of a cache: as the file says, or else as the attention that reads the cache says.
 import type { CacheKind } from "../graph/cache-name.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { GraphNode } from "../graph/graph-node.ts";
@@ -10,7 +10,7 @@ export interface HeadShape {
   readonly headSize: number;
 }
 
-/** Undefined where nothing in the graph says it. Newer exports of the genai builder leave the head size of caches open. */
+/** Undefined if nothing in the graph says it. Newer exports of the genai builder leave the head size of caches open. */
 export function findHeadShape(graph: Graph, widths: WidthInference, past: string, present: string, kind: CacheKind): HeadShape | undefined {
   const [heads, headSize] = kind === "pair" ? [2, 4] : [1, 3];
   const said = [graph.inputs.get(past)?.dims, graph.outputs.get(present)?.dims].filter((dims) => dims?.length === headSize + 1);

@@ -1,4 +1,4 @@
-// Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
+// Finds the layers of a decoder by its cache inputs, and the purpose of its other inputs.
 import { type CacheKind, readCacheName } from "../graph/cache-name.ts";
 import { ElementType, floatType, type TensorInfo } from "../graph/read-onnx.ts";
 import { findHeadShape } from "./find-head-shape.ts";
@@ -6,7 +6,7 @@ import type { Graph } from "../graph/graph.ts";
 import { refuseNested, refuseOtherModels, unsupported } from "./refuse-model.ts";
 import type { WidthInference } from "../graph/tensor-width.ts";
 
-/** One cache of one layer as the file has it. */
+/** One cache of one layer, as it stands in the file. */
 export interface LayerCache {
   readonly layer: number;
   readonly kind: CacheKind;
@@ -24,22 +24,22 @@ export interface IntegerInput {
 }
 
 export interface Layers {
-  /** By layer; key before value. */
+  /** By layer: its caches, key before value. */
   readonly caches: readonly (readonly LayerCache[])[];
-  /** By layer: indices of the nodes that read its past or make its present. */
+  /** By layer: indices of the graph nodes that read its past or make its present. */
   readonly anchors: readonly (readonly number[])[];
   readonly tokens: IntegerInput;
   readonly attentionMask: IntegerInput | undefined;
   readonly positionIds: IntegerInput | undefined;
-  /** Inputs that ask how many rows of logits to keep: 0 keeps all, so they become constants. */
+  /** Inputs that say how many rows of logits to keep. 0 keeps all, so they become constants. */
   readonly keptRows: readonly IntegerInput[];
   readonly logits: { readonly name: string; readonly type: "float32" | "float16" };
 }
 
-/** transformers' logits_to_keep, and what exporters made of it. */
+/** The name logits_to_keep of transformers, and what exporters made of it. */
 const KEPT_ROWS = /^(?:num_)?logits_to_keep$/;
 
-/** Answers the layers. Throws MODEL_UNSUPPORTED, saying what to export instead, for graphs that are not one plain decoder. */
+/** Throws MODEL_UNSUPPORTED, with what to export instead, if the graph is not one plain decoder. */
 export function findLayers(graph: Graph, widths: WidthInference): Layers {
   refuseOtherModels(graph);
   const pasts = new Map<string, { layer: number; kind: CacheKind; info: TensorInfo }>();
