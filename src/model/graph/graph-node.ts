@@ -1,7 +1,7 @@
 // One node of a decoder's graph, as the cutter sees it.
 import type { NodeProto } from "./onnx_pb.ts";
 
-/** Which part of the file's node this is: a fused skip normalization counts as two nodes, its sum and its norm. */
+/** Which part of the file's node this is: a fused skip normalisation counts as two nodes, its sum and its norm. */
 type NodePart = "whole" | "sum" | "norm";
 
 export interface GraphNode {

@@ -1,4 +1,5 @@
-// Fills buffers with the tiles that belong there, each checked: from the tile store if it has them, else from the source.
+// Fills buffers with the tiles that belong there, each checked: from the tile store if it
+// has them, else from the source.
 import { settlesWithin } from "../../shared/abort.ts";
 import { toHex } from "../../shared/bytes.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -14,7 +15,10 @@ import type { TileTally } from "./tile-tally.ts";
 const DEFAULTS = Object.freeze({
   /** Tiles read from the store at once: the disk already reads the next while one is checked. */
   storeReads: 4,
-  /** Tiles on their way to the store at once. A tab that dies loses these; with a store as fast as the network it is one. */
+  /**
+   * Tiles on their way to the store at once. A tab that dies loses these; with a store as
+   * fast as the network it is one.
+   */
   storeWrites: 4,
   /** Milliseconds without any of them being written, after which loading goes on and leaves tiles out of the store. */
   storeMs: 15_000,
@@ -117,8 +121,8 @@ async function fetchMissing(options: LoadTilesOptions, missing: readonly TileTar
 }
 
 /**
- * Tiles on their way to the store while the next ones come in. If the store fails or is slow, the next load downloads these
- * tiles again; this load goes on.
+ * Tiles on their way to the store while the next ones come in. If the store fails or is
+ * slow, the next load downloads these tiles again; this load goes on.
  */
 class StoreWrites {
   readonly #store: TileStore;

@@ -2,7 +2,7 @@
 import type { BudgetedStore } from "./tile-store.ts";
 
 export class MemoryTileStore implements BudgetedStore {
-  /** By insertion: the first is the one used longest ago. */
+  /** By time of use: the first tile was used longest ago. */
   readonly #tiles = new Map<string, Uint8Array<ArrayBuffer>>();
   #budgetBytes: number;
   #heldBytes = 0;

@@ -51,7 +51,10 @@ export class PeerRequests {
     this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1);
   }
 
-  /** One call that did not get through fails every request that waited for it: it counts as one pause, not as so many failures. */
+  /**
+   * One call that did not get through fails every request that waited for it: it counts as
+   * one pause, not as so many failures.
+   */
   noteAway(peer: PeerId, nowMs: number): void {
     this.#awayUntil.set(peer, nowMs + DEFAULTS.awayMs);
   }

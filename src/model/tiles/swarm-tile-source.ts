@@ -1,4 +1,5 @@
-// Tiles from every source that has them: peers first, several at once, and an origin for the rest. Every tile is checked.
+// Tiles from every source that has them: peers first, several at once, and an origin for
+// the rest. Every tile is checked.
 import { DistrustedSources } from "./distrusted-sources.ts";
 import { SwarmRead, type SwarmReadOptions } from "./swarm-read.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
@@ -7,8 +8,8 @@ import { readTwinsOnce } from "./twin-tiles.ts";
 export type SwarmTileSourceOptions = Omit<SwarmReadOptions, "distrusted" | "ranges">;
 
 /**
- * Verifies each tile that it yields (`checked`), because it has to know who sent a wrong one. A peer that did is not asked
- * again; an origin that did is left alone for the rest of a read and asked last in the next.
+ * Verifies each tile that it yields (`checked`), because it has to know who sent a wrong one. A peer that did is not
+ * asked again; an origin that did is left alone for the rest of a read and asked last in the next.
  */
 export class SwarmTileSource implements TileSource {
   readonly #options: SwarmTileSourceOptions;
@@ -19,8 +20,8 @@ export class SwarmTileSource implements TileSource {
   }
 
   /**
-   * Throws MODEL_CORRUPT if the only copies to be had are wrong, MODEL_UNAVAILABLE if none can be had, or the signal's
-   * reason.
+   * Throws MODEL_CORRUPT if the only copies to be had are wrong, MODEL_UNAVAILABLE if none
+   * can be had, or the signal's reason.
    */
   read(ranges: readonly TileRange[], signal: AbortSignal): AsyncIterable<TileRead> {
     return readTwinsOnce(ranges, (single) => new SwarmRead({ ...this.#options, distrusted: this.#distrusted, ranges: single }).run(signal));

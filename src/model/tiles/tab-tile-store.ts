@@ -1,4 +1,5 @@
-// The tile store as loading and sharing see it: tells what was gained, remembers what is missing, and survives a full disk.
+// The tile store as a tab uses it: it notifies of new tiles, remembers which ones are
+// missing, and survives a full disk.
 import { errorMessage } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import type { BudgetedStore } from "./tile-store.ts";
@@ -7,14 +8,14 @@ export interface TabTileStoreOptions {
   readonly store: BudgetedStore;
   /** Called with the hex hash of each tile that was stored. */
   readonly onGained: (hash: string) => void;
-  /** Called once when the browser gives no more room: loading goes on from memory. */
+  /** Called once when the browser gives no more room. Loading goes on without storing. */
   readonly onFull: () => void;
   readonly log: Log;
 }
 
 export class TabTileStore implements BudgetedStore {
   readonly #options: TabTileStoreOptions;
-  /** Hashes that were looked for in vain: peers that wait ask for them again and again. */
+  /** Hashes that were looked up in vain: peers that wait for them ask again and again. */
   readonly #absent = new Set<string>();
   #isFull = false;
 
@@ -29,7 +30,7 @@ export class TabTileStore implements BudgetedStore {
     return bytes;
   }
 
-  /** Never rejects for want of room; rejects as the store does for other reasons. */
+  /** Does not reject for lack of room. Rejects as the store does for other reasons. */
   async put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#isFull) return;
     try {
@@ -52,6 +53,6 @@ export class TabTileStore implements BudgetedStore {
 
   async setBudget(budgetBytes: number): Promise<void> {
     await this.#options.store.setBudget(budgetBytes);
-    this.#isFull = false; // a smaller budget makes room
+    this.#isFull = false; // a smaller budget frees room
   }
 }
