@@ -18,7 +18,10 @@ export interface ModelLocation extends HttpOptions {
 export async function fetchManifest(location: ModelLocation, model: ModelId, signal: AbortSignal): Promise<Manifest> {
   const bytes = await fetchWhole(location, MANIFEST_FILE, MANIFEST_MAX_BYTES, signal);
   if ((await manifestId(bytes)) !== model)
-    throw new ManyhandsError("MODEL_CORRUPT", "its manifest is not the one that names it (cut short, changed, or of another version)");
+    throw new ManyhandsError(
+      "MODEL_CORRUPT",
+      "the manifest on the server is not the one that names this model (it is cut short, changed, or of another version)",
+    );
   return decodeManifest(bytes);
 }
 
@@ -54,6 +57,6 @@ async function fetchVerified(location: ModelLocation, file: WholeFile, signal: A
 
 async function fetchWhole(location: ModelLocation, path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const { status, bytes } = await httpGet(location, new URL(path, location.baseUrl).href, maxBytes, signal);
-  if (status !== 200) throw new ManyhandsError("MODEL_UNAVAILABLE", `the server answered ${status} for "${path}"`);
+  if (status !== 200) throw new ManyhandsError("MODEL_UNAVAILABLE", `the server replied ${status} for "${path}"`);
   return bytes;
 }

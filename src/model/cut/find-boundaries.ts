@@ -59,7 +59,7 @@ export function findBoundaries(graph: Graph, layers: Layers, replicable: readonl
     if (cost >= UNCUTTABLE)
       throw new ManyhandsError(
         "MODEL_UNSUPPORTED",
-        `layer ${layer} cannot be parted from the layers before it: they share a cache or a loop`,
+        `layer ${layer} cannot be separated from the layers before it: they share a cache or a loop`,
       );
     boundaries.push(network.tensors.filter(({ vertex, maker }) => !sinkSide[maker] && sinkSide[vertex]).map(({ name }) => name));
   }

@@ -57,7 +57,7 @@ export function findLayers(graph: Graph, widths: WidthInference): Layers {
   const caches: LayerCache[][] = [];
   for (const [past, { layer, kind, info }] of pasts) {
     const present = presents.get(`${layer} ${kind}`);
-    if (present === undefined) throw unsupported(`the graph reads "${past}" but gives back no cache for it`);
+    if (present === undefined) throw unsupported(`the graph reads "${past}" but returns no cache for it`);
     const type = floatType(info.type);
     if (type === undefined) throw unsupported(`the cache "${past}" is neither float32 nor float16`);
     const shape = findHeadShape(graph, widths, past, present, kind);
@@ -94,7 +94,7 @@ function findInputs(
     if (info === undefined || !graph.consumers.has(name)) return undefined;
     const type = info.type === ElementType.INT64 ? "int64" : info.type === ElementType.INT32 ? "int32" : undefined;
     if (type === undefined || (info.dims !== undefined && info.dims.length !== rank))
-      throw unsupported(`the input "${name}" is of another shape or type than integers of rank ${rank}`);
+      throw unsupported(`the input "${name}" is not a tensor of integers of rank ${rank}`);
     return { name, type };
   };
   const known = new Set(["input_ids", "attention_mask", "position_ids"]);

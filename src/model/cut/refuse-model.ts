@@ -18,7 +18,7 @@ const SIGNS: readonly { readonly input: RegExp; readonly reason: string; readonl
   },
   {
     input: /conv|ssm|recurrent|mamba|rwkv|linear_attn|(?:^|[._])states?(?:[._]|$)/,
-    reason: "some layers keep a state that is no key and value cache (a hybrid model)",
+    reason: "some layers keep a state that is not a key and value cache (a hybrid model)",
     advice: CHOOSE_INSTEAD,
   },
   {
@@ -26,7 +26,7 @@ const SIGNS: readonly { readonly input: RegExp; readonly reason: string; readonl
     reason: "this is a merged export: the model with and the model without past lie inside one If node",
     advice: UNMERGE,
   },
-  { input: /^block_tables?$|^slot_mapping$/, reason: "the caches are kept in pages that only a server hands out", advice: UNPAGE },
+  { input: /^block_tables?$|^slot_mapping$/, reason: "the caches are kept in pages that only a server assigns", advice: UNPAGE },
   {
     input: /^inputs_embeds$/,
     reason: "the graph takes embeddings in place of token ids",

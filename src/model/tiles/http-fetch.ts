@@ -90,12 +90,12 @@ export async function httpOpen(
       const response = await options.fetch(url, { headers, signal });
       if (response.status === 200 || response.status === 206 || response.status === 416) return response;
       reason = explain(response);
-      if (!isPassing(response.status)) throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had: ${reason}`);
+      if (!isPassing(response.status)) throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be fetched: ${reason}`);
       askedMs = retryAfterMs(response.headers.get("retry-after"));
       if (askedMs > HTTP_DEFAULTS.retryAfterMs) {
         throw new ManyhandsError(
           "MODEL_UNAVAILABLE",
-          `${url} cannot be had now: the server asks to come again in ${Math.ceil(askedMs / 60_000)} minutes`,
+          `${url} cannot be fetched now: the server asks to come again in ${Math.ceil(askedMs / 60_000)} minutes`,
         );
       }
       void response.body
@@ -109,7 +109,7 @@ export async function httpOpen(
       cause = error;
     }
     if (attempt >= HTTP_DEFAULTS.attempts)
-      throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had after ${attempt} tries: ${reason}`, { cause });
+      throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be fetched after ${attempt} tries: ${reason}`, { cause });
     await options.clock.sleep(Math.max(askedMs, pauseMs(attempt, options.random)), signal);
   }
 }

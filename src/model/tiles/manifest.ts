@@ -163,7 +163,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   try {
     record = decode(bytes);
   } catch (cause) {
-    throw new ManyhandsError("MODEL_CORRUPT", "the model's manifest is cut short or no manifest", { cause });
+    throw new ManyhandsError("MODEL_CORRUPT", "the model's manifest is cut short, or it is no manifest", { cause });
   }
   const result = v.safeParse(Manifest, record);
   if (result.success) return result.output;

@@ -269,7 +269,7 @@ function failedRead(refusedBy: readonly string[], lastError: unknown, missing: n
   if (refusedBy.length > 0) {
     return new ManyhandsError(
       "MODEL_CORRUPT",
-      `${missing === 1 ? "a piece" : `${missing} pieces`} of the weights cannot be had whole: what ${[...new Set(refusedBy)].join(", ")} sent does not match its SHA-256`,
+      `${missing === 1 ? "a piece" : `${missing} pieces`} of the weights cannot be fetched whole: the bytes from ${[...new Set(refusedBy)].join(", ")} do not match their SHA-256`,
       { cause: lastError },
     );
   }

@@ -1,4 +1,4 @@
-// Loading a span: every byte checked wherever it comes from, nothing kept of a corrupt one, nothing half-loaded.
+// Loading a span: every byte is checked wherever it comes from, no corrupt tile is kept, and nothing is half-loaded.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -27,7 +27,7 @@ let data: Uint8Array;
 beforeAll(async () => {
   // 1.5 MiB of embedding: a tensor of more than one tile.
   small = await smallModel({ vocabulary: 12_288 });
-  // As the folder's own manifest was made.
+  // With the same facts as the manifest in the folder.
   built = await manifestOfFolder(small.folder, { name: "wide-3x32", licence: "MIT", source: "seeded random weights" });
   data = await readFile(path.join(small.folder, DATA));
   server = await startModelServer();
@@ -62,7 +62,7 @@ function load(options: Partial<LoadSpanOptions> = {}) {
   });
 }
 
-/** A store that can be looked into. */
+/** A store whose content tests can see. */
 class OpenStore implements TileStore {
   readonly tiles = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly deleted: string[] = [];
@@ -85,7 +85,7 @@ const tensorAt = (name: string) => {
 };
 
 describe("loadSpan", () => {
-  test("fetches the span's own bytes, each where it belongs", async () => {
+  test("fetches the span's own bytes, and puts each where it belongs", async () => {
     const steps: TileProgress[] = [];
     const source = await load({ span: { start: 1, end: 2 }, onProgress: (progress) => steps.push(progress) });
     const { layerBytes } = built.manifest;
@@ -99,7 +99,7 @@ describe("loadSpan", () => {
     expect(steps.map((step) => step.doneBytes)).toEqual(steps.map((step) => step.doneBytes).toSorted((a, b) => a - b));
   });
 
-  test("takes from the store what is there, and then asks nobody", async () => {
+  test("reads tiles from the store if it has them, and then makes no request", async () => {
     const store = new OpenStore();
     const first = await load({ store });
     server.requests.length = 0;
@@ -150,12 +150,12 @@ describe("loadSpan", () => {
     await expect(load()).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });
 
-  test("a source that cannot be reached", async () => {
+  test("rejects if a source cannot be reached", async () => {
     server.faults.push(...Array.from({ length: 50 }, () => 0));
     await expect(load()).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
   });
 
-  test("goes on without a store that fails, and says so", async () => {
+  test("goes on without a store that fails, and logs it", async () => {
     const fail = (): Promise<never> => Promise.reject(new Error("the quota is used up"));
     const warnings: string[] = [];
     const log = { debug() {}, info() {}, warn: (message: string) => void warnings.push(message) };
@@ -206,7 +206,7 @@ describe("the small files", () => {
     expect(files.tokenizer?.length).toBe(manifest.tokenizer?.size);
   });
 
-  test("another manifest than the one named is refused", async () => {
+  test("a manifest that does not have the id is refused", async () => {
     const { id } = built;
     const other = asModelId(`${id.slice(0, -1)}${id.endsWith("a") ? "b" : "a"}`);
     await expect(fetchManifest(location(), other, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
@@ -214,14 +214,17 @@ describe("the small files", () => {
     await expect(fetchManifest(location(), id, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });
 
-  test.each(["model.onnx", "tokenizer.json", "tokenizer_config.json"])("%s with a flipped byte, cut short, or missing", async (file) => {
-    const whole = server.files.get(file) ?? new Uint8Array();
-    const manifest = await fetchManifest(location(), built.id, never);
-    server.files.set(file, flip(whole, 20));
-    await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
-    server.files.set(file, whole.subarray(0, -1));
-    await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
-    server.files.delete(file);
-    await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
-  });
+  test.each(["model.onnx", "tokenizer.json", "tokenizer_config.json"])(
+    "%s is refused with a flipped byte, cut short, or missing",
+    async (file) => {
+      const whole = server.files.get(file) ?? new Uint8Array();
+      const manifest = await fetchManifest(location(), built.id, never);
+      server.files.set(file, flip(whole, 20));
+      await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
+      server.files.set(file, whole.subarray(0, -1));
+      await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
+      server.files.delete(file);
+      await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
+    },
+  );
 });

@@ -12,16 +12,16 @@ export interface Served {
 export interface ModelServer {
   /** URL with a slash at the end. */
   readonly baseUrl: string;
-  /** Files by path; tests change them. */
+  /** Files by path. Tests change them. */
   readonly files: Map<string, Uint8Array>;
-  /** Whether ranges are understood. */
+  /** Whether the server understands ranges. */
   ranges: boolean;
-  /** Sent with a fault: Retry-After, and a hub's word for what is missing. */
+  /** Sent with a fault: Retry-After, and a hub's code for what is missing. */
   retryAfter: string | undefined;
   errorCode: string | undefined;
-  /** Bytes after which the next bodies break off, one for each. */
+  /** Bytes after which the next bodies break off, one number for each body. */
   readonly breakAfter: number[];
-  /** Statuses to answer before anything else, one for each request; 0 breaks the connection. */
+  /** Statuses to reply with before anything else, one for each request. 0 breaks the connection. */
   readonly faults: number[];
   readonly requests: Served[];
   close(): Promise<void>;
@@ -81,7 +81,10 @@ export async function startModelServer(): Promise<ModelServer> {
   });
 }
 
-/** The platform's fetch, no jitter, and a clock that jumps over every pause and notes it. Waits for a server are as long as ever. */
+/**
+ * The platform's fetch, no jitter, and a clock that notes each pause and jumps over it.
+ * Only waits for a server take real time.
+ */
 export function testHttp(): HttpOptions & { readonly pauses: number[] } {
   const pauses: number[] = [];
   return {

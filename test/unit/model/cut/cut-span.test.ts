@@ -62,7 +62,7 @@ describe("boundaries", () => {
     ["stories260k", 5, [{ type: "float32", width: 64 }]],
     ["tiny-random-llama-fp32-gqa", 2, [{ type: "float32", width: 16 }]],
     ["tiny-random-gpt2-fp32", 5, [{ type: "float32", width: 32 }]],
-    // In half precision the fused norm reads the unrounded sum: two tensors cross, and the bits stay.
+    // In half precision the fused norm reads the unrounded sum. Two tensors cross, so that the bits stay the same.
     [
       "tiny-random-llama-fp16",
       2,
@@ -97,7 +97,7 @@ describe("boundaries", () => {
 });
 
 describe("spans", () => {
-  test("of every length fit together: what one gives the next takes, every layer's caches once", () => {
+  test("of every length fit together: each takes what the one before gives, and each cache belongs to one span", () => {
     fc.assert(
       fc.property(
         fc
@@ -123,7 +123,7 @@ describe("spans", () => {
     );
   });
 
-  test("ask only for their own weights, each once, and all of them together for all", () => {
+  test("read only their own weights, each once, and together all weights", () => {
     const model = readCuttableModel(llama(3));
     const names = (start: number, end: number): string[] => cutSpan(model, { start, end }, OPTIONS).weights.map((weight) => weight.tensor);
     for (const name of names(1, 2)) expect(name).toMatch(/^model\.layers\.1\.|^(cos|sin)_cache$/);
@@ -173,7 +173,7 @@ describe("graphs that cannot be cut are refused with what to export instead", ()
     });
   test.each([
     ["no caches", rename(/^past_key_values\.(\d+)/, "state$1")],
-    ["a cache that nothing gives back", rename(/^present\.0\.key$/, "other")],
+    ["a cache that is not returned", rename(/^present\.0\.key$/, "other")],
     ["no logits", rename(/^logits$/, "scores")],
     ["embeddings instead of token ids", rename(/^input_ids$/, "inputs_embeds")],
     ["a missing layer", rename(/^(past_key_values|present)\.0\./, "$1.7.")],
@@ -227,7 +227,7 @@ describe("files that are something else", () => {
     );
   });
 
-  test("a damaged export is cut, or refused with a code: never anything else", () => {
+  test("a damaged export is cut, or refused with a code", () => {
     const whole = llamaGraph(SMALL, "model.onnx.data").graph;
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (changes) => {
@@ -244,7 +244,7 @@ describe("files that are something else", () => {
     );
   });
 
-  test("any bytes at all", () => {
+  test("bytes of any kind", () => {
     const errors = (bytes: Uint8Array): void => {
       try {
         readCuttableModel(bytes);

@@ -1,4 +1,5 @@
-// Split against unsplit in the real runtime, bit by bit; the full-length run is `npm run bench -- exactness`.
+// Compares split with unsplit models in the real runtime, bit by bit. The full-length run
+// is `npm run bench -- exactness`.
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -35,7 +36,7 @@ describe("every boundary gives the bytes of one session", () => {
   );
 });
 
-test("one changed weight is seen at every boundary", async () => {
+test("one changed weight shows at every boundary", async () => {
   const { folder, remove } = await smallModel();
   const other = await mkdtemp(path.join(os.tmpdir(), "manyhands-changed-"));
   try {

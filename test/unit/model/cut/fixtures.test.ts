@@ -1,4 +1,5 @@
-// What real exporters made of real families, cut at every boundary: structure of all of them, bytes and tokens of one of each kind.
+// Real exports of real model families, cut at every boundary: the structure of all, bytes
+// and tokens of one of each kind.
 import { readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -16,7 +17,7 @@ const NAMES = readdirSync(FIXTURES);
 const OPTIONS = { model: asModelId("fixture"), contextLength: 128 };
 
 describe("every fixture", () => {
-  test.each(NAMES)("%s: spans fit together, hold each cache once and ask for no foreign weights", async (name) => {
+  test.each(NAMES)("%s: spans fit together, hold each cache once and read no foreign weights", async (name) => {
     const bytes = new Uint8Array(await readFile(path.join(FIXTURES, name, "model.onnx")));
     const model = readCuttableModel(detachWeights(bytes, "model.onnx").skeleton);
     const cuts = Array.from({ length: model.layerCount }, (_, start) => cutSpan(model, { start, end: start + 1 }, OPTIONS));
@@ -42,7 +43,7 @@ describe("every fixture", () => {
     });
   });
 
-  test("says where it comes from, and which answer to hold it against", async () => {
+  test("says where it comes from, and which answer is expected of it", async () => {
     for (const name of NAMES) {
       const folder = path.join(FIXTURES, name);
       const model = readCuttableModel(new Uint8Array(readFileSync(path.join(folder, "model.onnx"))));
@@ -54,7 +55,8 @@ describe("every fixture", () => {
 });
 
 describe("every boundary gives the bytes of one session, and the exporter's tokens", () => {
-  // One for each way that attention, norms, weights and caches are written down; `npm run bench -- exactness --all` takes all.
+  // One for each way in which exporters write attention, norms, weights and caches. `npm
+  // run bench -- exactness --all` runs all.
   test.each([
     "gemma3-genai-q4f16",
     "gpt2-onnxruntime-q8",

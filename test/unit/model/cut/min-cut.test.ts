@@ -1,4 +1,4 @@
-// Minimum cuts against every cut that there is on small networks.
+// Minimum cuts, compared with every possible cut of small networks.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Edge, minCut, UNCUTTABLE } from "../../../../src/model/cut/min-cut.ts";
@@ -31,7 +31,7 @@ test("finds the cheapest of all cuts, and of equals the one nearest to the sink"
   );
 });
 
-test("says when the sides cannot be parted", () => {
+test("says if the sides cannot be separated", () => {
   const network = [
     { from: SOURCE, to: 1, cost: UNCUTTABLE },
     { from: 1, to: SINK, cost: UNCUTTABLE },

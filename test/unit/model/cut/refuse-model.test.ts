@@ -1,4 +1,4 @@
-// Graphs that are no plain decoder: each refused for its own reason, with what to do instead; and odd ones that are not refused.
+// Graphs that are no plain decoder are refused, each with its own reason and with advice. Odd decoders are cut.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -25,7 +25,7 @@ function changed(bytes: Uint8Array, change: (graph: GraphProto) => void): Uint8A
 
 const llama = (change: (graph: GraphProto) => void): Uint8Array<ArrayBuffer> => changed(llamaGraph(SMALL, "model.onnx.data").graph, change);
 
-/** Gives every tensor whose name matches another one, wherever it stands. */
+/** Renames every tensor whose name matches, wherever it stands. */
 function rename(graph: GraphProto, from: RegExp, to: string): void {
   for (const value of [...graph.input, ...graph.output]) value.name = value.name.replace(from, to);
   for (const node of graph.node) {
@@ -40,7 +40,7 @@ function askFor(graph: GraphProto, name: string): void {
   insertBehind(graph, "/model/embed_tokens/Gather/output_0", (from, to) => [makeNode("Add", `${name}.add`, [from, name], [to])]);
 }
 
-/** Puts nodes between a tensor and all who read it. */
+/** Puts graph nodes between a tensor and all its readers. */
 function insertBehind(graph: GraphProto, tensor: string, nodes: (from: string, to: string) => ReturnType<typeof makeNode>[]): void {
   const to = `${tensor}.changed`;
   for (const node of graph.node) node.input = node.input.map((name) => (name === tensor ? to : name));
@@ -76,8 +76,8 @@ function refusal(bytes: Uint8Array): ManyhandsError {
 describe("refused, with a reason of its own and advice", () => {
   test.each<[string, (graph: GraphProto) => void, RegExp]>([
     ["no caches", (graph) => rename(graph, /^past_key_values\.(\d+)/, "memory$1"), /no cache inputs.*export a decoder/],
-    ["a merged export, told by its switch", (graph) => askFor(graph, "use_cache_branch"), /merged export.*only the branch with past/],
-    ["a merged export, told by its If", (graph) => nest(graph, "If"), /inside an If node.*only the branch with past/],
+    ["a merged export, recognised by its switch", (graph) => askFor(graph, "use_cache_branch"), /merged export.*only the branch with past/],
+    ["a merged export, recognised by its If", (graph) => nest(graph, "If"), /inside an If node.*only the branch with past/],
     ["layers inside a Loop", (graph) => nest(graph, "Loop"), /inside a Loop node.*export a decoder/],
     ["layers inside a Scan", (graph) => nest(graph, "Scan"), /inside a Scan node.*export a decoder/],
     ["a decoder that reads an encoder", (graph) => askFor(graph, "encoder_hidden_states"), /encoder-decoder.*decoder-only/],
@@ -97,7 +97,7 @@ describe("refused, with a reason of its own and advice", () => {
       },
       /"present\.1\.key".*share a cache/,
     ],
-    ["an input nobody knows", (graph) => askFor(graph, "pixel_values"), /does not have: "pixel_values".*export a decoder/],
+    ["an unknown input", (graph) => askFor(graph, "pixel_values"), /does not have: "pixel_values".*export a decoder/],
   ])("%s", (_, change, sentence) => {
     const error = refusal(llama(change));
     expect(error.code).toBe("MODEL_UNSUPPORTED");
@@ -106,7 +106,7 @@ describe("refused, with a reason of its own and advice", () => {
 });
 
 describe("odd, but cut", () => {
-  /** Changes the graph of a small model with weights, and holds every boundary against one session. */
+  /** Changes the graph of a small model with weights, and compares a cut at every boundary with one session. */
   async function compare(change: (graph: GraphProto) => void): Promise<CuttableModel> {
     const { folder, remove } = await smallModel();
     try {
@@ -125,7 +125,7 @@ describe("odd, but cut", () => {
     }
   }
 
-  test("a side stream from the top: two tensors cross until it was last read", async () => {
+  test("a side stream from the embedding: two tensors cross, up to its last reader", async () => {
     const model = await compare((graph) => {
       insertBehind(graph, "/model/layers.1/attn/o_proj/MatMul/output_0", (from, to) => [
         makeNode("Add", "side", [from, "/model/embed_tokens/Gather/output_0"], [to]),
@@ -134,7 +134,7 @@ describe("odd, but cut", () => {
     expect(model.boundaries.slice(1, -1).map((boundary) => boundary.length)).toEqual([2, 1]);
   });
 
-  test("an embedding that later layers look up again crosses as floats, not as ids", async () => {
+  test("an embedding that later layers read again crosses as floats, not as ids", async () => {
     const model = await compare((graph) => {
       graph.node.push(makeNode("Gather", "again", ["model.embed_tokens.weight", "input_ids"], ["again"]));
       insertBehind(graph, "/model/layers.2/attn/o_proj/MatMul/output_0", (from, to) => [makeNode("Add", "side", [from, "again"], [to])]);
@@ -143,7 +143,7 @@ describe("odd, but cut", () => {
     expect([...model.crossing.values()].every(({ type }) => type === "float32")).toBe(true);
   });
 
-  test("an input that asks how many logits to keep", async () => {
+  test("an input that says how many logits to keep", async () => {
     await compare((graph) => {
       graph.input.push(valueInfo("num_logits_to_keep", ElementType.INT64, []));
       graph.initializer.push(int64Tensor("keep.shape", [1]), int64Tensor("keep.end", [2 ** 31]), int64Tensor("keep.axis", [1]));

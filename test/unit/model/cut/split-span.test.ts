@@ -1,4 +1,5 @@
-// In how many parts a span is run: large ones in a few, small ones and those whose parts would repeat much in one.
+// In how many parts a span is run: a large span in a few, a small one, or one whose parts
+// would repeat much, in a single one.
 import { describe, expect, test } from "vitest";
 import { readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
 import { splitSpan } from "../../../../src/model/cut/split-span.ts";
@@ -6,7 +7,7 @@ import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
 import { SMALL } from "../test-models.ts";
 import { asModelId } from "../../../../src/shared/ids.ts";
 
-/** Of a graph alone: weights are never read. */
+/** The parts of a span. A graph without weights is enough for it. */
 function spans(shape: Parameters<typeof llamaGraph>[0], start: number, end: number): readonly string[] {
   const model = readCuttableModel(llamaGraph(shape, "data").graph);
   const options = { model: asModelId("model"), manifest: { contextLength: shape.context }, span: { start, end } };
@@ -31,14 +32,14 @@ describe("splitSpan", () => {
     expect(spans(WIDE, 2, 6)).toEqual(["2-4", "4-6"]);
   });
 
-  test("never has more parts than layers, nor parts of few bytes", () => {
+  test("never makes more parts than layers, nor parts with few bytes", () => {
     expect(spans({ ...WIDE, width: 1536 }, 4, 6)).toEqual(["4-5", "5-6"]);
     expect(spans(WIDE, 4, 6)).toEqual(["4-6"]);
     expect(spans(WIDE, 9, 10)).toEqual(["9-10"]);
     expect(spans({ ...SMALL, bits: 32 }, 0, 3)).toEqual(["0-3"]);
   });
 
-  test("runs a span in one part where several would hold large tables again", () => {
+  test("runs a span in one part if several parts would hold large tables again", () => {
     // Rotary tables for 256 thousand positions: 64 MB that every part reads.
     expect(spans({ ...WIDE, context: 262_144 }, 0, 10)).toEqual(["0-10"]);
   });

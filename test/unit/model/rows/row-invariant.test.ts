@@ -1,4 +1,4 @@
-// Rows that do not know their step: every fixture, cut in the middle, in random chunkings, in the real runtime, bit by bit.
+// Row invariance: every fixture, cut in the middle, in random chunkings, in the real runtime, bit by bit.
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -27,12 +27,12 @@ test.for([
   { heads: 2, kvHeads: 1, headSize: 256, writtenOut: false },
   { heads: 2, kvHeads: 2, headSize: 256, writtenOut: true },
   { heads: 2, kvHeads: 2, headSize: 64, writtenOut: true },
-])("past the lengths at which the runtime sums in other blocks: %j", async ({ writtenOut, ...heads }) => {
+])("a row has the same bits past the lengths at which the runtime sums in other blocks: %j", async ({ writtenOut, ...heads }) => {
   const folder = await ensureWideModel({ layers: 2, width: 128, feedForward: 128, vocabulary: 512, context: 1024, ...heads });
   expect(await compareChunkings(folder, { ...SHORT, positions: 300, writtenOut })).toMatchObject({ differing: 0 });
 });
 
-test("the plain form of the bundled model does depend on the step: the comparison can fail", async () => {
+test("rows of the bundled model in its plain form do depend on the step: the comparison can fail", async () => {
   const result = await compareChunkings(BUNDLED, { ...SHORT, plain: true });
   expect(result).toHaveProperty(
     "differing",

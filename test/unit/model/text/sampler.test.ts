@@ -1,4 +1,4 @@
-// Sampling: tables for what each setting means, and properties against the whole vocabulary.
+// Sampling: tables for the meaning of each setting, and properties compared with the whole vocabulary.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nextFraction, type RandomState, seedRandom } from "../../../../src/model/text/random.ts";
@@ -8,7 +8,7 @@ import { errorCode } from "../../../../src/shared/errors.ts";
 const PLAIN: SamplingOptions = { temperature: 1, topK: 0, topP: 1, repetitionPenalty: 1 };
 const GREEDY: SamplingOptions = { ...PLAIN, temperature: 0 };
 
-/** The best `count` of a whole vocabulary's logits, as the last span would answer them. */
+/** The best `count` of a whole vocabulary's logits, as the last span would return them. */
 function best(logits: readonly number[], count = logits.length): Candidates {
   const order = logits.map((_, id) => id).toSorted((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
   const ids = Int32Array.from(order.slice(0, count));
@@ -45,18 +45,18 @@ const codeOf = (action: () => unknown): string | undefined => {
 };
 
 describe("greedy", () => {
-  test("takes the highest, the lowest id of equals, in whatever order they come", () => {
+  test("chooses the highest logit, and of equals the lowest id, in any order of candidates", () => {
     expect(sampleToken(best([1, 5, 5, 2]), [], GREEDY, seedRandom(1)).token).toBe(1);
     const shuffled = { ids: Int32Array.of(9, 3, 7), values: Float32Array.of(2, 2, 2), logSumExp: 4 };
     expect(sampleToken(shuffled, [], GREEDY, seedRandom(1)).token).toBe(3);
   });
 
-  test("draws nothing: the generator's state stays", () => {
+  test("draws nothing: the generator's state stays the same", () => {
     const state = seedRandom(5);
     expect(sampleToken(best([1, 2]), [], GREEDY, state).state).toBe(state);
   });
 
-  test("with a penalty is what the whole vocabulary would give, from the candidates asked for", () => {
+  test("with a penalty gives the same from the candidates as from the whole vocabulary", () => {
     const logit = fc.double({ min: -20, max: 20, noNaN: true }).map(Math.fround);
     fc.assert(
       fc.property(
@@ -98,7 +98,7 @@ describe("drawing", () => {
     expect([...counts(candidates, { ...PLAIN, topK: 1 }).keys()]).toEqual([0]);
   });
 
-  test("the nucleus goes by probabilities of the whole vocabulary, not of the candidates", () => {
+  test("the nucleus goes by probabilities in the whole vocabulary, not among the candidates", () => {
     // 0.4, 0.3, 0.2, 0.1: of the two candidates alone the first would be 57 %.
     const logits = [0.4, 0.3, 0.2, 0.1].map(Math.log);
     expect(drawn(counts(best(logits, 2), { ...PLAIN, topP: 0.5 }))).toEqual([0, 1]);
@@ -115,7 +115,7 @@ describe("drawing", () => {
     expect(sampleToken(candidates, [0, ...filler], options, seedRandom(1)).token).toBe(0);
   });
 
-  test("the same seed draws the same, another one another", () => {
+  test("the same seed draws the same tokens, another seed other ones", () => {
     const candidates = best(Array.from({ length: 50 }, () => 0));
     const draw = (seed: number): number[] => {
       const sampler = createSampler({ ...PLAIN, seed });
@@ -126,7 +126,7 @@ describe("drawing", () => {
     expect(draw(2 ** 40 + 3)).not.toEqual(draw(3));
   });
 
-  test("always answers a candidate", () => {
+  test("always returns a candidate", () => {
     const setting = fc.record({
       temperature: fc.double({ min: 0, max: 5, noNaN: true }),
       topK: fc.nat(20),
@@ -160,7 +160,7 @@ test.each([
   expect(candidatesNeeded(options)).toBe(count);
 });
 
-describe("what makes no sense is said", () => {
+describe("settings and candidates that make no sense are refused", () => {
   test.each([
     { temperature: -1 },
     { temperature: Number.NaN },

@@ -1,4 +1,5 @@
-// Our tokenizers and chat templates against Hugging Face's Python ones: the same ids on every prompt (tools/fixtures/tokenizer_references.py).
+// Compares our tokenizers and chat templates with Hugging Face's in Python: the ids are the same on every prompt
+// (tools/fixtures/tokenizer_references.py).
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -15,7 +16,7 @@ const REFERENCES = path.join(ROOT, "test/fixtures/tokenizers");
 interface References {
   readonly place: "repository" | "data";
   readonly folders: readonly string[];
-  /** A chat template of our own, where the tokenizer comes without one. */
+  /** A chat template of our own, if the tokenizer comes without one. */
   readonly template: string | null;
   readonly texts: readonly string[];
   readonly answer: string;
@@ -65,7 +66,7 @@ describe.each(readdirSync(REFERENCES).toSorted())("%s", (file) => {
   const folder = path.join(references.place === "repository" ? ROOT : DATA, references.folders[0] ?? "");
   const absent = existsSync(folder) ? undefined : `${folder} is not here; set MANYHANDS_DATA to the folder that holds tokenizers/`;
 
-  test("texts that are hard to cut", ({ skip }) => {
+  test("texts that are hard to split", ({ skip }) => {
     if (absent !== undefined) skip(absent);
     const { tokenizer } = open(folder, references.template);
     expect(references.texts.map((text) => digest(tokenizer.encode(text)))).toEqual(references.edges);

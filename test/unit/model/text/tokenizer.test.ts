@@ -1,4 +1,4 @@
-// The bundled tokenizer: ids with BOS, round trips, and streams that never show half a character.
+// The bundled tokenizer: ids with BOS, texts that survive, and streams that never show half a character.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
@@ -14,7 +14,7 @@ beforeAll(async () => {
   tokenizer = await open(BUNDLED);
 });
 
-/** Pushes all tokens; answers what was shown at each. */
+/** Pushes all tokens; returns the text that was shown at each. */
 function stream(from: Tokenizer, tokens: readonly number[]): { readonly shown: string[]; readonly rest: string } {
   const decoder = from.decoder();
   return { shown: tokens.map((token) => decoder.push(token)), rest: decoder.flush() };
@@ -60,7 +60,7 @@ describe("decoder", () => {
     );
   });
 
-  test("holds back half a character, and gives it up at the end", () => {
+  test("holds back half a character, and gives it out at the end", () => {
     const dragon = tokenizer.encode("🐉").slice(1);
     expect(dragon.length).toBeGreaterThan(1);
     const { shown, rest } = stream(tokenizer, dragon.slice(0, -1));
@@ -68,7 +68,7 @@ describe("decoder", () => {
     expect(rest).toContain("\uFFFD");
   });
 
-  test("shows no special tokens, and is not stopped by bytes that are no text", () => {
+  test("shows no special tokens, and goes on after bytes that are no text", () => {
     expect(stream(tokenizer, [0, 0]).shown.join("")).toBe("");
     const broken = Array.from({ length: 30 }, () => tokenizer.encode("🐉")[1] ?? 0);
     const after = tokenizer.encode("end").slice(1);
@@ -77,7 +77,7 @@ describe("decoder", () => {
     expect(shown.slice(0, 8).join("")).not.toBe("");
   });
 
-  test("takes any tokens at all", () => {
+  test("accepts any tokens", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(1999), { maxLength: 30 }), (tokens) => {
         const { shown, rest } = stream(tokenizer, tokens);

@@ -1,4 +1,4 @@
-// Ranges over a real HTTP server: grouped, retried, and refused where a file ends too soon.
+// Ranges from a real HTTP server: grouped, retried, and refused if a file ends too soon.
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -33,9 +33,9 @@ beforeEach(() => {
   server.ranges = true;
 });
 
-async function read(ranges: readonly TileRange[], deps = testHttp(), signal = never): Promise<Map<number, Uint8Array>> {
+async function read(ranges: readonly TileRange[], http = testHttp(), signal = never): Promise<Map<number, Uint8Array>> {
   const found = new Map<number, Uint8Array>();
-  for await (const { index, bytes } of new HttpTileSource({ ...deps, baseUrl: server.baseUrl }).read(ranges, signal)) {
+  for await (const { index, bytes } of new HttpTileSource({ ...http, baseUrl: server.baseUrl }).read(ranges, signal)) {
     expect(found.has(index)).toBe(false);
     found.set(index, bytes.slice());
   }
@@ -43,7 +43,7 @@ async function read(ranges: readonly TileRange[], deps = testHttp(), signal = ne
 }
 
 describe("coalesce", () => {
-  test("joins what is near, keeps apart what is far, large or in another file", () => {
+  test("joins ranges that are near; ranges that are far, large or in another file stay apart", () => {
     const groups = coalesce([range(0, 100), range(100, 50), range(150 + 4096, 10), range(9000, 10), range(9010, 10, "b.data")]);
     expect(groups.map(({ file, start, end, members }) => [file, start, end, members])).toEqual([
       ["a.data", 0, 4256, [0, 1, 2]],
@@ -53,7 +53,7 @@ describe("coalesce", () => {
     expect(coalesce([range(0, 90), range(90, 90)], { gapBytes: 0, requestBytes: 100 })).toHaveLength(2);
   });
 
-  test("puts every range into exactly one group that holds it", () => {
+  test("puts every range into exactly one group that contains it", () => {
     const ranges = fc.array(
       fc.record({
         file: fc.constantFrom("a", "b"),
@@ -101,17 +101,17 @@ describe("HttpTileSource", () => {
 
   test("tries again after a broken connection and a busy server, pausing longer each time", async () => {
     server.faults.push(0, 503, 429);
-    const deps = testHttp();
-    isRight(await read(ranges, deps));
-    expect(deps.pauses).toEqual([500, 1000, 2000]);
+    const http = testHttp();
+    isRight(await read(ranges, http));
+    expect(http.pauses).toEqual([500, 1000, 2000]);
   });
 
   test("waits as long as a busy server asks, but not for ever", async () => {
     server.faults.push(429);
     server.retryAfter = "3";
-    const deps = testHttp();
-    isRight(await read(ranges, deps));
-    expect(deps.pauses).toEqual([3000]);
+    const http = testHttp();
+    isRight(await read(ranges, http));
+    expect(http.pauses).toEqual([3000]);
     server.faults.push(429);
     server.retryAfter = "7200";
     await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE", message: expect.stringContaining("120 minutes") });
@@ -122,7 +122,7 @@ describe("HttpTileSource", () => {
     ["RepoNotFound", /no such model, or it is private; check the model's id/],
     ["RevisionNotFound", /not this revision/],
     ["EntryNotFound", /not this file/],
-  ])("tells %s in words that help", async (code, said) => {
+  ])("explains %s in words that help", async (code, said) => {
     server.faults.push(404);
     server.errorCode = code;
     await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE", message: expect.stringMatching(said) });
@@ -137,19 +137,19 @@ describe("HttpTileSource", () => {
     expect(server.requests.map((request) => request.range)).toEqual(["bytes=0-299", "bytes=100-299"]);
   });
 
-  test("a path keeps to its folder, whatever is in it", async () => {
+  test("a path stays in its folder, whatever characters it has", async () => {
     server.files.set("a%20b.data", FILE);
     await read([range(0, 10, "a b.data")]);
     expect(server.requests.at(-1)?.path).toBe("a%20b.data");
   });
 
-  test("gives up in the end", async () => {
+  test("gives up after five tries", async () => {
     server.faults.push(...Array.from({ length: 20 }, () => 503));
     await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
     expect(server.requests).toHaveLength(5);
   });
 
-  test("does not try again where the server says no", async () => {
+  test("does not try again if the server says no", async () => {
     await expect(read([range(0, 1, "missing.data")])).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
     expect(server.requests).toHaveLength(1);
   });
@@ -158,13 +158,13 @@ describe("HttpTileSource", () => {
     ["in the middle of a range", 100_500, true],
     ["before a range", 50_000, true],
     ["in the middle, on a server without ranges", 100_500, false],
-  ])("calls a file corrupt that ends %s", async (_, length, ranged) => {
+  ])("rejects a file that ends %s as corrupt", async (_, length, ranged) => {
     server.files.set("a.data", FILE.subarray(0, length));
     server.ranges = ranged;
     await expect(read(ranges)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });
 
-  test("stops when told to, with the signal's reason", async () => {
+  test("stops with the signal's reason", async () => {
     const reason = new Error("stopped");
     const stop = new AbortController();
     const reading = (async () => {
@@ -173,7 +173,7 @@ describe("HttpTileSource", () => {
     await expect(reading).rejects.toBe(reason);
   });
 
-  test("frees what is under way when the reader leaves", async () => {
+  test("closes its connection if the reader leaves", async () => {
     for await (const _ of new HttpTileSource({ ...testHttp(), baseUrl: server.baseUrl }).read(ranges, never)) break;
     isRight(await read(ranges));
   });

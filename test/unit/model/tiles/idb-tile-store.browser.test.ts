@@ -1,4 +1,4 @@
-// The contract over real IndexedDB, and what only a disk can show: that tiles outlive the page that stored them.
+// The contract over real IndexedDB, and a property that only a disk has: tiles outlive the page that stored them.
 import { deleteDB } from "idb";
 import { expect, test } from "vitest";
 import { IdbTileStore } from "../../../../src/model/tiles/idb-tile-store.browser.ts";
@@ -34,7 +34,7 @@ test("tiles are there after the database was closed and opened again", async () 
   await deleteDB(options.name);
 });
 
-test("lets go of a database that is to be deleted, and says so by rejecting", async () => {
+test("closes a database that another tab deletes, and rejects from then on", async () => {
   const options = { name: "tiles-deleted", budgetBytes: 1000, now: counter() };
   const store = await IdbTileStore.open(options);
   await deleteDB(options.name);

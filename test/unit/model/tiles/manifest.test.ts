@@ -1,4 +1,4 @@
-// Manifests: one name for one content, and nothing read that is inconsistent.
+// Manifests: one id for one content, and inconsistent records are refused.
 import { copyFile, mkdtemp, rm, truncate } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -45,7 +45,7 @@ describe("a manifest", () => {
     expect(built.id).toMatch(/^bafyrei[a-z2-7]{52}$/);
   });
 
-  test("survives its own encoding, and the same content has the same name", async () => {
+  test("survives its own encoding, and the same content has the same id", async () => {
     expect(decodeManifest(built.bytes)).toEqual(built.manifest);
     const again = await encodeManifest(decodeManifest(built.bytes));
     expect(again.bytes).toEqual(built.bytes);
@@ -109,9 +109,9 @@ describe("a manifest", () => {
   });
 });
 
-describe("what is no manifest is refused", () => {
+describe("records that are no manifest are refused", () => {
   const change = (fields: Partial<Record<keyof Manifest, unknown>>): Uint8Array => encode({ ...built.manifest, ...fields });
-  test("other bytes, and any part of the right ones", () => {
+  test("other bytes, and every part of the right ones", () => {
     const refused = (bytes: Uint8Array): boolean => corrupt(bytes) === "MODEL_CORRUPT";
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), refused));
     fc.assert(fc.property(fc.nat(built.bytes.length - 1), (length) => refused(built.bytes.slice(0, length))));
@@ -141,7 +141,7 @@ describe("what is no manifest is refused", () => {
     expect(corrupt(change({ graph: { ...built.manifest.graph, path: file } }))).toBe("MODEL_CORRUPT");
   });
 
-  test("one flipped bit changes the name", async () => {
+  test("one flipped bit changes the id", async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(built.bytes.length * 8 - 1), async (bit) => {
         const flipped = built.bytes.slice();

@@ -1,4 +1,4 @@
-// Slices of real files in a real directory handle: the browser's private file system has the same ones.
+// Slices of real files in a real directory handle: the browser's private file system has handles of the same kind.
 import { expect, test } from "vitest";
 import { MountedTileSource } from "../../../../src/model/tiles/mounted-tile-source.ts";
 import type { TileRange } from "../../../../src/model/tiles/tile-source.ts";
@@ -21,7 +21,7 @@ async function folder(): Promise<FileSystemDirectoryHandle> {
   return model;
 }
 
-test("gives slices of files, in folders too, and says what is short or missing", async () => {
+test("gives slices of files, in folders too, and says which file is short or missing", async () => {
   const source = new MountedTileSource(await folder());
   const read = async (...ranges: TileRange[]): Promise<number[][]> => {
     const found: number[][] = [];
@@ -37,7 +37,7 @@ test("gives slices of files, in folders too, and says what is short or missing",
   await expect(read(range("../model/a.data", 0, 1))).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
 });
 
-test("tells whether a folder holds a model's files before anything is read", async () => {
+test("says whether a folder holds a model's files before anything is read", async () => {
   const source = new MountedTileSource(await folder());
   expect(
     await source.whyUnfit([

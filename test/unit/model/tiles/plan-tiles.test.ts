@@ -1,4 +1,5 @@
-// Which tile from whom: holders first, one fetcher for all who need the same, and an order that spreads.
+// Which tile comes from which source: holders first, one fetcher for all peers with the
+// same need, and an order that spreads.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nextRun, nextStep, rarestFirst, type TileStep } from "../../../../src/model/tiles/plan-tiles.ts";
@@ -33,28 +34,28 @@ const step = (
 describe("nextStep", () => {
   const serving = { holds: [{ start: 0, end: 4 }] };
 
-  test("goes to the origin where nobody has anything to do with the layer", () => {
+  test("goes to the origin if no peer has to do with the layer", () => {
     expect(step(tile(0), [])).toEqual({ kind: "origin" });
     expect(step(tile(0), [holder(ann, { holds: [{ start: 3, end: 9 }] })])).toEqual({ kind: "origin" });
   });
 
-  test("asks who serves the layer, then who may have kept it, then nobody twice", () => {
+  test("asks peers that serve the layer, then those that may have kept it, and nobody twice", () => {
     const holders = [holder(ann, serving), holder(ben, { mayHold: [{ start: 2, end: 3 }] })];
     expect(step(tile(0), holders)).toEqual({ kind: "ask", peer: ann });
     expect(step(tile(0), holders, { asked: [ann] })).toEqual({ kind: "ask", peer: ben });
     expect(step(tile(0), holders, { asked: [ann, ben] })).toEqual({ kind: "origin" });
   });
 
-  test("waits for room at a peer that has it rather than trouble the origin", () => {
+  test("waits for a busy peer that has it rather than ask the origin", () => {
     expect(step(tile(0), [holder(ann, serving)], { full: [ann] })).toBeUndefined();
     expect(step(tile(0), [holder(ann, serving), holder(ben, serving)], { full: [ann] })).toEqual({ kind: "ask", peer: ben });
   });
 
-  test("a table that many layers read is asked of whoever holds one of them", () => {
+  test("asks any peer that holds one of its layers for a table that many layers read", () => {
     expect(step(tile(0, [2, 3, 4, 5]), [holder(ann, { holds: [{ start: 5, end: 9 }] })])).toEqual({ kind: "ask", peer: ann });
   });
 
-  test("of all that need a tile exactly one goes to the origin, and the others wait for that one", () => {
+  test("of all peers that need a tile exactly one goes to the origin, and the others wait for that one", () => {
     const everybody = [self, ann, ben, cleo];
     fc.assert(
       fc.property(fc.nat(2000), (index) => {
@@ -76,14 +77,14 @@ describe("nextStep", () => {
     );
   });
 
-  test("shares the work: each of four fetches about a quarter", () => {
+  test("shares the work: each of four peers fetches about a quarter", () => {
     const others = [ann, ben, cleo].map((peer) => holder(peer, { fetching: { start: 2, end: 3 } }));
     const own = Array.from({ length: 4000 }, (_, index) => step(tile(index), others)?.kind).filter((kind) => kind === "origin").length;
     expect(own).toBeGreaterThan(700);
     expect(own).toBeLessThan(1300);
   });
 
-  test("who was waited for in vain is not waited for again", () => {
+  test("does not wait again for a peer that it waited for in vain", () => {
     const others = [holder(ann, { fetching: { start: 2, end: 3 } })];
     expect(Array.from({ length: 20 }, (_, index) => step(tile(4 * index), others, { awaited: [ann] })?.kind)).toEqual(
       Array.from({ length: 20 }, () => "origin"),
@@ -92,12 +93,12 @@ describe("nextStep", () => {
 });
 
 describe("rarestFirst", () => {
-  test("puts what the fewest hold first, and a file in order where nobody else fetches", () => {
+  test("puts tiles with the fewest holders first, and keeps a file in order if nobody else fetches", () => {
     const ranges = [tile(3, [1]), tile(1, [1]), tile(9, [2]), tile(2, [2])];
     expect(rarestFirst(ranges, self, [holder(ann, { holds: [{ start: 1, end: 2 }] })])).toEqual([3, 2, 1, 0]);
   });
 
-  test("beside others each begins elsewhere, and every tile comes once", () => {
+  test("begins at another place than other peers, and has every tile once", () => {
     const ranges = Array.from({ length: 64 }, (_, index) => tile(index));
     const others = [holder(ann, { fetching: { start: 2, end: 3 } })];
     const [mine, theirs] = [rarestFirst(ranges, self, others), rarestFirst(ranges, ben, others)];

@@ -1,4 +1,4 @@
-// Bytes per second over a window that moves on.
+// Bytes per second over a moving window.
 import { expect, test } from "vitest";
 import { RateMeter } from "../../../../src/model/tiles/rate-meter.ts";
 

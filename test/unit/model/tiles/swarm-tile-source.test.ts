@@ -1,4 +1,5 @@
-// Reading from peers and origins at once: everything checked, liars dropped and remembered, nothing asked of an origin in vain.
+// Reading from peers and origins at once: every tile is checked, liars are dropped and
+// remembered, and origins are asked for nothing that peers have.
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { SwarmTileSource } from "../../../../src/model/tiles/swarm-tile-source.ts";
@@ -31,26 +32,26 @@ class TestPeers implements TilePeers {
   readonly self = asPeerId("self");
   readonly asked: { peer: PeerId; index: number }[] = [];
   readonly #holders: readonly TileHolder[];
-  readonly #answer: (peer: PeerId, index: number, wait: boolean, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+  readonly #reply: (peer: PeerId, index: number, wait: boolean, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer> | undefined>;
   constructor(
     holders: readonly TileHolder[],
-    answer: (peer: PeerId, index: number, wait: boolean, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer> | undefined>,
+    reply: (peer: PeerId, index: number, wait: boolean, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer> | undefined>,
   ) {
     this.#holders = holders;
-    this.#answer = answer;
+    this.#reply = reply;
   }
   holders = (): readonly TileHolder[] => this.#holders;
   fetch(peer: PeerId, sha256: Uint8Array<ArrayBuffer>, wait: boolean, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const index = byHash.get(toHex(sha256)) ?? -1;
     this.asked.push({ peer, index });
-    return this.#answer(peer, index, wait, signal);
+    return this.#reply(peer, index, wait, signal);
   }
   gained(): void {}
 }
 
 function origin(
   name: string,
-  answer: (index: number) => Uint8Array<ArrayBuffer> | Error = bytesOf,
+  contentOf: (index: number) => Uint8Array<ArrayBuffer> | Error = bytesOf,
 ): TileOrigin & { readonly served: number[] } {
   const served: number[] = [];
   return {
@@ -60,7 +61,7 @@ function origin(
       async *read(asked): AsyncGenerator<TileRead> {
         for (const [place, range] of asked.entries()) {
           const index = byHash.get(toHex(range.sha256)) ?? -1;
-          const bytes = answer(index);
+          const bytes = contentOf(index);
           if (bytes instanceof Error) throw bytes;
           served.push(index);
           yield { index: place, bytes };
@@ -113,10 +114,10 @@ describe("SwarmTileSource", () => {
       tile.bytes.fill(0); // as a reader that frees it
     }
     expect(got.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([...twins.keys()]);
-    expect(peers.asked.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]); // ann has layer 7's alone
+    expect(peers.asked.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]); // ann has only those of layer 7
   });
 
-  test("leaves the origin alone where peers have everything, and asks several of them", async () => {
+  test("leaves the origin alone if peers have everything, and asks several of them", async () => {
     const hub = origin("hub");
     const peers = new TestPeers([holder("ann", { holds: everything }), holder("ben", { holds: everything })], async (_, index) =>
       bytesOf(index),
@@ -129,7 +130,7 @@ describe("SwarmTileSource", () => {
     expect(new Set(peers.asked.map(({ peer }) => peer)).size).toBe(2);
   });
 
-  test("a peer that sends what fits the length but not the hash is dropped, counted, and not asked in the next read", async () => {
+  test("drops a peer whose tiles have the right length but not the right hash, counts the tiles, and does not ask it in the next read", async () => {
     const hub = origin("hub");
     const tally = new TileTally();
     const peers = new TestPeers([holder("liar", { holds: everything })], async (_, index) => wrong(index));
@@ -142,7 +143,7 @@ describe("SwarmTileSource", () => {
     expect(peers.asked).toHaveLength(lies);
   });
 
-  test("an origin that sends a wrong tile is left for another; where there is none the read says so", async () => {
+  test("leaves an origin that sends a wrong tile for another, and rejects if there is no other", async () => {
     const bad = origin("bad", (index) => (index === 7 ? wrong(index) : bytesOf(index)));
     const good = origin("good");
     const tally = new TileTally();
@@ -153,11 +154,11 @@ describe("SwarmTileSource", () => {
     const alone = new SwarmTileSource({ origins: [origin("bad", wrong)], peers: undefined, tally, clock: systemClock, log: silentLog });
     await expect(readAll(alone)).rejects.toMatchObject({
       code: "MODEL_CORRUPT",
-      message: expect.stringMatching(/what bad sent does not match/),
+      message: expect.stringMatching(/the bytes from bad do not match/),
     });
   });
 
-  test("an origin that is away, or ends in the middle of a read, is no loss where a peer has the rest", async () => {
+  test("does without an origin that is away, or ends in the middle of a read, if a peer has the rest", async () => {
     const gone = origin("gone", (index) =>
       index >= 10 ? new ManyhandsError("MODEL_UNAVAILABLE", "removed in the middle") : bytesOf(index),
     );
@@ -171,7 +172,7 @@ describe("SwarmTileSource", () => {
     await expect(readAll(alone)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE", message: "removed in the middle" });
   });
 
-  test("peers that cannot be reached, or say no, cost a question each and no tile", async () => {
+  test("loses a few requests and no tile to peers that cannot be reached or say no", async () => {
     const hub = origin("hub");
     const peers = new TestPeers([holder("away", { holds: everything }), holder("empty", { mayHold: everything })], async (peer) => {
       if (peer === "away") throw new ManyhandsError("PEER_UNREACHABLE", "away");
@@ -183,7 +184,7 @@ describe("SwarmTileSource", () => {
     expect(peers.asked.filter(({ peer }) => peer === "away").length).toBeLessThanOrEqual(4);
   });
 
-  test("of two that need the same, each fetches its part from the origin and gets the rest from the other", async () => {
+  test("of two peers that need the same tiles, each fetches its part from the origin and gets the rest from the other", async () => {
     const hubs = [origin("hub"), origin("hub")];
     const shelves = [new Map<number, Uint8Array<ArrayBuffer>>(), new Map<number, Uint8Array<ArrayBuffer>>()];
     const waiting: { at: number; index: number; give: (bytes: Uint8Array<ArrayBuffer>) => void }[] = [];
@@ -220,7 +221,7 @@ describe("SwarmTileSource", () => {
     expect([...(hubs[0]?.served ?? []), ...(hubs[1]?.served ?? [])].toSorted((a, b) => a - b)).toEqual(all);
   });
 
-  test("stops when told to, with the signal's reason", async () => {
+  test("stops with the signal's reason", async () => {
     const stop = new AbortController();
     const reason = new Error("enough");
     const peers = new TestPeers(

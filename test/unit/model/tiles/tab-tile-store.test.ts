@@ -1,4 +1,4 @@
-// The store as loading sees it: a full disk is said once and survived, and what was gained is told.
+// The store as a tab uses it: it reports a full disk once and survives it, and it notifies of new tiles.
 import { expect, test } from "vitest";
 import { TabTileStore } from "../../../../src/model/tiles/tab-tile-store.ts";
 import { MemoryTileStore } from "../../../../src/model/tiles/memory-tile-store.ts";
@@ -24,7 +24,7 @@ function make() {
   return { store, kept, gained, full: () => full };
 }
 
-test("a full disk is said once, nothing throws, and what is there is still given", async () => {
+test("reports a full disk once, throws nothing, and still returns the tiles that are there", async () => {
   const { store, kept, gained, full } = make();
   await kept.put("a", Uint8Array.of(1));
   store.isFull = true;
@@ -40,7 +40,7 @@ test("a full disk is said once, nothing throws, and what is there is still given
   expect(gained).toEqual(["a", "d"]);
 });
 
-test("looks once for what is missing, until it comes", async () => {
+test("looks up a missing tile once, until it is stored", async () => {
   const { store, kept } = make();
   for (let times = 0; times < 5; times++) expect(await kept.get("a")).toBeUndefined();
   expect(store.reads).toBe(1);
@@ -48,7 +48,7 @@ test("looks once for what is missing, until it comes", async () => {
   expect(await kept.get("a")).toEqual(Uint8Array.of(1));
 });
 
-test("other trouble of the store is passed on", async () => {
+test("passes on other failures of the store", async () => {
   const { store, kept } = make();
   store.put = () => Promise.reject(new Error("broken"));
   await expect(kept.put("a", Uint8Array.of(1))).rejects.toThrow("broken");

@@ -1,8 +1,8 @@
-// What every tile store keeps to.
+// The contract of every tile store.
 import { afterEach, expect, test } from "vitest";
 import type { BudgetedStore } from "../../../../src/model/tiles/tile-store.ts";
 
-/** `open` gives an empty store with room for so many bytes. */
+/** `open` resolves with an empty store of that budget, and a function that closes it. */
 export function tileStoreContract(
   name: string,
   open: (budgetBytes: number) => Promise<{ readonly store: BudgetedStore; readonly close: () => Promise<void> }>,
@@ -18,7 +18,7 @@ export function tileStoreContract(
     for (const close of opened.splice(0)) await close();
   });
 
-  test(`${name}: keeps what was put, and forgets what was deleted`, async () => {
+  test(`${name}: keeps tiles that were put, and forgets those that were deleted`, async () => {
     const store = await make(1000);
     expect(await store.get("a")).toBeUndefined();
     await store.put("a", tile(10, 1));
@@ -28,7 +28,7 @@ export function tileStoreContract(
     expect(await store.get("a")).toBeUndefined();
   });
 
-  test(`${name}: keeps a copy of its own, of the view alone`, async () => {
+  test(`${name}: keeps a copy of its own, of the view and not of the buffer behind it`, async () => {
     const store = await make(1000);
     const whole = tile(100, 3);
     await store.put("a", whole.subarray(10, 20));
@@ -40,7 +40,7 @@ export function tileStoreContract(
     expect(await store.get("a")).toEqual(tile(10, 3));
   });
 
-  test(`${name}: stays within its budget, dropping what was used longest ago`, async () => {
+  test(`${name}: stays within its budget, and drops tiles that were used longest ago`, async () => {
     const store = await make(30);
     await store.put("a", tile(10, 1));
     await store.put("b", tile(10, 2));
@@ -59,7 +59,7 @@ export function tileStoreContract(
     expect(await store.get("d")).toBeDefined();
   });
 
-  test(`${name}: counts a tile once that is put twice`, async () => {
+  test(`${name}: counts a tile that is put twice once`, async () => {
     const store = await make(30);
     for (let times = 0; times < 5; times++) await store.put("a", tile(20, times));
     await store.put("b", tile(10, 1));
@@ -67,7 +67,7 @@ export function tileStoreContract(
     expect(await store.get("b")).toBeDefined();
   });
 
-  test(`${name}: a smaller budget drops what is over, longest unused first; a larger one takes more`, async () => {
+  test(`${name}: a smaller budget drops the tiles beyond it, longest unused first; a larger one has room for more`, async () => {
     const store = await make(30);
     for (const [hash, fill] of [
       ["a", 1],
