@@ -31,8 +31,8 @@ export interface CatalogEntry {
 const Q4 = "onnx/model_q4.onnx";
 
 /**
- * From small to large. Models whose licence restricts who may use them, or for what, are left out. It is pure, so that
- * pages that do not show the catalog do not carry it.
+ * From small to large. Models whose licence restricts who may use them, or for what, are left out. The call is marked
+ * as pure, so that pages that do not show the catalog do not carry it.
  */
 export const CATALOG: readonly CatalogEntry[] = /* @__PURE__ */ (() => [
   entry(

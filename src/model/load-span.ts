@@ -30,19 +30,16 @@ export interface LoadSpanOptions extends LoadTilesOptions {
   readonly span: Span;
 }
 
-/**
- * Resolves with the span in parts of a few layers (see splitSpan), with all its weights,
- * or with nothing. Throws as loadSpan.
- */
+/** Resolves with the span in parts of a few layers (see splitSpan) and all its weights. Throws as loadSpan. */
 export async function loadSplitSpan(options: LoadSpanOptions): Promise<SplitSpan> {
   const model = readCuttableModel(options.graph);
   return joinParts(await loadParts(options, model, splitSpan(model, options), shrinkableBytes));
 }
 
 /**
- * Resolves with the span and all its weights, or with nothing. Every tensor is allocated once; tiles are copied into it
- * as they come. Throws MODEL_CORRUPT if bytes do not match their hash or a file is cut short, MODEL_UNAVAILABLE if the
- * source cannot be reached, MODEL_UNSUPPORTED if the graph cannot be cut there, or the signal's reason.
+ * Resolves with the span and all its weights. Every tensor is allocated once; tiles are copied into it as they come.
+ * Throws MODEL_CORRUPT if bytes do not match their hash or a file is cut short, MODEL_UNAVAILABLE if the source cannot
+ * be reached, MODEL_UNSUPPORTED if the graph cannot be cut there, or the signal's reason.
  */
 export async function loadSpan(options: LoadSpanOptions): Promise<SpanSource> {
   const model = readCuttableModel(options.graph);

@@ -68,7 +68,8 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   const positions = integer(layers.positionIds);
   const keptRows = layers.keptRows.filter(({ name }) => walked.inputs.has(name)).map((input) => keepAllRows(model, input));
   const adaptedCaches = caches.map(adaptCache);
-  const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor; // `crossing` has every boundary tensor
+  // Every boundary tensor is in it.
+  const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor;
   const isWidened = (name: string): boolean => model.widened.has(name);
   const adaptedIn = given.map((name) => adaptBoundaryIn(crossing(name), isWidened(name)));
   const adaptedOut = passed.map((name) => adaptBoundaryOut(crossing(name), isWidened(name), given.includes(name)));

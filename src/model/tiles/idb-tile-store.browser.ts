@@ -46,7 +46,8 @@ export class IdbTileStore implements BudgetedStore {
       },
       // Another tab wants to change or delete the database: close it. Later calls reject,
       // and loading goes on without a store.
-      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
+      // The target of a versionchange event is the database.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
     });
     return new IdbTileStore(db, options);
   }

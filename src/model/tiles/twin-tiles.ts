@@ -19,7 +19,8 @@ export async function* readTwinsOnce(
   }
   const all = [...places.values()];
   for await (const tile of read(all.map((indexes) => merged(indexes.map((index) => ranges[index] as TileRange))))) {
-    const [first, ...others] = all[tile.index] as [number, ...number[]]; // a source's indices point into the ranges that it was asked for
+    // A source's indices point into the ranges that it was asked for.
+    const [first, ...others] = all[tile.index] as [number, ...number[]];
     // Copied before the first one is yielded: its reader may free it.
     const copies = others.map((index) => ({ index, bytes: tile.bytes.slice(), ...(tile.checked && { checked: tile.checked }) }));
     yield { ...tile, index: first };

@@ -93,7 +93,8 @@ describe("loadSpan", () => {
     const all = await load({ span: { start: 0, end: 3 } });
     const total = all.externalData.reduce((sum, entry) => sum + entry.data.length, 0);
     expect(total).toBe(data.length);
-    expect(total).toBeLessThan(spanBytes(built.manifest, 0, 3)); // rotary tables count in every layer, and are held once
+    // Rotary tables count in every layer, and are held once.
+    expect(total).toBeLessThan(spanBytes(built.manifest, 0, 3));
     expect(steps[0]).toEqual({ doneBytes: 0, totalBytes: layerBytes[1], fromCacheBytes: 0, bytesPerSecond: 0 });
     expect(steps.at(-1)).toMatchObject({ doneBytes: layerBytes[1], totalBytes: layerBytes[1], fromCacheBytes: 0 });
     expect(steps.map((step) => step.doneBytes)).toEqual(steps.map((step) => step.doneBytes).toSorted((a, b) => a - b));

@@ -55,8 +55,8 @@ describe("every fixture", () => {
 });
 
 describe("every boundary gives the bytes of one session, and the exporter's tokens", () => {
-  // One for each way in which exporters write attention, norms, weights and caches. `npm
-  // run bench -- exactness --all` runs all.
+  // One for each way in which exporters write attention, norms, weights and caches.
+  // `npm run bench -- exactness --all` runs all.
   test.each([
     "gemma3-genai-q4f16",
     "gpt2-onnxruntime-q8",

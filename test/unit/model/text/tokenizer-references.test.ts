@@ -52,7 +52,8 @@ function readPrompts(): ReadonlyMap<string, readonly string[]> | undefined {
         .split("\n")
         .filter((line) => line !== "")
         .map((line) => {
-          const question = JSON.parse(line) as { readonly question_id: number; readonly turns: readonly string[] }; // FastChat's format
+          // FastChat's format.
+          const question = JSON.parse(line) as { readonly question_id: number; readonly turns: readonly string[] };
           return [`${name}/${question.question_id}`, question.turns] as const;
         }),
     ),
@@ -62,7 +63,8 @@ function readPrompts(): ReadonlyMap<string, readonly string[]> | undefined {
 const prompts = readPrompts();
 
 describe.each(readdirSync(REFERENCES).toSorted())("%s", (file) => {
-  const references = JSON.parse(readFileSync(path.join(REFERENCES, file), "utf8")) as References; // our own script's output
+  // The output of our own script.
+  const references = JSON.parse(readFileSync(path.join(REFERENCES, file), "utf8")) as References;
   const folder = path.join(references.place === "repository" ? ROOT : DATA, references.folders[0] ?? "");
   const absent = existsSync(folder) ? undefined : `${folder} is not here; set MANYHANDS_DATA to the folder that holds tokenizers/`;
 

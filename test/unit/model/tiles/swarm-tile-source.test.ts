@@ -114,7 +114,8 @@ describe("SwarmTileSource", () => {
       tile.bytes.fill(0); // as a reader that frees it
     }
     expect(got.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([...twins.keys()]);
-    expect(peers.asked.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]); // ann has only those of layer 7
+    // The peer ann has only the tiles of layer 7.
+    expect(peers.asked.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   test("leaves the origin alone if peers have everything, and asks several of them", async () => {
