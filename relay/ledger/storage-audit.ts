@@ -1,4 +1,5 @@
-// Asks holders for proof of tiles: draws a random range of a tile that the peer says it serves, and knows the right reply.
+// Asks holders for proof of tiles: draws a random range of a tile that the peer says it
+// serves, and knows the right reply.
 import { randomBytes, randomInt } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -32,7 +33,10 @@ export interface StorageQuestion {
 }
 
 export interface StorageAudit {
-  /** Resolves with a question for a peer; undefined if it serves nothing rare, or if the relay cannot get the bytes itself. */
+  /**
+   * Resolves with a question for a peer; undefined if it serves nothing rare, or if the
+   * relay cannot get the bytes itself.
+   */
   ask(peer: PeerId): Promise<StorageQuestion | undefined>;
 }
 
@@ -107,8 +111,8 @@ async function question(
 }
 
 /**
- * Resolves with bytes of the relay's own copy, or of the origin that the manifest names; undefined if neither has the whole
- * range.
+ * Resolves with bytes of the relay's own copy, or of the origin that the manifest names;
+ * undefined if neither has the whole range.
  */
 async function readRange(
   folder: ModelFolder,
@@ -117,7 +121,8 @@ async function readRange(
   offset: number,
   length: number,
 ): Promise<Uint8Array | undefined> {
-  const handle = await open(join(folder.path, file)).catch(() => undefined); // the weights of some models stay at the hub
+  // The weights of some models stay at the hub.
+  const handle = await open(join(folder.path, file)).catch(() => undefined);
   if (handle !== undefined) {
     try {
       const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);
