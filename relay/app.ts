@@ -7,7 +7,7 @@ import type { SwarmFrame } from "../src/protocol/directory-frames.ts";
 import { PROTOCOL_VERSION } from "../src/protocol/version.ts";
 import type { RelayConfig } from "./config.ts";
 import { headersFor, isShared } from "./headers.ts";
-import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
+import { MANIFEST_FILE } from "../src/model/tiles/manifest.ts";
 import type { ModelFolder } from "./models.ts";
 
 export interface AppOptions {

@@ -1,6 +1,5 @@
 // The directory over streams: reads what peers announce, sends the swarm to whoever watches, lets go of garbage and laggards.
-import { type DirectoryRequest, readDirectoryRequest } from "../src/protocol/directory-frames.ts";
-import { encodeSwarm } from "../src/protocol/swarm-payload.ts";
+import { type DirectoryRequest, encodeSwarm, readDirectoryRequest } from "../src/protocol/directory-frames.ts";
 import type { Clock } from "../src/shared/clock.ts";
 import { type ErrorCode, errorCode, ManyhandsError } from "../src/shared/errors.ts";
 import type { PeerId } from "../src/shared/ids.ts";

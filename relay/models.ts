@@ -2,8 +2,7 @@
 import { access, readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { ModelCost } from "../src/credit/price.ts";
-import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
-import { decodeManifest, manifestId } from "../src/model/tiles/manifest.ts";
+import { decodeManifest, MANIFEST_FILE, manifestId } from "../src/model/tiles/manifest.ts";
 import { type ModelSummary, summarise } from "../src/model/model-summary.ts";
 import { errorMessage, ManyhandsError } from "../src/shared/errors.ts";
 import type { ModelId } from "../src/shared/ids.ts";

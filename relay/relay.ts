@@ -72,7 +72,7 @@ export async function startRelay(options: Partial<RelayConfig> = {}): Promise<Re
     const creditService = new CreditService({
       ledger,
       costOf: (model) => models.find(({ id }) => id === model)?.cost,
-      storage: new ModelStorageAudit({ models, swarm: () => directory.swarm }),
+      storage: new ModelStorageAudit({ models, swarm: () => directory.swarm, log }),
       clock: systemClock,
       now: Date.now,
       random: Math.random,

@@ -3,7 +3,7 @@ import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto
 import { publicKeyOf } from "../../src/credit/ed25519.ts";
 import { type ModelCost, priceWork } from "../../src/credit/price.ts";
 import { type CheckSignature, findFault } from "../../src/credit/verify-receipt.ts";
-import type { RefusalReason } from "../../src/protocol/credit-frames.ts";
+import type { ReceiptRefusal } from "../../src/protocol/credit-frames.ts";
 import { claimBytes, type Receipt, workId, type Work } from "../../src/protocol/receipt.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { RecentMap } from "../../src/shared/recent-map.ts";
@@ -21,7 +21,7 @@ export interface Appraised {
   readonly about: string;
 }
 
-export type Appraisal = Appraised | { readonly kind: "refused"; readonly reason: RefusalReason };
+export type Appraisal = Appraised | { readonly kind: "refused"; readonly reason: ReceiptRefusal };
 
 export interface AppraiseOptions {
   /** Undefined for a model that this relay does not offer. */

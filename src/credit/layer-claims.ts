@@ -2,7 +2,7 @@
 // and as a witness what it saw itself, keeps its receipts.
 import type { Claim, LayerWork, Receipt, Statement } from "../protocol/receipt.ts";
 import { claimBytes, decodeReceipt, decodeStatement } from "../protocol/receipt.ts";
-import type { ReceiptReply, ReceiptQuestion, ResultParts } from "../protocol/receipt-frames.ts";
+import type { ReceiptReply, ReceiptRequest, ResultParts } from "../protocol/receipt-frames.ts";
 import { bytesEqual, toHex } from "../shared/bytes.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { RecentMap } from "../shared/recent-map.ts";
@@ -39,7 +39,7 @@ export class LayerClaims {
   }
 
   /** Answers `requester`. Throws FRAME_MALFORMED for a record that is none. */
-  async answer(requester: PeerId, question: ReceiptQuestion): Promise<ReceiptReply> {
+  async answer(requester: PeerId, question: ReceiptRequest): Promise<ReceiptReply> {
     switch (question.kind) {
       case "claim":
         return this.#claim(requester, question);
@@ -50,7 +50,7 @@ export class LayerClaims {
     }
   }
 
-  async #claim(requester: PeerId, key: Extract<ReceiptQuestion, { readonly kind: "claim" }>): Promise<ReceiptReply> {
+  async #claim(requester: PeerId, key: Extract<ReceiptRequest, { readonly kind: "claim" }>): Promise<ReceiptReply> {
     const { signer, book, now } = this.#deps;
     const tally = await book.find(key);
     if (tally === undefined || tally.isAudit || tally.requester !== requester)
@@ -68,7 +68,7 @@ export class LayerClaims {
   async #countersign(
     requester: PeerId,
     statement: Statement,
-    { parts, audit }: Extract<ReceiptQuestion, { readonly kind: "countersign" }>,
+    { parts, audit }: Extract<ReceiptRequest, { readonly kind: "countersign" }>,
   ): Promise<ReceiptReply> {
     const { signer } = this.#deps;
     const { claim, witnesses } = statement;

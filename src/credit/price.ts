@@ -1,5 +1,5 @@
 // What work is worth, from what the network measured: layer-tokens at the manifest's cost, tasks at their kind's. Pure.
-import type { RefusalReason } from "../protocol/credit-frames.ts";
+import type { ReceiptRefusal } from "../protocol/credit-frames.ts";
 import type { Work } from "../protocol/receipt.ts";
 
 export const DEFAULTS = Object.freeze({
@@ -37,7 +37,7 @@ export const TASK_PRICES: Readonly<Record<string, TaskPrice>> = Object.freeze({
   map: { unit: "1 ms of the requester's reference run", micro: 2000 },
 });
 
-export type Price = { readonly kind: "worth"; readonly micro: number } | { readonly kind: "refused"; readonly reason: RefusalReason };
+export type Price = { readonly kind: "worth"; readonly micro: number } | { readonly kind: "refused"; readonly reason: ReceiptRefusal };
 
 /** The price of `work`. `costOf`: a model's cost, undefined where the ledger does not know it. */
 export function priceWork(work: Work, requester: string, costOf: (model: string) => ModelCost | undefined): Price {

@@ -2,7 +2,7 @@
 import type { Link } from "../mesh/ports/link.ts";
 import type { Mesh } from "../mesh/ports/mesh.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import { type ReceiptReply, type ReceiptQuestion, readReceiptReply } from "../protocol/receipt-frames.ts";
+import { type ReceiptReply, type ReceiptRequest, readReceiptReply } from "../protocol/receipt-frames.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -33,7 +33,7 @@ export class ReceiptClient {
   /** Undefined where the peer does not answer, or declines. Never rejects. */
   async ask<Kind extends ReceiptReply["kind"]>(
     peer: PeerId,
-    question: ReceiptQuestion,
+    question: ReceiptRequest,
     wanted: Kind,
   ): Promise<Extract<ReceiptReply, { readonly kind: Kind }> | undefined> {
     const desk = this.#desks.get(peer) ?? this.#open(peer);
@@ -71,7 +71,7 @@ export class ReceiptClient {
     return desk;
   }
 
-  async #ask(desk: Desk, question: ReceiptQuestion): Promise<ReceiptReply> {
+  async #ask(desk: Desk, question: ReceiptRequest): Promise<ReceiptReply> {
     const { link, answers } = await desk.link;
     const limit = AbortSignal.timeout(DEFAULTS.answerMs);
     try {

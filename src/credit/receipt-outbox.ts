@@ -1,5 +1,5 @@
 // Receipts on their way to the ledger: kept until it has acknowledged or refused each for good, sent again until then.
-import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
+import { CREDIT_LIMITS, type Outcome, type ReceiptRefusal } from "../protocol/credit-frames.ts";
 import { encodeReceipt, RECEIPT_LIMITS, type Receipt, workId } from "../protocol/receipt.ts";
 import { backoffMs } from "../shared/backoff.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -19,7 +19,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 /** Refusals that time may mend: the requester earns, a clock is set right, the operator adds the model. */
-const PASSING: ReadonlySet<RefusalReason> = new Set(["unfunded", "too-early", "unknown-model"]);
+const PASSING: ReadonlySet<ReceiptRefusal> = new Set(["unfunded", "too-early", "unknown-model"]);
 
 /** Where receipts go: the client of a relay. */
 export interface ReceiptSink {

@@ -1,7 +1,7 @@
 // Takes the links of requesters that collect receipts, and hands their questions to whoever answers. `desk-client.ts` is the other side.
 import type { Link } from "../mesh/ports/link.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import { type ReceiptReply, type ReceiptQuestion, readReceiptQuestion } from "../protocol/receipt-frames.ts";
+import { type ReceiptReply, type ReceiptRequest, readReceiptRequest } from "../protocol/receipt-frames.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
@@ -15,7 +15,7 @@ const DEFAULTS = Object.freeze({
 });
 
 export interface ReceiptServiceDeps {
-  readonly answer: (requester: PeerId, question: ReceiptQuestion) => Promise<ReceiptReply>;
+  readonly answer: (requester: PeerId, question: ReceiptRequest) => Promise<ReceiptReply>;
   readonly log: Log;
 }
 
@@ -29,7 +29,7 @@ export class ReceiptService {
 
   /** Serves one link until it closes. Never throws: what a peer breaks costs it the link. */
   accept(link: Link): void {
-    const leave = this.#links.take(link.remote);
+    const leave = this.#links.acquire(link.remote);
     if (leave === undefined) link.abort(new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
     else void this.#serve(link).finally(leave);
   }
@@ -39,7 +39,7 @@ export class ReceiptService {
     try {
       for await (const bytes of link.frames) {
         if (++asked > DEFAULTS.questions) throw new ManyhandsError("FRAME_UNEXPECTED", "too many questions on one link");
-        const question = readReceiptQuestion(decodeFrame(bytes).header);
+        const question = readReceiptRequest(decodeFrame(bytes).header);
         await link.send(encodeFrame(await this.#deps.answer(link.remote, question)));
       }
       await link.close();

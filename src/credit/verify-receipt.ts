@@ -1,5 +1,5 @@
 // Whether a receipt is what it says: who has to have signed, whether they did, whether the parties are different ones.
-import type { RefusalReason } from "../protocol/credit-frames.ts";
+import type { ReceiptRefusal } from "../protocol/credit-frames.ts";
 import { claimBytes, type Receipt, statementBytes, statementSigners } from "../protocol/receipt.ts";
 import type { PeerId } from "../shared/ids.ts";
 import { checkSignature } from "./ed25519.ts";
@@ -18,7 +18,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 /** Why a receipt is refused for what is in it; undefined where it is in order. `nowMs`: milliseconds since 1970. */
-export function findFault(receipt: Receipt, check: CheckSignature, nowMs: number): RefusalReason | undefined {
+export function findFault(receipt: Receipt, check: CheckSignature, nowMs: number): ReceiptRefusal | undefined {
   const { statement, signatures } = receipt;
   const { claim, witnesses, verdict } = statement;
   const signers = statementSigners(statement);

@@ -14,8 +14,7 @@ import { findModels } from "../../relay/models.ts";
 import { CreditClient } from "../../src/credit/credit-client.ts";
 import { createTabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
 import { StreamLink } from "../../src/mesh/libp2p/stream-link.ts";
-import { decodeManifest, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { decodeManifest, MANIFEST_FILE, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
@@ -40,7 +39,7 @@ export async function creditHarness() {
   const service = new CreditService({
     ledger,
     costOf: (id) => models.find((each) => each.id === id)?.cost,
-    storage: new ModelStorageAudit({ models, swarm: () => directory.swarm }),
+    storage: new ModelStorageAudit({ models, swarm: () => directory.swarm, log: silentLog }),
     clock: { now: () => clock.nowMs, sleep: () => Promise.resolve() },
     now: Date.now,
     random: () => 0,

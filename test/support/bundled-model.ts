@@ -1,4 +1,4 @@
-// The bundled model read from the repository, for tests in Node: real weights, real runtime, real tokenizer.
+// The bundled model, read from the repository, for tests in Node: real weights and the real runtime.
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-web";
 import type { Engine } from "../../src/engine/contract.ts";
@@ -21,7 +21,7 @@ const turns = new Turns();
 let model: CuttableModel | undefined;
 let weights: Uint8Array<ArrayBuffer> | undefined;
 
-/** The span `[start, end)` of the bundled model, cut and with its weights. */
+/** The span `[start, end)` of the bundled model, with its weights. */
 export function bundledSpan(start: number, end: number): SpanSource {
   model ??= readCuttableModel(readBundled("model.onnx"));
   weights ??= readBundled("model.onnx.data");

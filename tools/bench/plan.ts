@@ -1,7 +1,7 @@
 // What planning costs in a large swarm: a route and a placement decision in milliseconds, and whether routes of small swarms are the best there are.
 import { parseArgs } from "node:util";
 import { isRouted } from "../../src/route/coverage.ts";
-import type { PlacementPeer } from "../../src/route/layer-weights.ts";
+import type { PlacementPeer } from "../../src/route/layer-rates.ts";
 import { planPlacement } from "../../src/route/plan-placement.ts";
 import { planRoute, routeMs } from "../../src/route/plan-route.ts";
 import type { RouteNeeds, RoutePeer } from "../../src/route/route-cost.ts";

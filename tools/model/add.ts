@@ -12,7 +12,7 @@ import {
   type ModelFacts,
   skeletonFile,
 } from "../../src/model/build-manifest.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { MANIFEST_FILE } from "../../src/model/tiles/manifest.ts";
 import { bytesEqual } from "../../src/shared/bytes.ts";
 import { byteLevelTokenizer } from "./byte-level-tokenizer.ts";
 import type { ModelSource } from "./find-source.ts";

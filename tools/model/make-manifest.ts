@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { ModelFacts } from "../../src/model/build-manifest.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { MANIFEST_FILE } from "../../src/model/tiles/manifest.ts";
 import { bytesEqual } from "../../src/shared/bytes.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { manifestOfFolder } from "./model-folder.ts";

@@ -2,8 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
-import { decodeManifest, type Manifest, manifestId, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
+import { decodeManifest, type Manifest, MANIFEST_FILE, manifestId, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
 import { hasSha256 } from "../../src/model/tiles/sha256.ts";
 import { bytesEqual } from "../../src/shared/bytes.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";

@@ -113,7 +113,7 @@ export class SpanService implements Observable<SpanServiceEvents> {
 
   /** Serves one link until it closes. Never throws: what a peer breaks is counted and costs it the link. */
   accept(link: Link): void {
-    const leave = this.#links.take(link.remote);
+    const leave = this.#links.acquire(link.remote);
     if (leave === undefined) this.#refuseLink(link, new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
     else void this.#serve(link).finally(leave);
   }

@@ -1,7 +1,6 @@
 // The directory of a relay, over one stream to it: announces with a heartbeat, keeps the last known swarm, comes back by itself.
-import type { PeerAnnouncement } from "../../protocol/directory-frames.ts";
+import { decodeSwarm, type PeerAnnouncement } from "../../protocol/directory-frames.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
-import { decodeSwarm } from "../../protocol/swarm-payload.ts";
 import { PROTOCOLS } from "../../protocol/version.ts";
 import { isAbort } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";

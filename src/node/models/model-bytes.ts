@@ -1,15 +1,16 @@
 // A model's weights in this tab: where they come from, which are kept, and how much memory they take.
-import type { HttpDeps } from "../../model/tiles/http-fetch.ts";
+import type { HttpOptions } from "../../model/tiles/http-fetch.ts";
 import { HttpTileSource } from "../../model/tiles/http-tile-source.ts";
 import { IdbTileStore } from "../../model/tiles/idb-tile-store.browser.ts";
-import { type BudgetedStore, KeptTiles } from "../../model/tiles/kept-tiles.ts";
+import { TabTileStore } from "../../model/tiles/tab-tile-store.ts";
+import type { BudgetedStore } from "../../model/tiles/tile-store.ts";
 import { loadSpan, type LoadSpanOptions, loadSplitSpan } from "../../model/load-span.ts";
 import type { Manifest } from "../../model/tiles/manifest.ts";
 import { memoryNeed, type MemoryLimits, whyTooLarge } from "../../model/memory-need.ts";
 import type { FolderHandle } from "../../model/tiles/folder-handle.ts";
 import { MountedTileSource } from "../../model/tiles/mounted-tile-source.ts";
 import { MemoryTileStore } from "../../model/tiles/memory-tile-store.ts";
-import type { TileOrigin } from "../../model/tiles/swarm-sources.ts";
+import type { TileOrigin } from "../../model/tiles/tile-source.ts";
 import { SwarmTileSource } from "../../model/tiles/swarm-tile-source.ts";
 import type { TilePeers } from "../../model/tiles/tile-peers.ts";
 import { type TileCounts, TileTally } from "../../model/tiles/tile-tally.ts";
@@ -36,7 +37,7 @@ export interface ModelBytesOptions {
   /** The verified bytes of the manifest's graph file. */
   readonly graph: Uint8Array;
   /** The relay's folder of the model. */
-  readonly http: HttpDeps & { readonly baseUrl: string };
+  readonly http: HttpOptions & { readonly baseUrl: string };
   readonly backend: () => BackendChoice;
   readonly clock: Clock;
   readonly log: Log;
@@ -61,7 +62,7 @@ export class ModelBytes {
     this.#options = options;
     this.#origins = originsOf(options);
     this.#source = this.#makeSource();
-    this.#store = new KeptTiles({
+    this.#store = new TabTileStore({
       store,
       onGained: (hash) => this.#peers?.gained(fromHex(hash)),
       onFull: () =>

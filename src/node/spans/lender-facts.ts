@@ -3,7 +3,7 @@ import type { EngineReport } from "../../engine/contract.ts";
 import type { PeerAnnouncement, PeerRecord } from "../../protocol/directory-frames.ts";
 import { cacheBytesPerPosition, type SpanPlan } from "../../protocol/span-plan.ts";
 import { isRouted } from "../../route/coverage.ts";
-import { type PlacementModel, type PlacementPeer, workOf } from "../../route/layer-weights.ts";
+import { type PlacementModel, type PlacementPeer, workOf } from "../../route/layer-rates.ts";
 import { type ModelId, type PeerId, type Span, spanLength } from "../../shared/ids.ts";
 import type { HostKind } from "../state.ts";
 

@@ -1,7 +1,7 @@
 // One run of lending a model: follows the swarm, loads the span that the placement plan gives this tab, and serves it.
 import { isBetterRowInvariant, type SplitSpan } from "../../protocol/span-plan.ts";
 import { isCovered } from "../../route/coverage.ts";
-import type { PlacementModel } from "../../route/layer-weights.ts";
+import type { PlacementModel } from "../../route/layer-rates.ts";
 import { mayRelease, planPlacement } from "../../route/plan-placement.ts";
 import { isAbort } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";

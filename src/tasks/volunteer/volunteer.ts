@@ -85,7 +85,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   /** Serves one link until it closes. Never throws: what a requester breaks costs it the link. */
   accept(link: Link): void {
-    const leave = this.#requesters.size < DEFAULTS.links ? this.#links.take(link.remote) : undefined;
+    const leave = this.#requesters.size < DEFAULTS.links ? this.#links.acquire(link.remote) : undefined;
     if (leave === undefined) {
       link.abort(new ManyhandsError("TASK_REFUSED", "too many lend tasks here"));
       return;

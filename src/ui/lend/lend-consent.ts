@@ -1,7 +1,7 @@
 // The text that a person agrees to before this tab loads or computes anything for others.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import type { ModelOffer } from "../../node/face.ts";
-import { mostBytes } from "../../model/most-bytes.ts";
+import { mostMemoryBytes } from "../../model/most-memory.ts";
 import { formatBytes } from "../parts/format.ts";
 import { base, buttons } from "../parts/shared-styles.ts";
 
@@ -20,7 +20,7 @@ export function fetchSentence(model: ModelOffer | undefined): string {
 /** Returns how much of this device's memory lending takes, the caches of its sessions included. */
 export function memorySentence(model: ModelOffer | undefined): string {
   if (model === undefined) return "Before it loads, you see how much memory it needs.";
-  return `All of ${model.name} would need up to ${formatBytes(mostBytes(model, CACHE_BYTES))} of memory; what this device cannot hold, it leaves to others.`;
+  return `All of ${model.name} would need up to ${formatBytes(mostMemoryBytes(model, CACHE_BYTES))} of memory; what this device cannot hold, it leaves to others.`;
 }
 
 export class LendConsent extends LitElement {

@@ -1,6 +1,6 @@
 // Tasks that this tab computes for others, and how its work gains trust, in words. Pure. The widget does not load it.
 import type { ServedTasks } from "../../node/face.ts";
-import { DEFAULTS as REPUTATION } from "../../shared/reputation.ts";
+import { REPUTATION } from "../../shared/reputation.ts";
 import { formatCredits } from "../credit/credit-words.ts";
 import { plural } from "../parts/format.ts";
 

@@ -1,7 +1,7 @@
 // Models in words: what the swarm does with one, how much of it this device can hold, and how an operator adds one.
 import type { Device, ModelOffer, ModelStanding } from "../../node/face.ts";
 import { layersThatFit } from "../../model/catalog.ts";
-import { unpackedTimes } from "../../model/most-bytes.ts";
+import { unpackedTimes } from "../../model/most-memory.ts";
 import { formatBytes, formatCount, plural } from "../parts/format.ts";
 
 /** Returns what the swarm does with a model now, in a few words for a list of choices. */

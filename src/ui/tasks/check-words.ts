@@ -1,5 +1,5 @@
 // How results are checked, in plain words, with the numbers that the node uses. Pure.
-import { DEFAULTS as REPUTATION } from "../../shared/reputation.ts";
+import { REPUTATION } from "../../shared/reputation.ts";
 
 const often = (share: number): string => `${Math.round(100 * share)} times in 100`;
 const days = Math.round(REPUTATION.halfLifeMs / 86_400_000);

@@ -7,7 +7,7 @@ import {
   afterFault,
   afterWrong,
   checkChance,
-  DEFAULTS,
+  REPUTATION,
   faded,
   type Standing,
   STRANGER,
@@ -66,9 +66,9 @@ const trusted = (count: number): Standing =>
 
 describe("standing", () => {
   it("has newcomers always checked, then 1 in n, and never fewer than the floor", () => {
-    for (let n = 0; n < DEFAULTS.always; n++) expect(checkChance(trusted(n), 0)).toBe(1);
+    for (let n = 0; n < REPUTATION.always; n++) expect(checkChance(trusted(n), 0)).toBe(1);
     expect(checkChance(trusted(25), 0)).toBeCloseTo(1 / 25);
-    expect(checkChance(trusted(10_000), 0)).toBe(DEFAULTS.floor);
+    expect(checkChance(trusted(10_000), 0)).toBe(REPUTATION.floor);
   });
 
   it("is a stranger's again after one wrong result", () => {
@@ -77,8 +77,8 @@ describe("standing", () => {
 
   it("halves with a fault that nobody else had, and fades while nothing comes", () => {
     expect(afterFault(trusted(100), 0).streak).toBe(50);
-    expect(faded(trusted(100), DEFAULTS.halfLifeMs).streak).toBeCloseTo(50);
-    expect(checkChance(trusted(30), DEFAULTS.halfLifeMs)).toBe(1);
+    expect(faded(trusted(100), REPUTATION.halfLifeMs).streak).toBeCloseTo(50);
+    expect(checkChance(trusted(30), REPUTATION.halfLifeMs)).toBe(1);
   });
 
   it("catches a newcomer that cheats on a fifth of its tasks within 15 of them, 95 times in 100", () => {
