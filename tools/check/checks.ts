@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { ensureBuild } from "../setup/build.mjs";
 import { withSetupLock } from "../setup/lock.mjs";
+import { checkLock } from "./lock.ts";
 import { buildReference } from "./reference.ts";
 import type { Finished } from "../setup/process.mjs";
 
@@ -101,6 +102,11 @@ export const CHECKS: readonly Check[] = [
   { name: "format", about: "oxfmt (`npm run format` writes)", run: tool("oxfmt/bin/oxfmt", "--check", ".") },
   { name: "layers", about: "who imports whom, and which libraries where", run: layers },
   { name: "unused", about: "files, exports and packages that nothing uses", run: tool("knip/bin/knip.js", "--no-progress") },
+  {
+    name: "lock",
+    about: "an address and a hash for every package in package-lock.json",
+    run: ({ root }) => Promise.resolve(checkLock(root)),
+  },
   {
     name: "reference",
     about: "the reference of the API, from its docstrings, into .cache/reference",
