@@ -1,36 +1,5 @@
-// Counts what test runners did from the JSON reports that they write themselves; a runner without a report counts as a failure.
-import fs from "node:fs";
-
-export interface Count {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  /** How many tests ran inside a browser, Playwright's and Vitest's together. */
-  readonly inBrowser: number;
-  /** One line for each failure that is not a test: a file that did not load, a runner that crashed. */
-  readonly problems: readonly string[];
-  /** Title and reason of what was skipped. */
-  readonly skips: readonly string[];
-}
-
-export const NOTHING: Count = Object.freeze({ passed: 0, failed: 0, skipped: 0, inBrowser: 0, problems: [], skips: [] });
-
-export function sum(counts: readonly Count[]): Count {
-  return counts.reduce(
-    (total, count) => ({
-      passed: total.passed + count.passed,
-      failed: total.failed + count.failed,
-      skipped: total.skipped + count.skipped,
-      inBrowser: total.inBrowser + count.inBrowser,
-      problems: [...total.problems, ...count.problems],
-      skips: [...total.skips, ...count.skips],
-    }),
-    NOTHING,
-  );
-}
-
-/** The line that ends a test run. */
-export const summaryLine = (count: Count): string => `${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`;
+// Counts tests from the JSON reports of Vitest and Playwright.
+import type { Count } from "./report.mjs";
 
 /** What Vitest's JSON reporter writes, as far as it is read here. */
 interface VitestReport {
@@ -51,7 +20,7 @@ export function countVitest(report: VitestReport): Count {
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
   );
   const tests = report.testResults.flatMap((file) => file.assertionResults);
-  // `pending` is a test that was waiting or running when its runner died: nobody asked to skip it.
+  // A `pending` test was waiting or running when its runner died. Nobody asked to skip it, so it counts as a failure.
   const unfinished = tests.filter((test) => test.status === "pending");
   const skipped = tests.filter((test) => ["skipped", "todo", "disabled"].includes(test.status));
   return {
@@ -109,20 +78,3 @@ function skipsOf(suite: PlaywrightSuite): string[] {
 }
 
 const withReason = (title: string, reason: string | undefined): string => (reason === undefined ? title : `${title}: ${reason}`);
-
-/**
- * Reads one runner's report. A missing or unreadable one is one failure, and so is a runner that says it failed
- * (`exitCode`) while every test in its report passed.
- */
-export function readReport(runner: string, file: string, exitCode: number, count: (report: never) => Count): Count {
-  let counted: Count;
-  try {
-    // The runner is one of our own dependencies at a fixed version: its report has the shape that it documents.
-    counted = count(JSON.parse(fs.readFileSync(file, "utf8")) as never);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { ...NOTHING, failed: 1, problems: [`${runner} left no report (exit code ${exitCode}): ${why}`] };
-  }
-  if (exitCode === 0 || counted.failed > 0) return counted;
-  return { ...counted, failed: 1, problems: [...counted.problems, `${runner} ended with exit code ${exitCode} though no test failed`] };
-}

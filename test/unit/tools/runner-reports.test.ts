@@ -1,9 +1,10 @@
-// The line that ends `npm test` is only worth something if a crashed runner cannot look like a good one.
+// The counts that end `npm test` and `npm run verify`: a run that crashed must not look like a good one.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { countPlaywright, countVitest, readReport, sum, summaryLine } from "../../../tools/test-report.ts";
+import { countOwn, readReport, sum } from "../../../tools/report.mjs";
+import { countPlaywright, countVitest } from "../../../tools/runner-reports.ts";
 
 const test = (status: string, fullName = "a test") => ({ fullName, status });
 const file = (status: string, ...assertionResults: readonly { fullName: string; status: string }[]) => ({
@@ -14,7 +15,7 @@ const file = (status: string, ...assertionResults: readonly { fullName: string; 
 });
 
 describe("countVitest", () => {
-  it("counts tests by what became of them", () => {
+  it("counts passed, failed and skipped tests", () => {
     const report = { testResults: [file("failed", test("passed"), test("failed"), test("skipped", "later"), test("todo"))] };
     expect(countVitest(report)).toMatchObject({ passed: 1, failed: 1, skipped: 2, problems: [], skips: ["later", "a test"] });
   });
@@ -29,11 +30,11 @@ describe("countVitest", () => {
 describe("countPlaywright", () => {
   const stats = { expected: 3, unexpected: 1, flaky: 1, skipped: 1 };
 
-  it("takes the runner's own numbers, and an error outside any test as one more failure", () => {
+  it("uses the runner's own numbers, and counts an error outside any test as one more failure", () => {
     expect(countPlaywright({ stats, errors: [{ message: "no browser" }], suites: [] })).toMatchObject({ passed: 4, failed: 2, skipped: 1 });
   });
 
-  it("says why a test was skipped, however deep it stands", () => {
+  it("gives the reason for a skipped test, however deeply its suite is nested", () => {
     const spec = { title: "webgpu", tests: [{ status: "skipped", annotations: [{ type: "skip", description: "no adapter" }] }] };
     expect(countPlaywright({ stats, errors: [], suites: [{ suites: [{ specs: [spec] }] }] }).skips).toEqual(["webgpu: no adapter"]);
   });
@@ -59,8 +60,18 @@ describe("readReport", () => {
     expect(count.problems).toHaveLength(1);
   });
 
-  it("adds up to the line that ends a run", () => {
-    const count = readReport("vitest", write("good.json", good), 0, countVitest);
-    expect(summaryLine(sum([count, count]))).toBe("2 passed, 0 failed, 0 skipped");
+  it("reads the reports of checks and of tests, and adds them up", () => {
+    const checks = readReport("npm run check", write("check.json", '{"passed":6,"failed":1,"results":[]}'), 1, countOwn);
+    const tests = readReport("npm test", write("test.json", '{"passed":40,"failed":0,"skipped":3}'), 0, countOwn);
+    expect(sum([checks, tests])).toMatchObject({ passed: 46, failed: 1, problems: [] });
+  });
+
+  it("counts a run that found nothing to do, and said so by its exit code, as one failure", () => {
+    const count = readReport("npm test", write("nothing.json", '{"passed":0,"failed":0}'), 1, countOwn);
+    expect(count).toMatchObject({ passed: 0, failed: 1 });
+  });
+
+  it("counts a report without counts as one failure", () => {
+    expect(readReport("npm test", write("uncounted.json", '{"passed":3}'), 0, countOwn)).toMatchObject({ passed: 0, failed: 1 });
   });
 });
