@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { BROWSER_FLAGS, findBrowser } from "./setup/browser.mjs";
-import { runJob } from "./setup/process.mjs";
+import { runAttached } from "./setup/process.mjs";
 import { NOTHING, readReport, sum, type Count } from "./report.mjs";
 import { countPlaywright, countVitest } from "./runner-reports.ts";
 import { describeWebGpu } from "./test-webgpu.ts";
@@ -55,7 +55,7 @@ async function runVitest(rest: readonly string[]): Promise<Count> {
   const report = freshReport("vitest.json");
   const cli = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const exitCode = await runJob(process.execPath, [cli, "run", ...reporters, ...rest, ...allowNone(rest, "--passWithNoTests")], {
+  const exitCode = await runAttached(process.execPath, [cli, "run", ...reporters, ...rest, ...allowNone(rest, "--passWithNoTests")], {
     cwd: ROOT,
   });
   return readReport("vitest", report, exitCode, countVitest);
@@ -74,7 +74,7 @@ async function runProject(project: string, workers: number, rest: readonly strin
   const cli = path.join(ROOT, "node_modules", "@playwright", "test", "cli.js");
   const args = rest.map((arg) => (arg === "-t" ? "--grep" : arg));
   const env = { ...process.env, PLAYWRIGHT_JSON_OUTPUT_FILE: report };
-  const exitCode = await runJob(
+  const exitCode = await runAttached(
     process.execPath,
     [
       cli,

@@ -5,19 +5,20 @@ import { constants } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { countOwn, readReport, sum } from "./report.mjs";
-import { runJob } from "./setup/process.mjs";
+import { runAttached } from "./setup/process.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const SETUP = path.join(ROOT, "tools", "setup", "main.mjs");
 
-/** What is run, in order: jobs of set-up, each with the report that it leaves behind. */
+/** What is run, in order: commands of set-up, each with the report that it leaves behind. */
 const RUNS = [
-  { name: "npm run check", job: "check", report: path.join(ROOT, "reports", "check.json") },
-  { name: "npm test", job: "test", report: path.join(ROOT, "reports", "test.json") },
+  { name: "npm run check", command: "check", report: path.join(ROOT, "reports", "check.json") },
+  { name: "npm test", command: "test", report: path.join(ROOT, "reports", "test.json") },
 ];
 
-/** Exit codes of a job that a person or the system stopped. */
-const STOPPED = [constants.signals.SIGINT, constants.signals.SIGTERM, constants.signals.SIGHUP].map((signal) => 128 + signal);
+const { SIGHUP, SIGINT, SIGTERM } = constants.signals;
+/** Exit codes of a command that a person or the system stopped: nothing else is run then. */
+const STOPPED = new Set([SIGHUP, SIGINT, SIGTERM].map((signal) => 128 + signal));
 
 const HELP = `npm run verify
 
@@ -32,13 +33,13 @@ async function main(argv) {
   }
   const counts = [];
   let stopped = false;
-  for (const { name, job, report } of RUNS) {
+  for (const { name, command, report } of RUNS) {
     fs.rmSync(report, { force: true }); // an old report must not count
     let exitCode = 1;
     if (!stopped) {
       console.log(`== ${name}`);
-      exitCode = await runJob(process.execPath, [SETUP, job], { cwd: ROOT });
-      stopped = STOPPED.includes(exitCode);
+      exitCode = await runAttached(process.execPath, [SETUP, command], { cwd: ROOT });
+      stopped = STOPPED.has(exitCode);
     }
     counts.push(readReport(name, report, exitCode, countOwn));
   }

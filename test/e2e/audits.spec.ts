@@ -1,7 +1,7 @@
 // A tab that computes with other weights than the model's: found out by two others after the answer, told to whoever asked, gone
 // round from then on, and not paid; who was honest is.
 import path from "node:path";
-import { ensureWideModel } from "../../tools/bench/wide-model.ts";
+import { ensureWideModel } from "../../tools/bench/models/wide-model.ts";
 import { peerOf } from "../../tools/browser/answer-tap.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { asPeerId } from "../../src/shared/ids.ts";

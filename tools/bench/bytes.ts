@@ -11,8 +11,8 @@ import { asModelId, asPeerId, type Span } from "../../src/shared/ids.ts";
 import { killTab } from "../browser/kill-tab.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
-import { announceStandIn } from "./stand-in.ts";
-import { HUB_MODEL, HUB_SHAPES, hubModel, type HubShape } from "./hub-model.ts";
+import { announceStandIn } from "./parts/stand-in.ts";
+import { HUB_MODEL, HUB_SHAPES, hubModel, type HubShape } from "./models/hub-model.ts";
 
 const DEFAULTS = Object.freeze({
   /** Tabs that together hold a model twice. */

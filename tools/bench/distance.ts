@@ -7,9 +7,9 @@ import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
 import type { PathOptions } from "../browser/path-shaper.ts";
 import { Swarm } from "../browser/swarm.ts";
 import { PROXY_FLAGS, UdpProxy } from "../browser/udp-proxy.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { HopPair } from "./hop-pair.ts";
-import { gaps, percentile, spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { HopPair } from "./parts/hop-pair.ts";
+import { gaps, percentile, spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   /** Milliseconds there and back: across a continent. */
@@ -37,7 +37,7 @@ const DEFAULTS = Object.freeze({
 
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
 /** Prompts whose answers repeat them, and others. */
-const PROMPTS_FILE = path.join(import.meta.dirname, "repeating-prompts.json");
+const PROMPTS_FILE = path.join(import.meta.dirname, "parts/repeating-prompts.json");
 
 const OTHER = "other";
 

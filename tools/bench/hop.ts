@@ -1,9 +1,9 @@
 // The parts of one hop between two tabs (serialise, send, on the way, read), beside a bare data channel, for 3 KB and 16 KB.
 import { parseArgs } from "node:util";
 import { startRelay } from "../../relay/relay.ts";
-import { onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { HopPair } from "./hop-pair.ts";
-import { percentile, spread } from "./spread.ts";
+import { onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { HopPair } from "./parts/hop-pair.ts";
+import { percentile, spread } from "./parts/spread.ts";
 
 /** The kinds of link that are timed, as the bench's page knows them. */
 const WAYS = Object.freeze(["rtc", "stream"] as const);

@@ -6,10 +6,10 @@ import { tensorBytes } from "../../src/engine/ort.ts";
 import type { SpanRunner } from "../../src/engine/span-runner.ts";
 import { nextFraction, seedRandom } from "../../src/model/text/random.ts";
 import { errorMessage } from "../../src/shared/errors.ts";
-import { timePrice } from "./invariance-price.ts";
-import { withPlainAttention } from "./plain-attention.ts";
-import { loadSpans, openRunner } from "./whole-span.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import { timePrice } from "./parts/invariance-price.ts";
+import { withPlainAttention } from "./models/plain-attention.ts";
+import { loadSpans, openRunner } from "./models/whole-span.ts";
+import { ensureWideModel } from "./models/wide-model.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const DEFAULTS = Object.freeze({

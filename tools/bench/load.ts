@@ -18,11 +18,11 @@ import { asModelId, asPeerId } from "../../src/shared/ids.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
 import { FolderTileSource } from "../model/model-folder.ts";
-import { HUB_MODEL, HUB_SHAPES, hubModel } from "./hub-model.ts";
-import { type PlainPage, type PlainSpan, servePlainPage } from "./plain-load.ts";
-import { announceStandIn } from "./stand-in.ts";
-import { rendererMemory } from "./renderer-memory.ts";
-import { spread } from "./spread.ts";
+import { HUB_MODEL, HUB_SHAPES, hubModel } from "./models/hub-model.ts";
+import { type PlainPage, type PlainSpan, servePlainPage } from "./parts/plain-load.ts";
+import { announceStandIn } from "./parts/stand-in.ts";
+import { rendererMemory } from "./parts/renderer-memory.ts";
+import { spread } from "./parts/spread.ts";
 
 const SITE = path.resolve(import.meta.dirname, "../../dist");
 

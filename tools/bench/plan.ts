@@ -6,8 +6,8 @@ import { planPlacement } from "../../src/route/plan-placement.ts";
 import { planRoute, routeMs } from "../../src/route/plan-route.ts";
 import type { RouteNeeds, RoutePeer } from "../../src/route/route-cost.ts";
 import { asPeerId, type PeerId, type Span } from "../../src/shared/ids.ts";
-import { everyRoute } from "./every-route.ts";
-import { spread } from "./spread.ts";
+import { everyRoute } from "./parts/every-route.ts";
+import { spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   peers: "10000",

@@ -7,11 +7,11 @@ import type { Browser, Page } from "playwright-core";
 import { startRelay } from "../../relay/relay.ts";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
-import type { GgufWeights } from "./gguf.ts";
-import type { LlamaShape } from "./llama-graph.ts";
-import { ensureSoloModels, type SoloPage, startSoloSite } from "./solo-site.ts";
-import { spread } from "./spread.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import type { GgufWeights } from "./models/gguf.ts";
+import type { LlamaShape } from "./models/llama-graph.ts";
+import { ensureSoloModels, type SoloPage, startSoloSite } from "./parts/solo-site.ts";
+import { spread } from "./parts/spread.ts";
+import { ensureWideModel } from "./models/wide-model.ts";
 
 const DEFAULTS = Object.freeze({ rounds: "5", tokens: "48", layers: "12", vocabulary: "32000", quantizations: "fp32,q8,q4" });
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";

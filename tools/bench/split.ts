@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
 import type { Tab } from "../browser/tabs.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { gaps, percentile, spread, type Spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { gaps, percentile, spread, type Spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({ tabs: "1,2,3,8", rounds: "5", tokens: "128", model: "all" });
 /** An opening that the bundled model goes on from for longer than a round takes; the synthetic one has no taste. */

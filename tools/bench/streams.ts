@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import type { Browser } from "playwright-core";
 import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { percentile, spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { percentile, spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   tabs: "2",

@@ -11,9 +11,9 @@ import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
 import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
-import { type Pace, paceOf } from "./spread.ts";
-import { benchRelay } from "./tasks-relay.ts";
-import { benchTabs } from "./tasks-tabs.ts";
+import { type Pace, paceOf } from "./parts/spread.ts";
+import { benchRelay } from "./parts/tasks-relay.ts";
+import { benchTabs } from "./parts/tasks-tabs.ts";
 import { numbered } from "../sim/task-swarm.ts";
 
 const DEFAULTS = Object.freeze({

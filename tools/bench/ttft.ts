@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { readTokenizer, type Tokenizer } from "../../src/model/text/tokenizer.ts";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   tabs: "1,3",

@@ -3,11 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { ensureWideModel } from "../bench/wide-model.ts";
+import { ensureWideModel } from "../bench/models/wide-model.ts";
 import { KILL_WAYS } from "../browser/kill-tab.ts";
 import { launchBrowser } from "../browser/tabs.ts";
-import { type KillRun, reportKills } from "./kill-report.ts";
-import { KillSoak, type KillSoakOptions } from "./kill-soak.ts";
+import { type KillRun, reportKills } from "./parts/kill-report.ts";
+import { KillSoak, type KillSoakOptions } from "./parts/kill-soak.ts";
 
 const DEFAULTS = Object.freeze({
   runs: 100,

@@ -8,8 +8,8 @@ import { openDatabase } from "../../relay/ledger/open-database.ts";
 import type { Engine } from "../../relay/ledger/migrations.ts";
 import { abortable } from "../../src/shared/abort.ts";
 import { startPostgres } from "../postgres/start-postgres.ts";
-import { ReceiptLoad } from "./receipt-load.ts";
-import { type RelayProcess, spawnRelay } from "./relay-process.ts";
+import { ReceiptLoad } from "./parts/receipt-load.ts";
+import { type RelayProcess, spawnRelay } from "./parts/relay-process.ts";
 
 const DEFAULTS = Object.freeze({
   kills: 100,

@@ -5,7 +5,7 @@ import { encodeTask, taskId } from "../../src/protocol/task-frames.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { numbered, numberOf, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
-import { type ColluderPoint, colluderPicture } from "./colluder-picture.ts";
+import { type ColluderPoint, colluderPicture } from "./parts/colluder-picture.ts";
 
 const DEFAULTS = Object.freeze({
   seed: 1,

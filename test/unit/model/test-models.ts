@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { ensureWideModel, type WideModelOptions } from "../../../tools/bench/wide-model.ts";
+import { ensureWideModel, type WideModelOptions } from "../../../tools/bench/models/wide-model.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 const DATA = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");

@@ -1,6 +1,6 @@
 // The curve for colluders: what it draws is what was measured.
 import { expect, it } from "vitest";
-import { colluderPicture } from "../../../tools/soak/colluder-picture.ts";
+import { colluderPicture } from "../../../tools/soak/parts/colluder-picture.ts";
 
 it("draws each figure where it belongs, higher for more, and says it", () => {
   const points = [

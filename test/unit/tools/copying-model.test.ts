@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readTokenizer, type Tokenizer } from "../../../src/model/text/tokenizer.ts";
-import { ensureWideModel } from "../../../tools/bench/wide-model.ts";
+import { ensureWideModel } from "../../../tools/bench/models/wide-model.ts";
 import { ReferenceSession } from "../../../tools/model/reference-session.ts";
 
 const SHAPE = Object.freeze({ layers: 3, width: 640, heads: 2, feedForward: 32, vocabulary: 4000 });

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KILL_WAYS } from "../../../tools/browser/kill-tab.ts";
-import { pickVictims, planKill } from "../../../tools/soak/kill-plan.ts";
-import { type KillRun, readTimes, reportKills } from "../../../tools/soak/kill-report.ts";
+import { pickVictims, planKill } from "../../../tools/soak/parts/kill-plan.ts";
+import { type KillRun, readTimes, reportKills } from "../../../tools/soak/parts/kill-report.ts";
 
 test("a seed and a run draw the same plan again, whose blow falls inside the answer", () => {
   fc.assert(

@@ -8,7 +8,7 @@ interface Prompts {
   readonly repeating: readonly { readonly kind: string; readonly prompt: string }[];
   readonly other: readonly string[];
 }
-const file = path.resolve(import.meta.dirname, "../../../tools/bench/repeating-prompts.json");
+const file = path.resolve(import.meta.dirname, "../../../tools/bench/parts/repeating-prompts.json");
 const { repeating, other } = JSON.parse(readFileSync(file, "utf8")) as Prompts; // a file of our own
 
 test("there are at least 20 that repeat themselves, of three kinds, and 10 that do not", () => {

@@ -1,11 +1,11 @@
 // A span with its GroupQueryAttention written out in plain operators, as optimum exports it: what such exports cost, on models of any size.
 import { create } from "@bufbuild/protobuf";
-import { type NodeProto, GraphProtoSchema, ModelProtoSchema } from "../../src/model/graph/onnx_pb.ts";
-import { attribute, intAttribute, readOnnx, writeOnnx } from "../../src/model/graph/read-onnx.ts";
-import { Constants, intsAttribute, NodeList } from "../../src/model/rows/row-invariant-graph.ts";
-import { causalBias } from "../../src/model/rows/row-invariant-plain.ts";
-import { makeRowInvariant } from "../../src/model/rows/row-invariant.ts";
-import type { SpanSource } from "../../src/protocol/span-plan.ts";
+import { type NodeProto, GraphProtoSchema, ModelProtoSchema } from "../../../src/model/graph/onnx_pb.ts";
+import { attribute, intAttribute, readOnnx, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
+import { Constants, intsAttribute, NodeList } from "../../../src/model/rows/row-invariant-graph.ts";
+import { causalBias } from "../../../src/model/rows/row-invariant-plain.ts";
+import { makeRowInvariant } from "../../../src/model/rows/row-invariant.ts";
+import type { SpanSource } from "../../../src/protocol/span-plan.ts";
 
 /** Takes the generator's form: packed queries, keys and values, rotation inside, as many key/value heads as query heads. */
 export function withPlainAttention(source: SpanSource): SpanSource {

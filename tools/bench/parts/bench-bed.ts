@@ -4,9 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Browser } from "playwright-core";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
-import { launchBrowser } from "../browser/tabs.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import { MANIFEST_FILE } from "../../../src/model/fetch-model.ts";
+import { launchBrowser } from "../../browser/tabs.ts";
+import { ensureWideModel } from "../models/wide-model.ts";
 
 export interface BenchBed {
   readonly browser: Browser;

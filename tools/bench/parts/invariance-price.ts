@@ -1,9 +1,9 @@
 // What a step costs in the row-invariant form, against the plain one: both in turn, after the same positions.
 import path from "node:path";
-import type { SpanRunner } from "../../src/engine/span-runner.ts";
-import { withPlainAttention } from "./plain-attention.ts";
+import type { SpanRunner } from "../../../src/engine/span-runner.ts";
+import { withPlainAttention } from "../models/plain-attention.ts";
 import { spread, type Spread } from "./spread.ts";
-import { openRunner, wholeSpan } from "./whole-span.ts";
+import { openRunner, wholeSpan } from "../models/whole-span.ts";
 
 type Cache = Parameters<SpanRunner["run"]>[0];
 

@@ -1,7 +1,7 @@
 // What the runs of a kill soak came to: how many texts were the same, how soon a loss was noticed and the answer went on. Pure.
-import { gaps, percentile } from "../bench/spread.ts";
-import { firesPagehide, type KillWay } from "../browser/kill-tab.ts";
-import type { Moment } from "../browser/answer-tap.ts";
+import { gaps, percentile } from "../../bench/parts/spread.ts";
+import { firesPagehide, type KillWay } from "../../browser/kill-tab.ts";
+import type { Moment } from "../../browser/answer-tap.ts";
 
 export interface KillRun {
   readonly run: number;

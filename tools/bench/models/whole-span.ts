@@ -1,12 +1,12 @@
 // Spans of a model on disk, and runners over their plain and their row-invariant form.
 import * as ort from "onnxruntime-web";
-import { unpackSpan } from "../../src/engine/dequantize.ts";
-import { SpanRunner } from "../../src/engine/span-runner.ts";
-import { loadSpan } from "../../src/model/load-span.ts";
-import { MemoryTileStore } from "../../src/model/tiles/memory-tile-store.ts";
-import type { SpanSource } from "../../src/protocol/span-plan.ts";
-import { systemClock } from "../../src/shared/clock.ts";
-import { FolderTileSource, manifestOfFolder } from "../model/model-folder.ts";
+import { unpackSpan } from "../../../src/engine/dequantize.ts";
+import { SpanRunner } from "../../../src/engine/span-runner.ts";
+import { loadSpan } from "../../../src/model/load-span.ts";
+import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
+import type { SpanSource } from "../../../src/protocol/span-plan.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { FolderTileSource, manifestOfFolder } from "../../model/model-folder.ts";
 
 /** The model of a folder cut before each of these layers. */
 export async function loadSpans(folder: string, cuts: (layerCount: number) => readonly number[]): Promise<SpanSource[]> {

@@ -1,10 +1,10 @@
 // Two tabs with a link of this project's mesh between them, and a bare data channel beside it for comparison.
 import type { Browser, BrowserContext } from "playwright-core";
-import type { Relay } from "../../relay/relay.ts";
-import { putInPages } from "../browser/bundle-page.ts";
-import { type Ping, RawChannel } from "../browser/raw-channel.ts";
-import { meshAddress } from "../browser/relay-swarm.ts";
-import { Tab } from "../browser/tabs.ts";
+import type { Relay } from "../../../relay/relay.ts";
+import { putInPages } from "../../browser/bundle-page.ts";
+import { type Ping, RawChannel } from "../../browser/raw-channel.ts";
+import { meshAddress } from "../../browser/relay-swarm.ts";
+import { Tab } from "../../browser/tabs.ts";
 import type * as HopPage from "./hop-page.ts";
 
 /** Bytes of a slice that Chrome's SCTP moves in one burst. */

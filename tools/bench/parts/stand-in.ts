@@ -1,7 +1,7 @@
 // A peer that only the directory knows: placement then gives a real tab the layers that are left.
-import type { Relay } from "../../relay/relay.ts";
-import type { ModelId, PeerId, Span } from "../../src/shared/ids.ts";
-import { servingSpan } from "../sim/serving-span.ts";
+import type { Relay } from "../../../relay/relay.ts";
+import type { ModelId, PeerId, Span } from "../../../src/shared/ids.ts";
+import { servingSpan } from "../../sim/serving-span.ts";
 
 /** Milliseconds between heartbeats: well inside the directory's expiry. */
 const HEARTBEAT_MS = 3000;

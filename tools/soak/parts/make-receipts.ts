@@ -1,8 +1,8 @@
 // Real receipts for soaks and tests of the ledger: keys, works, and all the signatures that they need.
 import { createPrivateKey, randomBytes, sign } from "node:crypto";
-import { PKCS8, type Signer, signerOf } from "../../src/credit/ed25519.ts";
-import { claimOf, type Signature, statementOf, withSignatures } from "../../src/credit/make-receipt.ts";
-import { claimBytes, type Receipt, statementBytes, type Verdict, type Work } from "../../src/protocol/receipt.ts";
+import { PKCS8, type Signer, signerOf } from "../../../src/credit/ed25519.ts";
+import { claimOf, type Signature, statementOf, withSignatures } from "../../../src/credit/make-receipt.ts";
+import { claimBytes, type Receipt, statementBytes, type Verdict, type Work } from "../../../src/protocol/receipt.ts";
 
 /** Signs at once, too, so that receipts can be made without waiting. */
 export interface SyncSigner extends Signer {

@@ -6,8 +6,8 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type GgufWeights, writeGguf } from "./gguf.ts";
-import { llamaGraph, type LlamaShape } from "./llama-graph.ts";
+import { type GgufWeights, writeGguf } from "../models/gguf.ts";
+import { llamaGraph, type LlamaShape } from "../models/llama-graph.ts";
 
 /** The packages' files for browsers lie beside those that Node would take. */
 const TRANSFORMERS = fileURLToPath(import.meta.resolve("@huggingface/transformers"));

@@ -4,7 +4,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 
-const RUNTIME = path.resolve(import.meta.dirname, "../../node_modules/onnxruntime-web/dist");
+const RUNTIME = path.resolve(import.meta.dirname, "../../../node_modules/onnxruntime-web/dist");
 
 /** One file of a span's external data, and the range of the model's file that it is fetched in. */
 export interface PlainFile {

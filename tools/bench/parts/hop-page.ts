@@ -1,14 +1,14 @@
 // Runs in a page of a bench: this project's own mesh without a node on top, so that one hop can be taken apart.
-import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
-import type { Link } from "../../src/mesh/ports/link.ts";
-import { RtcLink } from "../../src/mesh/rtc/rtc-link.ts";
-import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
-import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
-import { HASH_BYTES, readSessionHeader, type StepFrame } from "../../src/protocol/session-frames.ts";
-import { systemClock } from "../../src/shared/clock.ts";
-import { asPeerId, asSessionId } from "../../src/shared/ids.ts";
-import { silentLog } from "../../src/shared/log.ts";
-import { JOIN_MS, untilConnected } from "../browser/until-connected.ts";
+import { Libp2pMesh } from "../../../src/mesh/libp2p/libp2p-mesh.ts";
+import type { Link } from "../../../src/mesh/ports/link.ts";
+import { RtcLink } from "../../../src/mesh/rtc/rtc-link.ts";
+import { RtcMesh } from "../../../src/mesh/rtc/rtc-mesh.ts";
+import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
+import { HASH_BYTES, readSessionHeader, type StepFrame } from "../../../src/protocol/session-frames.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { JOIN_MS, untilConnected } from "../../browser/until-connected.ts";
 
 const PROTOCOL = "/manyhands/bench-hop/1";
 

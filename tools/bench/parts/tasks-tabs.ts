@@ -2,10 +2,10 @@
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { startRelay } from "../../relay/relay.ts";
-import { putInPages } from "../browser/bundle-page.ts";
-import { meshAddress, takersOf } from "../browser/relay-swarm.ts";
-import { Tab } from "../browser/tabs.ts";
+import { startRelay } from "../../../relay/relay.ts";
+import { putInPages } from "../../browser/bundle-page.ts";
+import { meshAddress, takersOf } from "../../browser/relay-swarm.ts";
+import { Tab } from "../../browser/tabs.ts";
 import { onBed, rounded } from "./bench-bed.ts";
 import { paceOf, spread } from "./spread.ts";
 import type * as TasksPage from "./tasks-page.ts";
@@ -26,7 +26,7 @@ export const DEFAULTS = Object.freeze({
   trialSamples: 128,
 });
 
-const DIST = path.join(import.meta.dirname, "../../dist");
+const DIST = path.join(import.meta.dirname, "../../../dist");
 type Global = typeof globalThis & { readonly bench: typeof TasksPage };
 
 export type Print = (name: string, line: object) => void;

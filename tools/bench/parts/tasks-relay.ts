@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { appraise, type Appraised } from "../../relay/ledger/appraise-receipt.ts";
-import { Ledger } from "../../relay/ledger/ledger.ts";
-import { CREDIT_LIMITS } from "../../src/protocol/credit-frames.ts";
-import { newSigner, taskReceipt } from "../soak/make-receipts.ts";
+import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt.ts";
+import { Ledger } from "../../../relay/ledger/ledger.ts";
+import { CREDIT_LIMITS } from "../../../src/protocol/credit-frames.ts";
+import { newSigner, taskReceipt } from "../../soak/parts/make-receipts.ts";
 import { paceOf } from "./spread.ts";
 
 const DEFAULTS = Object.freeze({

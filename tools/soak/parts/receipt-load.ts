@@ -1,16 +1,16 @@
 // Load for a ledger: peers that post receipts over real streams as fast as they are let, remember what was acknowledged, and replay.
 import { randomBytes } from "node:crypto";
 import { multiaddr } from "@multiformats/multiaddr";
-import { CreditClient } from "../../src/credit/credit-client.ts";
-import { createTabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
-import { StreamLink } from "../../src/mesh/libp2p/stream-link.ts";
-import { TASK_PRICES } from "../../src/credit/price.ts";
-import { encodeReceipt, type Receipt, workId } from "../../src/protocol/receipt.ts";
-import { PROTOCOLS } from "../../src/protocol/version.ts";
-import { errorCode } from "../../src/shared/errors.ts";
-import { asPeerId } from "../../src/shared/ids.ts";
-import { systemClock } from "../../src/shared/clock.ts";
-import { silentLog } from "../../src/shared/log.ts";
+import { CreditClient } from "../../../src/credit/credit-client.ts";
+import { createTabNode } from "../../../src/mesh/libp2p/libp2p-node.ts";
+import { StreamLink } from "../../../src/mesh/libp2p/stream-link.ts";
+import { TASK_PRICES } from "../../../src/credit/price.ts";
+import { encodeReceipt, type Receipt, workId } from "../../../src/protocol/receipt.ts";
+import { PROTOCOLS } from "../../../src/protocol/version.ts";
+import { errorCode } from "../../../src/shared/errors.ts";
+import { asPeerId } from "../../../src/shared/ids.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { silentLog } from "../../../src/shared/log.ts";
 import { newSigner, taskReceipt, type SyncSigner } from "./make-receipts.ts";
 
 const DEFAULTS = Object.freeze({

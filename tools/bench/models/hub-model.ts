@@ -1,9 +1,9 @@
 // A model of at least 300 MB whose weights lie on a hub: the relay gets its manifest, graph and tokenizer alone.
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
-import { decodeManifest, encodeManifest } from "../../src/model/tiles/manifest.ts";
-import type { ModelId } from "../../src/shared/ids.ts";
+import { MANIFEST_FILE } from "../../../src/model/fetch-model.ts";
+import { decodeManifest, encodeManifest } from "../../../src/model/tiles/manifest.ts";
+import type { ModelId } from "../../../src/shared/ids.ts";
 import type { LlamaShape } from "./llama-graph.ts";
 import { ensureWideModel, type WideModelOptions } from "./wide-model.ts";
 

@@ -1,7 +1,7 @@
 // Every route that a small swarm has: what a planner's choice is held against.
-import type { Route } from "../../src/route/plan-route.ts";
-import type { RoutePeer } from "../../src/route/route-cost.ts";
-import type { PeerId, Span } from "../../src/shared/ids.ts";
+import type { Route } from "../../../src/route/plan-route.ts";
+import type { RoutePeer } from "../../../src/route/route-cost.ts";
+import type { PeerId, Span } from "../../../src/shared/ids.ts";
 
 /** All chains of served spans from `start` to `end`, without the excluded peers: as many as there are, so keep the swarm small. */
 export function everyRoute(peers: readonly RoutePeer[], { start, end }: Span, exclude: ReadonlySet<PeerId> = new Set()): readonly Route[] {

@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { copyFile, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { decodeManifest } from "../../src/model/tiles/manifest.ts";
-import { makeManifest } from "../model/make-manifest.ts";
+import { decodeManifest } from "../../../src/model/tiles/manifest.ts";
+import { makeManifest } from "../../model/make-manifest.ts";
 import { COPYING_ROPE_BASE, copyingWeight, tokenCodes } from "./copying-weights.ts";
 import { llamaGraph, type LlamaShape, type LlamaWeight } from "./llama-graph.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
+const ROOT = path.resolve(import.meta.dirname, "../../..");
 const DATA_FILE = "model.onnx.data";
 /** Floats drawn before they are written: 8 MiB. */
 const CHUNK_FLOATS = 2 ** 21;
@@ -243,7 +243,7 @@ if (import.meta.main) {
   const given = new Map<string, unknown>(Object.entries(values));
   if (given.get("help") === true) {
     console.log(
-      `node tools/bench/wide-model.ts [--folder FOLDER] [--copies] ${Object.keys(NUMBERS)
+      `node tools/bench/models/wide-model.ts [--folder FOLDER] [--copies] ${Object.keys(NUMBERS)
         .map((name) => `[--${name} N]`)
         .join(" ")}`,
     );

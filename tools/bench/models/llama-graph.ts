@@ -10,8 +10,8 @@ import {
   NodeProtoSchema,
   type TensorProto,
   TensorProtoSchema,
-} from "../../src/model/graph/onnx_pb.ts";
-import { asExternal, ElementType, int64Tensor, intAttribute, valueInfo, writeOnnx } from "../../src/model/graph/read-onnx.ts";
+} from "../../../src/model/graph/onnx_pb.ts";
+import { asExternal, ElementType, int64Tensor, intAttribute, valueInfo, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
 
 export interface LlamaShape {
   readonly layers: number;

@@ -1,8 +1,8 @@
 // Answers over real tabs that are killed in the middle: each must come out exactly as the undisturbed one.
 import type { Browser } from "playwright-core";
-import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
-import { killTab, type KillWay } from "../browser/kill-tab.ts";
-import { type Lender, Swarm } from "../browser/swarm.ts";
+import { AnswerTap, type TappedAnswer } from "../../browser/answer-tap.ts";
+import { killTab, type KillWay } from "../../browser/kill-tab.ts";
+import { type Lender, Swarm } from "../../browser/swarm.ts";
 import { type KillPlan, pickVictims, planKill } from "./kill-plan.ts";
 import { type KillRun, readTimes } from "./kill-report.ts";
 

@@ -1,12 +1,12 @@
 // Runs in a page of the bench of tasks: small ones by the thousand, and some that take a tenth of a second of computing.
-import { render } from "../../src/tasks/kinds/render/render.ts";
-import { sum } from "../../src/tasks/kinds/sum.ts";
-import { DEFAULTS as USUAL, distribute } from "../../src/tasks/jobs/distribute.ts";
-import type { Scene } from "../../src/tasks/kinds/render/scene.ts";
-import type { TaskKind, TaskPart } from "../../src/tasks/task-kind.ts";
-import { dispatcher } from "../browser/task-page.ts";
+import { render } from "../../../src/tasks/kinds/render/render.ts";
+import { sum } from "../../../src/tasks/kinds/sum.ts";
+import { DEFAULTS as USUAL, distribute } from "../../../src/tasks/jobs/distribute.ts";
+import type { Scene } from "../../../src/tasks/kinds/render/scene.ts";
+import type { TaskKind, TaskPart } from "../../../src/tasks/task-kind.ts";
+import { dispatcher } from "../../browser/task-page.ts";
 
-export { join, lend, posted } from "../browser/task-page.ts";
+export { join, lend, posted } from "../../browser/task-page.ts";
 
 const { signal } = new AbortController();
 

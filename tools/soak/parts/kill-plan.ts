@@ -1,6 +1,6 @@
 // What one run of the kill soak does, drawn from the soak's seed and the run's number: the same two, the same run. Pure.
-import { nextFraction, seedRandom } from "../../src/model/text/random.ts";
-import type { KillWay } from "../browser/kill-tab.ts";
+import { nextFraction, seedRandom } from "../../../src/model/text/random.ts";
+import type { KillWay } from "../../browser/kill-tab.ts";
 
 export interface KillPlan {
   /** Which of the prompts. */
