@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { crc32, inflateSync } from "node:zlib";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { hashOf } from "../support/checked-tasks.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { greedyUnsplit, tokenizer } from "../support/unsplit.ts";
@@ -30,7 +30,7 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
   test.setTimeout(400_000);
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const ran = new Set<string>();
   const example = async (name: string, check: (output: string) => unknown, ...args: readonly string[]): Promise<void> => {
     ran.add(name);

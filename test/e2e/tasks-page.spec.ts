@@ -1,7 +1,7 @@
 // Tasks in the page: handed over, followed, stopped, gone on with after a reload, and saved; what is wrong is told at its field.
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
-import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
+import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeLiar } from "../support/liar.ts";
@@ -12,7 +12,7 @@ test("two lending tabs render a scene that a third asked for; its PNG has the pi
   test.setTimeout(240_000);
   const lending = [await openTab(), await openTab()];
   for (const tab of lending) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
 
   const asking = new TaskPage(await openTab());
   await asking.open();
@@ -40,7 +40,7 @@ test("a tab that lies is caught, its squares are drawn anew, and the person is t
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
   const liar = await makeLiar(await openTab(), await meshAddress(relay));
   await liar.lie(true);
-  await expect.poll(() => takersOf(relay).length).toBe(3);
+  await expect.poll(() => volunteersOf(relay).length).toBe(3);
   const asking = new TaskPage(await openTab());
   await asking.open();
   const work = await asking.render("hand", "small", "quick", false);
@@ -112,7 +112,7 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
 test("programs run in the sandbox of another tab, a function and a module; one that throws is told", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
   await asking.open();

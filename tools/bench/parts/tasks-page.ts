@@ -6,7 +6,7 @@ import type { Scene } from "../../../src/tasks/kinds/render/scene.ts";
 import type { TaskKind, TaskPart } from "../../../src/tasks/task-kind.ts";
 import { dispatcher } from "../../browser/task-page.ts";
 
-export { join, lend, posted } from "../../browser/task-page.ts";
+export { join, assignTo, posted } from "../../browser/task-page.ts";
 
 const { signal } = new AbortController();
 

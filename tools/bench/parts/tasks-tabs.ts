@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { startRelay } from "../../../relay/relay.ts";
 import { putInPages } from "../../browser/bundle-page.ts";
-import { meshAddress, takersOf } from "../../browser/relay-swarm.ts";
+import { meshAddress, volunteersOf } from "../../browser/relay-swarm.ts";
 import { Tab } from "../../browser/tabs.ts";
 import { onBed, rounded } from "./bench-bed.ts";
 import { paceOf, spread } from "./spread.ts";
@@ -60,11 +60,11 @@ async function withTabs(count: number, work: (tabs: Tabs) => Promise<void>): Pro
         await page.getByTestId("lend-start").click();
         await page.locator('[data-testid="lend-state"][data-state="tasks-only"]').waitFor();
       }
-      while (takersOf(relay).length < count) await new Promise((resolve) => setTimeout(resolve, 50));
+      while (volunteersOf(relay).length < count) await new Promise((resolve) => setTimeout(resolve, 50));
       const { page } = await Tab.open(browser, plain(relay.url));
       await putInPages([page], new URL("tasks-page.ts", import.meta.url), "bench");
       await page.evaluate((address) => (globalThis as Global).bench.join(address), await meshAddress(relay));
-      await work({ browser, page, url: plain(relay.url), peers: takersOf(relay) });
+      await work({ browser, page, url: plain(relay.url), peers: volunteersOf(relay) });
     } finally {
       await relay.stop();
     }
@@ -74,13 +74,13 @@ async function withTabs(count: number, work: (tabs: Tabs) => Promise<void>): Pro
 /** A page of the relay without ours in it, which would ask for the relay's overview and paint it. */
 const plain = (relay: string): string => new URL("licences.txt", relay).href;
 
-const linkVolunteer = (page: Page, peers: readonly string[]): Promise<void> =>
-  page.evaluate((all) => (globalThis as Global).bench.lend(all), peers);
+const assignTo = (page: Page, peers: readonly string[]): Promise<void> =>
+  page.evaluate((all) => (globalThis as Global).bench.assignTo(all), peers);
 
 async function small(page: Page, peers: readonly string[], print: Print): Promise<void> {
   const run = (count: number, ahead: number): Promise<TasksPage.Times> =>
     page.evaluate(([tasks, out]) => (globalThis as Global).bench.small(tasks, out), [count, ahead] as const);
-  await linkVolunteer(page, peers);
+  await assignTo(page, peers);
   await run(DEFAULTS.warmup, DEFAULTS.ahead);
   for (const [name, count, ahead, goal] of [
     [`${peers.length} tabs, ${DEFAULTS.ahead} always out`, DEFAULTS.batched, DEFAULTS.ahead, { perSecond: 1000 }],
@@ -103,7 +103,7 @@ async function long({ browser, page, url, peers }: Tabs, print: Print): Promise<
     return page.evaluate(([parts, each, from]) => (globalThis as Global).bench.lent(parts, each, from), args);
   };
   const lent = async (tabs: number, samples: number): Promise<number> => {
-    await linkVolunteer(page, peers.slice(0, tabs));
+    await assignTo(page, peers.slice(0, tabs));
     await draw(DEFAULTS.long, 2); // links opened, workers started, their code compiled
     await page.evaluate(() => (globalThis as Global).bench.posted()); // else the receipts of these are made while the others are timed
     return draw(DEFAULTS.long, samples);

@@ -122,7 +122,7 @@ export class KillSoak {
         : pickVictims(route, plan);
     if (victims.length < plan.blows.length) throw new Error(`the route has ${route.length} tabs, too few to kill ${plan.blows.length}`);
     const blows = await Promise.all(victims.map(({ victim, way }) => killTab(victim.tab, way, victim.pid)));
-    await this.#swarm.bury(victims.map(({ victim }) => victim));
+    await this.#swarm.remove(victims.map(({ victim }) => victim));
     return Math.min(...blows);
   }
 
