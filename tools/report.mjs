@@ -1,5 +1,5 @@
-// Reads the report that a run of checks or tests leaves behind, and adds reports up. A run without a report is a failure.
-// Plain JavaScript, because `npm run verify` counts even if nothing could be installed.
+// Reads the report that a run of checks or tests leaves behind, and adds reports up. A run without a report is a
+// failure. Plain JavaScript, because `npm run verify` counts even if nothing could be installed.
 import fs from "node:fs";
 
 /**
@@ -9,7 +9,8 @@ import fs from "node:fs";
  * @property {number} failed
  * @property {number} skipped
  * @property {number} inBrowser How many tests ran inside a browser, Playwright's and Vitest's together.
- * @property {readonly string[]} problems One line for each failure that is not a test: a file that did not load, a run that crashed.
+ * @property {readonly string[]} problems One line for each failure that is not a test: a file that did not load, a run
+ * that crashed.
  * @property {readonly string[]} skips Title and reason of each skipped test.
  */
 
@@ -32,12 +33,13 @@ export function sum(counts) {
 }
 
 /**
- * Reads the report of one run. A report that is missing or unreadable counts as one failure, and so does a run that ended
- * with an error although its report has no failure.
+ * Reads the report of one run. A report that is missing or unreadable counts as one failure, and so does a run that
+ * ended with an error although its report has no failure.
  * @param {string} name the run's, for a line about it
  * @param {string} file
  * @param {number} exitCode
- * @param {(report: any) => Count} count reads the report, whose shape the run's own program documents; throws for another shape
+ * @param {(report: any) => Count} count reads the report, whose shape the run's own program documents; throws for
+ * another shape
  * @returns {Count}
  */
 export function readReport(name, file, exitCode, count) {

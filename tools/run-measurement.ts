@@ -1,9 +1,12 @@
-// Entry of `npm run bench` and `npm run soak`: finds a measurement by its file name in tools/bench or tools/soak, and runs it.
+// Entry of `npm run bench` and `npm run soak`: finds a measurement by its file name in tools/bench or tools/soak, and
+// runs it.
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** The folders of measurements: benches say how fast, soaks look for what happens rarely. Helpers are in folders inside. */
+/**
+ * The folders of measurements: benches say how fast, soaks look for what happens rarely. Helpers are in folders inside.
+ */
 const FOLDERS = Object.freeze(["bench", "soak"] as const);
 type Folder = (typeof FOLDERS)[number];
 

@@ -8,7 +8,10 @@ const WEBGPU_FLAGS: readonly string[] = Object.freeze([
   "--use-webgpu-adapter=swiftshader",
 ]);
 
-/** Browsers offer WebGPU only in secure contexts. No server is needed: the probe itself fulfils requests to this address. */
+/**
+ * Browsers offer WebGPU only in secure contexts. No server is needed: the probe itself fulfils requests to this
+ * address.
+ */
 const PAGE = "http://localhost/webgpu-probe";
 const PROBE_TIMEOUT_MS = 30_000;
 

@@ -1,4 +1,5 @@
-// Entry of `npm test`: runs Vitest, then Playwright, lists the real parts that were used, and ends with one line of counts.
+// Entry of `npm test`: runs Vitest, then Playwright, lists the real parts that were used, and ends with one line of
+// counts.
 import fs from "node:fs";
 import path from "node:path";
 import { BROWSER_FLAGS, findBrowser } from "./setup/browser.mjs";

@@ -18,7 +18,10 @@ export interface Moment {
 }
 
 export interface TapOptions {
-  /** Report each moment as it comes, for a caller that reacts; else report all at the end, for a caller that measures times. */
+  /**
+   * Report each moment as it comes, for a caller that reacts; else report all at the end, for a caller that measures
+   * times.
+   */
   readonly live: boolean;
 }
 
@@ -55,7 +58,10 @@ export class TappedAnswer {
     return this.moments.find(({ kind }) => kind === "failed")?.message ?? "";
   }
 
-  /** Resolves once `holds` is true. Throws after `timeoutMs`, with a message that `what` did not come, or if the answer ends before. */
+  /**
+   * Resolves once `holds` is true. Throws after `timeoutMs`, with a message that `what` did not come, or if the answer
+   * ends before.
+   */
   async until(what: string, timeoutMs: number, holds: (answer: TappedAnswer) => boolean): Promise<void> {
     const limit = Date.now() + timeoutMs;
     while (!holds(this)) {

@@ -1,4 +1,5 @@
-// Ends a tab in one of four ways in which it cannot say goodbye: closed, navigated away, crashed, or its process killed.
+// Ends a tab in one of four ways in which it cannot say goodbye: closed, navigated away, crashed, or its process
+// killed.
 import { randomUUID } from "node:crypto";
 import type { Browser } from "playwright-core";
 import type { Tab } from "./tabs.ts";
@@ -14,10 +15,11 @@ export const firesPagehide = (way: KillWay): boolean => way === "close" || way =
 const tracing = new WeakMap<Browser, Promise<unknown>>();
 
 /**
- * Ends the peer in `tab` and no other: tabs of different contexts never share a process. Resolves once the browser has ended
- * it; other peers notice later. The tab's context stays open until `tab.close()`. `pid` is the process of the tab's renderer,
- * for `sigkill`; without it the renderer is looked up. Resolves with the time at which the browser got the order, in
- * milliseconds since 1970. For `navigate` it is the time at which the next page came, because a page lives until then.
+ * Ends the peer in `tab` and no other: tabs of different contexts never share a process. Resolves once the browser has
+ * ended it; other peers notice later. The tab's context stays open until `tab.close()`. `pid` is the process of the
+ * tab's renderer, for `sigkill`; without it the renderer is looked up. Resolves with the time at which the browser got
+ * the order, in milliseconds since 1970. For `navigate` it is the time at which the next page came, because a page
+ * lives until then.
  */
 export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<number> {
   const orderedMs = performance.timeOrigin + performance.now();
@@ -51,8 +53,9 @@ export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<num
 }
 
 /**
- * Resolves with the process id of the tab's renderer. DevTools lists the renderers but not their pages, so this sets a mark
- * in the page and looks for the mark's process in a trace of the browser. Takes about 0.1 s. Throws if the trace has no mark.
+ * Resolves with the process id of the tab's renderer. DevTools lists the renderers but not their pages, so this sets a
+ * mark in the page and looks for the mark's process in a trace of the browser. Takes about 0.1 s. Throws if the trace
+ * has no mark.
  */
 export async function rendererPid(tab: Tab): Promise<number> {
   const browser = tab.context.browser();

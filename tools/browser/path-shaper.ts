@@ -1,5 +1,5 @@
-// Decides when a packet on a simulated path arrives, if it does: rate limit with a bounded queue, then loss, delay, jitter.
-// Pure except for its own state.
+// Decides when a packet on a simulated path arrives, if it does: rate limit with a bounded queue, then loss, delay,
+// jitter. Pure except for its own state.
 
 /** One direction of a path between two tabs. */
 export interface PathOptions {
@@ -23,8 +23,8 @@ export class PathShaper {
   #lastMs = 0;
 
   /**
-   * Returns when a packet of `bytes` that is sent at `nowMs` arrives, by the same clock; undefined if it is lost. `random`
-   * returns numbers in `[0, 1)`.
+   * Returns when a packet of `bytes` that is sent at `nowMs` arrives, by the same clock; undefined if it is lost.
+   * `random` returns numbers in `[0, 1)`.
    */
   arrival(path: PathOptions, bytes: number, nowMs: number, random: () => number): number | undefined {
     const startMs = Math.max(nowMs, this.#freeMs);

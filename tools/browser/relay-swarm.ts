@@ -3,10 +3,12 @@ import type { PeerId } from "../../src/shared/ids.ts";
 import type { Relay } from "../../relay/relay.ts";
 
 /**
- * Resolves with the multiaddr that the relay gives to pages: their security policy allows no other name of this machine.
+ * Resolves with the multiaddr that the relay gives to pages: their security policy allows no other name of this
+ * machine.
  */
 export async function meshAddress({ url }: Pick<Relay, "url">): Promise<string> {
-  const { addrs } = (await (await fetch(`${url}api/bootstrap`)).json()) as { readonly addrs: readonly [string] }; // the reply of our own relay
+  const reply: unknown = await (await fetch(`${url}api/bootstrap`)).json();
+  const { addrs } = reply as { readonly addrs: readonly [string] }; // from our own relay
   return addrs[0];
 }
 

@@ -1,10 +1,12 @@
-// Runs in a page before the page's own code: replaces every address of another tab by that of the proxy's socket for it.
+// Runs in a page before the page's own code: replaces every address of another tab by that of the proxy's socket for
+// it.
 
 export const REWRITE_BINDING = "manyhandsProxyPort";
 
 /**
- * Wraps `addIceCandidate` and `setRemoteDescription`. The other side's candidates on its own interfaces, over UDP and IPv4,
- * get the proxy's port; all others are dropped, so that no path bypasses the proxy. Self-contained, because it is sent as text.
+ * Wraps `addIceCandidate` and `setRemoteDescription`. The other side's candidates on its own interfaces, over UDP and
+ * IPv4, get the proxy's port; all others are dropped, so that no path bypasses the proxy. Self-contained, because it is
+ * sent as text.
  */
 export function rewriteCandidates(binding: string): void {
   if (!("RTCPeerConnection" in globalThis)) return; // not a secure context

@@ -1,4 +1,5 @@
-// Writes the README's pictures of the page: the real page, after three tabs wrote a story and rendered a picture together.
+// Writes the README's pictures of the page: the real page, after three tabs wrote a story and rendered a picture
+// together.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";

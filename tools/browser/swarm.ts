@@ -1,4 +1,5 @@
-// A swarm of real tabs around a relay of its own, for benches and soaks: it opens, settles, loses tabs and is filled up again.
+// A swarm of real tabs around a relay of its own, for benches and soaks: it opens, settles, loses tabs and is filled up
+// again.
 import type { Browser, BrowserContext } from "playwright-core";
 import type { RelayConfig } from "../../relay/config.ts";
 import { type Relay, startRelay } from "../../relay/relay.ts";
@@ -12,7 +13,9 @@ import { Tab } from "./tabs.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds until all tabs serve what the placement gives them: weights of some hundred MB on a busy machine. */
   settleMs: 300_000,
-  /** Milliseconds without a change of spans after which a swarm is settled: twice what a lender waits before it plans. */
+  /**
+   * Milliseconds without a change of spans after which a swarm is settled: twice what a lender waits before it plans.
+   */
   quietMs: 300,
   /** Milliseconds between two looks at the directory. */
   lookMs: 25,
@@ -67,8 +70,8 @@ export class Swarm {
   }
 
   /**
-   * Opens tabs until `count` lend, and resolves once the swarm is settled. Tabs open one after the other, so that each loads
-   * the span that the placement gives it.
+   * Opens tabs until `count` lend, and resolves once the swarm is settled. Tabs open one after the other, so that each
+   * loads the span that the placement gives it.
    */
   async fill(count: number): Promise<void> {
     while (this.lenders.length < count) {
@@ -88,7 +91,10 @@ export class Swarm {
     }
   }
 
-  /** Resolves once the directory lists the lenders and no other peer, each serves its target, and every layer has a peer. */
+  /**
+   * Resolves once the directory lists the lenders and no other peer, each serves its target, and every layer has a
+   * peer.
+   */
   async settled(): Promise<void> {
     const limit = Date.now() + DEFAULTS.settleMs;
     let quietSince = Date.now();

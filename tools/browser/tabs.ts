@@ -100,7 +100,10 @@ export class Tab {
     await this.page.locator(`[data-testid="lend-state"][data-state="serving"][data-span="${span}"]`).waitFor({ timeout: DEFAULTS.serveMs });
   }
 
-  /** Types a prompt, sets the sampling (greedy unless `options` say otherwise), asks, and resolves when the answer has ended. */
+  /**
+   * Types a prompt, sets the sampling (greedy unless `options` say otherwise), asks, and resolves when the answer has
+   * ended.
+   */
   async ask(prompt: string, options: AskOptions): Promise<Answer> {
     await this.startAsking(prompt, options);
     await this.page

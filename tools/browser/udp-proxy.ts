@@ -1,4 +1,5 @@
-// A path between tabs that is as long and as bad as a bench wants it: all packets of their WebRTC connections pass through here.
+// A path between tabs that is as long and as bad as a bench wants it: all packets of their WebRTC connections pass
+// through here.
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { BrowserContext } from "playwright-core";
@@ -16,13 +17,19 @@ const DEFAULTS = Object.freeze({
 });
 
 export interface UdpProxyOptions {
-  /** The path from one tab to another, by the names given to `attach`. It is called for every packet, so a path may change. */
+  /**
+   * The path from one tab to another, by the names given to `attach`. It is called for every packet, so a path may
+   * change.
+   */
   readonly path: (from: string, to: string) => PathOptions;
   /** In `[0, 1)`. */
   readonly random: () => number;
 }
 
-/** The proxy's socket for the socket of one tab (`real`). Other tabs see only this one: they send to it and receive from it. */
+/**
+ * The proxy's socket for the socket of one tab (`real`). Other tabs see only this one: they send to it and receive from
+ * it.
+ */
 interface ProxySocket {
   readonly real: string;
   readonly socket: Socket;
@@ -38,8 +45,9 @@ interface Packet {
 }
 
 /**
- * Has a socket of its own for each tab's socket. A packet from tab A that arrives at the socket for B leaves from the socket
- * for A to B. Both sides see only the proxy's sockets, so no candidate that a side learns from a packet bypasses the proxy.
+ * Has a socket of its own for each tab's socket. A packet from tab A that arrives at the socket for B leaves from the
+ * socket for A to B. Both sides see only the proxy's sockets, so no candidate that a side learns from a packet bypasses
+ * the proxy.
  */
 export class UdpProxy {
   /** How many packets were passed on, and how many were lost. */
@@ -57,7 +65,9 @@ export class UdpProxy {
     this.#options = options;
   }
 
-  /** Leads all WebRTC connections of the context's tabs through the proxy. Call it before the context loads anything. */
+  /**
+   * Leads all WebRTC connections of the context's tabs through the proxy. Call it before the context loads anything.
+   */
   async attach(context: BrowserContext, name: string): Promise<void> {
     await context.exposeFunction(REWRITE_BINDING, async (address: string, port: number) => this.#portFor(address, port, name));
     await context.addInitScript(rewriteCandidates, REWRITE_BINDING);
@@ -75,7 +85,10 @@ export class UdpProxy {
     for (const { socket } of await Promise.all(this.#sockets.values())) socket.close();
   }
 
-  /** Resolves with the port of the proxy's socket for a tab's socket; the tab named `otherTab` reaches it at the same address. */
+  /**
+   * Resolves with the port of the proxy's socket for a tab's socket; the tab named `otherTab` reaches it at the same
+   * address.
+   */
   async #portFor(address: string, port: number, otherTab: string): Promise<number> {
     const own = await this.#socketFor(address, port);
     own.otherTab = otherTab;

@@ -1,4 +1,5 @@
-// Builds the page into dist if one of its sources changed, and swaps it in as a whole, so that a server never sees half a build.
+// Builds the page into dist if one of its sources changed, and swaps it in as a whole, so that a server never sees half
+// a build.
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";

@@ -12,8 +12,8 @@ const NODE_MAJOR = 24;
 const readJson = (file) => JSON.parse(fs.readFileSync(file, "utf8"));
 
 /**
- * Makes node_modules match package-lock.json. A stamp in node_modules, the hash of the lock file that was installed, makes
- * this a matter of milliseconds if nothing changed. Throws a SetupError if npm fails.
+ * Makes node_modules match package-lock.json. A stamp in node_modules, the hash of the lock file that was installed,
+ * makes this a matter of milliseconds if nothing changed. Throws a SetupError if npm fails.
  * @param {string} root
  */
 export async function ensureDependencies(root) {
@@ -86,8 +86,8 @@ function explainNpm(output) {
 const major = (version) => Number(/^v?(\d+)/.exec(version)?.[1] ?? 0);
 
 /**
- * Resolves with the path of a Node that is new enough: the one that the npm package `node` installed, else the running one.
- * Throws a SetupError if neither is.
+ * Resolves with the path of a Node that is new enough: the one that the npm package `node` installed, else the running
+ * one. Throws a SetupError if neither is.
  * @param {string} root
  */
 export async function findNode(root) {

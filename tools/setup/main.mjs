@@ -1,4 +1,4 @@
-// Entry of most npm scripts: sets this checkout up as far as the command needs, then runs the command on a new enough Node.
+// Entry of most npm scripts: sets this checkout up as far as a command needs, then runs it on a new enough Node.
 // Plain JavaScript without packages, because it runs before anything is installed, on any Node from 20 on.
 //
 // The parts, in the order in which they act:
@@ -24,9 +24,10 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
  */
 
 /**
- * A command: the program that does it, with its first arguments, and what the program needs for `args`. A command without a
- * program is done when set-up is.
- * @typedef {{ program?: readonly [file: string, ...args: string[]], needs: (args: readonly string[]) => readonly Need[] }} Command
+ * A command: the program that does it, with its first arguments, and what the program needs for `args`. A command
+ * without a program is done when set-up is.
+ * @typedef {{ program?: readonly [file: string, ...args: string[]], needs: (args: readonly string[]) => readonly Need[]
+ * }} Command
  */
 
 /** @type {Command["needs"]} */
@@ -72,7 +73,10 @@ async function setUp(needs) {
   return { node, browser };
 }
 
-/** Returns what a person can do about an error; undefined for an error that is a fault of this program. @param {unknown} error */
+/**
+ * Returns what a person can do about an error; undefined for an error that is a fault of this program.
+ * @param {unknown} error
+ */
 function explain(error) {
   if (error instanceof SetupError) return error.message;
   if (!(error instanceof Error) || !("code" in error)) return undefined;

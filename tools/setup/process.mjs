@@ -2,19 +2,22 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 
-/** @typedef {{ code: number, output: string }} Finished `output` is standard output and error together, in order of arrival. */
+/**
+ * @typedef {{ code: number, output: string }} Finished `output` is standard output and error together, in order of
+ * arrival.
+ */
 
 /** Characters of a program's output that are kept at most. */
 const OUTPUT_CHARACTERS = 20_000_000;
 const PARENT_POLL_MS = 500;
 
 /**
- * Runs a program to its end and keeps its output. Never throws if the program fails; a program that does not exist gives
- * code 127.
+ * Runs a program to its end and keeps its output. Never throws if the program fails; a program that does not exist
+ * gives code 127.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, timeoutMs?: number, env?: NodeJS.ProcessEnv, show?: boolean, shell?: boolean }} [options] `show` copies the
- *   output to standard error.
+ * @param {{ cwd?: string, timeoutMs?: number, env?: NodeJS.ProcessEnv, show?: boolean, shell?: boolean }} [options]
+ * `show` copies the output to standard error.
  * @returns {Promise<Finished>}
  */
 export function capture(command, args, options = {}) {
@@ -40,8 +43,8 @@ export function capture(command, args, options = {}) {
 }
 
 /**
- * Runs a program in this terminal and passes signals on to it. Resolves with its exit code; 128 and the signal's number if
- * a signal ended it.
+ * Runs a program in this terminal and passes signals on to it. Resolves with its exit code; 128 and the signal's number
+ * if a signal ended it.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd: string, env?: NodeJS.ProcessEnv }} options
@@ -50,15 +53,15 @@ export function capture(command, args, options = {}) {
 export function runAttached(command, args, options) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: "inherit" });
-    // A terminal sends Ctrl-C to both processes, and this one waits until the program has stopped. SIGTERM and SIGHUP come
-    // to this process alone.
+    // A terminal sends Ctrl-C to both processes, and this one waits until the program has stopped. SIGTERM and SIGHUP
+    // come to this process alone.
     const pass = (/** @type {NodeJS.Signals} */ signal) => {
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
     };
     const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
     for (const signal of signals) process.on(signal, pass);
-    // npm runs a script through a shell, and a shell that a signal ends does not pass the signal on. This process then has
-    // another parent.
+    // npm runs a script through a shell, and a shell that a signal ends does not pass the signal on. This process then
+    // has another parent.
     const parent = process.ppid;
     const orphaned = setInterval(() => {
       if (process.ppid === parent) return;

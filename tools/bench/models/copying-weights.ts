@@ -1,32 +1,48 @@
-// Weights made by hand that repeat what the text said before: two attention layers of a wide model, its embedding and its head.
-// The circuit is that of induction heads (Olsson et al., "In-context Learning and Induction Heads", 2022): two heads of the
-// first layer bring each position the tokens one and two before it, one head of the second finds where the last two tokens
-// stood before and says what followed. Where they never stood, the model goes on to a token of its own, never the same twice.
-// All other weights stay random, so that a step costs what it costs in any model of the shape.
+// Handmade weights for a model that repeats its text: two attention layers of a wide model, its embedding and its head.
+// The circuit is that of induction heads (Olsson et al., "In-context Learning and Induction Heads", 2022). Two heads of
+// the first layer bring to each position the two tokens before it. One head of the second layer finds where the last
+// two tokens stood before, and names the token that followed. If they never stood before, the model names a token of
+// its own, never the same twice. All other weights are random, so that a step costs the same as in any model of this
+// shape.
 import type { LlamaShape, LlamaWeight } from "./llama-graph.ts";
 
-/** Far lower frequencies than usual: most pairs of a head then compare tokens at any distance, and a few tell positions apart. */
+/**
+ * Far lower frequencies than usual: most pairs of a head then compare tokens at any distance, and a few distinguish
+ * positions.
+ */
 export const COPYING_ROPE_BASE = 1e12;
 
-/** Places in the residual stream. What is before `END` no random weight writes to. */
+/** Places in the residual stream. No random weight writes to places before `end`. */
 const AT = Object.freeze({ token: 0, one: 64, flag: 65, before: 128, twoBefore: 192, said: 256, end: 320 });
-/** Floats of a token's code; each is 1 or -1. */
+/** How many floats the code of a token has; each is 1 or -1. */
 const CODE = 64;
 const FLAG = 8;
-/** Pairs of the second layer's head that hardly turn within the context, and what its floats compare. */
+/**
+ * The first pair of the second layer's head that hardly turns within the context, and how many floats compare each
+ * token.
+ */
 const STILL = Object.freeze({ firstPair: 10, last: 31, previous: 12 });
-/** Logits between a position's true distance and its neighbours', and of each float that agrees of the last token and of the one before. */
+/**
+ * In logits: the lead of the true distance over its neighbours, and the weight of each matching float of the last token
+ * and of the one before it.
+ */
 const SHARPNESS = Object.freeze({ distance: 20, last: 5, previous: 2.5 });
-/** Logits of what matches nowhere: more than two tokens' codes reach by chance (4.6 standard deviations), less than a token and itself. */
+/**
+ * Logits for "matches nowhere": more than the codes of two different tokens reach by chance (4.6 standard deviations),
+ * less than a token reaches with itself.
+ */
 const SINK = 135;
-/** Weight of the token of its own beside what is repeated. */
+/** Weight of the model's own token beside the repeated one. */
 const OWN = 0.12;
 const OWN_STEP = 7919;
 
-/** Value at a row and a column of a weight, or undefined where it stays random. */
+/** Returns the value at a row and a column of a weight; undefined if it stays random. */
 export type HandMade = (row: number, column: number) => number | undefined;
 
-/** What of a weight is made by hand; undefined where nothing is. Throws a RangeError for shapes without room for the circuit. */
+/**
+ * Returns the handmade values of a weight; undefined if it has none. Throws a RangeError for a shape that is too small
+ * for the circuit.
+ */
 export function copyingWeight({ name }: LlamaWeight, shape: LlamaShape, codes: Int8Array): HandMade | undefined {
   if (
     shape.layers < 2 ||
@@ -48,14 +64,16 @@ export function copyingWeight({ name }: LlamaWeight, shape: LlamaShape, codes: I
   return undefined;
 }
 
-/** Codes of all tokens, `CODE` floats each; the first token, which begins a text, has none. */
+/**
+ * Returns the codes of all tokens, `CODE` floats each. The code of the first token, which begins a text, is all zeros.
+ */
 export function tokenCodes(vocabulary: number, normal: () => number): Int8Array {
   return Int8Array.from({ length: vocabulary * CODE }, (_, index) => (index < CODE ? 0 : normal() < 0 ? -1 : 1));
 }
 
 const layerOf = (name: string): number => Number(/layers\.(\d+)\./.exec(name)?.[1]);
 
-/** What RMS normalization multiplies by, where `squares` is the sum of the residual's squares. */
+/** Returns the factor of RMS normalization; `squares` is the sum of the residual's squares. */
 const normed = (squares: number, { width }: LlamaShape): number => Math.sqrt(width / squares);
 
 function embedded(token: number, column: number, code: (token: number, index: number) => number): number | undefined {
@@ -65,7 +83,7 @@ function embedded(token: number, column: number, code: (token: number, index: nu
   return column === AT.flag && token === 0 ? FLAG : 0;
 }
 
-/** The head of the model: the token whose code was found, and more softly the one that follows by the model's own row. */
+/** The model's head: the token whose code was found, and with less weight the next token in the model's own order. */
 function said(row: number, token: number, vocabulary: number, code: (token: number, index: number) => number): number {
   if (row >= AT.said && row < AT.said + CODE) return code(token, row - AT.said);
   if (row >= AT.token + CODE || token === 0) return 0;
@@ -73,7 +91,7 @@ function said(row: number, token: number, vocabulary: number, code: (token: numb
   return OWN * code(1 + ((token - 1 + others - (OWN_STEP % others)) % others), row - AT.token);
 }
 
-/** The projections back into the residual stream: the hand-made heads write their places, and nobody else does. */
+/** The projections back into the residual stream: only the handmade heads write to the places before `AT.end`. */
 function writer(layer: number, isAttention: boolean): HandMade {
   return (row, column) => {
     const [head, index] = [Math.floor(row / CODE), row % CODE];
@@ -83,7 +101,7 @@ function writer(layer: number, isAttention: boolean): HandMade {
   };
 }
 
-/** Queries, keys and values of the first layer: head 0 looks one position back, head 1 two. */
+/** Queries, keys and values of the first layer: head 0 looks one position back, head 1 looks two back. */
 function distanceHeads(row: number, column: number, shape: LlamaShape): number | undefined {
   const { part, head, index } = headColumn(column, shape);
   if (head > 1) return undefined;
@@ -97,12 +115,15 @@ function distanceHeads(row: number, column: number, shape: LlamaShape): number |
   return amplitude * (index < half ? Math.cos(turn) : -Math.sin(turn));
 }
 
-/** One over what the pairs' cosines together fall by from the true distance to the next. */
+/** One over the sum by which the cosines of all pairs fall between the true distance and the next. */
 const DISTANCE_GAIN =
   1 /
   Array.from({ length: CODE / 2 }, (_, pair) => 1 - Math.cos(COPYING_ROPE_BASE ** ((-2 * pair) / CODE))).reduce((sum, fall) => sum + fall);
 
-/** Queries, keys and values of the second layer's head 0: this token and the one before, against the two before each position. */
+/**
+ * Queries, keys and values of head 0 of the second layer: compares this token and the last with the two before each
+ * position.
+ */
 function inductionHead(row: number, column: number, shape: LlamaShape): number | undefined {
   const { part, head, index } = headColumn(column, shape);
   if (head > 0) return undefined;
@@ -117,7 +138,7 @@ function inductionHead(row: number, column: number, shape: LlamaShape): number |
   if (place < STILL.last + STILL.previous)
     return row === (part === "query" ? AT.before : AT.twoBefore) + place - STILL.last ? amplitude(SHARPNESS.previous) : 0;
   if (part === "query") return row === AT.one ? amplitude(1) : 0;
-  // The first position, which is no token's, takes what matches nowhere else.
+  // The first position, which begins the text, gets the attention of queries that match nowhere else.
   return row === AT.flag ? (SINK * amplitude(1) * scale) / (FLAG * normed(FLAG ** 2 + 1, shape)) : 0;
 }
 

@@ -1,13 +1,17 @@
-// Writes a Llama of any size as a GGUF file with seeded random weights: the same shape for llama.cpp as llama-graph.ts makes for ONNX.
+// Writes a Llama of any size as a GGUF file with seeded random weights, for llama.cpp: llama-graph.ts makes its twin in
+// ONNX.
 import { type FileHandle, open } from "node:fs/promises";
 import type { LlamaShape } from "./llama-graph.ts";
 
-/** How matrices are stored: `q4` is Q4_0 and `q8` Q8_0, blocks of 32 values with a half-float scale. Embedding and norms stay floats. */
+/**
+ * How matrices are stored: `q4` is Q4_0 and `q8` is Q8_0, blocks of 32 values with a scale in half precision. The
+ * embedding and the norms stay floats.
+ */
 export type GgufWeights = "fp32" | "q8" | "q4";
 
 /** Numbers of the format's types. Source: docs/gguf.md of ggml, version 3. */
 const VALUE = Object.freeze({ uint32: 4, int32: 5, float32: 6, boolean: 7, string: 8, array: 9 });
-/** Scales are half floats that give the values the spread of weights: 0.0078 for 4 bits, 0.00027 for 8. */
+/** Scales, in half precision, give the values the deviation of weights: 0.0078 for 4 bits, 0.00027 for 8. */
 const PACKED = Object.freeze({
   q4: { type: 2, blockBytes: 18, scale: 0x2000 },
   q8: { type: 8, blockBytes: 34, scale: 0x0c6c },
@@ -18,7 +22,7 @@ const ALIGNMENT = 32;
 const BLOCK_VALUES = 32;
 /** Bytes written at once: a multiple of every block and float. */
 const CHUNK_BYTES = 18 * 34 * ALIGNMENT * 2 ** 7;
-/** Half the width of the even spread that has a standard deviation of 0.02. */
+/** Half the width of the uniform distribution whose standard deviation is 0.02. */
 const SPREAD = 0.02 * Math.sqrt(3);
 
 interface GgufTensor {
@@ -28,7 +32,7 @@ interface GgufTensor {
   readonly kind: "matrix" | "norm" | keyof typeof PACKED;
 }
 
-/** Writes the file anew. */
+/** Writes `file`, in place of one that is there. */
 export async function writeGguf(file: string, shape: LlamaShape, weights: GgufWeights, seed = 1): Promise<void> {
   const tensors = llamaTensors(shape, weights);
   const head = new GgufHead();
@@ -84,7 +88,7 @@ type Value =
   | { readonly kind: "strings"; readonly value: readonly string[] }
   | { readonly kind: "floats" | "integers"; readonly value: readonly number[] };
 
-/** What llama.cpp asks of a Llama, and a tokenizer that spells every text in bytes. */
+/** Returns the metadata that llama.cpp wants of a Llama, with a tokenizer that spells every text in bytes. */
 function metadata(shape: LlamaShape): ReadonlyMap<string, Value> {
   const uint32 = (value: number): Value => ({ kind: "uint32", value });
   const tokens = ["<unk>", "<s>", "</s>"];
@@ -148,7 +152,7 @@ class GgufHead {
     this.#uint64(offset);
   }
 
-  /** Padded to where the weights begin. */
+  /** Returns the bytes, padded to where the weights begin. */
   bytes(): Uint8Array {
     this.#push(new Uint8Array((ALIGNMENT - (this.#size % ALIGNMENT)) % ALIGNMENT));
     return Buffer.concat(this.#parts);
@@ -214,7 +218,7 @@ class GgufHead {
 async function writeTensor(handle: FileHandle, tensor: GgufTensor, seed: number): Promise<void> {
   const size = tensorBytes(tensor);
   let word = (Math.imul(seed, 0x9e3779b9) ^ 0x85ebca6b) | 1;
-  // xorshift32 by Marsaglia, 2003: what the values are changes nothing about their speed.
+  // xorshift32 by Marsaglia, 2003. Better numbers are not needed: the values do not change the speed.
   const next = (): number => {
     word ^= word << 13;
     word ^= word >>> 17;

@@ -1,4 +1,4 @@
-// A model of at least 300 MB whose weights lie on a hub: the relay gets its manifest, graph and tokenizer alone.
+// A model of at least 300 MB whose weights are on a hub: the relay has only its manifest, graph and tokenizer.
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { MANIFEST_FILE } from "../../../src/model/fetch-model.ts";
@@ -13,7 +13,7 @@ export const HUB_MODEL = "bench/wide";
 export const HUB_SHAPES = Object.freeze({
   /** 28 MB a layer, 341 MB. */
   twelveLayers: { layers: 12, width: 768, heads: 12, feedForward: 2048, vocabulary: 2000 },
-  /** The same in 4 bits: 4 MB a layer, 49 MB, and 339 MB when unpacked. */
+  /** The same in 4 bits: 4 MB a layer, 49 MB, and 339 MB unpacked. */
   twelveLayersOf4Bits: { bits: 4 as const, layers: 12, width: 768, heads: 12, feedForward: 2048, vocabulary: 2000 },
   /** 83 MB a layer, 337 MB. */
   fourLayers: { layers: 4, width: 1280, heads: 20, feedForward: 3712, vocabulary: 2000 },
@@ -23,13 +23,15 @@ export type HubShape = Pick<WideModelOptions, keyof LlamaShape>;
 export interface HubModel {
   readonly id: ModelId;
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What a relay is given with `--models`: no weights. */
+  /** The folder for a relay's `--models`, without weights. */
   readonly folder: string;
-  /** What the hub serves. */
+  /** The folder that the hub serves. */
   readonly files: string;
 }
 
-/** Makes the model once; its manifest says that the weights are under `url`. Writes what the relay serves into `folder`. */
+/**
+ * Makes the model once. Its manifest says that the weights are under `url`; the files of the relay go into `folder`.
+ */
 export async function hubModel(options: { readonly shape: HubShape; readonly url: string; readonly folder: string }): Promise<HubModel> {
   const files = await ensureWideModel(options.shape);
   const manifest = decodeManifest(await readFile(path.join(files, MANIFEST_FILE)));

@@ -1,4 +1,5 @@
-// The ONNX graph of a Llama of any size in the shape of onnxruntime-genai's model builder, weights named but not made.
+// The ONNX graph of a Llama of any size, in the form of onnxruntime-genai's model builder. It names the weights; others
+// make them.
 import { create } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
@@ -25,14 +26,14 @@ export interface LlamaShape {
   readonly vocabulary: number;
   /** Positions of the rotary tables. */
   readonly context: number;
-  /** Bits of the layers' and the head's weights: 4 and 8 are MatMulNBits in blocks of 32, as the builder's. Default 32. */
+  /** Bits of the weights of layers and head. 4 and 8 use MatMulNBits in blocks of 32, like the builder. Default 32. */
   readonly bits?: 32 | 8 | 4;
 }
 
 /** How a tensor's values are made. */
 export type WeightKind = "matrix" | "projection" | "norm" | "cos" | "sin" | "packed" | "scales" | "projection-scales";
 
-/** Columns that share a scale. */
+/** Values that share a scale. */
 export const BLOCK_SIZE = 32;
 
 export interface LlamaWeight {
@@ -45,12 +46,12 @@ const MICROSOFT = "com.microsoft";
 const EPSILON = 1e-5;
 const MASK = "/model/attn_mask_reformat/attn_mask_subgraph";
 
-/** Bytes of a weight: the dims of packed ones count bytes. */
+/** Returns the bytes of a weight. The dims of a packed weight count bytes. */
 export function weightBytes({ dims, kind }: LlamaWeight): number {
   return (kind === "packed" ? 1 : 4) * dims.reduce((product, dim) => product * dim, 1);
 }
 
-/** The graph, and the weights that `dataFile` has to hold one right after the other. */
+/** Returns the graph, and the weights that `dataFile` must hold, one after the other without a gap. */
 export function llamaGraph(
   shape: LlamaShape,
   dataFile: string,
@@ -71,7 +72,7 @@ export function llamaGraph(
   const embedding = weight("model.embed_tokens.weight", "matrix", shape.vocabulary, shape.width);
   let residual = node("Gather", "/model/embed_tokens/Gather", [embedding, "input_ids"], ["/model/embed_tokens/Gather/output_0"]);
   let branch = "";
-  /** The norm of the residual stream, with the last branch added to it where there is one. */
+  /** Adds the norm of the residual stream, to which the last branch is added if there is one. */
   const norm = (base: string, isFinal = false): string => {
     const scale = weight(`${base.slice(1).replaceAll("/", ".")}.weight`, "norm", shape.width);
     if (branch === "") {
@@ -135,7 +136,10 @@ export function llamaGraph(
 
 type AddNode = (opType: string, name: string, input: string[], output: string[], domain?: string, attribute?: AttributeProto[]) => string;
 
-/** What GroupQueryAttention asks for, from the attention mask: last position of each row, and total length, both int32. */
+/**
+ * Computes from the attention mask what GroupQueryAttention wants: the last position of each row and the total length,
+ * as int32.
+ */
 function maskNodes(node: AddNode): readonly [string, string] {
   const constant = (rank: number): string => {
     const value = int64Tensor("", [1]);

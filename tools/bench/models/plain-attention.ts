@@ -1,4 +1,5 @@
-// A span with its GroupQueryAttention written out in plain operators, as optimum exports it: what such exports cost, on models of any size.
+// Writes the GroupQueryAttention of a span out in plain operators, as optimum exports it, to measure such exports at
+// any size.
 import { create } from "@bufbuild/protobuf";
 import { type NodeProto, GraphProtoSchema, ModelProtoSchema } from "../../../src/model/graph/onnx_pb.ts";
 import { attribute, intAttribute, readOnnx, writeOnnx } from "../../../src/model/graph/read-onnx.ts";
@@ -7,7 +8,10 @@ import { causalBias } from "../../../src/model/rows/row-invariant-plain.ts";
 import { makeRowInvariant } from "../../../src/model/rows/row-invariant.ts";
 import type { SpanSource } from "../../../src/protocol/span-plan.ts";
 
-/** Takes the generator's form: packed queries, keys and values, rotation inside, as many key/value heads as query heads. */
+/**
+ * Expects the form that llama-graph.ts makes: packed queries, keys and values, rotation inside, as many key-value heads
+ * as query heads.
+ */
 export function withPlainAttention(source: SpanSource): SpanSource {
   const { model, graph } = readOnnx(source.graph);
   const { plan } = source;

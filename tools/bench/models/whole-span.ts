@@ -1,4 +1,4 @@
-// Spans of a model on disk, and runners over their plain and their row-invariant form.
+// Loads spans of a model on disk, and opens runners over their plain or their row-invariant form.
 import * as ort from "onnxruntime-web";
 import { unpackSpan } from "../../../src/engine/dequantize.ts";
 import { SpanRunner } from "../../../src/engine/span-runner.ts";
@@ -8,7 +8,7 @@ import type { SpanSource } from "../../../src/protocol/span-plan.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { FolderTileSource, manifestOfFolder } from "../../model/model-folder.ts";
 
-/** The model of a folder cut before each of these layers. */
+/** Loads the model of a folder, cut before each layer that `cuts` returns. */
 export async function loadSpans(folder: string, cuts: (layerCount: number) => readonly number[]): Promise<SpanSource[]> {
   const built = await manifestOfFolder(folder);
   const { layerCount } = built.manifest;
@@ -29,14 +29,14 @@ export async function loadSpans(folder: string, cuts: (layerCount: number) => re
   );
 }
 
-/** The whole model of a folder as one span. */
+/** Loads the whole model of a folder as one span. */
 export async function wholeSpan(folder: string): Promise<SpanSource> {
   const [span] = await loadSpans(folder, () => []);
   if (span === undefined) throw new Error(`${folder} has no layers`);
   return span;
 }
 
-/** A runner over the plain or the row-invariant form. Throws where there is no such form. */
+/** Opens a runner over the plain or the row-invariant form. Throws if there is no such form. */
 export async function openRunner(source: SpanSource, plain: boolean): Promise<SpanRunner> {
   const options = { executionProviders: ["wasm"], cacheOnDevice: false };
   if (plain) return SpanRunner.create(ort, unpackSpan(source), options);

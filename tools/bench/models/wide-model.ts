@@ -1,4 +1,5 @@
-// Writes a synthetic Llama with seeded random weights into a folder: a model wide enough that its compute weighs more than its messages.
+// Writes a synthetic Llama with seeded random weights into a folder: wide enough that computing takes longer than
+// sending.
 import { existsSync } from "node:fs";
 import { copyFile, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -10,27 +11,30 @@ import { llamaGraph, type LlamaShape, type LlamaWeight } from "./llama-graph.ts"
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 const DATA_FILE = "model.onnx.data";
-/** Floats drawn before they are written: 8 MiB. */
+/** Floats that are drawn before they are written: 8 MiB. */
 const CHUNK_FLOATS = 2 ** 21;
-/** Standard deviation of weights: keeps activations near 1 at these widths (GPT-2, Radford et al. 2019). */
+/** Standard deviation of weights: it keeps activations near 1 at these widths (GPT-2, Radford et al. 2019). */
 const DEVIATION = 0.02;
 const ROPE_BASE = 10_000;
-/** Of 4-bit values, in steps. */
+/** Standard deviation of 4-bit values, in steps. */
 const PACKED_DEVIATION = 2.5;
-/** Tokens: with 12 layers of width 768 this is the shape of the public 110-million-parameter story model (llama2.c). */
+/** With 12 layers of width 768, this is the shape of the public story model of 110 million parameters (llama2.c). */
 const VOCABULARY = 32_000;
 
 export interface WideModelOptions extends Partial<LlamaShape> {
   readonly seed?: number;
-  /** Whether it repeats what its prompt said, by two layers of weights made by hand; else all is random. */
+  /** Whether the model repeats its prompt, by two layers of handmade weights; else all weights are random. */
   readonly copies?: boolean;
-  /** Where to write; by default a folder named after shape and seed under .cache/models. */
+  /** Folder to write to. Default: one under .cache/models, named after shape and seed. */
   readonly folder?: string;
-  /** Bundled model whose tokenizer and vocabulary are taken. */
+  /** Bundled model whose tokenizer and vocabulary are used. */
   readonly like?: string;
 }
 
-/** Makes the model unless its folder has a manifest already, and answers the folder. Same options, same bytes. */
+/**
+ * Makes the model unless its folder has a manifest already. Resolves with the folder. The same options give the same
+ * bytes.
+ */
 export async function ensureWideModel(options: WideModelOptions = {}): Promise<string> {
   const like = options.like ?? path.join(ROOT, "public/models/tales-2m");
   const { seed = 1, copies = false } = options;
@@ -50,7 +54,8 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
     options.folder ?? path.join(ROOT, ".cache/models", `${copies ? "copying" : "wide"}-${Object.values(shape).join("-")}-seed-${seed}`);
   if (await hasManifest(folder)) return folder;
 
-  // Written beside and moved into place, so that a run that was cut short leaves nothing that looks whole.
+  // It is written beside its place and then moved there, so that a run that was cut short leaves nothing that looks
+  // whole.
   const draft = `${folder}.draft`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { recursive: true });
@@ -73,7 +78,7 @@ export async function ensureWideModel(options: WideModelOptions = {}): Promise<s
   return folder;
 }
 
-/** The tokenizer with placeholders up to `size`: a random model says any token, and each has to have a text. */
+/** Fills the tokenizer up to `size` tokens: a random model may choose any token, and each must have a text. */
 function padTokenizer(json: string, size: number): string {
   const tokenizer = JSON.parse(json) as { readonly model: { readonly vocab: Record<string, number> } }; // a file of our own
   const { vocab } = tokenizer.model;
@@ -132,7 +137,10 @@ async function writeWeights(file: string, weights: readonly LlamaWeight[], { sha
   }
 }
 
-/** Whether the folder is whole: its manifest is written last. One of an older format is made anew. */
+/**
+ * Resolves with whether the folder is whole: its manifest is written last. A manifest of an older format does not
+ * count.
+ */
 async function hasManifest(folder: string): Promise<boolean> {
   const file = path.join(folder, "manifest.cbor");
   if (!existsSync(file)) return false;
@@ -140,13 +148,13 @@ async function hasManifest(folder: string): Promise<boolean> {
     decodeManifest(await readFile(file));
     return true;
   } catch {
-    return false; // cut short or of another format: the model is made again
+    return false; // cut short or of another format: the model is made anew
   }
 }
 
 /**
- * Pairs of 4-bit values around their middle, 8, with a standard deviation of about 2.5: what rounding normal weights
- * gives. Read as 8-bit values they have sixteen times that, which their scales make up for.
+ * Writes pairs of 4-bit values around their middle, 8, with a standard deviation of about 2.5, which is what rounding
+ * normal weights gives. Read as 8-bit values, they have 16 times that deviation, and their scales are smaller to match.
  */
 async function writePacked(handle: FileHandle, total: number, normal: () => number): Promise<void> {
   const four = (): number => Math.min(15, Math.max(0, Math.round(8 + PACKED_DEVIATION * normal())));
@@ -157,7 +165,7 @@ async function writePacked(handle: FileHandle, total: number, normal: () => numb
   }
 }
 
-/** Values `[start, start + chunk.length)` of a weight. */
+/** Fills `chunk` with the values `[start, start + chunk.length)` of a weight. */
 function fill(
   chunk: Float32Array,
   start: number,
@@ -170,7 +178,7 @@ function fill(
       return;
     case "matrix":
     case "projection": {
-      // What is added to the residual is scaled down by the number of additions.
+      // The more additions to the residual stream there are, the smaller each is.
       const deviation = kind === "matrix" ? DEVIATION : DEVIATION / Math.sqrt(2 * shape.layers);
       for (let index = 0; index < chunk.length; index++) chunk[index] = deviation * normal();
       return;
@@ -195,7 +203,10 @@ function fill(
   }
 }
 
-/** Standard normal numbers: Box and Muller, 1958, over xorshift32 by Marsaglia, 2003. Quick rather than good: there are a hundred million. */
+/**
+ * Returns a source of standard normal numbers: Box and Muller, 1958, over xorshift32 by Marsaglia, 2003. It is fast
+ * rather than good, because a model needs a hundred million of them.
+ */
 function normalNumbers(seed: number): () => number {
   let word = (seed ^ 0x9e3779b9) | 0 || 1;
   let held: number | undefined;

@@ -1,9 +1,12 @@
-// Every route that a small swarm has: what a planner's choice is held against.
+// Enumerates every route of a small swarm, to compare the planner's choice with.
 import type { Route } from "../../../src/route/plan-route.ts";
 import type { RoutePeer } from "../../../src/route/route-cost.ts";
 import type { PeerId, Span } from "../../../src/shared/ids.ts";
 
-/** All chains of served spans from `start` to `end`, without the excluded peers: as many as there are, so keep the swarm small. */
+/**
+ * Returns all sequences of served spans that cover `start` to `end`, without the excluded peers. Their number grows
+ * exponentially, so keep the swarm small.
+ */
 export function everyRoute(peers: readonly RoutePeer[], { start, end }: Span, exclude: ReadonlySet<PeerId> = new Set()): readonly Route[] {
   const hops = peers.flatMap(({ peer, serving }) => (exclude.has(peer) ? [] : serving.map((span) => ({ peer, span }))));
   const from = (layer: number): readonly Route[] =>

@@ -1,4 +1,5 @@
-// Runs in a page of a bench: this project's own mesh without a node on top, so that one hop can be taken apart.
+// Runs in a page of a bench: this project's own mesh without a node above it, so that the parts of one hop can be
+// timed.
 import { Libp2pMesh } from "../../../src/mesh/libp2p/libp2p-mesh.ts";
 import type { Link } from "../../../src/mesh/ports/link.ts";
 import { RtcLink } from "../../../src/mesh/rtc/rtc-link.ts";
@@ -12,20 +13,20 @@ import { JOIN_MS, untilConnected } from "../../browser/until-connected.ts";
 
 const PROTOCOL = "/manyhands/bench-hop/1";
 
-/** Milliseconds of one frame's way to another tab and back. */
+/** Milliseconds of the parts of one frame's way to another tab and back. */
 export interface HopTimes {
-  /** Header and payload made into a frame's bytes. */
+  /** To serialise header and payload into the bytes of a frame. */
   readonly serialiseMs: number;
-  /** Until the link had taken the frame. */
+  /** Until the link had accepted the frame. */
   readonly sendMs: number;
-  /** From before serialising until the other tab had read and checked it, by the machine's clock. */
+  /** From before serialising until the other tab had read and checked the frame, by the machine's clock. */
   readonly thereMs: number;
-  /** Bytes made into a checked header and payload, by the other tab. */
+  /** For the other tab to read the bytes into a checked header and payload. */
   readonly readMs: number;
   readonly roundTripMs: number;
 }
 
-/** `rtc` is a data channel of its own, `stream` a stream of libp2p. */
+/** `rtc` is a data channel of its own, `stream` is a stream of libp2p. */
 const WAYS = Object.freeze(["rtc", "stream"] as const);
 export type Way = (typeof WAYS)[number];
 
@@ -39,7 +40,7 @@ const called = new Map<Way, Called>();
 
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** Calls the relay and echoes whatever others send. Answers this peer's id once the relay knows it. */
+/** Joins the relay's mesh and echoes the frames of others. Resolves with this peer's id once the relay knows it. */
 export async function join(relay: string): Promise<string> {
   const mesh = await Libp2pMesh.start({
     seed: crypto.getRandomValues(new Uint8Array(32)),
@@ -47,14 +48,14 @@ export async function join(relay: string): Promise<string> {
   });
   joined = { below: mesh, direct: new RtcMesh({ below: mesh, iceServers: [], clock: systemClock, log: silentLog }) };
   joined.direct.handle(PROTOCOL, (incoming) => {
-    // What cannot be read ends the link, so that whoever pings hears of it.
+    // A frame that cannot be read ends the link, so that the other side notices.
     echo(incoming).catch((error: unknown) => incoming.abort(error instanceof Error ? error : new Error("the echo failed")));
   });
   await untilConnected(mesh);
   return mesh.self;
 }
 
-/** Opens the links that pings run over, one for each way. */
+/** Opens one link for each way, for `ping`. */
 export async function call(peer: string): Promise<void> {
   if (joined === undefined) throw new Error("join first");
   for (const way of WAYS) {
@@ -65,7 +66,7 @@ export async function call(peer: string): Promise<void> {
   }
 }
 
-/** Sends a step with a payload of `bytes` there and back, `count` times, `pauseMs` apart. */
+/** Sends a step with a payload of `bytes` to the other tab and back, `count` times, `pauseMs` apart. */
 export async function ping(way: Way, bytes: number, count: number, pauseMs: number): Promise<readonly HopTimes[]> {
   const over = called.get(way);
   if (over === undefined) throw new Error("call first");
@@ -90,7 +91,7 @@ async function pingOnce({ link, frames }: Called, bytes: number, position: numbe
   const { payload: echoed } = decodeFrame(value as Uint8Array); // links carry bytes
   if (echoed.byteLength !== bytes) throw new Error("another payload came back");
   const stamp = await frames.next();
-  const view = new DataView((stamp.value as Uint8Array).slice().buffer); // two doubles by the other tab
+  const view = new DataView((stamp.value as Uint8Array).slice().buffer); // two doubles that the other tab wrote
   return {
     serialiseMs: serialised - began,
     sendMs: sent - serialised,
@@ -100,7 +101,7 @@ async function pingOnce({ link, frames }: Called, bytes: number, position: numbe
   };
 }
 
-/** A header as a decode step carries it. */
+/** Returns a header like that of a decode step. */
 const stepHeader = (position: number): StepFrame => ({
   kind: "step",
   session: asSessionId("0123456789abcdef0123456789abcdef"),
@@ -120,7 +121,7 @@ async function echo(incoming: Link): Promise<void> {
     const { header, payload } = decodeFrame(bytes);
     readSessionHeader(header);
     const at = now();
-    await incoming.send(encodeFrame(header as object, payload)); // it was read as one above
+    await incoming.send(encodeFrame(header as object, payload)); // read as a header above
     const stamp = new DataView(new ArrayBuffer(16));
     stamp.setFloat64(0, at);
     stamp.setFloat64(8, at - began);

@@ -1,4 +1,4 @@
-// Two tabs with a link of this project's mesh between them, and a bare data channel beside it for comparison.
+// Two tabs with links of this project's mesh between them, and a bare data channel for comparison.
 import type { Browser, BrowserContext } from "playwright-core";
 import type { Relay } from "../../../relay/relay.ts";
 import { putInPages } from "../../browser/bundle-page.ts";
@@ -7,7 +7,7 @@ import { meshAddress } from "../../browser/relay-swarm.ts";
 import { Tab } from "../../browser/tabs.ts";
 import type * as HopPage from "./hop-page.ts";
 
-/** Bytes of a slice that Chrome's SCTP moves in one burst. */
+/** Bytes that Chrome's SCTP sends in one burst. */
 const SLICE_BYTES = 4600;
 
 type HopGlobal = typeof globalThis & { readonly hop: typeof HopPage };
@@ -21,7 +21,7 @@ export class HopPair {
     this.#raw = raw;
   }
 
-  /** `prepare` is called for the context of each tab before anything is loaded, with its name. */
+  /** Opens both tabs. `prepare` is called with each tab's context and name, before the tab loads anything. */
   static async open(
     browser: Browser,
     relay: Relay,
@@ -38,13 +38,15 @@ export class HopPair {
     return new HopPair(tabs, await RawChannel.open(tabs[0].page, tabs[1].page, { sliceBytes: SLICE_BYTES }));
   }
 
-  /** Frames with a payload of `bytes` there and back over a link, one after the other, `pauseMs` apart. */
+  /**
+   * Sends frames with a payload of `bytes` to the other tab and back over a link, one after the other, `pauseMs` apart.
+   */
   link(way: HopPage.Way, bytes: number, count: number, pauseMs = 0): Promise<readonly HopPage.HopTimes[]> {
     const { page } = this.#tabs[0];
     return page.evaluate(([...ping]) => (globalThis as HopGlobal).hop.ping(...ping), [way, bytes, count, pauseMs] as const);
   }
 
-  /** The same bytes over the bare channel. */
+  /** Sends the same bytes over the bare channel. */
   raw(bytes: number, count: number): Promise<readonly Ping[]> {
     return this.#raw.ping(bytes, count);
   }

@@ -1,4 +1,4 @@
-// What a step costs in the row-invariant form, against the plain one: both in turn, after the same positions.
+// Times a step in the row-invariant form against the plain form: both in turn, after the same positions.
 import path from "node:path";
 import type { SpanRunner } from "../../../src/engine/span-runner.ts";
 import { withPlainAttention } from "../models/plain-attention.ts";
@@ -11,12 +11,15 @@ type Cache = Parameters<SpanRunner["run"]>[0];
 export interface InvariancePrice {
   readonly bench: "invariance";
   readonly model: string;
-  /** How attention is written: "plain" operators, or grouped with so many query heads to a key/value head (one needs a row of padding). */
+  /**
+   * How attention is written: in "plain" operators, or grouped, with the number of query heads for each key-value head
+   * (a group of one needs a row of padding).
+   */
   readonly attention: "plain" | `grouped by ${number}`;
   readonly rounds: number;
-  /** By cache length: ratio of a round's medians, and the medians themselves in milliseconds. */
+  /** By cache length: the ratio of the two medians of a round, and these medians in milliseconds. */
   readonly price: Readonly<Record<string, { readonly ratio: Spread; readonly plainMs: Spread; readonly invariantMs: Spread }>>;
-  /** The same for one step of 128 rows after as many. */
+  /** The same for one step of 128 rows, after 128 positions. */
   readonly prefill: { readonly ratio: Spread; readonly plainMs: Spread; readonly invariantMs: Spread };
 }
 
@@ -60,7 +63,7 @@ async function timeForms(forms: readonly SpanRunner[], { length, count, rounds, 
   const tokens = new Int32Array(count).fill(1);
   const medians: number[][] = [[], []];
   for (let round = -1; round < rounds; round++) {
-    // Each form goes first in every other round; round -1 is the warm-up.
+    // The forms take turns at going first. Round -1 warms up.
     for (const index of round % 2 === 0 ? [0, 1] : [1, 0]) {
       const times: number[] = [];
       for (let step = 0; step < steps; step++) {
@@ -83,7 +86,7 @@ async function timeForms(forms: readonly SpanRunner[], { length, count, rounds, 
   };
 }
 
-/** A cache of `length` positions. */
+/** Makes a cache of `length` positions. */
 async function fill(runner: SpanRunner, length: number): Promise<Cache> {
   let cache: Cache = { length: 0, tensors: new Map() };
   while (cache.length < length) {

@@ -1,4 +1,5 @@
-// The yardstick of the load bench: a page whose worker fetches a span's bytes with plain fetch and creates the session.
+// The yardstick of the load bench: a page whose Web Worker gets a span's bytes with plain fetch and creates the
+// session.
 import { createReadStream, existsSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,7 +7,7 @@ import path from "node:path";
 
 const RUNTIME = path.resolve(import.meta.dirname, "../../../node_modules/onnxruntime-web/dist");
 
-/** One file of a span's external data, and the range of the model's file that it is fetched in. */
+/** One file of a span's external data, and the range of the model's file in which it is fetched. */
 export interface PlainFile {
   readonly name: string;
   readonly file: string;
@@ -19,7 +20,7 @@ export interface PlainFile {
 export interface PlainSpan {
   readonly graph: Uint8Array;
   readonly files: readonly PlainFile[];
-  /** Files that are not fetched: zeros in the place of weights that are unpacked, so that the session is the same. */
+  /** Files that are not fetched: zeros in place of the unpacked weights, so that the session has the same size. */
   readonly unpacked: readonly { readonly name: string; readonly length: number }[];
   readonly url: string;
 }

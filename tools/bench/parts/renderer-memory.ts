@@ -1,14 +1,14 @@
-// The most memory that a page's process takes, as Linux counts it: private and shared pages together.
+// Measures the peak of memory of a page's process, as Linux counts it: private and shared memory together.
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 
 export interface RendererMemory {
-  /** Bytes above what the page's process had when the watch began, at the highest; NaN where the system does not tell. */
+  /** Resolves with the bytes at the peak, above those when the watch began; NaN if the system does not report them. */
   peakBytes(): Promise<number>;
 }
 
-/** Watches the renderers of `browser`, which shows one page: the one that grows most is that page's. */
+/** Watches the renderers of `browser`, which shows one page: the renderer that grows most is the page's. */
 export async function rendererMemory(browser: Browser): Promise<RendererMemory> {
   const session = await browser.newBrowserCDPSession();
   const renderers = async (): Promise<number[]> => {
@@ -18,7 +18,7 @@ export async function rendererMemory(browser: Browser): Promise<RendererMemory> 
   const before = new Map<number, number>();
   for (const pid of await renderers()) {
     before.set(pid, await field(pid, "VmRSS"));
-    if (existsSync(`/proc/${pid}/clear_refs`)) await writeFile(`/proc/${pid}/clear_refs`, "5"); // the highest mark starts anew
+    if (existsSync(`/proc/${pid}/clear_refs`)) await writeFile(`/proc/${pid}/clear_refs`, "5"); // the kernel's peak counts from here
   }
   return {
     peakBytes: async () => {

@@ -1,4 +1,5 @@
-// A local site with the two engines that this project is compared with, each on a page of its own, and models of one shape for them.
+// A local site with the two engines that this project is compared with, each on a page of its own, and their models of
+// one shape.
 import { createReadStream, existsSync } from "node:fs";
 import { link, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import http from "node:http";
@@ -9,15 +10,15 @@ import { fileURLToPath } from "node:url";
 import { type GgufWeights, writeGguf } from "../models/gguf.ts";
 import { llamaGraph, type LlamaShape } from "../models/llama-graph.ts";
 
-/** The packages' files for browsers lie beside those that Node would take. */
+/** The packages' files for browsers are beside those that Node imports. */
 const TRANSFORMERS = fileURLToPath(import.meta.resolve("@huggingface/transformers"));
-/** What a step of theirs reads is told by the shape; where they start is the same for both. */
+/** Positions before the first decoded token: the same for both engines, because the cost of a step depends on them. */
 const PROMPT_TOKENS = 30;
 
 /** Folders of the site by their first part. */
 const FOLDERS: Readonly<Record<string, string>> = Object.freeze({
   transformers: path.dirname(TRANSFORMERS),
-  ort: path.dirname(createRequire(TRANSFORMERS).resolve("onnxruntime-web")), // the one that it was made with
+  ort: path.dirname(createRequire(TRANSFORMERS).resolve("onnxruntime-web")), // the version that transformers.js was built with
   wllama: path.dirname(fileURLToPath(import.meta.resolve("@wllama/wllama/esm/index.js"))),
 });
 const TYPES: Readonly<Record<string, string>> = Object.freeze({
@@ -27,17 +28,17 @@ const TYPES: Readonly<Record<string, string>> = Object.freeze({
   ".json": "application/json",
 });
 
-/** As transformers.js names them. */
+/** The file names that transformers.js expects. */
 const ONNX_FILES: Readonly<Record<GgufWeights, string>> = Object.freeze({
   fp32: "model.onnx",
   q8: "model_quantized.onnx",
   q4: "model_q4.onnx",
 });
 
-/** What each page offers to the bench, on its `window`. */
+/** What each page offers to the bench, as `solo` on its `window`. */
 export interface SoloPage {
   load(): Promise<void>;
-  /** Tokens a second of decoding, the first token not counted. */
+  /** Resolves with the tokens per second of decoding, without the first token. */
   decode(tokens: number): Promise<number>;
 }
 
@@ -83,7 +84,8 @@ const PAGES: Readonly<Record<"transformers.js" | "wllama", (weights: GgufWeights
         if (wllama.isMultithread()) throw new Error("more than one thread");
       },
       async decode(tokens) {
-        // By the engine's own clock, from the first token to the last: chunks of text come late where bytes make half a letter.
+        // Timed by the engine's own clock, from the first token to the last: a chunk of text comes late if its bytes
+        // end inside a letter.
         let timings;
         await wllama.createCompletion({
           prompt: "a".repeat(${PROMPT_TOKENS}),
@@ -111,7 +113,8 @@ export async function startSoloSite(folder: string): Promise<SoloSite> {
   const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://site");
     const [, first = "", ...rest] = pathname.split("/");
-    const page = first === "page" ? PAGES[decodeURIComponent(rest[0] ?? "") as keyof typeof PAGES] : undefined; // undefined where there is none
+    // Undefined for an engine that has no page.
+    const page = first === "page" ? PAGES[decodeURIComponent(rest[0] ?? "") as keyof typeof PAGES] : undefined;
     if (page) {
       const asked = searchParams.get("weights");
       const script = page(asked === "q4" || asked === "q8" ? asked : "fp32");
@@ -150,7 +153,7 @@ export async function startSoloSite(folder: string): Promise<SoloSite> {
   };
 }
 
-/** The shape as both engines want it, beside the ONNX model whose weights are shared. Answers the folder. */
+/** Writes the models for both engines beside the ONNX model, whose weights they share. Resolves with the folder. */
 export async function ensureSoloModels(shape: LlamaShape, wide: string, weights: GgufWeights): Promise<string> {
   const folder = `${wide}-solo`;
   if (existsSync(path.join(folder, "wide/config.json"))) return folder;

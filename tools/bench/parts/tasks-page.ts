@@ -1,4 +1,4 @@
-// Runs in a page of the bench of tasks: small ones by the thousand, and some that take a tenth of a second of computing.
+// Runs in a page of the bench of tasks: thousands of small tasks, and tasks that compute for a tenth of a second.
 import { render } from "../../../src/tasks/kinds/render/render.ts";
 import { sum } from "../../../src/tasks/kinds/sum.ts";
 import { DEFAULTS as USUAL, distribute } from "../../../src/tasks/jobs/distribute.ts";
@@ -10,7 +10,7 @@ export { join, assignTo, posted } from "../../browser/task-page.ts";
 
 const { signal } = new AbortController();
 
-/** How long each of some tasks took, and all of them together; milliseconds. */
+/** Milliseconds that each task took, and that all of them took together. */
 export interface Times {
   readonly wallMs: number;
   readonly eachMs: readonly number[];
@@ -32,7 +32,7 @@ const submit = async (
   );
 };
 
-/** Sums of eight numbers, each a task of its own, `ahead` out at once. */
+/** Submits `count` sums of eight numbers, each a task of its own, `ahead` at once. */
 export async function small(count: number, ahead: number): Promise<Times> {
   const eachMs: number[] = [];
   let left = count;
@@ -50,7 +50,7 @@ export async function small(count: number, ahead: number): Promise<Times> {
   return { wallMs: performance.now() - beganMs, eachMs };
 }
 
-/** Glass and mirrors, as many squares as asked for. */
+/** Returns a scene whose picture has this many squares. */
 const sceneOf = (squares: number, samples: number, seed: number): Scene => ({
   width: 32 * squares,
   height: 32,
@@ -65,7 +65,7 @@ const sceneOf = (squares: number, samples: number, seed: number): Scene => ({
   lights: [],
 });
 
-/** Computes the parts in this thread, as a worker does; the mean milliseconds of one. */
+/** Computes the tasks in this thread, as a Web Worker does. Resolves with the mean milliseconds of one. */
 export async function alone(count: number, samples: number): Promise<number> {
   const parts = render.split(sceneOf(count, samples, 1));
   const beganMs = performance.now();
@@ -73,8 +73,8 @@ export async function alone(count: number, samples: number): Promise<number> {
   return (performance.now() - beganMs) / parts.length;
 }
 
-/** The same by whoever is lent to, unchecked; milliseconds of all together. */
-export async function lent(count: number, samples: number, seed: number): Promise<number> {
+/** Assigns the same tasks to volunteers, without checks. Resolves with the milliseconds of all together. */
+export async function assigned(count: number, samples: number, seed: number): Promise<number> {
   const beganMs = performance.now();
   await distribute(dispatcher(), render, sceneOf(count, samples, seed), { replication: { quorum: 1, most: 1 }, signal });
   return performance.now() - beganMs;

@@ -1,4 +1,5 @@
-// Receipts at the relay: how many a second one ledger on a disk checks and posts, and how long one waits for its acknowledgement.
+// The relay's case of the bench of tasks: receipts a second that one ledger on a disk checks and posts, and how long
+// one waits.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,7 +14,9 @@ const DEFAULTS = Object.freeze({
   workers: 8,
 });
 
-/** In batches as tabs send them, one after the other; each receipt is of a checked task: three signatures. */
+/**
+ * Posts batches like those of tabs, one after the other. Each receipt is of a checked task and has three signatures.
+ */
 export async function benchRelay(print: (name: string, line: object) => void): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
   const ledger = await Ledger.open({ location: path.join(folder, "ledger.sqlite"), now: Date.now });

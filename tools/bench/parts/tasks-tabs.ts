@@ -1,4 +1,4 @@
-// The cases of the bench of tasks that run in real tabs: four that lend, one that asks, a relay between them.
+// The cases of the bench of tasks in real tabs: up to four volunteers, one requester, and a relay between them.
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -10,19 +10,22 @@ import { onBed, rounded } from "./bench-bed.ts";
 import { paceOf, spread } from "./spread.ts";
 import type * as TasksPage from "./tasks-page.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   tabs: 4,
-  /** Small tasks out at once in batches. */
+  /** Small tasks that are assigned at once, in batches. */
   ahead: 256,
   batched: 10_000,
   oneByOne: 1000,
-  /** Small tasks before anything is measured: as many as make every tab's work trusted. */
+  /** Small tasks before anything is measured: as many as every tab needs to be trusted. */
   warmup: 1000,
-  /** Tasks of `taskMs` of computing. */
+  /** Tasks that compute for `taskMs`. */
   long: 120,
   rounds: 5,
   taskMs: 100,
-  /** Samples a pixel of the tasks by which it is told how many take `taskMs`: enough that what each task costs besides does not count. */
+  /**
+   * Samples per pixel of the trial tasks, which show how many samples take `taskMs`: enough that the other costs of a
+   * task do not matter.
+   */
   trialSamples: 128,
 });
 
@@ -34,24 +37,24 @@ export type Print = (name: string, line: object) => void;
 /** Prints a line for each case. Needs the built page. */
 export async function benchTabs(print: Print): Promise<void> {
   await withTabs(DEFAULTS.tabs, ({ page, peers }) => small(page, peers, print));
-  // With tabs of their own: the others still send receipts of ten thousand tasks.
+  // These tabs are new: the others are still sending the receipts of ten thousand tasks.
   await withTabs(2, (tabs) => long(tabs, print));
 }
 
 interface Tabs {
   readonly browser: Browser;
-  /** Of the tab that asks. */
+  /** The requester's page. */
   readonly page: Page;
-  /** Of the page that bare tabs open. */
+  /** Address for tabs without the built page. */
   readonly url: string;
-  /** Who lend. */
+  /** The volunteers. */
   readonly peers: readonly string[];
 }
 
 async function withTabs(count: number, work: (tabs: Tabs) => Promise<void>): Promise<void> {
   await onBed([], async ({ browser, folder }) => {
     const site = folder("site");
-    // Without a model: nothing but tasks is lent.
+    // Without a model, tabs can lend to tasks only.
     await cp(DIST, site, { recursive: true, filter: (source) => source !== path.join(DIST, "models") });
     const relay = await startRelay({ port: 0, data: folder("relay"), site });
     try {
@@ -71,7 +74,7 @@ async function withTabs(count: number, work: (tabs: Tabs) => Promise<void>): Pro
   });
 }
 
-/** A page of the relay without ours in it, which would ask for the relay's overview and paint it. */
+/** Returns an address of the relay without the built page, which would keep asking for the overview and paint it. */
 const plain = (relay: string): string => new URL("licences.txt", relay).href;
 
 const assignTo = (page: Page, peers: readonly string[]): Promise<void> =>
@@ -91,7 +94,10 @@ async function small(page: Page, peers: readonly string[], print: Print): Promis
   }
 }
 
-/** Tasks that compute, on two tabs and on one, and what two pages of this machine do without us: interleaved, so that a busy minute falls on all. */
+/**
+ * Times tasks that compute, on two tabs and on one, and in two pages without the mesh. All are interleaved, so that a
+ * busy minute of the machine affects all alike.
+ */
 async function long({ browser, page, url, peers }: Tabs, print: Print): Promise<void> {
   const bare = await Promise.all([0, 1].map(async () => (await Tab.open(browser, url)).page));
   await putInPages(bare, new URL("tasks-page.ts", import.meta.url), "bench");
@@ -100,35 +106,35 @@ async function long({ browser, page, url, peers }: Tabs, print: Print): Promise<
   let seed = 0;
   const draw = (count: number, samples: number): Promise<number> => {
     const args = [count, samples, ++seed] as const;
-    return page.evaluate(([parts, each, from]) => (globalThis as Global).bench.lent(parts, each, from), args);
+    return page.evaluate(([parts, each, from]) => (globalThis as Global).bench.assigned(parts, each, from), args);
   };
-  const lent = async (tabs: number, samples: number): Promise<number> => {
+  const assigned = async (tabs: number, samples: number): Promise<number> => {
     await assignTo(page, peers.slice(0, tabs));
-    await draw(DEFAULTS.long, 2); // links opened, workers started, their code compiled
-    await page.evaluate(() => (globalThis as Global).bench.posted()); // else the receipts of these are made while the others are timed
+    await draw(DEFAULTS.long, 2); // opens links, starts workers and compiles their code
+    await page.evaluate(() => (globalThis as Global).bench.posted()); // else receipts of these are made while the next tasks are timed
     return draw(DEFAULTS.long, samples);
   };
   const [first = page] = bare;
-  // The same picture each time, but for its noise: squares of one picture differ in what they take.
-  for (const each of bare) await alone(each, DEFAULTS.long, DEFAULTS.trialSamples); // the compiler's time
+  // The picture is the same each time, except for its noise, because squares of a picture differ in cost.
+  for (const each of bare) await alone(each, DEFAULTS.long, DEFAULTS.trialSamples); // gives the compiler its time
   const trialMs = await alone(first, DEFAULTS.long, DEFAULTS.trialSamples);
   const samples = Math.max(1, Math.round((DEFAULTS.trialSamples * DEFAULTS.taskMs) / trialMs));
-  await lent(2, samples); // the compilers of three pages are at work for that long, on the same two cores
+  await assigned(2, samples); // meanwhile the compilers of three pages run on the same cores
   const times: { readonly taskMs: number; readonly besideMs: number; readonly one: number; readonly two: number }[] = [];
   for (let round = 0; round < DEFAULTS.rounds; round++) {
     const taskMs = await alone(first, DEFAULTS.long, samples);
-    const one = await lent(1, samples);
+    const one = await assigned(1, samples);
     const beside = await Promise.all(bare.map((each) => alone(each, DEFAULTS.long, samples)));
-    const two = await lent(2, samples);
+    const two = await assigned(2, samples);
     times.push({ taskMs, besideMs: Math.max(...beside), one, two });
   }
   print(`tasks of ${DEFAULTS.taskMs} ms of computing, 2 tabs against 1`, {
     perSecond: rounded((1000 * DEFAULTS.long) / spread(times.map(({ two }) => two)).median, 2),
     taskMs: spread(times.map(({ taskMs }) => taskMs)),
     timesOneTab: spread(times.map(({ one, two }) => one / two)),
-    /** What two pages that only compute do beside each other, against one: more is not to be had here. */
+    /** The speed of two pages that only compute, against one: the most that this machine allows. */
     timesOneBarePage: spread(times.map(({ taskMs, besideMs }) => (2 * taskMs) / besideMs)),
-    /** Of one tab's time, what was not computing. */
+    /** The part of one tab's time that is not computing. */
     overhead: spread(times.map(({ one, taskMs }) => one / (DEFAULTS.long * taskMs) - 1)),
     goal: { timesOneTab: 1.85, overhead: 0.05 },
   });
