@@ -1,16 +1,16 @@
-// The curve of what colluders get through, as an SVG that is readable on light and on dark ground. Pure.
+// Draws which part of wrong results colluders get settled, as an SVG for light and dark backgrounds. Pure.
 
 export interface ColluderPoint {
-  /** Of the volunteers, those that lie together. */
+  /** Part of the volunteers that collude. */
   readonly part: number;
-  /** Of the tasks, those that were settled with a wrong result for good. */
+  /** Part of the tasks whose final result is wrong. */
   readonly settledWrong: number;
 }
 
-/** All in pixels of the picture. */
+/** The picture's size and margins in pixels. */
 const BOX = Object.freeze({ width: 640, height: 380, left: 64, right: 28, top: 64, bottom: 64 });
 
-/** Between two lines of the grid: the smallest that leaves six of them or fewer. */
+/** Possible distances of grid lines: the smallest with at most six lines is used. */
 const STEPS = [0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 
 const STYLE = `
@@ -30,7 +30,7 @@ const STYLE = `
 
 const percent = (part: number): string => `${Number((100 * part).toFixed(1))} %`;
 
-/** `cheats`: the part of their tasks on which colluders lie; `about`: how it was measured, in one line. */
+/** `cheats` is the part of the tasks on which colluders lie; `about` says in one line how it was measured. */
 export function colluderPicture(points: readonly ColluderPoint[], cheats: number, about: string): string {
   const mostX = Math.max(...points.map(({ part }) => part));
   const highest = Math.max(mostX * cheats, ...points.map(({ settledWrong }) => settledWrong));

@@ -1,13 +1,13 @@
-// What one run of the kill soak does, drawn from the soak's seed and the run's number: the same two, the same run. Pure.
+// Plans one run of the kill soak. The same seed and the same number of the run give the same plan. Pure.
 import { nextFraction, seedRandom } from "../../../src/model/text/random.ts";
 import type { KillWay } from "../../browser/kill-tab.ts";
 
 export interface KillPlan {
-  /** Which of the prompts. */
+  /** Index of the prompt. */
   readonly prompt: number;
-  /** Tokens of the answer after which the blow falls. */
+  /** Number of tokens of the answer after which the blow falls. */
   readonly atToken: number;
-  /** For each tab that dies: how, and which hop of the route, from those that are left. */
+  /** For each tab that dies: how, and which of the hops that are left. */
   readonly blows: readonly { readonly way: KillWay; readonly pick: number }[];
 }
 
@@ -21,7 +21,7 @@ export interface KillPlanOptions {
   readonly lengths: readonly number[];
 }
 
-/** Share of an answer within which the blow falls: what is left must be long enough to be in the middle of it still. */
+/** Share of an answer within which the blow falls: the rest must be long enough that the blow lands before the end. */
 const LAST_BLOW = 0.6;
 
 export function planKill({ seed, run, ways, spans, lengths }: KillPlanOptions): KillPlan {
@@ -37,7 +37,7 @@ export function planKill({ seed, run, ways, spans, lengths }: KillPlanOptions): 
   return { prompt, atToken, blows };
 }
 
-/** Takes as many of `route` as there are blows, each once. */
+/** Picks as many different hops of `route` as there are blows. */
 export function pickVictims<T>(route: readonly T[], plan: KillPlan): readonly { readonly victim: T; readonly way: KillWay }[] {
   const left = [...route];
   return plan.blows.flatMap(({ way, pick }) => left.splice(pick % Math.max(1, left.length), 1).map((victim) => ({ victim, way })));

@@ -1,4 +1,5 @@
-// What the runs of a kill soak came to: how many texts were the same, how soon a loss was noticed and the answer went on. Pure.
+// Sums up the runs of a kill soak: how many texts were the same, and how soon a loss was noticed and the answer went
+// on. Pure.
 import { gaps, percentile } from "../../bench/parts/spread.ts";
 import { firesPagehide, type KillWay } from "../../browser/kill-tab.ts";
 import type { Moment } from "../../browser/answer-tap.ts";
@@ -6,11 +7,11 @@ import type { Moment } from "../../browser/answer-tap.ts";
 export interface KillRun {
   readonly run: number;
   readonly ways: readonly KillWay[];
-  /** Why the run is a miss; undefined where the text was exactly the undisturbed one. */
+  /** Why the run is a miss; undefined if the text was exactly the undisturbed one. */
   readonly why: string | undefined;
-  /** Milliseconds from the blow until the page knew; undefined where it never said. */
+  /** Milliseconds from the blow until the page noticed; undefined if it never said so. */
   readonly detectMs: number | undefined;
-  /** Milliseconds from knowing until the answer went on, the replay in it; undefined where it did not go on. */
+  /** Milliseconds from then until the answer went on, with the replay; undefined if it did not go on. */
   readonly resumeMs: number | undefined;
 }
 
@@ -46,9 +47,10 @@ export function reportKills(name: string, seed: number, runs: readonly KillRun[]
 }
 
 /**
- * Reads both times from what the page saw after the blow at `blowMs`. The node's `rerouted` event comes with the first answer
- * of the mended route and says how long ago the loss was noticed (`resumeMs`). Without such an event noticing is the first word
- * of the page after the blow, and going on the longest wait between two tokens after it.
+ * Reads both times from the moments after the blow at `blowMs`. The node's `rerouted` event comes with the first logits
+ * over the mended route, and its `resumeMs` says how long ago the loss was noticed. Without such an event, the loss was
+ * noticed at the page's first message after the blow, and the time to go on is the longest wait between two tokens
+ * after the blow.
  */
 export function readTimes(moments: readonly Moment[], blowMs: number): Pick<KillRun, "detectMs" | "resumeMs"> {
   const after = moments.filter(({ atMs }) => atMs >= blowMs);
@@ -67,7 +69,7 @@ export function readTimes(moments: readonly Moment[], blowMs: number): Pick<Kill
   };
 }
 
-/** Undefined of nothing. Milliseconds, one decimal. */
+/** Returns milliseconds with one decimal; undefined if there are no values. */
 function times(values: readonly number[]): Times | undefined {
   if (values.length === 0) return undefined;
   const at = (share: number): number => Number(percentile(values, share).toFixed(1));

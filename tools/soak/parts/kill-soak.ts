@@ -1,4 +1,4 @@
-// Answers over real tabs that are killed in the middle: each must come out exactly as the undisturbed one.
+// Runs answers over real tabs and kills tabs in the middle: each text must be exactly the undisturbed one.
 import type { Browser } from "playwright-core";
 import { AnswerTap, type TappedAnswer } from "../../browser/answer-tap.ts";
 import { killTab, type KillWay } from "../../browser/kill-tab.ts";
@@ -9,19 +9,19 @@ import { type KillRun, readTimes } from "./kill-report.ts";
 const DEFAULTS = Object.freeze({
   /** New tokens of an answer: long enough that a blow lands in the middle. */
   tokens: 120,
-  /** Tokens under which a prompt's answer is too short to be hit. */
+  /** Tokens below which an answer is too short to be hit in the middle. */
   fewestTokens: 60,
-  /** Milliseconds for an answer without harm, on a busy machine. */
+  /** Milliseconds for an undisturbed answer, on a busy machine. */
   answerMs: 60_000,
-  /** Milliseconds for an answer from the blow to its end. */
+  /** Milliseconds from the blow to the end of the answer. */
   goOnMs: 60_000,
-  /** Milliseconds in which a page must say that it waits for somebody. */
+  /** Milliseconds within which the page must say that it waits for a peer. */
   sayMs: 20_000,
-  /** Milliseconds that nobody is left before a tab joins. */
+  /** Milliseconds without any lender before a tab joins. */
   nobodyMs: 1_000,
 });
 
-/** Openings that the bundled model goes on from at length. */
+/** Openings that the bundled model continues at length. */
 const PROMPTS = Object.freeze([
   "Once upon a time",
   "A small robot named Pip lived in a lighthouse.",
@@ -34,15 +34,15 @@ export interface KillSoakOptions {
   readonly browser: Browser;
   /** Folder of this soak alone. */
   readonly data: string;
-  /** Model folder; undefined is the bundled model. */
+  /** Model folder; undefined for the bundled model. */
   readonly model: string | undefined;
   /** Tabs that lend, spares included. */
   readonly tabs: number;
   readonly seed: number;
   readonly ways: readonly KillWay[];
   /**
-   * `tabs`: as many at once as `spans` says, others take over. `relay`: the relay goes and comes back. `nobody`: all
-   * tabs go, and one joins later.
+   * `tabs` kills as many tabs at once as `spans` says, and others take over. `relay` stops the relay and starts it
+   * again. `nobody` kills all tabs, and one joins later.
    */
   readonly harm: "tabs" | "relay" | "nobody";
   readonly spans: number;
@@ -51,38 +51,38 @@ export interface KillSoakOptions {
 export class KillSoak {
   readonly #options: KillSoakOptions;
   readonly #swarm: Swarm;
-  #asker: AnswerTap;
+  #requester: AnswerTap;
   readonly #undisturbed: (readonly [prompt: string, tokens: readonly number[]])[] = [];
 
-  private constructor(options: KillSoakOptions, swarm: Swarm, asker: AnswerTap) {
+  private constructor(options: KillSoakOptions, swarm: Swarm, requester: AnswerTap) {
     this.#options = options;
     this.#swarm = swarm;
-    this.#asker = asker;
+    this.#requester = requester;
   }
 
-  /** Opens the swarm and hears every undisturbed answer. */
+  /** Opens the swarm and asks for every undisturbed answer. */
   static async open(options: KillSoakOptions): Promise<KillSoak> {
     const { browser, data, model } = options;
-    // A small model is over in no time: its tabs lend a tenth, so that a blow lands in the middle of an answer.
+    // A small model answers very fast. Its tabs lend a tenth of their compute, so that a blow lands in the middle.
     const share = options.harm === "nobody" ? 1 : 0.1;
     const swarm = await Swarm.open({ browser, data, share, ...(model !== undefined && { models: [model] }) }, options.tabs);
     const soak = new KillSoak(options, swarm, await AnswerTap.attach(await swarm.visitor(), { live: true }));
     for (const prompt of PROMPTS) {
-      const answer = await soak.#asker.ask(prompt, { maxTokens: DEFAULTS.tokens });
+      const answer = await soak.#requester.ask(prompt, { maxTokens: DEFAULTS.tokens });
       await answer.end(DEFAULTS.answerMs);
       if (answer.problem !== "") throw new Error(`the undisturbed answer failed: ${answer.problem}`);
       if (answer.tokens.length >= DEFAULTS.fewestTokens) soak.#undisturbed.push([prompt, answer.tokens]);
     }
-    if (soak.#undisturbed.length === 0) throw new Error(`no answer has ${DEFAULTS.fewestTokens} tokens: nothing to hit in the middle`);
+    if (soak.#undisturbed.length === 0) throw new Error(`no answer has ${DEFAULTS.fewestTokens} tokens: none can be hit in the middle`);
     return soak;
   }
 
-  /** One answer with its blow; afterwards the swarm is as large as before. */
+  /** Asks once, with the blow that is planned. Afterwards the swarm is as large as before. */
   async run(run: number): Promise<KillRun> {
     const { seed, ways, spans, tabs, harm } = this.#options;
     const plan = planKill({ seed, run, ways, spans, lengths: this.#undisturbed.map(([, tokens]) => tokens.length) });
     const [prompt, expected] = this.#undisturbed[plan.prompt] ?? ["", []];
-    const answer = await this.#asker.ask(prompt, { maxTokens: DEFAULTS.tokens });
+    const answer = await this.#requester.ask(prompt, { maxTokens: DEFAULTS.tokens });
     let blowMs = Number.NaN;
     let why: string | undefined;
     try {
@@ -99,7 +99,7 @@ export class KillSoak {
     }
     if (harm === "relay") await this.#swarm.restartRelay();
     await this.#swarm.fill(tabs);
-    if (why !== undefined) await this.#freshAsker();
+    if (why !== undefined) await this.#replaceRequester();
     const struck = harm === "relay" ? [] : plan.blows.map(({ way }) => way);
     return { run, ways: struck, why: why && `${describe(plan, harm)}: ${why}`, ...readTimes(answer.moments, blowMs) };
   }
@@ -108,7 +108,7 @@ export class KillSoak {
     await this.#swarm.close();
   }
 
-  /** Answers when the blow fell: the first of several. */
+  /** Resolves with the time of the blow; of the first if there are several. */
   async #strike(answer: TappedAnswer, plan: KillPlan): Promise<number> {
     const beganMs = performance.timeOrigin + performance.now();
     if (this.#options.harm === "relay") {
@@ -126,20 +126,20 @@ export class KillSoak {
     return Math.min(...blows);
   }
 
-  /** Nobody is left: the page says so, the answer does not end, and goes on when a tab joins. */
+  /** Checks that the page says that it waits, that the answer does not end, and that it goes on when a tab joins. */
   async #waitsAndGoesOn(answer: TappedAnswer, blowMs: number): Promise<void> {
-    await answer.until("word that the answer waits", DEFAULTS.sayMs, ({ moments }) =>
+    await answer.until("a message that the answer waits", DEFAULTS.sayMs, ({ moments }) =>
       moments.some(({ kind, atMs }) => kind === "waiting" && atMs > blowMs),
     );
     await new Promise((resolve) => setTimeout(resolve, DEFAULTS.nobodyMs));
-    if (answer.ended) throw new Error("the answer ended although nobody was left");
+    if (answer.ended) throw new Error("the answer ended although no lender was left");
     await this.#swarm.fill(1);
   }
 
-  /** After a miss nothing that is left of it may touch the next run. */
-  async #freshAsker(): Promise<void> {
-    await this.#asker.stop();
-    this.#asker = await AnswerTap.attach(await this.#swarm.visitor(), { live: true });
+  /** Takes a new tab as the requester: after a miss, nothing of the old answer may affect the next run. */
+  async #replaceRequester(): Promise<void> {
+    await this.#requester.stop();
+    this.#requester = await AnswerTap.attach(await this.#swarm.visitor(), { live: true });
   }
 }
 

@@ -1,10 +1,10 @@
-// Real receipts for soaks and tests of the ledger: keys, works, and all the signatures that they need.
+// Makes real receipts for soaks and tests of the ledger: keys, work, and all the signatures that they need.
 import { createPrivateKey, randomBytes, sign } from "node:crypto";
 import { PKCS8, type Signer, signerOf } from "../../../src/credit/ed25519.ts";
 import { claimOf, type Signature, statementOf, withSignatures } from "../../../src/credit/make-receipt.ts";
 import { claimBytes, type Receipt, statementBytes, type Verdict, type Work } from "../../../src/protocol/receipt.ts";
 
-/** Signs at once, too, so that receipts can be made without waiting. */
+/** A signer that can also sign synchronously, so that receipts can be made without waiting. */
 export interface SyncSigner extends Signer {
   signNow(message: Uint8Array): Signature;
 }
@@ -33,14 +33,14 @@ export interface TaskOptions {
   readonly finishedMs?: number;
 }
 
-/** A receipt of a task of its own unless named; one unit of `map` is 2,000 microcredits. */
+/** Makes a receipt of a task, of a new one unless `task` names it. One unit of `map` is 2,000 microcredits. */
 export function taskReceipt(options: TaskOptions): Receipt {
   const { units = 1, replica = 0, taskKind = "map" } = options;
   const task = options.task ?? `bafytask${(count++).toString(36)}x${randomBytes(6).toString("hex")}`;
   return receiptOf({ kind: "task", task, taskKind, units, replica }, options);
 }
 
-/** A receipt of any work. */
+/** Makes a receipt of any work. */
 export function receiptOf(
   work: Work,
   options: Omit<TaskOptions, "task" | "units" | "replica">,
@@ -57,7 +57,7 @@ export function receiptOf(
   const receipt = { statement, signatures: [worker.signNow(claimBytes(claim))] };
   return withSignatures(
     receipt,
-    [requester, ...witnesses, ...neighbours].map((hand) => hand.signNow(statementBytes(statement))),
+    [requester, ...witnesses, ...neighbours].map((signer) => signer.signNow(statementBytes(statement))),
   );
 }
 

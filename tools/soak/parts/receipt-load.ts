@@ -1,4 +1,5 @@
-// Load for a ledger: peers that post receipts over real streams as fast as they are let, remember what was acknowledged, and replay.
+// A load for a ledger: peers that post receipts over real streams as fast as they can, and send some acknowledged ones
+// again.
 import { randomBytes } from "node:crypto";
 import { multiaddr } from "@multiformats/multiaddr";
 import { CreditClient } from "../../../src/credit/credit-client.ts";
@@ -17,9 +18,9 @@ const DEFAULTS = Object.freeze({
   peers: 3,
   /** Receipts in one request. */
   batch: 8,
-  /** Part of a batch that was acknowledged before and is sent again. */
+  /** Part of the receipts that were acknowledged before and are sent again. */
   replayPart: 0.15,
-  /** Milliseconds after the ledger said that it is busy. */
+  /** Milliseconds to wait after the ledger said that it is busy. */
   busyMs: 50,
 });
 
@@ -27,18 +28,19 @@ interface Party {
   readonly worker: SyncSigner;
   readonly requester: SyncSigner;
   readonly witness: SyncSigner;
-  /** Sent, not acknowledged: what an outbox would hold. */
+  /** Receipts that are sent but not acknowledged, as in an outbox. */
   readonly waiting: Map<string, Receipt>;
+  /** Receipts that are acknowledged. */
   readonly old: Receipt[];
 }
 
 export class ReceiptLoad {
-  /** Works that the relay said it has. */
+  /** Work ids of the receipts that the relay acknowledged. */
   readonly acknowledged = new Set<string>();
   /** Microcredits of each receipt. */
   readonly price = TASK_PRICES["map"]?.micro ?? 0;
   replayed = 0;
-  /** Outcomes that no receipt of this load deserves: none. */
+  /** Outcomes that no receipt of this load should have. */
   readonly problems: string[] = [];
   readonly #parties: readonly Party[] = Array.from({ length: DEFAULTS.peers }, () => ({
     worker: newSigner(),
@@ -57,14 +59,14 @@ export class ReceiptLoad {
     this.#running = { life, done: Promise.all(this.#parties.map((party) => this.#run(party, address, life.signal))) };
   }
 
-  /** Resolves with the next acknowledgement. */
+  /** Resolves at the next acknowledgement. */
   progress(): Promise<void> {
     return new Promise((resolve) => {
       this.#onProgress = resolve;
     });
   }
 
-  /** Makes no more receipts and waits until every one that was sent is acknowledged. */
+  /** Makes no more receipts, and resolves once every receipt that was sent is acknowledged. */
   async settle(signal: AbortSignal): Promise<void> {
     this.#fresh = false;
     while (this.#parties.some(({ waiting }) => waiting.size > 0)) {
@@ -87,7 +89,7 @@ export class ReceiptLoad {
       const client = new CreditClient({ link, shelf: { get: () => Promise.resolve(undefined) }, clock: systemClock, log: silentLog });
       while (!signal.aborted) await this.#post(client, party, signal);
     } catch {
-      // The relay is gone: that is what the soak is for. Nothing is acknowledged that was not.
+      // The soak killed the relay. The receipts that it did not acknowledge are sent again.
     } finally {
       await node.stop();
     }
@@ -103,11 +105,11 @@ export class ReceiptLoad {
           this.problems.push(JSON.stringify(outcome));
           continue;
         }
-        const work = workId(receipt.statement.claim);
-        if (this.acknowledged.has(work)) this.replayed++;
+        const id = workId(receipt.statement.claim);
+        if (this.acknowledged.has(id)) this.replayed++;
         else party.old.push(receipt);
-        this.acknowledged.add(work);
-        party.waiting.delete(work);
+        this.acknowledged.add(id);
+        party.waiting.delete(id);
       }
       this.#onProgress?.();
     } catch (error) {
@@ -116,7 +118,7 @@ export class ReceiptLoad {
     }
   }
 
-  /** Unacknowledged ones first, some that were acknowledged, and new ones. */
+  /** Returns unacknowledged receipts first, then sometimes an acknowledged one, then new ones. */
   #batch({ worker, requester, witness, waiting, old }: Party): readonly Receipt[] {
     const batch = new Set([...waiting.values()].slice(0, DEFAULTS.batch - 1));
     const replay = old[Math.floor(Math.random() * old.length)];

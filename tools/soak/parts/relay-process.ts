@@ -1,11 +1,11 @@
-// A relay as a process of its own, to be killed without a warning and started again at the same place.
+// Runs a relay as a process of its own, which a soak can kill without a warning and start again with the same data.
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 
 export interface RelayProcess {
-  /** Multiaddr with the relay's id; rejects where the process ends before it listens. */
+  /** Multiaddr with the relay's id; rejects if the process ends before it listens. */
   readonly address: Promise<string>;
   /** Resolves once the process is gone. */
   kill(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
@@ -17,10 +17,10 @@ export function spawnRelay(args: readonly string[]): RelayProcess {
     child.once("close", () => resolve());
   });
   const address = listening(child).then(async (url) => {
-    const answer = (await (await fetch(new URL("/api/bootstrap", url))).json()) as { readonly peerId: string }; // our own relay's
-    return `/ip4/127.0.0.1/tcp/${new URL(url).port}/ws/p2p/${answer.peerId}`;
+    const reply = (await (await fetch(new URL("/api/bootstrap", url))).json()) as { readonly peerId: string }; // from our own relay
+    return `/ip4/127.0.0.1/tcp/${new URL(url).port}/ws/p2p/${reply.peerId}`;
   });
-  address.catch(() => undefined); // told to whoever waits for it
+  address.catch(() => undefined); // a caller that awaits it sees the failure
   return {
     address,
     kill: (signal) => {
