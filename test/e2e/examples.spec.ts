@@ -41,7 +41,7 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
     let total = 0n;
     for (let at = 1n; at <= 1_000_000n; at++) total += at ** 3n;
     expect(output).toContain(`The sum of the first million cubes is ${total}.`);
-    expect(output).toMatch(/^\d+ parts, \d+ of them computed twice/m);
+    expect(output).toMatch(/^\d+ tasks, \d+ of them computed twice/m);
   });
 
   await example("map-function.ts", (output) => {
@@ -79,7 +79,7 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
   await example("balance.ts", (output) => {
     expect(output).toContain(`2000 hashes, the first ${hashOf(new TextEncoder().encode("item 0")).toString("hex")}.`);
     expect(output).toMatch(/^Account 12D3Koo\w+: 0\.000 credits, 2000\.000 of its first allowance\.$/m);
-    expect(output).toContain("Set aside for the work: 0.100 credits.");
+    expect(output).toContain("Reserved for the job: 0.100 credits.");
   });
 
   expect([...ran].toSorted(), "every example is run here").toEqual(

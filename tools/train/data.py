@@ -82,7 +82,7 @@ def pad_batch(rows: Sequence[Tensor], context_length: int) -> tuple[Tensor, Tens
 def batches(
     rows: Sequence[Tensor], tokens: int, context_length: int, seed: int | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields one epoch in batches of about `tokens` positions. Stories of similar length share a batch, so padding is rare.
+    """Yields an epoch in batches of about `tokens` positions. Stories of similar length share a batch: little padding.
 
     A seed shuffles the stories before they are sorted, and the batches afterwards. Without one the order is fixed.
     """

@@ -44,7 +44,7 @@ class GraphWriter:
         self.values.append(helper.make_tensor_value_info(name, element, shape))
 
     def hidden(self, op: str, name: str, inputs: list[str], width: int, output: str = "", **attributes) -> str:
-        """Appends a node with a float output [batch, sequence, width], named after the node unless `output` is given."""
+        """Appends a node with a float output [batch, sequence, width], named for the node unless `output` is given."""
         output = output or f"{name}/output_0"
         self.value(output, FLOAT, ["batch_size", "sequence_length", width])
         return self.node(op, name, inputs, [output], **attributes)
@@ -68,7 +68,7 @@ class GraphWriter:
 
 
 def write_mask(w: GraphWriter) -> tuple[str, str]:
-    """Computes what GroupQueryAttention needs from attention_mask: (last position of each row, total length), as int32."""
+    """Computes for GroupQueryAttention, from attention_mask: (last position of each row, total length), as int32."""
     base = "/model/attn_mask_reformat/attn_mask_subgraph"
     one = w.constant("1D", np.array([1], dtype=np.int64))
     names = [f"{base}/{name}" for name in ("ReduceSum", "Sub", "Sub/Cast", "Shape", "Gather", "Gather/Cast")]
