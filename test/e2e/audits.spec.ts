@@ -1,7 +1,7 @@
 // A tab that computes with weights other than the model's: two other tabs find it out after the answer. The requester
 // is notified and avoids the cheat from then on; the cheat is not paid, and the honest tab is.
 import path from "node:path";
-import { ensureWideModel } from "../../tools/bench/wide-model.ts";
+import { ensureWideModel } from "../../tools/bench/models/wide-model.ts";
 import { peerOf } from "../../tools/browser/answer-tap.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { asPeerId } from "../../src/shared/ids.ts";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { crc32, inflateSync } from "node:zlib";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { hashOf } from "../support/checked-tasks.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { greedyUnsplit, tokenizer } from "../support/unsplit.ts";
@@ -30,7 +30,7 @@ test("each example runs, ends by itself, and prints the right result", async ({ 
   test.setTimeout(400_000);
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const ran = new Set<string>();
   const example = async (name: string, check: (output: string) => unknown, ...args: readonly string[]): Promise<void> => {
     ran.add(name);
@@ -41,7 +41,7 @@ test("each example runs, ends by itself, and prints the right result", async ({ 
     let total = 0n;
     for (let at = 1n; at <= 1_000_000n; at++) total += at ** 3n;
     expect(output).toContain(`The sum of the first million cubes is ${total}.`);
-    expect(output).toMatch(/^\d+ parts, \d+ of them computed twice/m);
+    expect(output).toMatch(/^\d+ tasks, \d+ of them computed twice/m);
   });
 
   await example("map-function.ts", (output) => {
@@ -79,7 +79,7 @@ test("each example runs, ends by itself, and prints the right result", async ({ 
   await example("balance.ts", (output) => {
     expect(output).toContain(`2000 hashes, the first ${hashOf(new TextEncoder().encode("item 0")).toString("hex")}.`);
     expect(output).toMatch(/^Account 12D3Koo\w+: 0\.000 credits, 2000\.000 of its first allowance\.$/m);
-    expect(output).toContain("Set aside for the work: 0.100 credits.");
+    expect(output).toContain("Reserved for the job: 0.100 credits.");
   });
 
   expect([...ran].toSorted(), "every example is run here").toEqual(

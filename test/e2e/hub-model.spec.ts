@@ -8,7 +8,7 @@ import { loadSpan } from "../../src/model/load-span.ts";
 import { MemoryTileStore } from "../../src/model/tiles/memory-tile-store.ts";
 import { decodeManifest } from "../../src/model/tiles/manifest.ts";
 import { systemClock } from "../../src/shared/clock.ts";
-import { hubModel, HUB_MODEL, type HubModel } from "../../tools/bench/hub-model.ts";
+import { hubModel, HUB_MODEL, type HubModel } from "../../tools/bench/models/hub-model.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { spansOf } from "../../tools/browser/relay-swarm.ts";
 import { FolderTileSource } from "../../tools/model/model-folder.ts";

@@ -1,6 +1,6 @@
 // Where weights come from and go to, as a person meets it: their own folder, a full disk, an origin that goes away.
 import path from "node:path";
-import { hubModel, HUB_MODEL } from "../../tools/bench/hub-model.ts";
+import { hubModel, HUB_MODEL } from "../../tools/bench/models/hub-model.ts";
 import { decodeManifest } from "../../src/model/tiles/manifest.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { expect, test } from "../support/relay-fixture.ts";

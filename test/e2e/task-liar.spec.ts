@@ -2,7 +2,7 @@
 import { makeLiar } from "../support/liar.ts";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
-import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
+import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
 /** Numbers of one part of a sum. */
@@ -12,10 +12,10 @@ test("a volunteer that lies is caught, its work redone, its escrow taken, and th
   test.setTimeout(180_000);
   for (let n = 0; n < 2; n++) await (await openTab()).lend();
   const liar = await makeLiar(await openTab(), await meshAddress(relay));
-  await expect.poll(() => takersOf(relay).length).toBe(3);
+  await expect.poll(() => volunteersOf(relay).length).toBe(3);
   const requesterTab = await openTab();
   await makeRequester(requesterTab, relay);
-  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
+  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.assignTo(all), volunteersOf(relay));
 
   /** Sums numbers that the page makes. Resolves with the sum, the right sum, the settled tasks and the caught peers. */
   const sum = (blocks: number, seed: number) =>

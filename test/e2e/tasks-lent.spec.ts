@@ -5,7 +5,7 @@ import { cp } from "node:fs/promises";
 import path from "node:path";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { drawScene } from "../support/checked-tasks.ts";
 import { Random } from "../../tools/sim/random.ts";
 import { expect, test } from "../support/relay-fixture.ts";
@@ -20,11 +20,11 @@ test("two lending tabs compute tasks for a third, in each kind of Web Worker", a
   const [first, second] = [await openTab(), await openTab()];
   await first.lend();
   await second.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
 
   const requesterTab = await openTab();
   await makeRequester(requesterTab, relay);
-  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
+  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.assignTo(all), volunteersOf(relay));
 
   const numbers = Array.from({ length: 70_000 }, (_, at) => (at * 7919) % 1001);
   const total = await requesterTab.page.evaluate((floats) => (globalThis as RequesterGlobal).requester.compute("sum", { floats }), numbers);
@@ -76,10 +76,10 @@ test("two lending tabs compute tasks for a third, in each kind of Web Worker", a
 test("a tab answers a prompt while it computes a picture for others, and neither is harmed", async ({ relay, openTab }) => {
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const requesterTab = await openTab();
   await makeRequester(requesterTab, relay);
-  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
+  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.assignTo(all), volunteersOf(relay));
 
   const drawn = requesterTab.page.evaluate(async (scene) => {
     const picture = await (globalThis as RequesterGlobal).requester.compute("render", scene);

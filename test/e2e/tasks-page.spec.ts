@@ -2,7 +2,7 @@
 // fault is shown at its field.
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
-import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
+import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeLiar } from "../support/liar.ts";
@@ -13,7 +13,7 @@ test("two lending tabs render a scene for a third; its PNG has the same pixels a
   test.setTimeout(240_000);
   const lending = [await openTab(), await openTab()];
   for (const tab of lending) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
 
   const asking = new TaskPage(await openTab());
   await asking.open();
@@ -41,7 +41,7 @@ test("a tab that lies is caught, its squares are drawn again, and the page says 
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
   const liar = await makeLiar(await openTab(), await meshAddress(relay));
   await liar.lie(true);
-  await expect.poll(() => takersOf(relay).length).toBe(3);
+  await expect.poll(() => volunteersOf(relay).length).toBe(3);
   const asking = new TaskPage(await openTab());
   await asking.open();
   const job = await asking.render("hand", "small", "quick", false);
@@ -113,7 +113,7 @@ test("each kind gives the right result to a person who is alone", async ({ openT
 test("programs, a function and a module, run in another tab's sandbox; if one throws, its error is shown", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
   await asking.open();

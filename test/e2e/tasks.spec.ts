@@ -5,7 +5,7 @@ import * as ort from "onnxruntime-web";
 import type { Relay } from "../../relay/relay.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import type { Scene } from "../../src/manyhands.ts";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { Random } from "../../tools/sim/random.ts";
 import { type ApiGlobal, joinFrom } from "../support/api-page.ts";
@@ -20,7 +20,7 @@ async function gather(relay: Relay, openTab: () => Promise<Tab>, count: number):
   const volunteers: Tab[] = [];
   for (let n = 0; n < count; n++) volunteers.push(await openTab());
   await Promise.all(volunteers.map((tab) => tab.lend()));
-  await expect.poll(() => takersOf(relay).length).toBe(count);
+  await expect.poll(() => volunteersOf(relay).length).toBe(count);
   const requester = await openTab();
   await joinFrom(requester);
   return { requester, volunteers };

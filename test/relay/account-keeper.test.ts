@@ -8,7 +8,7 @@ import { MemoryReceiptStore } from "../../src/credit/memory-receipt-store.ts";
 import { ReceiptOutbox } from "../../src/credit/receipt-outbox.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { newSigner, taskReceipt } from "../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt } from "../../tools/soak/parts/make-receipts.ts";
 import { joinMesh, reached, testRelay } from "./relay-harness.ts";
 
 let data: string;

@@ -21,7 +21,7 @@ import { asPeerId } from "../../src/shared/ids.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { makeManifest } from "../../tools/model/make-manifest.ts";
-import { syncSigner } from "../../tools/soak/make-receipts.ts";
+import { syncSigner } from "../../tools/soak/parts/make-receipts.ts";
 import { BUNDLED } from "../support/bundled-model.ts";
 
 export type Shelf = ConstructorParameters<typeof CreditClient>[0]["shelf"];

@@ -8,7 +8,7 @@ import { encodeReceipt } from "../../src/protocol/receipt.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
 import { servingSpan } from "../../tools/sim/serving-span.ts";
-import { newReservation, newSigner, receiptOf, taskReceipt, type SyncSigner } from "../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, receiptOf, taskReceipt, type SyncSigner } from "../../tools/soak/parts/make-receipts.ts";
 import { creditHarness, EMPTY } from "./credit-harness.ts";
 
 const { signal } = new AbortController();

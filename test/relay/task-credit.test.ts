@@ -21,7 +21,7 @@ import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import type { DoneWork } from "../../src/tasks/volunteer/volunteer-options.ts";
 import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
-import { newReservation, newSigner } from "../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner } from "../../tools/soak/parts/make-receipts.ts";
 import { creditHarness } from "./credit-harness.ts";
 
 const { signal } = new AbortController();

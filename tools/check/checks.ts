@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { ensureBuild } from "../setup/build.mjs";
 import { withSetupLock } from "../setup/lock.mjs";
+import { checkLock } from "./lock.ts";
 import { once } from "./once.ts";
 import { buildReference } from "./reference.ts";
 import { words } from "./words.ts";
@@ -107,6 +108,11 @@ export const CHECKS: readonly Check[] = [
   { name: "once", about: "no second backoff, abort race or token bucket", run: once },
   { name: "words", about: "comments, documents and file names by docs/glossary.md", run: words },
   { name: "unused", about: "files, exports and packages that nothing uses", run: tool("knip/bin/knip.js", "--no-progress") },
+  {
+    name: "lock",
+    about: "an address and a hash for every package in package-lock.json",
+    run: ({ root }) => Promise.resolve(checkLock(root)),
+  },
   {
     name: "reference",
     about: "the reference of the API, from its docstrings, into .cache/reference",

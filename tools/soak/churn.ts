@@ -1,4 +1,4 @@
-// Tasks while volunteers come and go, in virtual time: is any lost or paid twice, does the order hold, how far from ideal is the end?
+// Tasks in virtual time while volunteers come and go: none is lost, paid twice or out of order; how long does it take?
 import { parseArgs } from "node:util";
 import { streamParts } from "../../src/tasks/jobs/distribute.ts";
 import { toHex } from "../../src/shared/bytes.ts";
@@ -7,17 +7,17 @@ import { numbered, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
 
 const DEFAULTS = Object.freeze({
   tasks: 10_000,
-  /** Part of the volunteers that is killed while the tasks run. */
+  /** Part of the volunteers that are killed while the tasks run. */
   kill: 0.3,
   seed: 1,
   seeds: 1,
   volunteers: 30,
-  /** Virtual milliseconds of one task, from and to. */
+  /** Virtual milliseconds of one task, at least and at most. */
   minMs: 50,
   maxMs: 150,
   /** Virtual milliseconds until a death is noticed, at most. */
   noticeMs: 3000,
-  /** Virtual milliseconds in which all has to be over. */
+  /** Virtual milliseconds within which all tasks must be done. */
   untilMs: 4 * 3_600_000,
 });
 
@@ -34,7 +34,10 @@ export interface ChurnResult {
   readonly computedToNeeded: number;
 }
 
-/** Each settled task needs as many computations as its verdict names: what ideal machines would do without a pause or a loss. */
+/**
+ * Runs `tasks` tasks over a swarm of which the part `kill` dies. The ideal is machines that never pause or fail and
+ * that compute each task as often as its votes say.
+ */
 export async function churn(seed: number, tasks: number, kill: number): Promise<ChurnResult> {
   const swarm = new TaskSwarm(seed);
   const { random, clock } = swarm;
@@ -91,7 +94,7 @@ export async function churn(seed: number, tasks: number, kill: number): Promise<
   await clock.run(() => endMs !== undefined, DEFAULTS.untilMs);
   const end = endMs ?? DEFAULTS.untilMs;
   history.push({ atMs: end, count: 0 });
-  // When would machines that never wait have done the needed work?
+  // The time at which machines that never wait would have done the necessary work.
   let idealMs = end;
   for (const [at, { atMs, count }] of history.entries()) {
     const untilMs = history[at + 1]?.atMs ?? end;

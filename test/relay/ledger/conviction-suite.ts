@@ -1,7 +1,7 @@
 // What a wrong result costs, whatever the ledger is written in: escrow, trust, and recent pay that nobody checked.
 import { describe, expect, test } from "vitest";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
-import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 import { ledgerBed, type LedgerPlace, T0, UNIT } from "./ledger-bed.ts";
 
 /** Declares the suite; `place` makes an empty ledger's place. */

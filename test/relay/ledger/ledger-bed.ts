@@ -4,7 +4,7 @@ import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt
 import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
 import type { Receipt } from "../../../src/protocol/receipt.ts";
-import { newSigner, taskReceipt, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt, type SyncSigner } from "../../../tools/soak/parts/make-receipts.ts";
 
 export interface LedgerPlace {
   /** Of an empty ledger, used by one test. */

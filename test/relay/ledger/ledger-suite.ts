@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
-import { newReservation, newSigner, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, type SyncSigner } from "../../../tools/soak/parts/make-receipts.ts";
 import { ledgerBed, type LedgerPlace, sound, T0, UNIT } from "./ledger-bed.ts";
 
 /** Declares the suite; `place` makes an empty ledger's place. */

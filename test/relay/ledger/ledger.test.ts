@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { startPostgres } from "../../../tools/postgres/start-postgres.ts";
-import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 import { describeConvictions } from "./conviction-suite.ts";
 import { sound } from "./ledger-bed.ts";
 import { describeLedger } from "./ledger-suite.ts";

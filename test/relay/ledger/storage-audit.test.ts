@@ -14,7 +14,7 @@ import { CREDIT_LIMITS } from "../../../src/protocol/credit-frames.ts";
 import { bytesEqual } from "../../../src/shared/bytes.ts";
 import type { ModelId, PeerId, Span } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { newSigner } from "../../../tools/soak/make-receipts.ts";
+import { newSigner } from "../../../tools/soak/parts/make-receipts.ts";
 import { makeManifest } from "../../../tools/model/make-manifest.ts";
 import { BUNDLED, readBundled } from "../../support/bundled-model.ts";
 import { startModelServer } from "../../unit/model/model-server.ts";

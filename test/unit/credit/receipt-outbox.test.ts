@@ -7,7 +7,7 @@ import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames
 import { decodeReceipt, RECEIPT_LIMITS, workId } from "../../../src/protocol/receipt.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 
 const { signal } = new AbortController();
 const posted: Outcome = { kind: "posted", amount: 1, escrowed: 0 };

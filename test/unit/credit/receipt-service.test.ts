@@ -16,7 +16,7 @@ import { systemClock } from "../../../src/shared/clock.ts";
 import { asModelId, asSessionId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import type { SpanTally } from "../../../src/shared/span-tally.ts";
-import { newSigner } from "../../../tools/soak/make-receipts.ts";
+import { newSigner } from "../../../tools/soak/parts/make-receipts.ts";
 
 const { signal } = new AbortController();
 const hash = (n: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill(n);

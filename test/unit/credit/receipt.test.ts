@@ -10,7 +10,7 @@ import { priceWork, TASK_PRICES } from "../../../src/credit/price.ts";
 import { DEFAULTS, findFault, verifyClaim } from "../../../src/credit/verify-receipt.ts";
 import { type Receipt, readReceipt, workId } from "../../../src/protocol/receipt.ts";
 import { asModelId, asPeerId, asSessionId } from "../../../src/shared/ids.ts";
-import { newSigner, receiptOf, syncSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, receiptOf, syncSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 
 const [worker, requester, witness, second, stranger] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const now = Date.now();

@@ -4,7 +4,7 @@ import path from "node:path";
 import { relativeDistance, selfTest, selfTestAgrees } from "../../../src/engine/self-test.ts";
 import { startRunner } from "../../../src/engine/start-runner.browser.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
-import { wholeSpan } from "../../../tools/bench/whole-span.ts";
+import { wholeSpan } from "../../../tools/bench/models/whole-span.ts";
 
 const fixture = (name: string): string => path.resolve(import.meta.dirname, "../../fixtures/models", name);
 

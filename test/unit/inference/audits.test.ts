@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
 import { Turns } from "../../../src/engine/turns.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
-import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
+import { loadSpans, openRunner } from "../../../tools/bench/models/whole-span.ts";
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/audit/answer-audits.ts";
 import { askCommitments } from "../../../src/inference/audit/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";

@@ -9,7 +9,7 @@ import { DraftControl } from "../../../src/inference/draft/draft-control.ts";
 import { DraftLookup } from "../../../src/inference/draft/draft-lookup.ts";
 import { type Candidates, createSampler, type SamplerOptions } from "../../../src/model/text/sampler.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
-import { wholeSpan } from "../../../tools/bench/whole-span.ts";
+import { wholeSpan } from "../../../tools/bench/models/whole-span.ts";
 import { BUNDLED } from "../model/test-models.ts";
 
 /** What a lookup should say, by looking everywhere. */

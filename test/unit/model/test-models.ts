@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { ensureWideModel, type WideModelOptions } from "../../../tools/bench/wide-model.ts";
+import { ensureWideModel, type WideModelOptions } from "../../../tools/bench/models/wide-model.ts";
 
 export const ROOT = path.resolve(import.meta.dirname, "../../..");
 /** Folder of models, tokenizers and prompts that are too large for the repository. */

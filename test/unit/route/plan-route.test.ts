@@ -5,7 +5,7 @@ import { LinkTimes } from "../../../src/route/link-times.ts";
 import { planRoute, routeMs } from "../../../src/route/plan-route.ts";
 import { COST, outweigh, type RouteNeeds, type RoutePeer } from "../../../src/route/route-cost.ts";
 import { asPeerId, type Span } from "../../../src/shared/ids.ts";
-import { everyRoute } from "../../../tools/bench/every-route.ts";
+import { everyRoute } from "../../../tools/bench/parts/every-route.ts";
 
 const peer = (name: string, serving: readonly (readonly [number, number])[], extra: Partial<RoutePeer> = {}): RoutePeer => ({
   peer: asPeerId(name),

@@ -18,7 +18,7 @@ import { ElementType, readOnnx, valueInfo, writeOnnx } from "../../../../src/mod
 import type { SpanPlan } from "../../../../src/protocol/span-plan.ts";
 import { errorCode, ManyhandsError } from "../../../../src/shared/errors.ts";
 import { asModelId } from "../../../../src/shared/ids.ts";
-import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
+import { llamaGraph } from "../../../../tools/bench/models/llama-graph.ts";
 import { findModelFile } from "../../../../tools/model/model-folder.ts";
 import { BUNDLED, MISSING, publicModel, SMALL } from "../test-models.ts";
 

@@ -14,7 +14,7 @@ import {
 import { ElementType, int64Tensor, makeNode, readOnnx, valueInfo, writeOnnx } from "../../../../src/model/graph/read-onnx.ts";
 import { ManyhandsError } from "../../../../src/shared/errors.ts";
 import { compareSplits } from "../../../../tools/bench/exactness.ts";
-import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
+import { llamaGraph } from "../../../../tools/bench/models/llama-graph.ts";
 import { SMALL, smallModel } from "../test-models.ts";
 
 function changed(bytes: Uint8Array, change: (graph: GraphProto) => void): Uint8Array<ArrayBuffer> {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { readCuttableModel } from "../../../../src/model/cut/cuttable-model.ts";
 import { splitSpan } from "../../../../src/model/cut/split-span.ts";
-import { llamaGraph } from "../../../../tools/bench/llama-graph.ts";
+import { llamaGraph } from "../../../../tools/bench/models/llama-graph.ts";
 import { SMALL } from "../test-models.ts";
 import { asModelId } from "../../../../src/shared/ids.ts";
 

@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { makeRowInvariant } from "../../../../src/model/rows/row-invariant.ts";
 import { productBreaks } from "../../../../src/model/rows/step-breaks.ts";
 import { compareChunkings } from "../../../../tools/bench/invariance.ts";
-import { wholeSpan } from "../../../../tools/bench/whole-span.ts";
-import { ensureWideModel } from "../../../../tools/bench/wide-model.ts";
+import { wholeSpan } from "../../../../tools/bench/models/whole-span.ts";
+import { ensureWideModel } from "../../../../tools/bench/models/wide-model.ts";
 import { BUNDLED, FIXTURES, MISSING, publicModel } from "../test-models.ts";
 
 const SHORT = { chunkings: 3, positions: 100, seed: 3 };
