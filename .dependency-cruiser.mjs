@@ -45,6 +45,7 @@ const ROOMS = {
 /** The pure functions over plain data that the page may use beside the node's face. */
 const UI_DATA = [
   "^src/node/(face|state)\\.ts$",
+  "^src/protocol/relay-api\\.ts$",
   "^src/route/plan-model\\.ts$",
   "^src/model/(catalog|most-bytes)\\.ts$",
   "^src/tasks/kinds/render/(squares|scene)\\.ts$",

@@ -2,9 +2,11 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { SwarmFrame } from "../src/protocol/directory-frames.ts";
+import { type Bootstrap, type Health, type OverviewPeer, RELAY_API_LIMITS, type SwarmOverview } from "../src/protocol/relay-api.ts";
 import { PROTOCOL_VERSION } from "../src/protocol/version.ts";
+import { asPeerId, type ModelId } from "../src/shared/ids.ts";
 import type { RelayConfig } from "./config.ts";
 import { headersFor, isShared } from "./headers.ts";
 import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
@@ -17,7 +19,7 @@ export interface AppOptions {
   /** The directory now. */
   readonly swarm: () => SwarmFrame;
   /** Numbers for `/healthz`. */
-  readonly health: () => Readonly<Record<string, unknown>>;
+  readonly health: () => Omit<Health, "ok" | "protocolVersion">;
 }
 
 /** The server, not listening yet. */
@@ -41,26 +43,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       .send();
   });
 
-  app.get("/healthz", () => ({ ok: true, protocolVersion: PROTOCOL_VERSION, ...options.health() }));
-  app.get("/api/bootstrap", (request) => ({
-    protocolVersion: PROTOCOL_VERSION,
-    name: config.name,
-    peerId: options.peerId,
-    addrs: [...relayAddress(request.host, request.protocol, options.peerId)],
-    relays: config.bootstrap,
-    iceServers: config.stun,
-    models: options.models.map(({ name, id, summary }) => ({
-      name,
-      id,
-      manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}`,
-      summary,
-    })),
-  }));
-  app.get("/api/swarm", () => {
-    const { revision, peers } = options.swarm();
-    const models = options.models.map(({ id, summary }) => ({ id, ...summary }));
-    return { name: config.name, revision, model: models[0], models, peers: peers.filter(({ model }) => model !== null).map(swarmPeer) };
-  });
+  app.get("/healthz", (): Health => ({ ok: true, protocolVersion: PROTOCOL_VERSION, ...options.health() }));
+  app.get("/api/bootstrap", (request): Bootstrap => bootstrapOf(options, request));
+  app.get("/api/swarm", (): SwarmOverview => overviewOf(options));
 
   await serveFiles(app, options);
   return app;
@@ -101,14 +86,44 @@ export function relayAddress(host: string, protocol: string, peerId: string): re
   return [`${place}/tcp/${port}/${secure ? "tls/ws" : "ws"}/p2p/${peerId}`];
 }
 
-/** A peer that holds layers as a page that has not joined shows it (`SwarmPeer` of the node's public face). */
-function swarmPeer(record: SwarmFrame["peers"][number]): Readonly<Record<string, unknown>> {
+function bootstrapOf({ config, models, peerId }: AppOptions, { host, protocol }: Pick<FastifyRequest, "host" | "protocol">): Bootstrap {
+  return {
+    protocolVersion: PROTOCOL_VERSION,
+    name: config.name,
+    peerId: asPeerId(peerId),
+    addrs: [...relayAddress(host, protocol, peerId)],
+    iceServers: config.stun,
+    models: offered(models).map(({ name, id, summary }) => ({
+      name,
+      id,
+      manifest: `/models/${encodeURIComponent(name)}/${MANIFEST_FILE}`,
+      summary,
+    })),
+  };
+}
+
+function overviewOf({ config, models, swarm }: AppOptions): SwarmOverview {
+  const { revision, peers } = swarm();
+  const offers = offered(models).map(({ id, summary }) => ({ id, ...summary }));
+  return {
+    name: config.name,
+    revision,
+    model: offers[0],
+    models: offers,
+    peers: peers.flatMap((record) => (record.model === null ? [] : [overviewPeer(record, record.model)])),
+  };
+}
+
+/** A list that is longer than a tab reads would keep every tab out. */
+const offered = (models: readonly ModelFolder[]): readonly ModelFolder[] => models.slice(0, RELAY_API_LIMITS.models);
+
+function overviewPeer(record: SwarmFrame["peers"][number], model: ModelId): OverviewPeer {
   return {
     peer: record.peer,
     isSelf: false,
     host: record.host,
     backend: record.backend,
-    model: record.model,
+    model,
     span: record.target ?? record.serving[0],
     serving: record.serving.length > 0,
     sessions: record.sessions,

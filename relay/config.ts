@@ -1,6 +1,7 @@
 // What an operator may set, by flag or environment, checked once; the only place of the relay that reads the environment.
 import { parseArgs } from "node:util";
 import * as v from "valibot";
+import { RELAY_API_LIMITS } from "../src/protocol/relay-api.ts";
 import { LIMITS } from "../src/protocol/version.ts";
 import { ManyhandsError } from "../src/shared/errors.ts";
 import { isPostgres } from "./ledger/ledger-place.ts";
@@ -25,15 +26,16 @@ const RelayConfig = v.object({
   port: v.pipe(v.number(), v.integer("wants a whole number"), v.minValue(0, "wants 0 to 65535"), v.maxValue(65_535, "wants 0 to 65535")),
   host: v.pipe(v.string(), v.minLength(1, "wants an address")),
   name: v.pipe(v.string(), v.minLength(1, "wants a name"), v.maxLength(LIMITS.nameLength, `wants at most ${LIMITS.nameLength} characters`)),
-  /** Multiaddrs of other relays, told to tabs. */
-  bootstrap: v.pipe(
-    v.array(v.pipe(v.string(), v.regex(/^\/.+\/p2p\/[1-9A-HJ-NP-Za-km-z]+$/, "wants a multiaddr that ends in /p2p/<peer id>"))),
-    v.maxLength(16, "wants at most 16 relays"),
-  ),
   /** `stun:` or `turn:` URLs, told to tabs. */
   stun: v.pipe(
-    v.array(v.pipe(v.string(), v.regex(/^(stun|stuns|turn|turns):\S+$/, "wants a stun: or turn: URL"))),
-    v.maxLength(8, "wants at most 8 servers"),
+    v.array(
+      v.pipe(
+        v.string(),
+        v.regex(/^(stun|stuns|turn|turns):\S+$/, "wants a stun: or turn: URL"),
+        v.maxLength(RELAY_API_LIMITS.placeLength, `wants URLs of at most ${RELAY_API_LIMITS.placeLength} characters`),
+      ),
+    ),
+    v.maxLength(RELAY_API_LIMITS.iceServers, `wants at most ${RELAY_API_LIMITS.iceServers} servers`),
   ),
   site: directory,
   /** Model folders, or folders of model folders, served beside those of the page. */
@@ -55,7 +57,6 @@ const FLAGS = {
   port: { type: "string" },
   host: { type: "string" },
   name: { type: "string" },
-  bootstrap: { type: "string", multiple: true },
   stun: { type: "string", multiple: true },
   site: { type: "string" },
   models: { type: "string", multiple: true },
@@ -70,7 +71,6 @@ export const HELP = `manyhands relay: signals between tabs, lists who holds what
   --port N          port to listen on; the next free one if taken (default ${DEFAULTS.port}; 0 picks any)
   --host ADDRESS    address to listen on (default ${DEFAULTS.host}; 0.0.0.0 for every network of this machine)
   --name TEXT       what this relay is called in the page
-  --bootstrap ADDR  multiaddr of another relay that tabs should know of (repeatable)
   --stun URL        STUN or TURN server for tabs behind different routers (repeatable; default none)
   --site DIR        the built page (default ${DEFAULTS.site})
   --models DIR      a model folder, or a folder of them, served under /models/<folder>/ (repeatable)
@@ -92,8 +92,7 @@ export function readCommand(args: readonly string[], env: Readonly<Record<string
   const { values } = parse(args);
   if (values.help === true) return { kind: "help" };
   const text = (name: "port" | "host" | "name" | "site" | "data" | "ledger"): string | undefined => values[name] ?? env[variable(name)];
-  const list = (name: "bootstrap" | "stun" | "models"): string[] =>
-    values[name] ?? (env[variable(name)] ?? "").split(",").filter((item) => item !== "");
+  const list = (name: "stun" | "models"): string[] => values[name] ?? (env[variable(name)] ?? "").split(",").filter((item) => item !== "");
   const port = text("port");
   return {
     kind: "run",
@@ -101,7 +100,6 @@ export function readCommand(args: readonly string[], env: Readonly<Record<string
       port: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : Number.NaN,
       host: text("host"),
       name: text("name"),
-      bootstrap: list("bootstrap"),
       stun: list("stun"),
       site: text("site"),
       models: list("models"),
@@ -115,7 +113,7 @@ export function readCommand(args: readonly string[], env: Readonly<Record<string
 /** Fills in defaults and checks. Throws BAD_INPUT. */
 export function checkConfig(options: { readonly [Name in keyof RelayConfig]?: RelayConfig[Name] | undefined }): RelayConfig {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const result = v.safeParse(RelayConfig, { ...DEFAULTS, bootstrap: [], stun: [], models: [], verbose: false, ...given });
+  const result = v.safeParse(RelayConfig, { ...DEFAULTS, stun: [], models: [], verbose: false, ...given });
   if (result.success) return result.output;
   const issue = result.issues[0];
   const key = issue.path?.[0]?.key;

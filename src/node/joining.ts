@@ -4,7 +4,8 @@ import { systemClock } from "../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../shared/errors.ts";
 import { Backoff } from "../shared/backoff.ts";
 import { join, type Joined, type JoinOptions } from "./joined.ts";
-import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import type { Bootstrap } from "../protocol/relay-api.ts";
+import { fetchBootstrap } from "./fetch-bootstrap.ts";
 import { showJoined } from "./show-joined.ts";
 import type { StateStore } from "./state-store.ts";
 

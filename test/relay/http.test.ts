@@ -3,10 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import * as v from "valibot";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { relayAddress } from "../../relay/app.ts";
 import { tinyManifest } from "./tiny-manifest.ts";
 import { type TestRelay, testRelay } from "./relay-harness.ts";
+import { Bootstrap, Health, SwarmOverview } from "../../src/protocol/relay-api.ts";
 import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
 
 let dir: string;
@@ -114,7 +116,6 @@ test("bootstrap tells what a tab needs, with the address that it came by", async
     name: "test relay",
     peerId: relay.peerId,
     addrs: [`/ip4/127.0.0.1/tcp/${relay.port}/ws/p2p/${relay.peerId}`],
-    relays: [],
     iceServers: ["stun:example.org:3478"],
     models: [
       { name: "extra", id: (await tinyManifest("extra")).id, manifest: "/models/extra/manifest.cbor", summary: TINY("extra") },
@@ -122,6 +123,15 @@ test("bootstrap tells what a tab needs, with the address that it came by", async
     ],
   });
   expect((await fetch(url("/models/extra/manifest.cbor"))).status).toBe(200);
+});
+
+test("tabs read what the relay writes", async () => {
+  const [bootstrap, overview, health]: unknown[] = await Promise.all(
+    ["/api/bootstrap", "/api/swarm", "/healthz"].map(async (path) => (await fetch(url(path))).json()),
+  );
+  expect(v.parse(Bootstrap, bootstrap).models).toHaveLength(2);
+  expect(v.parse(SwarmOverview, overview).models).toHaveLength(2);
+  expect(v.parse(Health, health).ok).toBe(true);
 });
 
 test("behind a TLS proxy on this machine the address is a secure one", async () => {

@@ -41,7 +41,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 test("--help names every option", async () => {
   const { exit, output } = run(["--help"]);
   expect(await exit).toEqual({ code: 0, signal: null });
-  for (const flag of ["--port", "--host", "--name", "--bootstrap", "--stun", "--site", "--models", "--data", "--ledger", "--verbose"]) {
+  for (const flag of ["--port", "--host", "--name", "--stun", "--site", "--models", "--data", "--ledger", "--verbose"]) {
     expect(output()).toContain(flag);
   }
 });
@@ -51,7 +51,6 @@ test.each([
   [["--port", "70000"], /--port wants 0 to 65535/],
   [["--nonsense"], /Unknown option '--nonsense'/],
   [["--name", "x".repeat(100)], /--name wants at most 80/],
-  [["--bootstrap", "example.org"], /--bootstrap wants a multiaddr/],
   [["--stun", "http://x"], /--stun wants a stun:/],
   [["--ledger", "mysql://host/db"], /--ledger wants a file or postgres/],
   [["file"], /Unexpected argument/],

@@ -7,7 +7,7 @@ import type { ModelId, PeerId } from "../../shared/ids.ts";
 import type { FolderHandle } from "../../model/tiles/folder-handle.ts";
 import { DEFAULTS } from "./model-bytes.ts";
 import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
-import type { OfferedModel } from "../relay-api.ts";
+import type { OfferedModel } from "../../protocol/relay-api.ts";
 import { SoloSpan } from "../spans/solo-span.ts";
 import type { HeldSpans } from "../spans/held-spans.ts";
 import type { StartSpan } from "../spans/span-host.ts";

@@ -83,6 +83,7 @@ const model = {
 const remotePeer = {
   model: model.id,
   peer: "12D3KooWabc",
+  isSelf: false,
   host: "page",
   backend: "wasm",
   span: { start: 0, end: 8 },
@@ -95,6 +96,7 @@ describe("overview", () => {
   it("reads a relay's answer, with what JSON leaves out", () => {
     const overview = readOverview({
       name: "Lighthouse",
+      revision: 1,
       models: [model],
       peers: [remotePeer, { ...remotePeer, span: null, serving: false, layerMs: 1.5 }],
     });
@@ -107,16 +109,16 @@ describe("overview", () => {
   it.each([
     [undefined],
     [{}],
-    [{ name: "x", model: { ...model, layerCount: 1e9 }, peers: [] }],
-    [{ name: "x", models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
+    [{ name: "x", revision: 1, models: [{ ...model, layerCount: 1e9 }], peers: [] }],
+    [{ name: "x", revision: 1, models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
   ])("refuses %j", (json) => expect(() => readOverview(json)).toThrow());
   it("says lost when the relay does not answer, keeps what it knew, and finds it again", async () => {
     const told: Overview[] = [];
     let next = Promise.withResolvers<void>();
     const answers = [
-      () => Response.json({ name: "Lighthouse", models: [model], peers: [] }),
+      () => Response.json({ name: "Lighthouse", revision: 1, models: [model], peers: [] }),
       () => new Response("", { status: 503 }),
-      () => Response.json({ name: "Lighthouse", models: [model], peers: [remotePeer] }),
+      () => Response.json({ name: "Lighthouse", revision: 1, models: [model], peers: [remotePeer] }),
     ];
     const poll = new OverviewPoll({
       fetch: async () => answers.shift()?.() ?? Response.error(),
