@@ -1,7 +1,7 @@
 // The life line over real connections: who answers nothing is gone, unless other data still comes from it.
 import { expect, test } from "vitest";
 import { bytesReceived } from "../../../src/mesh/rtc/rtc-connection.ts";
-import { DEFAULTS, RtcLife } from "../../../src/mesh/rtc/rtc-life.ts";
+import { RTC_LIFE, RtcLife } from "../../../src/mesh/rtc/rtc-life.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { connectPeers } from "../../support/connect-peers.ts";
 
@@ -33,8 +33,8 @@ test.concurrent("a peer that answers nothing is gone, though its browser confirm
   const began = performance.now();
   const { gone, close } = await openToDeafPeer();
   expect(await gone).toContain("no sign of life");
-  expect(performance.now() - began).toBeGreaterThan(DEFAULTS.silentMs);
-  expect(performance.now() - began).toBeLessThan(3 * DEFAULTS.silentMs);
+  expect(performance.now() - began).toBeGreaterThan(RTC_LIFE.silentMs);
+  expect(performance.now() - began).toBeLessThan(3 * RTC_LIFE.silentMs);
   close();
 });
 
@@ -42,7 +42,7 @@ test.concurrent("a peer whose answer is stuck behind other data is kept for as l
   const { gone, send, close } = await openToDeafPeer();
   const ended = gone.then(() => true);
   const sending = setInterval(send, 100);
-  expect(await Promise.race([ended, systemClock.sleep(3 * DEFAULTS.silentMs)])).toBeUndefined();
+  expect(await Promise.race([ended, systemClock.sleep(3 * RTC_LIFE.silentMs)])).toBeUndefined();
   clearInterval(sending);
   expect(await ended).toBe(true);
   close();
