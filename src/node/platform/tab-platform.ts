@@ -1,5 +1,5 @@
 // A tab: keys and jobs in its storage, a worker for each span and for tasks, data channels to other tabs.
-import { takeIdentity } from "../../mesh/identity/identity.browser.ts";
+import { acquireIdentity } from "../../mesh/identity/identity.browser.ts";
 import type { Log } from "../../shared/log.ts";
 import { openIdbJobStores } from "../../tasks/jobs/idb-job-stores.browser.ts";
 import type { NodeConfig } from "./config.ts";
@@ -18,7 +18,7 @@ export const tabPlatform = (config: NodeConfig): Platform => ({
   log: consoleLog,
   links: "direct",
   // `locks` is missing in insecure contexts, whatever the type says.
-  takeIdentity: (signal) => takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
+  takeIdentity: (signal) => acquireIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
   openJobStores: () => openIdbJobStores("manyhands-tasks"),
   taskRunner: (deps) => tabTaskRunner(deps, new URL("/sandbox.html", config.relayOrigin).href),
   startSpan: startWorkerSpan,
