@@ -5,17 +5,17 @@ import { PROTOCOLS } from "../src/protocol/version.ts";
 import { systemClock } from "../src/shared/clock.ts";
 import { ManyhandsError } from "../src/shared/errors.ts";
 import type { Log } from "../src/shared/log.ts";
-import { createApp } from "./app.ts";
-import { type Bootstrap, startBootstrap } from "./bootstrap.ts";
+import { createApp } from "./http/app.ts";
+import { type Bootstrap, startBootstrap } from "./streams/relay-node.ts";
 import { checkConfig, DEFAULTS as CONFIG, type RelayConfig } from "./config.ts";
-import { CreditService } from "./credit-service.ts";
-import { Directory } from "./directory.ts";
-import { DirectoryService } from "./directory-service.ts";
+import { CreditService } from "./ledger/credit-service.ts";
+import { Directory } from "./directory/directory.ts";
+import { DirectoryService } from "./directory/directory-service.ts";
 import { loadRelaySeed } from "./identity.ts";
 import { Ledger } from "./ledger/ledger.ts";
 import { ModelStorageAudit } from "./ledger/storage-audit.ts";
 import { findModels } from "./models.ts";
-import { UpgradePipe } from "./upgrade-pipe.ts";
+import { UpgradePipe } from "./http/upgrade-pipe.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Ports tried, one after the other, before giving up. */

@@ -1,6 +1,6 @@
 // The ledger over real streams: posting, accounts, reservations, storage proofs; forgeries, floods and garbage.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEFAULTS as SERVICE } from "../../relay/credit-service.ts";
+import { DEFAULTS as SERVICE } from "../../relay/ledger/credit-service.ts";
 import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";

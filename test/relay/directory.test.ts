@@ -1,6 +1,6 @@
 // The directory as pure state: order, expiry by a moved clock, bounds.
 import { expect, test } from "vitest";
-import { DEFAULTS, Directory } from "../../relay/directory.ts";
+import { DEFAULTS, Directory } from "../../relay/directory/directory.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { announcementOf } from "../contract/directory-contract.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { relayAddress } from "../../relay/app.ts";
+import { relayAddress } from "../../relay/http/app.ts";
 import { tinyManifest } from "./tiny-manifest.ts";
 import { type TestRelay, testRelay } from "./relay-harness.ts";
 import { Bootstrap, Health, SwarmOverview } from "../../src/protocol/relay-api.ts";

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Directory } from "../../../relay/directory.ts";
+import { Directory } from "../../../relay/directory/directory.ts";
 import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
 import { ModelStorageAudit, type StorageQuestion } from "../../../relay/ledger/storage-audit.ts";
 import { findModels } from "../../../relay/models.ts";

@@ -2,9 +2,9 @@
 import type { IncomingMessage, Server } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../src/shared/clock.ts";
-import type { Log } from "../src/shared/log.ts";
-import { RateLimit } from "./rate-limit.ts";
+import type { Clock } from "../../src/shared/clock.ts";
+import type { Log } from "../../src/shared/log.ts";
+import { RateLimit } from "../rate-limit.ts";
 
 export const DEFAULTS = Object.freeze({
   /** New connections a second that one address may make for long: a school behind one address opens a page a second or so. */

@@ -1,13 +1,13 @@
 // The directory over streams: reads what peers announce, sends the swarm to whoever watches, lets go of garbage and laggards.
-import { type DirectoryRequest, readDirectoryRequest } from "../src/protocol/directory-frames.ts";
-import { encodeSwarm } from "../src/protocol/swarm-payload.ts";
-import type { Clock } from "../src/shared/clock.ts";
-import { type ErrorCode, errorCode, ManyhandsError } from "../src/shared/errors.ts";
-import type { PeerId } from "../src/shared/ids.ts";
-import type { Log } from "../src/shared/log.ts";
+import { type DirectoryRequest, readDirectoryRequest } from "../../src/protocol/directory-frames.ts";
+import { encodeSwarm } from "../../src/protocol/swarm-payload.ts";
+import type { Clock } from "../../src/shared/clock.ts";
+import { type ErrorCode, errorCode, ManyhandsError } from "../../src/shared/errors.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import type { Log } from "../../src/shared/log.ts";
 import type { Directory } from "./directory.ts";
-import { type FrameRecord, frameRecord, PeerFrames } from "./peer-frames.ts";
-import type { PeerStream } from "./peer-stream.ts";
+import { type FrameRecord, frameRecord, PeerFrames } from "../streams/peer-frames.ts";
+import type { PeerStream } from "../streams/peer-stream.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of one request: an announcement takes about 250. */

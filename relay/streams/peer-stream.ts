@@ -1,5 +1,5 @@
 // Port: a stream that one peer opened, as the relay's services see it, with no library in it.
-import type { PeerId } from "../src/shared/ids.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
 
 /** What happens on a stream. `closed` comes once, last, however it ended. */
 export interface PeerStreamEvents {

@@ -1,7 +1,7 @@
 // Who holds what, as pure state: peers announce, withdraw, leave and expire. No timers, no streams; time is an argument.
-import type { PeerAnnouncement, PeerRecord, SwarmFrame } from "../src/protocol/directory-frames.ts";
-import { LIMITS } from "../src/protocol/version.ts";
-import type { PeerId } from "../src/shared/ids.ts";
+import type { PeerAnnouncement, PeerRecord, SwarmFrame } from "../../src/protocol/directory-frames.ts";
+import { LIMITS } from "../../src/protocol/version.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Milliseconds after its last announcement that a peer is dropped: three heartbeats of 5 s. */

@@ -1,7 +1,7 @@
 // One peer's stream as the relay's services use it: requests come in frames, what is under way is held to a window, goodbyes are said.
-import { decodeFrame } from "../src/protocol/frame.ts";
-import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../src/protocol/link-frames.ts";
-import type { PeerId } from "../src/shared/ids.ts";
+import { decodeFrame } from "../../src/protocol/frame.ts";
+import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../../src/protocol/link-frames.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
 import type { PeerStream } from "./peer-stream.ts";
 
 /** A frame that is made once and sent to many. */

@@ -3,14 +3,14 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
-import type { SwarmFrame } from "../src/protocol/directory-frames.ts";
-import { type Bootstrap, type Health, type OverviewPeer, RELAY_API_LIMITS, type SwarmOverview } from "../src/protocol/relay-api.ts";
-import { PROTOCOL_VERSION } from "../src/protocol/version.ts";
-import { asPeerId, type ModelId } from "../src/shared/ids.ts";
-import type { RelayConfig } from "./config.ts";
+import type { SwarmFrame } from "../../src/protocol/directory-frames.ts";
+import { type Bootstrap, type Health, type OverviewPeer, RELAY_API_LIMITS, type SwarmOverview } from "../../src/protocol/relay-api.ts";
+import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
+import { asPeerId, type ModelId } from "../../src/shared/ids.ts";
+import type { RelayConfig } from "../config.ts";
 import { headersFor, isShared } from "./headers.ts";
-import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
-import type { ModelFolder } from "./models.ts";
+import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import type { ModelFolder } from "../models.ts";
 
 export interface AppOptions {
   readonly config: RelayConfig;

@@ -9,8 +9,8 @@ import { webSockets } from "@libp2p/websockets";
 import { yamux } from "@libp2p/yamux";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
-import { LIMITS } from "../src/protocol/version.ts";
-import { asPeerId, type PeerId } from "../src/shared/ids.ts";
+import { LIMITS } from "../../src/protocol/version.ts";
+import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import type { PeerStream } from "./peer-stream.ts";
 
 export const DEFAULTS = Object.freeze({

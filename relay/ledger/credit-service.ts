@@ -1,21 +1,21 @@
 // The ledger over streams: reads requests of authenticated peers, answers each, asks holders of rare tiles for proofs.
 import { createHash } from "node:crypto";
-import { CREDIT_LIMITS, type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../src/protocol/credit-frames.ts";
-import { cutPayload, encodeFrame } from "../src/protocol/frame.ts";
-import { decodeReceipt, RECEIPT_LIMITS } from "../src/protocol/receipt.ts";
-import { bytesEqual } from "../src/shared/bytes.ts";
-import type { Clock } from "../src/shared/clock.ts";
-import { errorCode, errorMessage } from "../src/shared/errors.ts";
-import type { PeerId } from "../src/shared/ids.ts";
-import type { Log } from "../src/shared/log.ts";
-import { RecentMap } from "../src/shared/recent-map.ts";
-import type { ModelCost } from "../src/credit/price.ts";
-import { type Appraisal, appraise, type Appraised } from "./ledger/appraise-receipt.ts";
-import type { Ledger } from "./ledger/ledger.ts";
-import type { StorageAudit, StorageQuestion } from "./ledger/storage-audit.ts";
-import { frameRecord, PeerFrames } from "./peer-frames.ts";
-import type { PeerStream } from "./peer-stream.ts";
-import { RateLimit } from "./rate-limit.ts";
+import { CREDIT_LIMITS, type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../../src/protocol/credit-frames.ts";
+import { cutPayload, encodeFrame } from "../../src/protocol/frame.ts";
+import { decodeReceipt, RECEIPT_LIMITS } from "../../src/protocol/receipt.ts";
+import { bytesEqual } from "../../src/shared/bytes.ts";
+import type { Clock } from "../../src/shared/clock.ts";
+import { errorCode, errorMessage } from "../../src/shared/errors.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import type { Log } from "../../src/shared/log.ts";
+import { RecentMap } from "../../src/shared/recent-map.ts";
+import type { ModelCost } from "../../src/credit/price.ts";
+import { type Appraisal, appraise, type Appraised } from "./appraise-receipt.ts";
+import type { Ledger } from "./ledger.ts";
+import type { StorageAudit, StorageQuestion } from "./storage-audit.ts";
+import { frameRecord, PeerFrames } from "../streams/peer-frames.ts";
+import type { PeerStream } from "../streams/peer-stream.ts";
+import { RateLimit } from "../rate-limit.ts";
 
 export const DEFAULTS = Object.freeze({
   /** Bytes of one request: as many receipts as there may be. */
