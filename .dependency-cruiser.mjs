@@ -82,7 +82,7 @@ const roomRules = Object.entries(ROOMS).flatMap(([module, rooms]) =>
 
 /** Libraries and the only places that may import them. */
 const FENCES = [
-  ["libp2p", "libp2p|@libp2p|helia|@helia|@chainsafe/libp2p-[^/]+|@multiformats/multiaddr", "^(src/mesh/|relay/bootstrap)"],
+  ["libp2p", "libp2p|@libp2p|helia|@helia|@chainsafe/libp2p-[^/]+|@multiformats/multiaddr", "^(src/mesh/|relay/streams/relay-node)"],
   ["onnxruntime", "onnxruntime-web", "^src/engine/"],
   ["comlink", "comlink", "^src/.*(client|worker)\\.ts$"],
   ["idb", "idb", "^src/.*store[^/]*\\.ts$"],

@@ -1,36 +1,35 @@
-// Who holds what, as pure state: peers announce, withdraw, leave and expire. No timers, no streams; time is an argument.
+// Which peer holds what, as state without effects: peers announce, withdraw, leave and expire. Time is an argument.
 import type { PeerAnnouncement, PeerRecord, SwarmFrame } from "../../src/protocol/directory-frames.ts";
 import { LIMITS } from "../../src/protocol/version.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
+import { RateLimit } from "../rate-limit.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds after its last announcement that a peer is dropped: three heartbeats of 5 s. */
+export const DIRECTORY_LIMITS = Object.freeze({
+  /** Milliseconds after its last announcement at which a peer is dropped: three heartbeats of 5 s. */
   expiryMs: 15_000,
-  /** Announcements a second that one peer may make for long: a tab sends at most ten, coalesced. */
+  /** Announcements a second from one peer in the long run. A tab sends at most ten, coalesced. */
   announcesPerSecond: 10,
-  /** Announcements that it may make at once: a tab that joins, loads and serves within a moment. */
+  /** Announcements from one peer at once: a tab that joins, loads and serves within a moment. */
   announceBurst: 30,
 });
 
 interface Entry {
   readonly record: PeerRecord;
-  /** The stream that spoke last for this peer: an older one that closes late takes nothing away. */
+  /** The stream over which the peer announced last. An older stream that closes late does not remove the peer. */
   readonly owner: object;
   readonly seenMs: number;
 }
 
-interface Bucket {
-  readonly tokens: number;
-  readonly atMs: number;
-}
-
-/** What became of an announcement. */
+/** What an announcement did. */
 export type AnnounceResult = "changed" | "unchanged" | "too-many-peers" | "too-often";
 
 /** The directory of one relay. `now` is in milliseconds and never goes back. */
 export class Directory {
   readonly #entries = new Map<PeerId, Entry>();
-  readonly #buckets = new Map<PeerId, Bucket>();
+  readonly #rates = new RateLimit<PeerId>({
+    perSecond: DIRECTORY_LIMITS.announcesPerSecond,
+    burst: DIRECTORY_LIMITS.announceBurst,
+  });
   readonly #maxPeers: number;
   #joined = 0;
   #revision = 0;
@@ -50,7 +49,7 @@ export class Directory {
   }
 
   announce(peer: PeerId, owner: object, announcement: PeerAnnouncement, now: number): AnnounceResult {
-    if (!this.#spend(peer, now)) return "too-often";
+    if (!this.#rates.take(peer, now)) return "too-often";
     const old = this.#entries.get(peer);
     if (old === undefined && this.#entries.size >= this.#maxPeers) return "too-many-peers";
     const record: PeerRecord = { ...announcement, peer, joined: old?.record.joined ?? ++this.#joined };
@@ -60,7 +59,7 @@ export class Directory {
     return "changed";
   }
 
-  /** Takes a peer out. With `owner`, only where that stream spoke last for it. Answers whether that changed anything. */
+  /** Removes a peer. If `owner` is given, only if that stream announced last. Returns whether that changed anything. */
   remove(peer: PeerId, owner?: object): boolean {
     const entry = this.#entries.get(peer);
     if (entry === undefined || (owner !== undefined && entry.owner !== owner)) return false;
@@ -69,26 +68,15 @@ export class Directory {
     return true;
   }
 
-  /** Drops peers that have not announced for `expiryMs`. Answers whether there were any. */
+  /** Drops peers that have not announced for `expiryMs`. Returns whether there were any. */
   expire(now: number): boolean {
     let changed = false;
     for (const [peer, entry] of this.#entries) {
-      if (now - entry.seenMs > DEFAULTS.expiryMs) changed = this.remove(peer) || changed;
+      if (now - entry.seenMs > DIRECTORY_LIMITS.expiryMs) changed = this.remove(peer) || changed;
     }
-    for (const [peer, bucket] of this.#buckets) {
-      if (now - bucket.atMs > DEFAULTS.expiryMs) this.#buckets.delete(peer); // full again by now
-    }
+    this.#rates.sweep(now);
     return changed;
-  }
-
-  #spend(peer: PeerId, now: number): boolean {
-    const bucket = this.#buckets.get(peer) ?? { tokens: DEFAULTS.announceBurst, atMs: now };
-    const refilled = bucket.tokens + ((now - bucket.atMs) / 1000) * DEFAULTS.announcesPerSecond;
-    const tokens = Math.min(DEFAULTS.announceBurst, refilled);
-    const allowed = tokens >= 1;
-    this.#buckets.set(peer, { tokens: allowed ? tokens - 1 : tokens, atMs: now });
-    return allowed;
   }
 }
 
-const sameRecord = (a: PeerRecord, b: PeerRecord): boolean => JSON.stringify(a) === JSON.stringify(b); // same key order: one schema
+const sameRecord = (a: PeerRecord, b: PeerRecord): boolean => JSON.stringify(a) === JSON.stringify(b); // one schema orders the keys

@@ -1,4 +1,4 @@
-// The relay over HTTP: the built page, models, and a small read-only API.
+// The relay over HTTP: the built page, the models, and a small read-only API.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
@@ -12,26 +12,26 @@ import { headersFor, isShared } from "./headers.ts";
 import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
 import type { ModelFolder } from "../models.ts";
 
-export interface AppOptions {
+/** Makes the server. It has no routes and does not listen yet, but its logger works. */
+export const createApp = ({ verbose }: Pick<RelayConfig, "verbose">): FastifyInstance =>
+  Fastify({
+    logger: { level: verbose ? "info" : "warn" },
+    trustProxy: "loopback", // a TLS proxy on this machine forwards the scheme that the page was asked by
+    forceCloseConnections: true,
+    bodyLimit: 64 * 1024, // no route reads a body
+  });
+
+export interface RoutesOptions {
   readonly config: RelayConfig;
   readonly models: readonly ModelFolder[];
   readonly peerId: string;
-  /** The directory now. */
+  /** Returns the directory as it is now. */
   readonly swarm: () => SwarmFrame;
-  /** Numbers for `/healthz`. */
+  /** Returns the numbers of `/healthz`. */
   readonly health: () => Omit<Health, "ok" | "protocolVersion">;
 }
 
-/** The server, not listening yet. */
-export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { config } = options;
-  const app = Fastify({
-    logger: { level: config.verbose ? "info" : "warn" },
-    trustProxy: "loopback", // a TLS proxy on this machine tells the page's real scheme
-    forceCloseConnections: true,
-    bodyLimit: 64 * 1024, // nothing here takes a body
-  });
-
+export async function addRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
   const origins = [...new Set(options.models.flatMap(({ origin }) => origin ?? []))];
   app.addHook("onRequest", async (request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "/";
@@ -48,12 +48,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.get("/api/swarm", (): SwarmOverview => overviewOf(options));
 
   await serveFiles(app, options);
-  return app;
 }
 
-async function serveFiles(app: FastifyInstance, { config, models }: AppOptions): Promise<void> {
+async function serveFiles(app: FastifyInstance, { config, models }: RoutesOptions): Promise<void> {
   const common = {
-    cacheControl: false, // the hook above says how long things may be kept
+    cacheControl: false, // `headersFor` sets it
     dotfiles: "ignore",
     setHeaders: (reply) => {
       void reply.header("vary", "accept-encoding");
@@ -76,17 +75,7 @@ async function serveFiles(app: FastifyInstance, { config, models }: AppOptions):
   );
 }
 
-/** The multiaddr by which a client that reached `host` over `protocol` reaches libp2p; none where the host makes no sense. */
-export function relayAddress(host: string, protocol: string, peerId: string): readonly string[] {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(host);
-  if (match === null) return [];
-  const secure = protocol === "https";
-  const [, ip6, name = "", port = secure ? "443" : "80"] = match;
-  const place = ip6 !== undefined ? `/ip6/${ip6}` : /^\d+\.\d+\.\d+\.\d+$/.test(name) ? `/ip4/${name}` : `/dns/${name}`;
-  return [`${place}/tcp/${port}/${secure ? "tls/ws" : "ws"}/p2p/${peerId}`];
-}
-
-function bootstrapOf({ config, models, peerId }: AppOptions, { host, protocol }: Pick<FastifyRequest, "host" | "protocol">): Bootstrap {
+function bootstrapOf({ config, models, peerId }: RoutesOptions, { host, protocol }: Pick<FastifyRequest, "host" | "protocol">): Bootstrap {
   return {
     protocolVersion: PROTOCOL_VERSION,
     name: config.name,
@@ -102,7 +91,20 @@ function bootstrapOf({ config, models, peerId }: AppOptions, { host, protocol }:
   };
 }
 
-function overviewOf({ config, models, swarm }: AppOptions): SwarmOverview {
+/**
+ * Returns the multiaddr of the relay's libp2p node for a client that reached `host` over `protocol`, in an array. The
+ * array is empty if `host` makes no sense.
+ */
+export function relayAddress(host: string, protocol: string, peerId: string): readonly string[] {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(host);
+  if (match === null) return [];
+  const secure = protocol === "https";
+  const [, ip6, name = "", port = secure ? "443" : "80"] = match;
+  const place = ip6 !== undefined ? `/ip6/${ip6}` : /^\d+\.\d+\.\d+\.\d+$/.test(name) ? `/ip4/${name}` : `/dns/${name}`;
+  return [`${place}/tcp/${port}/${secure ? "tls/ws" : "ws"}/p2p/${peerId}`];
+}
+
+function overviewOf({ config, models, swarm }: RoutesOptions): SwarmOverview {
   const { revision, peers } = swarm();
   const offers = offered(models).map(({ id, summary }) => ({ id, ...summary }));
   return {
@@ -114,20 +116,18 @@ function overviewOf({ config, models, swarm }: AppOptions): SwarmOverview {
   };
 }
 
-/** A list that is longer than a tab reads would keep every tab out. */
+/** Tabs refuse a longer list as a whole. */
 const offered = (models: readonly ModelFolder[]): readonly ModelFolder[] => models.slice(0, RELAY_API_LIMITS.models);
 
-function overviewPeer(record: SwarmFrame["peers"][number], model: ModelId): OverviewPeer {
-  return {
-    peer: record.peer,
-    isSelf: false,
-    host: record.host,
-    backend: record.backend,
-    model,
-    span: record.target ?? record.serving[0],
-    serving: record.serving.length > 0,
-    sessions: record.sessions,
-    tokensServed: record.tokensServed,
-    layerMs: record.layerMs ?? undefined,
-  };
-}
+const overviewPeer = (record: SwarmFrame["peers"][number], model: ModelId): OverviewPeer => ({
+  peer: record.peer,
+  isSelf: false,
+  host: record.host,
+  backend: record.backend,
+  model,
+  span: record.target ?? record.serving[0],
+  serving: record.serving.length > 0,
+  sessions: record.sessions,
+  tokensServed: record.tokensServed,
+  layerMs: record.layerMs ?? undefined,
+});

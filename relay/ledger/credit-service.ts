@@ -1,4 +1,5 @@
-// The ledger over streams: reads requests of authenticated peers, answers each, asks holders of rare tiles for proofs.
+// The ledger over streams: reads the requests of authenticated peers, replies to each, and asks holders of rare tiles
+// for proofs.
 import { createHash } from "node:crypto";
 import { CREDIT_LIMITS, type CreditReply, type CreditRequest, type Outcome, readCreditRequest } from "../../src/protocol/credit-frames.ts";
 import { cutPayload, encodeFrame } from "../../src/protocol/frame.ts";
@@ -17,21 +18,21 @@ import { frameRecord, PeerFrames } from "../streams/peer-frames.ts";
 import type { PeerStream } from "../streams/peer-stream.ts";
 import { RateLimit } from "../rate-limit.ts";
 
-export const DEFAULTS = Object.freeze({
+export const CREDIT_SERVICE_LIMITS = Object.freeze({
   /** Bytes of one request: as many receipts as there may be. */
   requestBytes: 1024 + CREDIT_LIMITS.receipts * RECEIPT_LIMITS.bytes,
-  /** Requests a second that a peer may make for long: 640 receipts; and at once. */
+  /** Requests a second from one peer in the long run (640 receipts), and at once. */
   perSecond: 20,
   burst: 60,
-  /** Requests of one stream that wait for the ledger; more are answered `busy`. */
+  /** Requests of one stream that wait for the ledger. Further ones get the reply `busy`. */
   inFlight: 8,
-  /** Milliseconds between two questions for a tile to one peer, with up to as much again at random. */
-  questionMs: 10 * 60_000,
-  /** Milliseconds for the answer: reading a tile from the disk takes a few, fetching it from somebody else more. */
-  answerMs: 3000,
-  /** Milliseconds between looks at who is to be asked. */
+  /** Milliseconds between two challenges to one peer. Up to as much again is added at random. */
+  challengeMs: 10 * 60_000,
+  /** Milliseconds for the proof: to read a tile from the disk takes a few, to fetch it from another peer takes more. */
+  proofMs: 3000,
+  /** Milliseconds between two checks which peers to challenge. */
   lookMs: 5000,
-  /** Receipts that are known again by their bytes: those of some minutes of a busy swarm. */
+  /** Receipts that are recognised by their bytes: those of some minutes of a busy swarm. */
   remembered: 8192,
 });
 
@@ -42,9 +43,10 @@ const ALREADY = Object.freeze({ kind: "already" } satisfies Outcome);
 interface Client {
   readonly frames: PeerFrames;
   inFlight: number;
-  /** When it is asked for a tile again. */
-  askAtMs: number;
-  asked: (StorageQuestion & { readonly id: number; readonly untilMs: number }) | undefined;
+  /** When the next challenge is due. */
+  challengeAtMs: number;
+  /** The challenge that it has not replied to. */
+  open: (StorageQuestion & { readonly id: number; readonly untilMs: number }) | undefined;
 }
 
 export interface CreditServiceOptions {
@@ -59,46 +61,48 @@ export interface CreditServiceOptions {
   readonly log: Log;
 }
 
-/** Serves PROTOCOLS.credit; `start` begins the timer, `stop` ends streams, timer and what is being written. */
+/** Serves PROTOCOLS.credit. `start` starts the timer. `stop` ends streams and timer, and waits for writes under way. */
 export class CreditService {
   readonly #options: CreditServiceOptions;
   readonly #clients = new Set<Client>();
-  readonly #rates = new RateLimit<PeerId>(DEFAULTS);
-  readonly #working = new Set<Promise<void>>();
-  /** By SHA-256 of their bytes: worker and requester both post the same receipt, and the second copy costs nothing more. */
-  readonly #dealtWith = new RecentMap<string, true>(DEFAULTS.remembered);
+  readonly #rates = new RateLimit<PeerId>(CREDIT_SERVICE_LIMITS);
+  readonly #running = new Set<Promise<void>>();
+  /**
+   * SHA-256 of receipts that are settled. Worker and requester both post a receipt, and the second copy costs nothing.
+   */
+  readonly #settled = new RecentMap<string, true>(CREDIT_SERVICE_LIMITS.remembered);
   #timer: NodeJS.Timeout | undefined;
-  #questions = 0;
+  #challenges = 0;
 
   constructor(options: CreditServiceOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.look(), DEFAULTS.lookMs).unref();
+    this.#timer = setInterval(() => this.look(), CREDIT_SERVICE_LIMITS.lookMs).unref();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     for (const { frames } of this.#clients) frames.stop();
-    await Promise.all(this.#working);
+    await Promise.all(this.#running);
   }
 
-  /** Asks those whose time has come, and forgets old buckets: what the timer does. */
+  /** Challenges the peers that are due, and forgets full buckets. The timer calls this. */
   look(): void {
     const nowMs = this.#options.clock.now();
     this.#rates.sweep(nowMs);
     for (const client of this.#clients) {
-      if (client.askAtMs > nowMs) continue;
-      client.askAtMs = nowMs + DEFAULTS.questionMs * (1 + this.#options.random());
-      this.#track(this.#ask(client));
+      if (client.challengeAtMs > nowMs) continue;
+      client.challengeAtMs = nowMs + CREDIT_SERVICE_LIMITS.challengeMs * (1 + this.#options.random());
+      this.#track(this.#challenge(client));
     }
   }
 
-  /** Takes a stream of PROTOCOLS.credit. */
+  /** Serves a stream of PROTOCOLS.credit. */
   readonly accept = (stream: PeerStream): void => {
-    const askAtMs = this.#options.clock.now() + DEFAULTS.questionMs * this.#options.random();
-    const frames = new PeerFrames(stream, DEFAULTS.requestBytes, {
+    const challengeAtMs = this.#options.clock.now() + CREDIT_SERVICE_LIMITS.challengeMs * this.#options.random();
+    const frames = new PeerFrames(stream, CREDIT_SERVICE_LIMITS.requestBytes, {
       requested: (header, payload) => {
         const request = readCreditRequest(header);
         this.#requested(client, request, cutPayload(payload, request.kind === "post" ? request.sizes : []));
@@ -106,12 +110,13 @@ export class CreditService {
       broke: ({ message }) => this.#options.log.info("a peer broke the credit protocol", { peer: stream.peer, message }),
       gone: () => this.#clients.delete(client),
     });
-    const client: Client = { frames, inFlight: 0, askAtMs, asked: undefined };
+    const client: Client = { frames, inFlight: 0, challengeAtMs, open: undefined };
     this.#clients.add(client);
   };
 
   #requested(client: Client, request: CreditRequest, receipts: readonly Bytes[]): void {
-    const isBusy = client.inFlight >= DEFAULTS.inFlight || !this.#rates.take(client.frames.peer, this.#options.clock.now());
+    const nowMs = this.#options.clock.now();
+    const isBusy = client.inFlight >= CREDIT_SERVICE_LIMITS.inFlight || !this.#rates.take(client.frames.peer, nowMs);
     if (isBusy) this.#reply(client, { kind: "failed", id: request.id, reason: "busy" });
     else this.#track(this.#serve(client, request, receipts));
   }
@@ -119,7 +124,7 @@ export class CreditService {
   async #serve(client: Client, request: CreditRequest, receipts: readonly Bytes[]): Promise<void> {
     client.inFlight++;
     try {
-      const reply = await this.#answer(client, request, receipts);
+      const reply = await this.#replyTo(client, request, receipts);
       if (reply !== undefined) this.#reply(client, reply);
     } catch (error) {
       this.#options.log.warn("the ledger failed", { code: errorCode(error), message: errorMessage(error) });
@@ -129,7 +134,7 @@ export class CreditService {
     }
   }
 
-  async #answer(client: Client, request: CreditRequest, receipts: readonly Bytes[]): Promise<CreditReply | undefined> {
+  async #replyTo(client: Client, request: CreditRequest, receipts: readonly Bytes[]): Promise<CreditReply | undefined> {
     const { ledger } = this.#options;
     const { peer } = client.frames;
     const { id } = request;
@@ -144,12 +149,12 @@ export class CreditService {
         await ledger.release(peer, request.reservation);
         return { kind: "released", id };
       case "proof": {
-        const { asked } = client;
-        if (asked?.id !== id) return undefined; // answered before, or never asked
-        client.asked = undefined;
-        const isRight = request.proof !== null && bytesEqual(request.proof, asked.expected);
-        if (isRight && this.#options.clock.now() <= asked.untilMs) await ledger.earnStorage(peer, asked.tileHex, asked.holders);
-        else this.#options.log.info("no proof of storage", { peer, tile: asked.tileHex });
+        const { open } = client;
+        if (open?.id !== id) return undefined; // a second reply, or to a challenge that never was
+        client.open = undefined;
+        const isRight = request.proof !== null && bytesEqual(request.proof, open.expected);
+        if (isRight && this.#options.clock.now() <= open.untilMs) await ledger.earnStorage(peer, open.tileHex, open.holders);
+        else this.#options.log.info("no proof of storage", { peer, tile: open.tileHex });
         return undefined;
       }
     }
@@ -157,12 +162,12 @@ export class CreditService {
 
   async #post(receipts: readonly Bytes[]): Promise<readonly Outcome[]> {
     const named = receipts.map((bytes) => ({ bytes, digest: createHash("sha256").update(bytes).digest("base64") }));
-    const appraisals = named.map(({ bytes, digest }) => (this.#dealtWith.has(digest) ? ALREADY : this.#appraise(bytes)));
+    const appraisals = named.map(({ bytes, digest }) => (this.#settled.has(digest) ? ALREADY : this.#appraise(bytes)));
     const sound = appraisals.filter((appraisal): appraisal is Appraised => appraisal.kind === "sound");
     const posted = sound.length > 0 ? [...(await this.#options.ledger.post(sound))] : [];
-    // `post` answers one outcome for each, in order.
+    // `post` returns one outcome for each, in order.
     const outcomes = appraisals.map((appraisal) => (appraisal.kind === "sound" ? (posted.shift() as Outcome) : appraisal));
-    for (const [index, { digest }] of named.entries()) if (outcomes[index]?.kind !== "refused") this.#dealtWith.set(digest, true);
+    for (const [index, { digest }] of named.entries()) if (outcomes[index]?.kind !== "refused") this.#settled.set(digest, true);
     return outcomes;
   }
 
@@ -176,16 +181,16 @@ export class CreditService {
     }
   }
 
-  async #ask(client: Client): Promise<void> {
+  async #challenge(client: Client): Promise<void> {
     try {
       const question = await this.#options.storage.ask(client.frames.peer);
       if (question === undefined || !this.#clients.has(client)) return;
-      const id = ++this.#questions;
-      client.asked = { ...question, id, untilMs: this.#options.clock.now() + DEFAULTS.answerMs };
+      const id = ++this.#challenges;
+      client.open = { ...question, id, untilMs: this.#options.clock.now() + CREDIT_SERVICE_LIMITS.proofMs };
       const { tile, start, end, nonce } = question;
       this.#reply(client, { kind: "challenge", id, tile, start, end, nonce });
     } catch (error) {
-      this.#options.log.warn("no question about storage could be put", { message: errorMessage(error) });
+      this.#options.log.warn("no storage challenge could be made", { message: errorMessage(error) });
     }
   }
 
@@ -195,8 +200,8 @@ export class CreditService {
     else frames.send(frameRecord(encodeFrame(reply)));
   }
 
-  #track(work: Promise<void>): void {
-    this.#working.add(work);
-    void work.finally(() => this.#working.delete(work));
+  #track(run: Promise<void>): void {
+    this.#running.add(run);
+    void run.finally(() => this.#running.delete(run));
   }
 }

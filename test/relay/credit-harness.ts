@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
-import { startBootstrap } from "../../relay/streams/relay-node.ts";
+import { startRelayNode } from "../../relay/streams/relay-node.ts";
 import { CreditService } from "../../relay/ledger/credit-service.ts";
 import { Directory } from "../../relay/directory/directory.ts";
 import { Ledger } from "../../relay/ledger/ledger.ts";
@@ -46,8 +46,8 @@ export async function creditHarness() {
     random: () => 0,
     log: silentLog,
   });
-  const bootstrap = await startBootstrap(new Uint8Array(randomBytes(32)));
-  await bootstrap.handle(PROTOCOLS.credit, service.accept);
+  const relayNode = await startRelayNode(new Uint8Array(randomBytes(32)));
+  await relayNode.handle(PROTOCOLS.credit, service.accept);
   const stops: (() => Promise<unknown>)[] = [];
 
   const raw = async () => {
@@ -55,7 +55,7 @@ export async function creditHarness() {
     const node = await createTabNode({ seed, iceServers: [] });
     stops.push(async () => node.stop());
     const dial = (): Promise<Stream> =>
-      node.dialProtocol(multiaddr(`/ip4/127.0.0.1/tcp/${bootstrap.port}/ws/p2p/${bootstrap.peerId}`), PROTOCOLS.credit);
+      node.dialProtocol(multiaddr(`/ip4/127.0.0.1/tcp/${relayNode.port}/ws/p2p/${relayNode.peerId}`), PROTOCOLS.credit);
     return { signer: syncSigner(seed), stream: await dial(), dial };
   };
   return {
@@ -71,7 +71,7 @@ export async function creditHarness() {
     join: async (shelf: Shelf = EMPTY) => {
       const { signer, stream, dial } = await raw();
       const clientOn = (on: Stream) =>
-        new CreditClient({ link: new StreamLink(on, asPeerId(bootstrap.peerId)), shelf, clock: systemClock, log: silentLog });
+        new CreditClient({ link: new StreamLink(on, asPeerId(relayNode.peerId)), shelf, clock: systemClock, log: silentLog });
       return { signer, client: clientOn(stream), again: async () => clientOn(await dial()) };
     },
     /** The tiles of the bundled model, as a tab that holds all of them would have them. */
@@ -90,7 +90,7 @@ export async function creditHarness() {
     stop: async () => {
       await Promise.all(stops.map((stop) => stop()));
       await service.stop();
-      await bootstrap.stop();
+      await relayNode.stop();
       await ledger.close();
       await rm(dir, { recursive: true, force: true });
     },

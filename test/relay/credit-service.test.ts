@@ -1,7 +1,7 @@
 // The ledger over real streams: posting, accounts, reservations, storage proofs; forgeries, floods and garbage.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEFAULTS as SERVICE } from "../../relay/ledger/credit-service.ts";
-import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
+import { CREDIT_SERVICE_LIMITS } from "../../relay/ledger/credit-service.ts";
+import { LEDGER_RULES } from "../../relay/ledger/plan-posting.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { encodeReceipt } from "../../src/protocol/receipt.ts";
@@ -87,11 +87,11 @@ test("a receipt replayed by somebody else moves nothing", async () => {
 test("a reservation is one's own, made over the wire and given back", async () => {
   const { client } = await harness.join();
   const id = newReservation();
-  expect(await client.reserve(id, RULES.starter, 60_000, signal)).toBe("low");
-  expect(await client.reserve(newReservation(), RULES.starter, 60_000, signal)).toBe("refused");
-  expect(await client.account(signal)).toMatchObject({ reserved: RULES.starter, starterLeft: 0 });
+  expect(await client.reserve(id, LEDGER_RULES.starter, 60_000, signal)).toBe("low");
+  expect(await client.reserve(newReservation(), LEDGER_RULES.starter, 60_000, signal)).toBe("refused");
+  expect(await client.account(signal)).toMatchObject({ reserved: LEDGER_RULES.starter, starterLeft: 0 });
   await client.release(id, signal);
-  expect(await client.account(signal)).toMatchObject({ reserved: 0, starterLeft: RULES.starter });
+  expect(await client.account(signal)).toMatchObject({ reserved: 0, starterLeft: LEDGER_RULES.starter });
 });
 
 test("a peer that asks too often is told that the ledger is busy, also over a second stream; others are not", async () => {
@@ -102,8 +102,8 @@ test("a peer that asks too often is told that the ledger is busy, also over a se
       (error: { readonly code?: string }) => error.code ?? "",
     );
   const answers: string[] = [];
-  for (let i = 0; i < SERVICE.burst + 5; i++) answers.push(await ask(flood.client));
-  expect(answers.filter((answer) => answer === "answered").length).toBe(SERVICE.burst);
+  for (let i = 0; i < CREDIT_SERVICE_LIMITS.burst + 5; i++) answers.push(await ask(flood.client));
+  expect(answers.filter((answer) => answer === "answered").length).toBe(CREDIT_SERVICE_LIMITS.burst);
   expect(answers.at(-1)).toBe("LEDGER_UNAVAILABLE");
   expect(await ask(await flood.again())).toBe("LEDGER_UNAVAILABLE");
   expect(await ask((await harness.join()).client)).toBe("answered");
@@ -141,7 +141,7 @@ describe("storage", () => {
   const serve = (peer: PeerId): unknown =>
     harness.directory.announce(peer, {}, { ...servingSpan(harness.model, { start: 0, end: 4 }), layerMs: null }, harness.clock.nowMs);
   const ask = (): void => {
-    harness.clock.nowMs += 3 * SERVICE.questionMs;
+    harness.clock.nowMs += 3 * CREDIT_SERVICE_LIMITS.challengeMs;
     harness.service.look();
   };
   /** Resolves with what `peer` has as soon as it has something. */
@@ -158,7 +158,7 @@ describe("storage", () => {
     const holder = await harness.join(tiles);
     serve(holder.signer.peer);
     ask();
-    expect(await earned(holder.signer.peer)).toBe(RULES.storage);
+    expect(await earned(holder.signer.peer)).toBe(LEDGER_RULES.storage);
     harness.directory.remove(holder.signer.peer);
 
     const heard: ((value: unknown) => void)[] = [];
@@ -192,7 +192,7 @@ describe("storage", () => {
     const read = Promise.withResolvers<void>();
     const late = await harness.join({
       get: async (hash) => {
-        harness.clock.nowMs += SERVICE.answerMs + 1;
+        harness.clock.nowMs += CREDIT_SERVICE_LIMITS.proofMs + 1;
         read.resolve();
         return tiles.get(hash);
       },

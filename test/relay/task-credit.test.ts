@@ -1,6 +1,6 @@
 // Tasks and the ledger together: real volunteers in memory, a real relay's ledger over real streams, claims, witnesses, receipts.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
+import { LEDGER_RULES } from "../../relay/ledger/plan-posting.ts";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
 import { TASK_PRICES } from "../../src/credit/price.ts";
 import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
@@ -127,12 +127,12 @@ test("checked work is paid as priced, once, whoever posts the receipt; half of i
   for (const account of accounts) {
     expect(account.available + account.escrow).toBe(3 * PART_MICRO);
     expect(account.escrow).toBe(3 * Math.ceil(PART_MICRO / 2));
-    expect(account.checksToTrust).toBe(RULES.checksToTrust - 3);
+    expect(account.checksToTrust).toBe(LEDGER_RULES.checksToTrust - 3);
   }
   expect([...here.outcomes, ...here.copies].filter(({ kind }) => kind === "posted").length).toBe(6);
   expect([...here.outcomes, ...here.copies].filter(({ kind }) => kind === "refused")).toEqual([]);
   const { starterLeft } = await harness.ledger.account(here.asker.signer.peer);
-  expect(starterLeft).toBe(RULES.starter - 6 * PART_MICRO);
+  expect(starterLeft).toBe(LEDGER_RULES.starter - 6 * PART_MICRO);
   here.stop();
 });
 
@@ -146,7 +146,7 @@ test("what was set aside pays first, and what is left of it comes back", async (
   const { peer } = here.asker.signer;
   expect((await harness.ledger.account(peer)).reserved).toBe(PART_MICRO);
   await here.asker.client.release(reservation, signal);
-  expect(await harness.ledger.account(peer)).toMatchObject({ reserved: 0, starterLeft: RULES.starter - 4 * PART_MICRO });
+  expect(await harness.ledger.account(peer)).toMatchObject({ reserved: 0, starterLeft: LEDGER_RULES.starter - 4 * PART_MICRO });
   here.stop();
 });
 
@@ -176,7 +176,7 @@ test("a liar is convicted by its own signature and two witnesses, and its escrow
   const taken = here.outcomes.flatMap((outcome) => (outcome.kind === "convicted" ? [outcome.takenBack] : []));
   expect(Math.max(...taken)).toBeGreaterThanOrEqual(before.escrow);
   const after = await liar.account();
-  expect(after).toMatchObject({ escrow: 0, checksToTrust: RULES.checksToTrust });
+  expect(after).toMatchObject({ escrow: 0, checksToTrust: LEDGER_RULES.checksToTrust });
   expect(after.history.some(({ why, part, amount }) => why === "wrong" && part === "escrow" && amount < 0)).toBe(true);
   for (const { account } of honest) expect((await account()).history.every(({ why }) => why === "receipt")).toBe(true);
   expect((await harness.ledger.audit()).sum).toBe(0);

@@ -1,6 +1,6 @@
 // What a wrong result costs, whatever the ledger is written in: escrow, trust, and recent pay that nobody checked.
 import { describe, expect, test } from "vitest";
-import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
+import { LEDGER_RULES } from "../../../relay/ledger/plan-posting.ts";
 import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
 import { ledgerBed, type LedgerPlace, T0, UNIT } from "./ledger-bed.ts";
 
@@ -22,11 +22,11 @@ export function describeConvictions(name: string, place: () => Promise<LedgerPla
       expect(after).toMatchObject({
         isTrusted: false,
         escrow: 0,
-        checksToTrust: RULES.checksToTrust,
+        checksToTrust: LEDGER_RULES.checksToTrust,
         available: before.available - 10 * UNIT,
       });
       expect(after.history[0]).toMatchObject({ why: "wrong", amount: -10 * UNIT });
-      expect(await ledger.account(requester.peer)).toMatchObject({ available: 0, starterLeft: RULES.starter - 10 * UNIT });
+      expect(await ledger.account(requester.peer)).toMatchObject({ available: 0, starterLeft: LEDGER_RULES.starter - 10 * UNIT });
       // From here on it is a newcomer again, and loses what waits.
       await post(ledger, task({ worker, requester, units: 4 }));
       const next = task({ worker, requester, witnesses: [newSigner(), newSigner()], verdict: "wrong" });
@@ -38,7 +38,7 @@ export function describeConvictions(name: string, place: () => Promise<LedgerPla
       await earn(ledger, worker, 1000);
       const old = taskReceipt({ worker, requester, units: 7, finishedMs: T0 });
       await post(ledger, old);
-      clock.nowMs += RULES.reopenMs + 1;
+      clock.nowMs += LEDGER_RULES.reopenMs + 1;
       const good = { worker, requester, task: "bafygood", units: 10, finishedMs: clock.nowMs };
       const bad = { worker, requester, task: "bafybad", units: 20, finishedMs: clock.nowMs };
       const checked = taskReceipt({ worker, requester, units: 3, witnesses: [newSigner()], verdict: "quorum", finishedMs: clock.nowMs });
@@ -67,7 +67,7 @@ export function describeConvictions(name: string, place: () => Promise<LedgerPla
       const same = { worker, requester, task: "bafyonce", finishedMs: T0 };
       await post(ledger, taskReceipt(same));
       expect(await post(ledger, taskReceipt({ ...same, witnesses: [newSigner()], verdict: "quorum" }))).toEqual([{ kind: "already" }]);
-      expect((await ledger.account(worker.peer)).checksToTrust).toBe(RULES.checksToTrust);
+      expect((await ledger.account(worker.peer)).checksToTrust).toBe(LEDGER_RULES.checksToTrust);
     });
 
     test("what waits for a check never comes twice: a new term of trust gives it back once", async () => {

@@ -2,7 +2,7 @@
 import { afterEach, expect } from "vitest";
 import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt.ts";
 import { Ledger } from "../../../relay/ledger/ledger.ts";
-import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
+import { LEDGER_RULES } from "../../../relay/ledger/plan-posting.ts";
 import type { Receipt } from "../../../src/protocol/receipt.ts";
 import { newSigner, taskReceipt, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
 
@@ -42,9 +42,9 @@ export function ledgerBed(place: () => Promise<LedgerPlace>) {
   const task = (options: Parameters<typeof taskReceipt>[0]) => taskReceipt({ finishedMs: clock.nowMs, ...options });
   /** A trusted worker with an account to spend from. */
   const earn = async (ledger: Ledger, worker: SyncSigner, units: number): Promise<void> => {
-    const requesters = Array.from({ length: RULES.requestersToTrust }, newSigner);
-    const each = Math.ceil(units / RULES.checksToTrust);
-    for (let i = 0; i < RULES.checksToTrust; i++) {
+    const requesters = Array.from({ length: LEDGER_RULES.requestersToTrust }, newSigner);
+    const each = Math.ceil(units / LEDGER_RULES.checksToTrust);
+    for (let i = 0; i < LEDGER_RULES.checksToTrust; i++) {
       const requester = requesters[i % requesters.length] as SyncSigner; // there are some
       await post(ledger, task({ worker, requester, witnesses: [newSigner()], verdict: "audited", units: each }));
     }

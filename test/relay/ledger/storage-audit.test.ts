@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Directory } from "../../../relay/directory/directory.ts";
-import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
+import { LEDGER_RULES } from "../../../relay/ledger/plan-posting.ts";
 import { ModelStorageAudit, type StorageQuestion } from "../../../relay/ledger/storage-audit.ts";
 import { findModels } from "../../../relay/models.ts";
 import { proveRange } from "../../../src/credit/storage-proof.ts";
@@ -73,7 +73,7 @@ test("a holder with the bytes answers right, and no two questions are the same",
 
 test("who holds what many hold, holds nothing, or is unknown is not asked", async () => {
   const { audit, serve } = await setUp(folder);
-  const [first] = Array.from({ length: RULES.rareHolders }, () => serve({ start: 0, end: 4 }));
+  const [first] = Array.from({ length: LEDGER_RULES.rareHolders }, () => serve({ start: 0, end: 4 }));
   expect(await audit.ask(first ?? newSigner().peer)).toBeUndefined();
   expect(await audit.ask(newSigner().peer)).toBeUndefined();
   const alone = serve({ start: 4, end: 8 });
