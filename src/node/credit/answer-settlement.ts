@@ -1,5 +1,5 @@
 // What happens when an answer is over: the spans' work is claimed, some of it computed again while nobody waits, and receipts made.
-import type { AnswerReceipts, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/answer-receipts.ts";
+import type { ReceiptCollector, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/receipt-collector.ts";
 import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
 import type { DetourRequest } from "../../inference/requester/plan-detour.ts";
 import { askCommitments, type Commitments } from "../../inference/audit/commitments.ts";
@@ -21,7 +21,7 @@ const DEFAULTS = Object.freeze({
   sessions: 64,
 });
 
-type Receipts = Pick<AnswerReceipts, "claim" | "settle">;
+type Receipts = Pick<ReceiptCollector, "claim" | "settle">;
 
 export interface AnswerSettlementDeps extends Omit<AnswerAuditsDeps, "peers" | "exclude"> {
   readonly directory: Pick<Directory, "swarm">;

@@ -1,10 +1,10 @@
 // Credit for layers in this tab: its spans' tallies, the desk that signs for them, and what looks after its own answers.
-import { AnswerReceipts } from "../../credit/answer-receipts.ts";
+import { ReceiptCollector } from "../../credit/receipt-collector.ts";
 import { ReceiptClient } from "../../credit/receipt-client.ts";
 import type { Signer } from "../../credit/ed25519.ts";
-import { LayerClaims } from "../../credit/layer-claims.ts";
+import { ReceiptResponder } from "../../credit/receipt-responder.ts";
 import { ReceiptService } from "../../credit/receipt-service.ts";
-import { TallyBook } from "../../credit/tally-book.ts";
+import { SpanTallies } from "../../credit/span-tallies.ts";
 import type { PeerStandings } from "../../inference/audit/answer-audits.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { Directory } from "../../mesh/ports/directory.ts";
@@ -38,16 +38,16 @@ export interface LayerCreditDeps {
 /** Serves other peers' questions from now on; the answer looks after this tab's own answers. */
 export function startLayerCredit(deps: LayerCreditDeps): AnswerSettlement {
   const { mesh, desk, clock, log } = deps;
-  const book = new TallyBook(clock);
-  desk.on("session:tallied", (tally) => book.add(tally));
-  const claims = new LayerClaims({ ...deps, book });
-  const receipts = new ReceiptService({ answer: (requester, question) => claims.answer(requester, question), log });
+  const tallies = new SpanTallies(clock);
+  desk.on("session:tallied", (tally) => tallies.add(tally));
+  const responder = new ReceiptResponder({ ...deps, tallies });
+  const receipts = new ReceiptService({ reply: (requester, request) => responder.reply(requester, request), log });
   mesh.handle(PROTOCOLS.receipt, (link) => receipts.accept(link));
   return new AnswerSettlement({
     ...deps,
     openReceipts: () => {
-      const desks = new ReceiptClient(mesh, log);
-      return { receipts: new AnswerReceipts({ ...deps, desks }), close: () => desks.close() };
+      const client = new ReceiptClient(mesh, log);
+      return { receipts: new ReceiptCollector({ ...deps, client }), close: () => client.close() };
     },
   });
 }

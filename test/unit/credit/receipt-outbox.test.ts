@@ -1,7 +1,7 @@
 // The outbox: nothing is dropped before the ledger dealt with it, refusals that pass are tried again later, others are not.
 import { expect, test, vi } from "vitest";
 import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts";
-import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
+import { OUTBOX_LIMITS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
 import type { ReceiptStore } from "../../../src/credit/receipt-store.ts";
 import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames.ts";
 import { decodeReceipt, RECEIPT_LIMITS, workId } from "../../../src/protocol/receipt.ts";
@@ -91,13 +91,13 @@ test("unfunded is tried again later and later; a forgery is dropped at once", as
   expect(await outbox.waiting()).toBe(1);
   await outbox.flush(ledger, signal);
   expect(ledger.batches.length).toBe(1); // not yet
-  clock.nowMs += DEFAULTS.backoff.firstMs;
+  clock.nowMs += OUTBOX_LIMITS.backoff.firstMs;
   await outbox.flush(ledger, signal);
   expect(ledger.batches[1]).toEqual([work]);
-  clock.nowMs += DEFAULTS.backoff.firstMs;
+  clock.nowMs += OUTBOX_LIMITS.backoff.firstMs;
   await outbox.flush(ledger, signal);
   expect(ledger.batches.length).toBe(2); // twice as long now
-  clock.nowMs += DEFAULTS.backoff.firstMs;
+  clock.nowMs += OUTBOX_LIMITS.backoff.firstMs;
   await outbox.flush(
     sink(() => posted),
     signal,

@@ -7,7 +7,7 @@ import { checkNative } from "../../../relay/ledger/appraise-receipt.ts";
 import { checkSignature, publicKeyOf, signerOf } from "../../../src/credit/ed25519.ts";
 import { claimWork } from "../../../src/credit/make-receipt.ts";
 import { priceWork, TASK_PRICES } from "../../../src/credit/price.ts";
-import { DEFAULTS, findFault, verifyClaim } from "../../../src/credit/verify-receipt.ts";
+import { findFault, RECEIPT_RULES, verifyClaim } from "../../../src/credit/verify-receipt.ts";
 import { type Receipt, readReceipt, workId } from "../../../src/protocol/receipt.ts";
 import { asModelId, asPeerId, asSessionId } from "../../../src/shared/ids.ts";
 import { newSigner, receiptOf, syncSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
@@ -104,8 +104,8 @@ describe("refused", () => {
     ["a quorum of one", taskReceipt({ worker, requester, verdict: "quorum" }), "too-few-witnesses"],
     ["an audit by nobody", taskReceipt({ worker, requester, verdict: "audited" }), "too-few-witnesses"],
     ["an accusation by one witness", taskReceipt({ worker, requester, witnesses: [witness], verdict: "wrong" }), "too-few-witnesses"],
-    ["a clock far ahead", taskReceipt({ worker, requester, finishedMs: now + DEFAULTS.aheadMs + 60_000 }), "too-early"],
-    ["an old one", taskReceipt({ worker, requester, finishedMs: now - DEFAULTS.ageMs - 1000 }), "too-old"],
+    ["a clock far ahead", taskReceipt({ worker, requester, finishedMs: now + RECEIPT_RULES.aheadMs + 60_000 }), "too-early"],
+    ["an old one", taskReceipt({ worker, requester, finishedMs: now - RECEIPT_RULES.ageMs - 1000 }), "too-old"],
     [
       "a neighbour that did not sign",
       receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness]),
