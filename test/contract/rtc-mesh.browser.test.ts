@@ -1,5 +1,5 @@
-// The mesh contract over direct connections, and what these alone do. The data channels run between nodes of one page, and
-// are negotiated through a real relay.
+// The mesh contract over direct connections, and what these alone do. The data channels run between nodes of one page,
+// and are negotiated through a real relay.
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
 import type { Link } from "../../src/mesh/ports/link.ts";

@@ -1,5 +1,5 @@
-// The exchange of tiles between real nodes over WebRTC: blocks come when they are there, a peer can wait for one, and a peer
-// that sends something else is found out.
+// The exchange of tiles between real nodes over WebRTC: blocks come when they are there, a peer can wait for one, and a
+// peer that sends something else is found out.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
 import type { TileExchange } from "../../src/mesh/ports/tile-exchange.ts";
@@ -44,8 +44,8 @@ async function block(
 }
 
 /**
- * Starts to wait for a block that `giving` does not have. Resolves once `giving` has said so: it then knows of the request,
- * and `block` still waits.
+ * Starts to wait for a block that `giving` does not have. Resolves once `giving` has said so: it then knows of the
+ * request, and `block` still waits.
  */
 async function waitFor(hash: Uint8Array<ArrayBuffer>, signal = soon()) {
   const block = asking.exchange.fetch(giving.mesh.self, hash, true, signal);

@@ -1,4 +1,5 @@
-// The credit service over real streams: a libp2p node of a relay with a clock that tests move, and peers that dial it.
+// The credit service over real streams, for tests: a relay's libp2p node and ledger, a clock that tests move, and peers
+// that dial the node.
 import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -65,16 +66,16 @@ export async function creditHarness() {
     ledger,
     service,
     clock,
-    /** A peer with a stream that takes any bytes. */
+    /** Makes a peer with a stream over which any bytes can be sent. */
     raw,
-    /** A peer with a client. */
+    /** Makes a peer with a client of the ledger. */
     join: async (shelf: Shelf = EMPTY) => {
       const { signer, stream, dial } = await raw();
       const clientOn = (on: Stream) =>
         new CreditClient({ link: new StreamLink(on, asPeerId(relayNode.peerId)), shelf, clock: systemClock, log: silentLog });
       return { signer, client: clientOn(stream), again: async () => clientOn(await dial()) };
     },
-    /** The tiles of the bundled model, as a tab that holds all of them would have them. */
+    /** Returns all tiles of the bundled model. */
     tiles: async (): Promise<Shelf> => {
       const manifest = decodeManifest(new Uint8Array(await readFile(join(folder, MANIFEST_FILE))));
       const tiles = new Map<string, Uint8Array>();

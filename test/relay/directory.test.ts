@@ -1,4 +1,4 @@
-// The directory as pure state: order, expiry by a moved clock, bounds.
+// The directory as state without effects: order, expiry by a moved clock, and bounds.
 import { expect, test } from "vitest";
 import { Directory, DIRECTORY_LIMITS } from "../../relay/directory/directory.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
@@ -8,7 +8,7 @@ const [a, b] = [asPeerId("peer-a"), asPeerId("peer-b")];
 const [first, second] = [{}, {}];
 const peersOf = (directory: Directory): string[] => directory.swarm.peers.map(({ peer }) => peer);
 
-test("peers are listed in the order of joining; a heartbeat changes nothing", () => {
+test("peers are listed in the order of joining, and a heartbeat changes nothing", () => {
   const directory = new Directory();
   expect(directory.announce(b, first, announcementOf(0, 4), 0)).toBe("changed");
   expect(directory.announce(a, first, announcementOf(4, 8), 1)).toBe("changed");
@@ -21,7 +21,7 @@ test("peers are listed in the order of joining; a heartbeat changes nothing", ()
   expect(directory.swarm.peers.map(({ joined }) => joined)).toEqual([1, 2]);
 });
 
-test("a peer expires after its last heartbeat, not before", () => {
+test("a peer expires some time after its last heartbeat, and not before", () => {
   const directory = new Directory();
   directory.announce(a, first, announcementOf(0, 4), 0);
   directory.announce(b, first, announcementOf(0, 4), 0);
@@ -33,7 +33,7 @@ test("a peer expires after its last heartbeat, not before", () => {
   expect(directory.swarm.peers).toEqual([]);
 });
 
-test("a stream that closes late takes nothing away from the one after it", () => {
+test("a stream that closes late does not remove a peer that has another stream by then", () => {
   const directory = new Directory();
   directory.announce(a, first, announcementOf(0, 4), 0);
   directory.announce(a, second, announcementOf(0, 4), 1);

@@ -1,5 +1,5 @@
-// An answer over three peers, from its steps to the ledger of a real relay. Each peer is paid by the manifest's cost for the
-// positions that its neighbours saw and for no more, and a peer that computed something else is convicted.
+// An answer over three peers, from its steps to the ledger of a real relay. Each peer is paid by the manifest's cost
+// for the positions that its neighbours saw and for no more, and a peer that computed something else is convicted.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
 import { ReceiptClient } from "../../src/credit/receipt-client.ts";
@@ -124,7 +124,9 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
     tokenizer: CHARACTERS,
     chat: undefined,
   };
-  /** Asks, stops after so many tokens, and waits until the answer is settled. Returns how many positions were computed. */
+  /**
+   * Asks, stops after so many tokens, and waits until the answer is settled. Returns how many positions were computed.
+   */
   const ask = async ({ stopAfter = Infinity, maxTokens = 20 } = {}): Promise<number> => {
     let settled: Promise<void> = Promise.resolve();
     let positions = 0;
@@ -181,7 +183,8 @@ describe("an answer over three peers", () => {
     for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, positions));
     // Worker and requester both post it.
     expect(made.outcomes.map(([, , { kind }]) => kind).toSorted()).toEqual(["already", "already", "already", "posted", "posted", "posted"]);
-    expect(made.outcomes.map(([, { statement }]) => statement.verdict)).toEqual(Array.from({ length: 6 }, () => "unchecked")); // nobody else holds the layers
+    // Nobody else holds the layers, so no work is audited.
+    expect(made.outcomes.map(([, { statement }]) => statement.verdict)).toEqual(Array.from({ length: 6 }, () => "unchecked"));
     expect(made.notices).toEqual([]);
   });
 

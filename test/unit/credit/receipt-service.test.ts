@@ -1,5 +1,5 @@
-// Claims and countersignatures for layers, asked for over links: a peer signs for the requester of the work alone, and only
-// for what its own tallies show. Garbage costs its sender the link.
+// Claims and countersignatures for layers, asked for over links: a peer signs for the requester of the work alone, and
+// only for what its own tallies show. Garbage costs its sender the link.
 import { randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ReceiptClient } from "../../../src/credit/receipt-client.ts";

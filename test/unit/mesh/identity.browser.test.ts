@@ -7,7 +7,7 @@ const signal = new AbortController().signal;
 let names = 0;
 const fresh = (): IdentityOptions => ({ locks: navigator.locks, name: `identity-test-${Date.now()}-${++names}` });
 
-test("two tabs get two keys, and the slot that was given free is taken again with its key", async () => {
+test("two tabs get two keys, and the next tab gets a released slot with its key", async () => {
   const options = fresh();
   const [first, second] = [await acquireIdentity(options, signal), await acquireIdentity(options, signal)];
   expect(first.kept && second.kept).toBe(true);
@@ -28,7 +28,7 @@ test("many tabs at the same moment never share a key", async () => {
   for (const identity of identities) identity.release();
 });
 
-test("without locks or storage there is a key for this tab alone, and a reason", async () => {
+test("without locks or storage a tab gets a key that is not kept, and a reason", async () => {
   const withoutLocks = await acquireIdentity({ ...fresh(), locks: undefined }, signal);
   expect(withoutLocks).toMatchObject({ kept: false, notice: expect.stringContaining("Web Locks") });
   const blocked = await acquireIdentity({ ...fresh(), openStore: () => Promise.reject(new Error("denied")) }, signal);
@@ -48,7 +48,7 @@ test("a damaged key is replaced", async () => {
   next.release();
 });
 
-test("an aborted signal ends it with its reason", async () => {
+test("an aborted signal rejects with its reason", async () => {
   const reason = new Error("enough");
   await expect(acquireIdentity(fresh(), AbortSignal.abort(reason))).rejects.toBe(reason);
 });
