@@ -10,12 +10,12 @@ import type { ModelId } from "../src/shared/ids.ts";
 
 /** A model's folder on disk. */
 export interface ModelFolder {
-  /** Of the folder, and in URLs. */
+  /** The folder's name, which URLs use as well. */
   readonly name: string;
   /** CID of the manifest. */
   readonly id: ModelId;
   readonly summary: ModelSummary;
-  /** What the price of its layers follows from. */
+  /** The prices of its layers follow from this. */
   readonly cost: ModelCost;
   /** Origin (scheme, host, port) of its weights. Undefined if the relay serves them itself. */
   readonly origin: string | undefined;

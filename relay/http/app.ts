@@ -16,7 +16,7 @@ import type { ModelFolder } from "../models.ts";
 export const createApp = ({ verbose }: Pick<RelayConfig, "verbose">): FastifyInstance =>
   Fastify({
     logger: { level: verbose ? "info" : "warn" },
-    trustProxy: "loopback", // a TLS proxy on this machine forwards the scheme that the page was asked by
+    trustProxy: "loopback", // a TLS proxy on this machine knows the page's real scheme
     forceCloseConnections: true,
     bodyLimit: 64 * 1024, // no route reads a body
   });

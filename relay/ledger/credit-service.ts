@@ -30,7 +30,7 @@ export const CREDIT_SERVICE_LIMITS = Object.freeze({
   challengeMs: 10 * 60_000,
   /** Milliseconds for the proof: to read a tile from the disk takes a few, to fetch it from another peer takes more. */
   proofMs: 3000,
-  /** Milliseconds between two checks which peers to challenge. */
+  /** Milliseconds between two checks for peers whose challenge is due. */
   lookMs: 5000,
   /** Receipts that are recognised by their bytes: those of some minutes of a busy swarm. */
   remembered: 8192,

@@ -43,7 +43,7 @@ export class ReceiptResponder {
     this.#options = options;
   }
 
-  /** Returns the reply to a request of `requester`. Throws FRAME_MALFORMED for a statement or receipt that is none. */
+  /** Returns the reply to a request of `requester`. Throws FRAME_MALFORMED for bytes that are not a receipt. */
   async reply(requester: PeerId, request: ReceiptQuestion): Promise<ReceiptReply> {
     switch (request.kind) {
       case "claim":
@@ -88,7 +88,10 @@ export class ReceiptResponder {
     return { kind: "countersigned", signature: (await countersign(signer, statement)).signature };
   }
 
-  /** Whether this peer sent the worker the input that it claims, or received from it the output that it claims. */
+  /**
+   * Whether the claimed input is what this peer sent to the worker, if it is the upstream neighbour, and the claimed
+   * output is what this peer received from the worker, if it is the downstream neighbour.
+   */
   #agreesAsNeighbour(
     { worker, requester }: Claim,
     { session, span, positions, upstream, downstream }: LayerWork,

@@ -11,7 +11,7 @@ import { PeerPlaces } from "../shared/peer-places.ts";
 const DEFAULTS = Object.freeze({
   /** Links of one peer at once: one for each answer that it just got. */
   linksPerPeer: 4,
-  /** Questions on one link: two for each span of a long route, and some to spare. A signature takes a millisecond. */
+  /** Requests on one link: two for each span of a long route, and some to spare. A signature takes a millisecond. */
   requests: 512,
 });
 

@@ -33,7 +33,7 @@ export function findFault(receipt: Receipt, check: CheckSignature, nowMs: number
   // If a witness computed the work again, a neighbour that left without signing does not cost the worker its pay.
   const needed = verdict === "audited" ? [claim.requester, ...witnesses] : signers;
   if ([claim.worker, ...needed].some((peer) => !byPeer.has(peer))) return "missing-signature";
-  if ([...byPeer.keys()].some((peer) => peer !== claim.worker && !signers.includes(peer))) return "bad-signature"; // of a peer that is no party
+  if ([...byPeer.keys()].some((peer) => peer !== claim.worker && !signers.includes(peer))) return "bad-signature"; // no party of it
   const [claimed, stated] = [claimBytes(claim), statementBytes(statement)];
   for (const [peer, signature] of byPeer) {
     if (!check(peer, peer === claim.worker ? claimed : stated, signature)) return "bad-signature";

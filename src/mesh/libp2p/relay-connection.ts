@@ -73,7 +73,7 @@ export class RelayConnection implements RelayPort {
     }
   }
 
-  /** Settles, never rejects, when `signal` aborts. */
+  /** Resolves when `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {

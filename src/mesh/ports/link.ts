@@ -33,6 +33,6 @@ export interface Link {
   close(): Promise<void>;
   /** Closes at once, and lets the other side know: for a peer that broke the protocol. Idempotent. */
   abort(reason: Error): void;
-  /** Settles, never rejects, once no frame can come or go any more. */
+  /** Resolves once no frame can come or go any more. Never rejects. */
   readonly closed: Promise<void>;
 }
