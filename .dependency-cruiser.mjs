@@ -52,6 +52,7 @@ const ROOMS = {
 /** The pure functions over plain data that the page may use beside the node's face. */
 const UI_DATA = [
   "^src/node/(face|state)\\.ts$",
+  "^src/protocol/relay-api\\.ts$",
   "^src/route/plan-model\\.ts$",
   "^src/model/(catalog|most-memory)\\.ts$",
   "^src/tasks/kinds/render/(squares|scene)\\.ts$",
@@ -88,7 +89,7 @@ const roomRules = Object.entries(ROOMS).flatMap(([module, rooms]) =>
 
 /** Libraries and the only places that may import them. */
 const FENCES = [
-  ["libp2p", "libp2p|@libp2p|helia|@helia|@chainsafe/libp2p-[^/]+|@multiformats/multiaddr", "^(src/mesh/|relay/bootstrap)"],
+  ["libp2p", "libp2p|@libp2p|helia|@helia|@chainsafe/libp2p-[^/]+|@multiformats/multiaddr", "^(src/mesh/|relay/streams/relay-node)"],
   ["onnxruntime", "onnxruntime-web", "^src/engine/"],
   ["comlink", "comlink", "^src/.*(client|worker)\\.ts$"],
   ["idb", "idb", "^src/.*store[^/]*\\.ts$"],

@@ -3,7 +3,8 @@ import { awaitRelay } from "../shared/await-relay.ts";
 import { Backoff } from "../shared/backoff.ts";
 import { errorCode } from "../shared/errors.ts";
 import { join, type Joined, type JoinOptions } from "./joined.ts";
-import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import type { Bootstrap } from "../protocol/relay-api.ts";
+import { fetchBootstrap } from "./fetch-bootstrap.ts";
 import { showJoined } from "./show-joined.ts";
 import type { StateStore } from "./state-store.ts";
 

@@ -1,56 +1,15 @@
 // What the relay says about its swarm over HTTP, polled until this tab joins: the picture is alive before that.
 import * as v from "valibot";
 import type { RelayOverview, RelayState } from "../node/face.ts";
+import { RELAY_API_LIMITS, SwarmOverview } from "../protocol/relay-api.ts";
 import { withDeadline } from "../shared/abort.ts";
 import { type BackoffRule, backoffMs } from "../shared/backoff.ts";
 import type { Clock } from "../shared/clock.ts";
-import { asModelId, asPeerId } from "../shared/ids.ts";
 
 /** Every 3 s while the relay replies; up to 30 s apart while it does not. */
 const POLL_BACKOFF: BackoffRule = { firstMs: 3000, mostMs: 30_000, jitter: 0.5 };
 /** Milliseconds without a reply after which the relay is shown as lost. */
 const REPLY_TIMEOUT_MS = 5000;
-/** The picture does not draw more peers. */
-const PEERS_MAX = 4096;
-const MODELS_MAX = 256;
-/** What the JSON of `PEERS_MAX` peers can take. */
-const REPLY_MAX_BYTES = 4_000_000;
-
-const natural = v.pipe(v.number(), v.integer(), v.minValue(0));
-const text = v.pipe(v.string(), v.maxLength(200));
-const Span = v.pipe(
-  v.object({ start: natural, end: natural }),
-  v.check((span) => span.start < span.end),
-);
-const Model = v.object({
-  id: v.pipe(text, v.transform(asModelId)),
-  name: text,
-  layerCount: v.pipe(natural, v.minValue(1), v.maxValue(1024)),
-  contextLength: natural,
-  sizeBytes: natural,
-  licence: v.pipe(v.string(), v.maxLength(400)),
-  dtype: text,
-  chat: v.boolean(),
-  layerBytes: natural,
-  edgeBytes: natural,
-  cacheBytes: natural,
-});
-const Peer = v.object({
-  peer: v.pipe(text, v.transform(asPeerId)),
-  model: v.pipe(text, v.transform(asModelId)),
-  host: v.picklist(["page", "widget", "volunteer"]),
-  backend: v.picklist(["wasm", "webgpu"]),
-  span: v.nullish(Span),
-  serving: v.boolean(),
-  sessions: natural,
-  tokensServed: natural,
-  layerMs: v.nullish(v.number()),
-});
-const OverviewSchema = v.object({
-  name: text,
-  models: v.pipe(v.array(Model), v.maxLength(MODELS_MAX)),
-  peers: v.pipe(v.array(Peer), v.maxLength(PEERS_MAX)),
-});
 
 /** What a page knows about the swarm from outside. */
 export interface Overview {
@@ -69,7 +28,7 @@ export const UNKNOWN: Overview = {
 
 /** Reads the relay's JSON. Throws if it is not an overview. */
 export function readOverview(json: unknown): Overview {
-  const read = v.parse(OverviewSchema, json);
+  const read = v.parse(SwarmOverview, json);
   return {
     relay: { kind: "connected", name: read.name, retryInMs: undefined },
     models: read.models,
@@ -155,7 +114,7 @@ export class OverviewPoll {
     return withDeadline({ clock, ms: REPLY_TIMEOUT_MS, onTimeout }, new AbortController().signal, async (signal) => {
       const response = await fetch(url, { signal, cache: "no-store" });
       const body = response.ok ? await response.text() : "";
-      if (body === "" || body.length > REPLY_MAX_BYTES) throw new Error(`status ${response.status}`);
+      if (body === "" || body.length > RELAY_API_LIMITS.overviewLength) throw new Error(`status ${response.status}`);
       return readOverview(JSON.parse(body));
     });
   }

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Browser, expect, test } from "@playwright/test";
 import { build, type Rolldown } from "vite";
-import { headersFor } from "../../relay/headers.ts";
+import { headersFor } from "../../relay/http/headers.ts";
 import type { FrameSandbox } from "../../src/tasks/sandbox/frame-sandbox.browser.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");

@@ -1,4 +1,4 @@
-// A span served by the thread that asks: an engine and its service, as one `SpanHost`.
+// Serves a span in the same thread: an engine and its service, as one `SpanHost`.
 import type { Engine, StartEngine } from "../../src/engine/contract.ts";
 import { SpanService, type SpanServiceDeps, type SpanServiceEvents } from "../../src/inference/server/span-service.ts";
 import type { Link } from "../../src/mesh/ports/link.ts";

@@ -1,5 +1,5 @@
 // Settles this tab's answers when each is over: pays the spans of its route with receipts, and audits some of them.
-import type { AnswerReceipts, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/answer-receipts.ts";
+import type { ReceiptCollector, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/receipt-collector.ts";
 import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
 import { askCommitments, type Commitments } from "../../inference/audit/commitments.ts";
 import { wireClass } from "../../inference/log/wire-form.ts";
@@ -24,7 +24,7 @@ const DEFAULTS = Object.freeze({
 export interface AnswerSettlementOptions extends Omit<AnswerAuditsDeps, "peers" | "exclude"> {
   readonly directory: Pick<Directory, "swarm">;
   /** Opens the links over which the peers of one answer are asked for claims and signatures; `close` ends them. */
-  readonly openReceipts: () => { readonly receipts: Pick<AnswerReceipts, "claim" | "settle">; readonly close: () => Promise<void> };
+  readonly openReceipts: () => { readonly receipts: Pick<ReceiptCollector, "claim" | "settle">; readonly close: () => Promise<void> };
   readonly onNotice: (sentence: string) => void;
   readonly log: Log;
 }
@@ -87,7 +87,7 @@ export class AnswerSettlement {
     }
   };
 
-  #claims(receipts: Pick<AnswerReceipts, "claim">, record: SessionRecord, commitments: Commitments): Promise<Claims> {
+  #claims(receipts: Pick<ReceiptCollector, "claim">, record: SessionRecord, commitments: Commitments): Promise<Claims> {
     return Promise.all(
       record.hops.map(async ({ hop }, index) => {
         const facts = hop.peer === this.#options.mesh.self ? undefined : this.#factsOf(record, commitments, index);
@@ -136,7 +136,11 @@ export class AnswerSettlement {
     for (const index of unaudited) await payHop(index, UNCHECKED); // nobody could compute these parts again
   }
 
-  async #pay(receipts: Pick<AnswerReceipts, "settle">, claim: CheckedClaim | undefined, verdict: StatedVerdict | undefined): Promise<void> {
+  async #pay(
+    receipts: Pick<ReceiptCollector, "settle">,
+    claim: CheckedClaim | undefined,
+    verdict: StatedVerdict | undefined,
+  ): Promise<void> {
     if (claim === undefined || verdict === undefined) return;
     const { worker } = claim.signed.claim;
     if (verdict.verdict !== "wrong" && this.avoidedPeers.has(worker)) return; // an audit found it wrong or in doubt

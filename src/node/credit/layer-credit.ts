@@ -1,10 +1,10 @@
 // Both halves of credit for layers in this tab: it signs for what its own spans computed, and settles its own answers.
-import { AnswerReceipts } from "../../credit/answer-receipts.ts";
+import { ReceiptCollector } from "../../credit/receipt-collector.ts";
 import type { Signer } from "../../credit/ed25519.ts";
-import { LayerClaims } from "../../credit/layer-claims.ts";
+import { ReceiptResponder } from "../../credit/receipt-responder.ts";
 import { ReceiptClient } from "../../credit/receipt-client.ts";
 import { ReceiptService } from "../../credit/receipt-service.ts";
-import { TallyBook } from "../../credit/tally-book.ts";
+import { SpanTallies } from "../../credit/span-tallies.ts";
 import type { PeerStandings } from "../../inference/audit/answer-audits.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { Directory } from "../../mesh/ports/directory.ts";
@@ -43,16 +43,16 @@ export function startLayerCredit(options: LayerCreditOptions): AnswerSettlement 
     ...options,
     openReceipts: () => {
       const client = new ReceiptClient(mesh, log);
-      return { receipts: new AnswerReceipts({ ...options, desks: client }), close: () => client.close() };
+      return { receipts: new ReceiptCollector({ ...options, client }), close: () => client.close() };
     },
   });
 }
 
 /** Counts what this tab's spans compute, and replies to requesters that ask for claims and countersignatures of it. */
 function serveClaims({ mesh, spans, signer, add, clock, now, log }: LayerCreditOptions): void {
-  const book = new TallyBook(clock);
-  spans.on("session:tallied", (tally) => book.add(tally));
-  const claims = new LayerClaims({ signer, book, add, now });
-  const service = new ReceiptService({ answer: (requester, question) => claims.answer(requester, question), log });
+  const tallies = new SpanTallies(clock);
+  spans.on("session:tallied", (tally) => tallies.add(tally));
+  const responder = new ReceiptResponder({ signer, tallies, add, now });
+  const service = new ReceiptService({ reply: (requester, request) => responder.reply(requester, request), log });
   mesh.handle(PROTOCOLS.receipt, (link) => service.accept(link));
 }

@@ -1,7 +1,7 @@
 // The requester's half of credit for tasks: checks claims, states verdicts, gathers witnesses' hands, and posts the receipts.
 import { checkSignature, type Signer } from "../../credit/ed25519.ts";
 import { type Signature, type SignedClaim, stateVerdict, withSignatures } from "../../credit/make-receipt.ts";
-import { DEFAULTS as RULES, verifyClaim } from "../../credit/verify-receipt.ts";
+import { RECEIPT_RULES, verifyClaim } from "../../credit/verify-receipt.ts";
 import { encodeReceipt, type Receipt, RECEIPT_VERSION, statementBytes, type Verdict } from "../../protocol/receipt.ts";
 import { fromHex } from "../../shared/bytes.ts";
 import type { PeerId } from "../../shared/ids.ts";
@@ -87,8 +87,8 @@ export class TaskReceipts {
     const claim = this.#claimOf(settled, delivery);
     if (claim === undefined) return;
     let candidates = this.#others(settled, delivery);
-    while (candidates.length >= RULES.convictionWitnesses) {
-      const asked = candidates.slice(0, RULES.convictionWitnesses);
+    while (candidates.length >= RECEIPT_RULES.convictionWitnesses) {
+      const asked = candidates.slice(0, RECEIPT_RULES.convictionWitnesses);
       const stated = await this.#state(claim, "wrong", asked, settled);
       const hands = (await Promise.all(asked.map((witness) => this.#hand(witness, stated)))).filter((hand) => hand !== undefined);
       if (hands.length === asked.length) {

@@ -10,7 +10,7 @@ import type { BackendChoice } from "../state.ts";
 import type { SpanLoader } from "../spans/lender.ts";
 import { withAdvice, ModelBytes } from "./model-bytes.ts";
 import { openText } from "./open-text.ts";
-import type { OfferedModel } from "../relay-api.ts";
+import type { OfferedModel } from "../../protocol/relay-api.ts";
 
 export interface OpenModel extends PromptModel, SpanLoader {
   readonly sizeBytes: number;

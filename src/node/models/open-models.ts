@@ -6,7 +6,7 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import type { ModelId, PeerId } from "../../shared/ids.ts";
 import type { FolderHandle } from "../../model/tiles/folder-handle.ts";
 import { type OpenModel, openModel, type OpenModelOptions } from "./open-model.ts";
-import type { OfferedModel } from "../relay-api.ts";
+import type { OfferedModel } from "../../protocol/relay-api.ts";
 import { DEFAULT_KEEP_BYTES } from "../state.ts";
 import { SoloSpan } from "../spans/solo-span.ts";
 import type { HeldSpans } from "../spans/held-spans.ts";

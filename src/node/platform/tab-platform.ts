@@ -1,5 +1,5 @@
 // A tab: keys and jobs in its storage, a worker for each span and one for tasks, and data channels to other tabs.
-import { takeIdentity } from "../../mesh/identity/identity.browser.ts";
+import { acquireIdentity } from "../../mesh/identity/identity.browser.ts";
 import type { Log } from "../../shared/log.ts";
 import { openIdbJobStores } from "../../tasks/jobs/idb-job-stores.browser.ts";
 import type { NodeConfig } from "./config.ts";
@@ -18,7 +18,7 @@ export const tabPlatform = (config: NodeConfig): Platform => ({
   log: consoleLog,
   links: "direct",
   // `locks` is missing in insecure contexts, whatever its type says.
-  acquireIdentity: (signal) => takeIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
+  acquireIdentity: (signal) => acquireIdentity({ locks: (navigator as Partial<Navigator>).locks }, signal),
   openJobStores: () => openIdbJobStores("manyhands-tasks"),
   taskRunner: (options) => tabTaskRunner(options, new URL("/sandbox.html", config.relayOrigin).href),
   startSpan: startWorkerSpan,

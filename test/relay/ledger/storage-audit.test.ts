@@ -4,8 +4,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Directory } from "../../../relay/directory.ts";
-import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
+import { Directory } from "../../../relay/directory/directory.ts";
+import { LEDGER_RULES } from "../../../relay/ledger/plan-posting.ts";
 import { ModelStorageAudit, type StorageQuestion } from "../../../relay/ledger/storage-audit.ts";
 import { findModels } from "../../../relay/models.ts";
 import { proveRange } from "../../../src/credit/storage-proof.ts";
@@ -74,7 +74,7 @@ test("a holder that has the bytes replies right, and no two questions are the sa
 
 test("a peer is not asked if it is unknown, or holds nothing, or only tiles that many hold", async () => {
   const { audit, serve } = await setUp(folder);
-  const [first] = Array.from({ length: RULES.rareHolders }, () => serve({ start: 0, end: 4 }));
+  const [first] = Array.from({ length: LEDGER_RULES.rareHolders }, () => serve({ start: 0, end: 4 }));
   expect(await audit.ask(first ?? newSigner().peer)).toBeUndefined();
   expect(await audit.ask(newSigner().peer)).toBeUndefined();
   const alone = serve({ start: 4, end: 8 });

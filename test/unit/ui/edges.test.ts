@@ -84,6 +84,7 @@ const model = {
 const remotePeer = {
   model: model.id,
   peer: "12D3KooWabc",
+  isSelf: false,
   host: "page",
   backend: "wasm",
   span: { start: 0, end: 8 },
@@ -96,6 +97,7 @@ describe("overview", () => {
   it("reads a relay's reply, and restores the fields that JSON leaves out", () => {
     const overview = readOverview({
       name: "Lighthouse",
+      revision: 1,
       models: [model],
       peers: [remotePeer, { ...remotePeer, span: null, serving: false, layerMs: 1.5 }],
     });
@@ -108,16 +110,16 @@ describe("overview", () => {
   it.each([
     [undefined],
     [{}],
-    [{ name: "x", model: { ...model, layerCount: 1e9 }, peers: [] }],
-    [{ name: "x", models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
+    [{ name: "x", revision: 1, models: [{ ...model, layerCount: 1e9 }], peers: [] }],
+    [{ name: "x", revision: 1, models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
   ])("refuses %j", (json) => expect(() => readOverview(json)).toThrow());
   it("shows the relay as lost while it does not reply, keeps what it knew, and finds the relay again", async () => {
     const overviews: Overview[] = [];
     let next = Promise.withResolvers<void>();
     const answers = [
-      () => Response.json({ name: "Lighthouse", models: [model], peers: [] }),
+      () => Response.json({ name: "Lighthouse", revision: 1, models: [model], peers: [] }),
       () => new Response("", { status: 503 }),
-      () => Response.json({ name: "Lighthouse", models: [model], peers: [remotePeer] }),
+      () => Response.json({ name: "Lighthouse", revision: 1, models: [model], peers: [remotePeer] }),
     ];
     const poll = new OverviewPoll({
       fetch: async () => answers.shift()?.() ?? Response.error(),

@@ -1,10 +1,11 @@
-// One peer's stream as the relay's services use it: requests come in frames, what is under way is held to a window, goodbyes are said.
-import { decodeFrame } from "../src/protocol/frame.ts";
-import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../src/protocol/link-frames.ts";
-import type { PeerId } from "../src/shared/ids.ts";
+// One peer's stream as the relay's services use it: reads requests as whole frames, counts what is under way against a
+// window, and says goodbye.
+import { decodeFrame } from "../../src/protocol/frame.ts";
+import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../../src/protocol/link-frames.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
 import type { PeerStream } from "./peer-stream.ts";
 
-/** A frame that is made once and sent to many. */
+/** A frame that is encoded once and sent to many peers. */
 export interface FrameRecord {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly cost: number;
@@ -16,41 +17,41 @@ export const frameRecord = (frame: Uint8Array<ArrayBuffer>): FrameRecord => ({
 });
 
 export interface PeerFramesEvents {
-  /** A request: its header as plain data, and what came with it. What this throws is a breach. */
+  /** A request came: its header as plain data, and its payload. Throws ManyhandsError if it breaks the protocol. */
   requested(header: unknown, payload: Uint8Array): void;
-  /** The peer has taken some of what it was sent. */
+  /** The peer has read some of the frames that it was sent. */
   credited?(): void;
-  /** The peer broke the protocol; its stream is cut off. */
+  /** The peer broke the protocol. Its stream is cut. */
   broke(error: Error): void;
-  /** However it ended, once. */
+  /** The stream ended in any way. Called once. */
   gone(): void;
 }
 
 export class PeerFrames {
   readonly #stream: PeerStream;
   readonly #events: PeerFramesEvents;
-  /** Cost of what it was sent and has not credited. */
+  /** Cost of the frames that the peer was sent and has not credited. */
   #underWay = 0;
   #isOver = false;
 
-  /** To be made in the turn in which the stream was handed over. `maxBytes`: of one request. */
+  /** To be called in the turn in which the stream arrived. `maxBytes`: bound of one request. */
   constructor(stream: PeerStream, maxBytes: number, events: PeerFramesEvents) {
     this.#stream = stream;
     this.#events = events;
     const reader = new LinkFrameReader(
       {
-        frame: (frame) => this.#take(frame),
+        frame: (frame) => this.#receive(frame),
         credit: (sizeBytes) => {
           this.#underWay = Math.max(0, this.#underWay - sizeBytes);
           events.credited?.();
         },
-        goodbye: () => this.#left(),
+        goodbye: () => this.#leave(),
       },
       maxBytes,
     );
     stream.listen({
       bytes: (chunk) => {
-        if (this.#isOver) return; // a breach earlier in the same message
+        if (this.#isOver) return; // an earlier chunk of the same message was a breach
         try {
           reader.push(chunk);
         } catch (error) {
@@ -59,7 +60,7 @@ export class PeerFrames {
           this.#end();
         }
       },
-      ended: () => this.#left(),
+      ended: () => this.#leave(),
       closed: () => this.#end(),
     });
   }
@@ -72,7 +73,7 @@ export class PeerFrames {
     return this.#stream.writable;
   }
 
-  /** Whether it has more to take than a window: what is sent now would pile up. */
+  /** Whether the peer has a whole window of frames to read. Further frames would pile up here. */
   get isBehind(): boolean {
     return this.#underWay >= LINK.windowBytes || this.#stream.full;
   }
@@ -86,20 +87,20 @@ export class PeerFrames {
     this.#stream.abort(reason);
   }
 
-  /** Says goodbye and cuts the stream: the relay stops. */
+  /** Says goodbye and cuts the stream, because the relay stops. */
   stop(): void {
     if (this.#stream.writable) this.#stream.send(encodeGoodbye());
     this.#stream.abort(new Error("the relay stops"));
   }
 
-  #take(bytes: Uint8Array): void {
+  #receive(bytes: Uint8Array): void {
     const { header, payload } = decodeFrame(bytes);
     if (this.#stream.writable) this.#stream.send(encodeCredit(frameCost(bytes.byteLength)));
     this.#events.requested(header, payload);
   }
 
-  /** The peer closed its side in good order. */
-  #left(): void {
+  /** The peer closed its side in good order: close this side as well. */
+  #leave(): void {
     if (this.#isOver) return;
     this.#end();
     if (this.#stream.writable) this.#stream.send(encodeGoodbye());

@@ -1,21 +1,24 @@
-// Hands WebSocket upgrades of the public port to libp2p's loopback port, and bounds them by the caller's real address.
+// Pipes WebSocket connections from the public port to libp2p's loopback port, and bounds them by their real addresses.
 import type { IncomingMessage, Server } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../src/shared/clock.ts";
-import type { Log } from "../src/shared/log.ts";
-import { RateLimit } from "./rate-limit.ts";
+import type { Clock } from "../../src/shared/clock.ts";
+import type { Log } from "../../src/shared/log.ts";
+import { RateLimit } from "../rate-limit.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** New connections a second that one address may make for long: a school behind one address opens a page a second or so. */
+const DEFAULTS = Object.freeze({
+  /**
+   * New connections a second from one address in the long run. A school behind one address opens about one page a
+   * second.
+   */
   perAddressPerSecond: 5,
-  /** New connections that one address may make at once: one person who restores a window full of tabs, or a test. */
+  /** New connections from one address at once: a person who restores a window full of tabs, or a test. */
   perAddressBurst: 100,
-  /** Open connections of one address. */
+  /** Open connections from one address. */
   perAddressOpen: 512,
-  /** Open connections in all; above libp2p's own bound the handshake would be for nothing. */
+  /** Open connections in all. Above libp2p's own bound a handshake would be in vain. */
   open: 6144,
-  /** Milliseconds without any byte after which a connection is taken for dead: libp2p pings every few seconds. */
+  /** Milliseconds without a byte after which a connection is taken for dead. libp2p pings every few seconds. */
   idleMs: 120_000,
 });
 
@@ -27,7 +30,7 @@ export interface UpgradePipeOptions {
   readonly log: Log;
 }
 
-/** Listens on `server` from construction until `stop`, which cuts all connections. */
+/** Accepts upgrades of `server` from construction until `stop`, which cuts all connections. */
 export class UpgradePipe {
   readonly #options: UpgradePipeOptions;
   readonly #sockets = new Set<Duplex>();
@@ -50,7 +53,7 @@ export class UpgradePipe {
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    socket.on("error", () => socket.destroy()); // a caller that resets is no event worth a line
+    socket.on("error", () => socket.destroy()); // a client that resets its connection is not worth a line in the log
     if (request.headers.upgrade?.toLowerCase() !== "websocket") {
       refuse(socket, "400 Bad Request");
       return;
@@ -99,8 +102,8 @@ export class UpgradePipe {
   #admit(address: string): boolean {
     const nowMs = this.#options.clock.now();
     if (this.#rates.size >= DEFAULTS.open) this.#rates.sweep(nowMs);
-    const hasRoom = this.#sockets.size < DEFAULTS.open && this.#openOf(address) < DEFAULTS.perAddressOpen;
-    return hasRoom && this.#rates.take(address, nowMs);
+    const isBelowLimits = this.#sockets.size < DEFAULTS.open && this.#openOf(address) < DEFAULTS.perAddressOpen;
+    return isBelowLimits && this.#rates.take(address, nowMs);
   }
 }
 
@@ -108,7 +111,7 @@ function refuse(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
-/** The request line and headers as they came; Node has checked them for line breaks. */
+/** Returns the request line and the headers as they came. Node has checked them for line breaks. */
 function requestHead(request: IncomingMessage): string {
   const lines = [`${request.method ?? "GET"} ${request.url ?? "/"} HTTP/1.1`];
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) lines.push(`${request.rawHeaders[i]}: ${request.rawHeaders[i + 1]}`);

@@ -1,5 +1,7 @@
-// The half of credit for layers of those who took part in somebody's answer: claims what this peer computed, signs for neighbours
-// and as a witness what it saw itself, keeps its receipts.
+// The lender's side of receipts for layers. A requester asks the peers that took part in its answer, and this peer
+// replies from its own tallies: it claims what it computed, countersigns another peer's claim if it saw the same as a
+// neighbour or computed the same as a witness, and keeps the receipts of its claims. `receipt-collector.ts` is the
+// requester's side.
 import type { Claim, LayerWork, Receipt, Statement } from "../protocol/receipt.ts";
 import { claimBytes, decodeReceipt, decodeStatement } from "../protocol/receipt.ts";
 import type { ReceiptReply, ReceiptRequest, ResultParts } from "../protocol/receipt-frames.ts";
@@ -8,69 +10,70 @@ import type { PeerId } from "../shared/ids.ts";
 import { RecentMap } from "../shared/recent-map.ts";
 import type { SpanTally } from "../shared/span-tally.ts";
 import type { Signer } from "./ed25519.ts";
-import { layerResult } from "./layer-result.ts";
+import { isSameLayerWork, layerResult } from "./layer-work.ts";
 import { claimWork, countersign, type SignedClaim } from "./make-receipt.ts";
-import { sameLayerWork } from "./same-layer-work.ts";
-import type { TallyBook } from "./tally-book.ts";
+import type { SpanTallies } from "./span-tallies.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Claims remembered: asked for again, the same is given, and a receipt has to be for one of them. */
+  /** Claims that are remembered. A repeated request gets the same claim, and a receipt is kept only for one of them. */
   claims: 1024,
 });
 
-export interface LayerClaimsDeps {
+export interface ReceiptResponderOptions {
   readonly signer: Signer;
-  readonly book: TallyBook;
+  /** What this peer's spans computed. */
+  readonly tallies: SpanTallies;
   /** Keeps a receipt for the ledger. */
   readonly add: (receipt: Receipt) => Promise<void>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
+type ClaimRequest = Extract<ReceiptRequest, { readonly kind: "claim" }>;
+type CountersignRequest = Extract<ReceiptRequest, { readonly kind: "countersign" }>;
+
 const declined = (why: string): ReceiptReply => ({ kind: "declined", why });
 
-export class LayerClaims {
-  readonly #deps: LayerClaimsDeps;
-  /** By the bytes that were signed. */
+export class ReceiptResponder {
+  readonly #options: ReceiptResponderOptions;
+  /** This peer's claims, by the bytes that it signed. */
   readonly #claims = new RecentMap<string, SignedClaim>(DEFAULTS.claims);
 
-  constructor(deps: LayerClaimsDeps) {
-    this.#deps = deps;
+  constructor(options: ReceiptResponderOptions) {
+    this.#options = options;
   }
 
-  /** Answers `requester`. Throws FRAME_MALFORMED for a record that is none. */
-  async answer(requester: PeerId, question: ReceiptRequest): Promise<ReceiptReply> {
-    switch (question.kind) {
+  /** Returns the reply to a request of `requester`. Throws FRAME_MALFORMED for bytes that are not a receipt. */
+  async reply(requester: PeerId, request: ReceiptRequest): Promise<ReceiptReply> {
+    switch (request.kind) {
       case "claim":
-        return this.#claim(requester, question);
+        return this.#claim(requester, request);
       case "countersign":
-        return this.#countersign(requester, decodeStatement(question.statement), question);
+        return this.#countersign(requester, decodeStatement(request.statement), request);
       case "receipt":
-        return this.#keep(decodeReceipt(question.receipt));
+        return this.#keep(decodeReceipt(request.receipt));
     }
   }
 
-  async #claim(requester: PeerId, key: Extract<ReceiptRequest, { readonly kind: "claim" }>): Promise<ReceiptReply> {
-    const { signer, book, now } = this.#deps;
-    const tally = await book.find(key);
+  /** Claims what a span of this peer computed for `requester`. */
+  async #claim(requester: PeerId, request: ClaimRequest): Promise<ReceiptReply> {
+    const { signer, tallies, now } = this.#options;
+    const tally = await tallies.find(request);
     if (tally === undefined || tally.isAudit || tally.requester !== requester)
       return declined("nothing was computed here for you at these positions");
     if ([requester, tally.upstream, tally.downstream].includes(signer.peer)) return declined("this peer would have to sign for itself");
     const work = workOf(tally);
     const parts = partsOf(tally);
     const result = layerResult(parts);
-    const known = [...this.#claims.values()].find(({ claim }) => bytesEqual(claim.result, result) && sameLayerWork(claim.work, work));
-    const claim = known ?? (await claimWork(signer, { work, requester, result, finishedMs: Math.floor(now()) }));
-    this.#claims.set(toHex(claimBytes(claim.claim)), claim);
-    return { kind: "claimed", claim: claim.claim, signature: claim.signature.signature, parts };
+    const earlier = [...this.#claims.values()].find(({ claim }) => bytesEqual(claim.result, result) && isSameLayerWork(claim.work, work));
+    const signed = earlier ?? (await claimWork(signer, { work, requester, result, finishedMs: Math.floor(now()) }));
+    this.#claims.set(toHex(claimBytes(signed.claim)), signed);
+    return { kind: "claimed", claim: signed.claim, signature: signed.signature.signature, parts };
   }
 
-  async #countersign(
-    requester: PeerId,
-    statement: Statement,
-    { parts, audit }: Extract<ReceiptRequest, { readonly kind: "countersign" }>,
-  ): Promise<ReceiptReply> {
-    const { signer } = this.#deps;
+  /** Signs the requester's statement about another peer's claim, if this peer's own tallies agree with it. */
+  async #countersign(requester: PeerId, statement: Statement, { parts, audit }: CountersignRequest): Promise<ReceiptReply> {
+    const { signer } = this.#options;
     const { claim, witnesses } = statement;
     const { work } = claim;
     if (work.kind !== "layers" || claim.requester !== requester || claim.worker === signer.peer)
@@ -79,49 +82,55 @@ export class LayerClaims {
     const isNeighbour = work.upstream === signer.peer || work.downstream === signer.peer;
     const isWitness = witnesses.includes(signer.peer);
     if (!isNeighbour && !isWitness) return declined("this peer had no part in it");
-    if (isNeighbour && !(await this.#sawBeside(claim, work, parts))) return declined("that is not what went through this peer");
-    if (isWitness && !(await this.#sawAgain(requester, statement, work, { parts, audit })))
+    if (isNeighbour && !this.#agreesAsNeighbour(claim, work, parts)) return declined("that is not what went through this peer");
+    if (isWitness && !(await this.#agreesAsWitness(requester, statement, work, { parts, audit })))
       return declined("that is not what this peer computed");
     return { kind: "countersigned", signature: (await countersign(signer, statement)).signature };
   }
 
-  /** Whether the positions that went into the worker, or came out of it, are those that this peer sent or got. */
-  async #sawBeside(
+  /**
+   * Whether the claimed input is what this peer sent to the worker, if it is the upstream neighbour, and the claimed
+   * output is what this peer received from the worker, if it is the downstream neighbour.
+   */
+  #agreesAsNeighbour(
     { worker, requester }: Claim,
     { session, span, positions, upstream, downstream }: LayerWork,
     parts: ResultParts,
-  ): Promise<boolean> {
-    const { signer, book } = this.#deps;
+  ): boolean {
+    const { signer, tallies } = this.#options;
     if (upstream === signer.peer) {
-      const before = await book.beside({ session, positions }, ({ end }) => end === span.start);
+      const before = tallies.findNeighbour({ session, positions }, ({ end }) => end === span.start);
       if (before?.requester !== requester || before.downstream !== worker || !bytesEqual(before.output, parts.input)) return false;
     }
     if (downstream === signer.peer) {
-      const after = await book.beside({ session, positions }, ({ start }) => start === span.end);
+      const after = tallies.findNeighbour({ session, positions }, ({ start }) => start === span.end);
       if (after?.requester !== requester || after.upstream !== worker || !bytesEqual(after.input, parts.output)) return false;
     }
     return true;
   }
 
-  /** Whether the verdict is what this peer's own result says of the same input, in the same class. */
-  async #sawAgain(
+  /**
+   * Whether the verdict follows from what this peer computed itself from the same input, in the same determinism class.
+   */
+  async #agreesAsWitness(
     requester: PeerId,
     { verdict }: Statement,
     { span, positions }: LayerWork,
-    { parts, audit }: { readonly parts: ResultParts; readonly audit: SpanTally["session"] | null },
+    { parts, audit }: Pick<CountersignRequest, "parts" | "audit">,
   ): Promise<boolean> {
-    const mine = audit === null ? undefined : await this.#deps.book.find({ session: audit, span, positions });
+    const mine = audit === null ? undefined : await this.#options.tallies.find({ session: audit, span, positions });
     if (mine === undefined || !mine.isAudit || mine.requester !== requester) return false;
     if (mine.determinismClass !== parts.determinismClass || !bytesEqual(mine.input, parts.input)) return false;
     const isSame = bytesEqual(mine.output, parts.output);
-    // Where bits depend on the steps, whoever sends them in others could make honest work look wrong.
+    // If bits depend on how positions are grouped into steps, other steps could make honest work look wrong.
     return verdict === "audited" ? isSame : verdict === "wrong" && !isSame && mine.rowInvariant;
   }
 
+  /** Keeps a receipt that pays a claim of this peer. */
   async #keep(receipt: Receipt): Promise<ReceiptReply> {
     const { claim, verdict } = receipt.statement;
     if (verdict === "wrong" || !this.#claims.has(toHex(claimBytes(claim)))) return declined("this is no receipt of a claim of this peer");
-    await this.#deps.add(receipt);
+    await this.#options.add(receipt);
     return { kind: "kept" };
   }
 }

@@ -1,32 +1,36 @@
-// The directory over streams: reads what peers announce, sends the swarm to whoever watches, lets go of garbage and laggards.
-import { type DirectoryRequest, encodeSwarm, readDirectoryRequest } from "../src/protocol/directory-frames.ts";
-import type { Clock } from "../src/shared/clock.ts";
-import { type ErrorCode, errorCode, ManyhandsError } from "../src/shared/errors.ts";
-import type { PeerId } from "../src/shared/ids.ts";
-import type { Log } from "../src/shared/log.ts";
+// The directory over streams: reads announcements, sends the swarm to peers that watch, and cuts streams that break the
+// protocol or do not read.
+import { type DirectoryRequest, encodeSwarm, readDirectoryRequest } from "../../src/protocol/directory-frames.ts";
+import type { Clock } from "../../src/shared/clock.ts";
+import { type ErrorCode, errorCode, ManyhandsError } from "../../src/shared/errors.ts";
+import type { PeerId } from "../../src/shared/ids.ts";
+import type { Log } from "../../src/shared/log.ts";
 import type { Directory } from "./directory.ts";
-import { type FrameRecord, frameRecord, PeerFrames } from "./peer-frames.ts";
-import type { PeerStream } from "./peer-stream.ts";
+import { type FrameRecord, frameRecord, PeerFrames } from "../streams/peer-frames.ts";
+import type { PeerStream } from "../streams/peer-stream.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Bytes of one request: an announcement takes about 250. */
+const DEFAULTS = Object.freeze({
+  /** Bytes of one request. An announcement takes about 250. */
   requestBytes: 4096,
-  /** Milliseconds between two pushes at least: a tab that joins causes several changes within a few milliseconds. */
+  /** Milliseconds between two pushes at least. A tab that joins causes several changes within a few milliseconds. */
   pushMs: 50,
-  /** Milliseconds added for each peer: with thousands, the swarm goes out every few seconds rather than 20 times a second. */
+  /**
+   * Milliseconds added for each peer: with thousands of peers, a push follows every few seconds and not 20 times a
+   * second.
+   */
   pushMsPerPeer: 1,
   /** Milliseconds that a watcher may take to catch up before its stream is cut. */
   watcherStallMs: 15_000,
-  /** Milliseconds between looks for expired peers. */
+  /** Milliseconds between two checks for expired peers. */
   expireEveryMs: 1000,
 });
 
 interface Client {
   readonly frames: PeerFrames;
   watching: boolean;
-  /** Revision that it was sent last; -1 for none. */
+  /** The revision that it was sent last, or -1. */
   sent: number;
-  /** Since when it has been too far behind to be sent to; undefined while it keeps up. */
+  /** When it fell too far behind to be sent more. Undefined while it keeps up. */
   stalledMs: number | undefined;
 }
 
@@ -36,7 +40,7 @@ export interface DirectoryServiceOptions {
   readonly log: Log;
 }
 
-/** Serves PROTOCOLS.directory; `start` begins the timers, `stop` ends streams and timers. */
+/** Serves PROTOCOLS.directory. `start` starts the timers, and `stop` ends streams and timers. */
 export class DirectoryService {
   readonly #options: DirectoryServiceOptions;
   readonly #clients = new Set<Client>();
@@ -50,7 +54,7 @@ export class DirectoryService {
     this.#options = options;
   }
 
-  /** Frames refused since the start, by reason. */
+  /** How many frames were refused since the start, by reason. */
   get refused(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#refused);
   }
@@ -69,7 +73,7 @@ export class DirectoryService {
     for (const { frames } of this.#clients) frames.stop();
   }
 
-  /** Drops expired peers and cuts watchers that stalled: what the timer does. */
+  /** Drops expired peers, and cuts watchers that stalled. The timer calls this. */
   sweep(): void {
     const now = this.#options.clock.now();
     if (this.#options.directory.expire(now)) this.#changed();
@@ -81,7 +85,7 @@ export class DirectoryService {
     }
   }
 
-  /** Takes a stream of PROTOCOLS.directory. */
+  /** Serves a stream of PROTOCOLS.directory. */
   readonly accept = (stream: PeerStream): void => {
     const frames = new PeerFrames(stream, DEFAULTS.requestBytes, {
       requested: (header) => this.#requested(client, readDirectoryRequest(header)),
@@ -131,7 +135,7 @@ export class DirectoryService {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
 
-  /** Sends the swarm to everyone soon: at once after a quiet time, else when the interval is over. */
+  /** Sends the swarm to all watchers: at once after a quiet time, otherwise when the interval is over. */
   #changed(): void {
     if (this.#pushTimer !== undefined) return;
     const intervalMs = DEFAULTS.pushMs + this.#options.directory.swarm.peers.length * DEFAULTS.pushMsPerPeer;

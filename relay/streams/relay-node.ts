@@ -1,4 +1,5 @@
-// The relay's libp2p node: lets tabs find each other (circuit relay for signalling) and serves protocols over streams.
+// The relay's libp2p node: tabs reach each other through it for signalling (circuit relay), and open streams to the
+// relay's services.
 import { type CircuitRelayService, circuitRelayServer } from "@libp2p/circuit-relay-v2";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
@@ -9,54 +10,61 @@ import { webSockets } from "@libp2p/websockets";
 import { yamux } from "@libp2p/yamux";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
-import { LIMITS } from "../src/protocol/version.ts";
-import { asPeerId, type PeerId } from "../src/shared/ids.ts";
+import { LIMITS } from "../../src/protocol/version.ts";
+import { asPeerId, type PeerId } from "../../src/shared/ids.ts";
 import type { PeerStream } from "./peer-stream.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Tabs connected at once: as many as the directory lists, and some that only ask. */
   maxConnections: LIMITS.directoryPeers + 1024,
-  /** Tabs that may be called: all that are connected. */
+  /** Tabs that other tabs can call: all that are connected. */
   maxReservations: LIMITS.directoryPeers + 1024,
-  /** Milliseconds that a reservation holds: tabs renew 5 minutes before its end; those that crashed are freed at once below. */
+  /**
+   * Milliseconds that a reservation holds. Tabs renew theirs 5 minutes before its end. Those of tabs that left end at
+   * once.
+   */
   reservationTtlMs: 15 * 60_000,
   /**
-   * Milliseconds and bytes of one relayed connection: tabs only signal over it, but programs without WebRTC have their tasks
-   * and prompts carried. Whoever is cut off opens another one; what was under way is lent again.
+   * Milliseconds and bytes of one relayed connection. Tabs only signal over it, but a program without WebRTC sends all
+   * its tasks and prompts over it. A peer that is cut off opens another one, and tasks under way are assigned again.
    */
   relayedMs: 12 * 3600_000,
   relayedBytes: 1024n * 1024n * 1024n,
-  /** Connections a second and half-open ones: all come from this process (see upgrade-pipe.ts), which counts real addresses. */
+  /**
+   * New connections a second, and half-open ones. For libp2p all of them come from this process: `upgrade-pipe.ts` has
+   * counted them by their real addresses.
+   */
   localInbound: 1000,
   /** Signalling calls that one tab may have under way. */
   hopStreams: 64,
   /** Signalling calls to all tabs under way. */
   stopStreams: 1024,
-  /** Directory streams of one tab: one, and an old one that is on its way out. */
+  /** Streams of one protocol from one tab: one, and old ones that are about to end. */
   streamsPerPeer: 4,
 });
 
-export interface Bootstrap {
+export interface RelayNode {
   readonly peerId: string;
-  /** Loopback port that takes WebSockets. */
+  /** Loopback port on which libp2p accepts WebSockets. */
   readonly port: number;
   readonly connectionCount: number;
+  /** Calls `onStream` with each stream that a peer opens with `protocol`. */
   handle(protocol: string, onStream: (stream: PeerStream) => void): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** The part of libp2p's inside that tells the port, which `announceFilter` hides. */
+/** The inner part of libp2p that knows the port, which `announceFilter` hides. */
 interface NodeInside {
   readonly transportManager: { getAddrs(): Multiaddr[] };
 }
 
-/** Starts the node on a loopback port of its own choice. `seed`: 32 bytes of the relay's key. */
-export async function startBootstrap(seed: Uint8Array): Promise<Bootstrap> {
+/** Starts the node on any free loopback port. `seed`: 32 bytes of the relay's key. */
+export async function startRelayNode(seed: Uint8Array): Promise<RelayNode> {
   const node: Libp2p<{ readonly circuit: CircuitRelayService; readonly inside: NodeInside }> = await createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", seed),
     addresses: {
       listen: ["/ip4/127.0.0.1/tcp/0/ws"],
-      announceFilter: () => [], // nobody can dial the loopback port; tabs know the address that they came by
+      announceFilter: () => [], // nobody can dial the loopback port, and tabs know the address by which they came
     },
     transports: [webSockets()],
     connectionEncrypters: [noise()],
@@ -83,7 +91,7 @@ export async function startBootstrap(seed: Uint8Array): Promise<Bootstrap> {
       }),
     },
   });
-  // libp2p keeps the reservation of a tab that left until it runs out; closed tabs would fill the table.
+  // libp2p keeps the reservation of a tab that left until it expires. Closed tabs would fill the table.
   node.addEventListener("peer:disconnect", (event) => {
     const reservations = node.services.circuit.reservations;
     reservations.get(event.detail)?.signal.clear();
