@@ -4,6 +4,7 @@ import path from "node:path";
 import { ensureBuild } from "../setup/build.mjs";
 import { withSetupLock } from "../setup/lock.mjs";
 import { checkLock } from "./lock.ts";
+import { architecture } from "./architecture.ts";
 import { once } from "./once.ts";
 import { buildReference } from "./reference.ts";
 import { words } from "./words.ts";
@@ -105,6 +106,7 @@ export const CHECKS: readonly Check[] = [
   { name: "lint", about: "oxlint with type information", run: lint },
   { name: "format", about: "oxfmt (`npm run format` writes)", run: tool("oxfmt/bin/oxfmt", "--check", ".") },
   { name: "layers", about: "who imports whom, and which libraries where", run: layers },
+  { name: "architecture", about: "docs/architecture.md shows the rules and the files as they are", run: architecture },
   { name: "once", about: "no second backoff, abort race or token bucket", run: once },
   { name: "words", about: "comments, documents and file names by docs/glossary.md", run: words },
   { name: "unused", about: "files, exports and packages that nothing uses", run: tool("knip/bin/knip.js", "--no-progress") },
