@@ -10,10 +10,11 @@ import { EventBuffer } from "./event-buffer.ts";
 import type { GenerateEvent, GenerateOptions, RouteHop } from "./generate-event.ts";
 import type { Route } from "../route/plan-route.ts";
 import type { Clock } from "../shared/clock.ts";
+import { errorCode } from "../shared/errors.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import { completeOptions } from "./generate-options.ts";
-import { RouteSession } from "./requester/route-session.ts";
-import { isRouteFault, type RouteSessionDeps, type RouteSessionOptions, type StepAnswer } from "./requester/route-session-options.ts";
+import { RouteSession, type RouteSessionOptions } from "./requester/route-session.ts";
+import type { StepAnswer } from "./requester/pending-steps.ts";
 import { HEADROOM_POSITIONS, type SessionShelf } from "./requester/session-shelf.ts";
 import type { SessionRecord } from "./requester/session-record.ts";
 import type { ChatTemplate } from "../model/text/chat-message.ts";
@@ -41,7 +42,7 @@ export interface PromptModel {
   readonly chat: ChatTemplate | undefined;
 }
 
-export interface GenerateDeps extends RouteSessionDeps {
+export interface GenerateDeps extends Pick<RouteSessionOptions, "mesh" | "random" | "findDetour"> {
   readonly model: PromptModel;
   readonly clock: Clock;
   /** Makes the sampler of one answer. */
@@ -212,13 +213,24 @@ async function* connect(
     const route = yield* deps.findRoute(exclude, signal);
     let session: RouteSession | undefined;
     try {
+      const { mesh, clock, random, findDetour } = deps;
       session = await RouteSession.open(
-        deps,
-        { model: model.id, route, vocabularySize: model.vocabularySize, ...room, maxPositions, onEvent: (event) => events.push(event) },
-        signal,
-        ({ peer }) => {
-          if (peer !== undefined) exclude.add(peer);
+        {
+          mesh,
+          clock,
+          random,
+          ...(findDetour && { findDetour }),
+          model: model.id,
+          route,
+          vocabularySize: model.vocabularySize,
+          ...room,
+          maxPositions,
+          onEvent: (event) => events.push(event),
+          onFailure: ({ peer }) => {
+            if (peer !== undefined) exclude.add(peer);
+          },
         },
+        signal,
       );
       return yield* feed(session, prompt, { keep: 0, self: deps.mesh.self, events, signal });
     } catch (error) {
@@ -228,6 +240,12 @@ async function* connect(
       yield { kind: "waiting", message: "A peer left before it could answer. Looking for another route.", progress: undefined };
     }
   }
+}
+
+/** Whether another route may be tried after `error`. */
+function isRouteFault(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "PEER_LOST" || code === "PEER_UNREACHABLE" || code === "SESSION_REFUSED";
 }
 
 /** Reads the prompt, of which the session holds the first `keep` positions. */
@@ -257,7 +275,7 @@ export function chunks(tokens: readonly number[], size: number): readonly (reado
   );
 }
 
-function drawSeed(random: RouteSessionDeps["random"]): number {
+function drawSeed(random: RouteSessionOptions["random"]): number {
   const bytes = random(new Uint8Array(4));
   return new DataView(bytes.buffer).getUint32(0, true);
 }

@@ -52,8 +52,8 @@ export async function recompute(
   const link = new HopLink({ mesh, clock, session, model: record.model, listener }, { peer, span });
   const ended = new AbortController();
   try {
-    const room = { ...record.room, maxPositions: range.to, audit: true as const };
-    await link.open(room, upstream?.hop.peer ?? mesh.self, null, DEFAULTS.openMs, signal);
+    const terms = { ...record.terms, maxPositions: range.to, audit: true as const };
+    await link.open(terms, upstream?.hop.peer ?? mesh.self, null, DEFAULTS.openMs, signal);
     if (link.error !== undefined || link.link === undefined) throw link.error ?? new ManyhandsError("PEER_LOST", "the auditor left");
     const log = { session, upTo: range.to, merge: link.isRowInvariant && audited.isRowInvariant };
     const until = AbortSignal.any([signal, ended.signal]);
@@ -79,7 +79,7 @@ function drawPositions(
 ): readonly number[] {
   const isLast = index === record.hops.length - 1;
   const among = isLast
-    ? record.answers.positions.filter((position) => position >= from && position < to)
+    ? record.logits.positions.filter((position) => position >= from && position < to)
     : Array.from({ length: to - from }, (_, offset) => from + offset);
   const drawn = Array.from(random(new Uint8Array(DEFAULTS.samples - 1)), (byte) => among[Math.floor((byte / 256) * among.length)]);
   return [...new Set([...drawn, among.at(-1)])].filter((position) => position !== undefined).toSorted((a, b) => a - b);
@@ -105,7 +105,7 @@ async function compare(
   return positions.every((position, at) => {
     const theirs = again.outputs.subarray(at * size, (at + 1) * size);
     if (first === undefined || got === undefined) {
-      const row = record.answers.at(position);
+      const row = record.logits.at(position);
       return row !== undefined && isClose("logits", row, theirs);
     }
     const row = first.outputs.subarray(at * size, (at + 1) * size);

@@ -28,5 +28,5 @@ export async function askCommitments(record: SessionRecord, range: PositionRange
     }
   };
   const [tokens, ...hops] = await Promise.all([logRoot(record.outbox, TOKEN_BOUNDARY, range, clock), ...record.hops.map(ask)]);
-  return { range, own: { tokens, logits: record.answers.root(range.from, range.to) }, hops };
+  return { range, own: { tokens, logits: record.logits.root(range.from, range.to) }, hops };
 }

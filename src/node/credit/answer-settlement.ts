@@ -100,7 +100,7 @@ export class AnswerSettlement {
     );
   }
 
-  #factsOf({ hops, model, session, room }: SessionRecord, { own, hops: said, range }: Commitments, index: number): HopFacts | undefined {
+  #factsOf({ hops, model, session, terms }: SessionRecord, { own, hops: said, range }: Commitments, index: number): HopFacts | undefined {
     const { mesh, directory } = this.#deps;
     const [hop, before, after] = [hops[index]?.hop, hops[index - 1]?.hop, hops[index + 1]?.hop];
     const says = said[index];
@@ -117,7 +117,7 @@ export class AnswerSettlement {
       // A neighbour that says nothing is made up for by an audit, if there is one.
       input: before === undefined ? own.tokens : (said[index - 1]?.output ?? says.input),
       output: after === undefined ? own.logits : (said[index + 1]?.input ?? says.output),
-      determinismClass: known?.determinismClass && wireClass(room, known.determinismClass),
+      determinismClass: known?.determinismClass && wireClass(terms, known.determinismClass),
     };
   }
 

@@ -28,10 +28,17 @@ describe("a hostile peer", () => {
 
   const openVictim = (): Promise<RouteSession> =>
     RouteSession.open(
-      { mesh: honest, random: randomBytes, clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 20, maxPositions: 400 },
+      {
+        mesh: honest,
+        random: randomBytes,
+        clock: systemClock,
+        model: BUNDLED.id,
+        route: swarm.route,
+        vocabularySize: 2000,
+        topK: 20,
+        maxPositions: 400,
+      },
       signal,
-      () => {},
     );
   const tokenAt = (index: number): number => (index * 37) % 2000;
 
@@ -147,10 +154,8 @@ describe("a hostile peer", () => {
     // The session's id is no secret to the peers of its route: the villain knows it.
     const random = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => bytes.fill(0xcd);
     const open = await RouteSession.open(
-      { mesh: honest, random, clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 },
+      { mesh: honest, random, clock: systemClock, model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 },
       signal,
-      () => {},
     );
     const theirs = "cd".repeat(16);
     await attack(first, [stepFrame({ session: theirs })]);

@@ -34,10 +34,17 @@ describe("a recording with", () => {
 
   const openHonest = (): Promise<RouteSession> =>
     RouteSession.open(
-      { mesh: swarm.guest(`an-honest-guest-${++sessions}`), random: randomBytes, clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 8, maxPositions: 500 },
+      {
+        mesh: swarm.guest(`an-honest-guest-${++sessions}`),
+        random: randomBytes,
+        clock: systemClock,
+        model: BUNDLED.id,
+        route: swarm.route,
+        vocabularySize: 2000,
+        topK: 8,
+        maxPositions: 500,
+      },
       signal,
-      () => {},
     );
   const tokenAt = (index: number): number => (index * 37) % 2000;
   const honestStep = async (): Promise<void> => {
@@ -192,10 +199,17 @@ describe("a recording with", () => {
 
   it("nothing changed, from whoever is not the one that was named, is refused as SESSION_FOREIGN", async () => {
     const mine = await RouteSession.open(
-      { mesh: swarm.guest("a-guest-with-a-name"), random: (bytes) => bytes.fill(0xcc), clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 8, maxPositions: 50 },
+      {
+        mesh: swarm.guest("a-guest-with-a-name"),
+        random: (bytes) => bytes.fill(0xcc),
+        clock: systemClock,
+        model: BUNDLED.id,
+        route: swarm.route,
+        vocabularySize: 2000,
+        topK: 8,
+        maxPositions: 50,
+      },
       signal,
-      () => {},
     );
     for (const [peer, frames] of [
       [first, toFirst],
