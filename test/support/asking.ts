@@ -1,5 +1,5 @@
 // What a requester of tests asks a swarm with: a model's prompt side, and a route that is at hand.
-import type { GenerateDeps, PromptModel } from "../../src/inference/generate.ts";
+import type { Requester, PromptModel } from "../../src/inference/generate.ts";
 import { planDetour } from "../../src/inference/requester/plan-detour.ts";
 import { createSampler } from "../../src/model/text/sampler.ts";
 import { readTokenizer } from "../../src/model/text/tokenizer.ts";
@@ -10,10 +10,10 @@ import { BUNDLED, readBundled } from "./bundled-model.ts";
 import { type MemorySwarm, randomBytes } from "./memory-swarm.ts";
 
 export const askingFor = (
-  mesh: GenerateDeps["mesh"],
+  mesh: Requester["mesh"],
   model: PromptModel,
   route: (exclude: ReadonlySet<PeerId>) => Route,
-): GenerateDeps => ({
+): Requester => ({
   mesh,
   random: randomBytes,
   clock: systemClock,
@@ -26,7 +26,7 @@ export const askingFor = (
 });
 
 /** The same over the first three peers of a swarm of the bundled model: all others but those `gone` take the place of who is lost. */
-export const askingWithSpares = (guest: GenerateDeps["mesh"], swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): GenerateDeps => ({
+export const askingWithSpares = (guest: Requester["mesh"], swarm: MemorySwarm, gone: ReadonlySet<PeerId> = new Set()): Requester => ({
   ...askingFor(guest, bundledPromptModel(), () => swarm.peers.slice(0, 3).map(({ hop }) => hop)),
   findDetour: async function* (request, until) {
     for (;;) {

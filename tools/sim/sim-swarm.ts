@@ -1,6 +1,6 @@
 // A swarm in virtual time: the real sessions, services, routes and detours over a simulated network and a tiny model.
 import type { Engine } from "../../src/engine/contract.ts";
-import { generate, type GenerateDeps } from "../../src/inference/generate.ts";
+import { generate, type Requester } from "../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../src/inference/generate-event.ts";
 import type { SessionShelf } from "../../src/inference/requester/session-shelf.ts";
 import { SpanService } from "../../src/inference/server/span-service.ts";
@@ -50,7 +50,7 @@ export interface SimRequester {
 }
 
 /** Looks after answers that are over. */
-export type OnAnswered = NonNullable<GenerateDeps["onAnswered"]>;
+export type OnAnswered = NonNullable<Requester["onAnswered"]>;
 
 export class SimSwarm {
   readonly clock = new VirtualClock();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
 import { startRunner } from "../../../src/engine/start-runner.browser.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
-import { verifyDraft } from "../../../src/inference/draft/draft.ts";
+import { verifyDraft } from "../../../src/inference/draft/verify-draft.ts";
 import { DraftControl } from "../../../src/inference/draft/draft-control.ts";
 import { DraftLookup } from "../../../src/inference/draft/draft-lookup.ts";
 import { type Candidates, createSampler, type SamplerOptions } from "../../../src/model/text/sampler.ts";

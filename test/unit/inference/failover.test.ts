@@ -1,6 +1,6 @@
 // Peers that leave in the middle of an answer: the text stays that of one machine, whoever takes their place.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
+import { generate, type Requester } from "../../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../../src/inference/generate-event.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
@@ -16,7 +16,7 @@ describe("an answer", () => {
   let guests = 0;
 
   /** Answers over the first three peers of the swarm; the others are spares. */
-  const deps = (swarm: MemorySwarm, gone?: ReadonlySet<PeerId>): GenerateDeps =>
+  const deps = (swarm: MemorySwarm, gone?: ReadonlySet<PeerId>): Requester =>
     askingWithSpares(swarm.guest(`a-guest-${++guests}`), swarm, gone);
 
   const run = async (

@@ -1,7 +1,8 @@
 // The main job over an in-memory swarm: the text of one machine, in every split, and each way it can fail.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
-import { chunks, generate, type GenerateDeps } from "../../../src/inference/generate.ts";
+import { generate, type Requester } from "../../../src/inference/generate.ts";
+import { chunks } from "../../../src/inference/read-prompt.ts";
 import type { GenerateEvent, GenerateOptions } from "../../../src/inference/generate-event.ts";
 import type { ChatMessage } from "../../../src/model/text/chat-message.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
@@ -34,7 +35,7 @@ describe("generate", () => {
     await whole.dispose();
   });
 
-  const deps = (from: MemorySwarm, name: string, route: (exclude: ReadonlySet<PeerId>) => Route): GenerateDeps =>
+  const deps = (from: MemorySwarm, name: string, route: (exclude: ReadonlySet<PeerId>) => Route): Requester =>
     askingFor(from.guest(name), model, route);
   const collect = async (answer: AsyncIterable<GenerateEvent>): Promise<GenerateEvent[]> => {
     const events: GenerateEvent[] = [];

@@ -1,6 +1,6 @@
 // Hidden states as half floats: half the bytes, the same text as rounding by hand, with losses and audits as ever.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
+import { generate, type Requester } from "../../../src/inference/generate.ts";
 import type { GenerateOptions } from "../../../src/inference/generate-event.ts";
 import { SpanService } from "../../../src/inference/server/span-service.ts";
 import { SessionShelf } from "../../../src/inference/requester/session-shelf.ts";
@@ -71,9 +71,9 @@ describe("an answer whose hidden states cross as half floats", () => {
   let swarm: MemorySwarm;
   let expected = "";
 
-  const deps = (of: MemorySwarm, gone?: ReadonlySet<PeerId>): GenerateDeps => askingWithSpares(of.guest(`a-guest-${++guests}`), of, gone);
+  const deps = (of: MemorySwarm, gone?: ReadonlySet<PeerId>): Requester => askingWithSpares(of.guest(`a-guest-${++guests}`), of, gone);
   const answer = async (
-    asked: GenerateDeps,
+    asked: Requester,
     options: Partial<GenerateOptions>,
     onToken: (count: number) => void = () => {},
   ): Promise<string> => {
