@@ -40,7 +40,7 @@ export interface StepOutput {
   readonly earlierLogits: readonly TopLogits[];
   /** Milliseconds in the runtime. */
   readonly computeMs: number;
-  /** Milliseconds between arrival and start: other sessions' steps, and the share of compute that is kept back. */
+  /** Milliseconds from arrival to start: the pause that keeps a share of compute free, and others that use the runtime. */
   readonly waitMs: number;
 }
 

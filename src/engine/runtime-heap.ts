@@ -101,7 +101,7 @@ interface Keeping {
   readonly kept: Map<string, HeapTensor>;
 }
 
-/** One runtime's memory. Runs through it are one at a time, as in the runtime itself (see Turns). */
+/** One runtime's memory. Runs through it are one at a time, as in the runtime itself (see RuntimeLock). */
 export class RuntimeHeap {
   readonly #module: RuntimeModule;
   #keeping: Keeping | undefined;

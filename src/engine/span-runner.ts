@@ -53,7 +53,7 @@ export class SpanRunner {
     this.#outputs = plan.logits ? [plan.logits.name] : plan.boundaryOut.map((tensor) => tensor.name);
   }
 
-  /** Builds the runtime session; one at a time in each runtime, which mounts external data globally (see Turns). Throws ENGINE_FAILED with the runtime's own words. */
+  /** Builds the runtime session; one at a time in each runtime, which mounts external data globally (see RuntimeLock). Throws ENGINE_FAILED with the runtime's own words. */
   static async create(ort: Ort, source: SpanSource, options: SpanRunnerOptions): Promise<SpanRunner> {
     const { plan } = source;
     ort.env.wasm.numThreads = 1; // barrier threads collapse where cores are shared; see docs/decisions.md

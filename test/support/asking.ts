@@ -9,11 +9,7 @@ import type { PeerId } from "../../src/shared/ids.ts";
 import { BUNDLED, readBundled } from "./bundled-model.ts";
 import { type MemorySwarm, randomBytes } from "./memory-swarm.ts";
 
-export const askingFor = (
-  mesh: Requester["mesh"],
-  model: PromptModel,
-  route: (exclude: ReadonlySet<PeerId>) => Route,
-): Requester => ({
+export const askingFor = (mesh: Requester["mesh"], model: PromptModel, route: (exclude: ReadonlySet<PeerId>) => Route): Requester => ({
   mesh,
   random: randomBytes,
   clock: systemClock,

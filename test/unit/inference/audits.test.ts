@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import * as ort from "onnxruntime-web";
 import { afterEach, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
-import { Turns } from "../../../src/engine/turns.ts";
+import { RuntimeLock } from "../../../src/engine/runtime-lock.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
 import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/audit/answer-audits.ts";
@@ -119,16 +119,16 @@ function otherNumbers(frame: Uint8Array): Uint8Array {
   return changed;
 }
 
-const turns = new Turns();
+const lock = new RuntimeLock();
 
 /** Of the bundled model, in the form in which a position's bits do not depend on its step. */
 async function rowInvariantEngine(start: number, end: number): Promise<Engine> {
   const spans = await loadSpans(fileURLToPath(BUNDLED.folder), () => [3, 5]);
   const source = spans.find(({ plan }) => plan.span.start === start && plan.span.end === end);
   if (source === undefined) throw new Error("no such span");
-  const runner = await turns.take(() => openRunner(source, false));
+  const runner = await lock.hold(() => openRunner(source, false));
   const report = { backend: "wasm", determinismClass: "test", rowInvariant: true, layerMs: 1, conversionMs: 0, notices: [] } as const;
-  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, turns }));
+  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, lock }));
 }
 
 /** Under the name that these tests call the model by. */
