@@ -82,7 +82,7 @@ export async function* readPrompt(
       await session?.close();
       signal.throwIfAborted();
       if (!isRouteFault(error) || attempt >= DEFAULTS.attempts) throw error;
-      yield { kind: "waiting", message: "A peer left before it could answer. Looking for another route.", progress: undefined };
+      yield { kind: "waiting", reason: { kind: "retrying" }, progress: undefined };
     }
   }
 }

@@ -132,7 +132,7 @@ class TabNode implements Node {
     if (typeof prompt === "string" && prompt.trim() === "")
       throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
     const until = AbortSignal.any([signal, this.#life.signal]);
-    yield { kind: "waiting", message: this.#joining.joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
+    yield { kind: "waiting", reason: { kind: this.#joining.joined ? "looking" : "joining" }, progress: undefined };
     const joined = await this.#joining.joinSoon(until, "Your prompt is kept: check your connection and ask again.");
     const { mesh, directory, settlement, roundTrips } = joined;
     const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(joined.offers, peers, wish, SOLO_BYTES), {

@@ -31,7 +31,7 @@ export const askingWithSpares = (guest: Requester["mesh"], swarm: MemorySwarm, g
         .map(({ hop }) => ({ peer: hop.peer, serving: [hop.span], sessions: 0, layerMs: 1 }));
       const route = planDetour(serving, 8, request);
       if (route) return route;
-      yield { kind: "waiting", message: "nobody", progress: undefined };
+      yield { kind: "waiting", reason: { kind: "gaps", gaps: [], isMidway: true }, progress: undefined };
       await systemClock.sleep(5, until);
     }
   },

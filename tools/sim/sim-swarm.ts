@@ -135,8 +135,8 @@ export class SimSwarm {
     };
     const solo = {
       peer: undefined,
-      // oxlint-disable-next-line require-yield -- it throws before there is anything to tell
-      load: async function* (): AsyncGenerator<GenerateEvent, void> {
+      // oxlint-disable-next-line require-yield -- it throws before there is any progress
+      load: async function* (): AsyncGenerator<undefined, void> {
         throw new ManyhandsError("NO_ROUTE", "this tab holds no model");
       },
     };

@@ -1,5 +1,4 @@
 // The whole model in this tab, for its own prompts only: what answers when nobody lends.
-import type { GenerateEvent } from "../../inference/generate-event.ts";
 import type { SoloPeer } from "../../inference/requester/find-route.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId, Span } from "../../shared/ids.ts";
@@ -50,8 +49,8 @@ export class SoloSpan implements SoloPeer {
     return this.#host && { peer: this.#deps.self, serving: [this.#span], sessions: 0, layerMs: this.#host.report.layerMs };
   }
 
-  /** Loads the model, telling how far it is. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
-  async *load(message: string, signal: AbortSignal): AsyncGenerator<GenerateEvent, void> {
+  /** Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
+  async *load(signal: AbortSignal): AsyncGenerator<LoadProgress | undefined, void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.#loading = undefined; // the next prompt tries again
       throw error;
@@ -59,7 +58,8 @@ export class SoloSpan implements SoloPeer {
     const loading = this.#loading.then(() => "loaded" as const);
     for (;;) {
       signal.throwIfAborted();
-      yield { kind: "waiting", message, progress: this.#progress };
+      const progress = this.#progress;
+      yield progress;
       const tick = new Promise<"tick">((resolve) => setTimeout(() => resolve("tick"), DEFAULTS.progressMs));
       if ((await Promise.race([loading, tick])) === "loaded") return;
     }
