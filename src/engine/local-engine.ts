@@ -1,7 +1,7 @@
 // An engine in this thread: a span's runner, its sessions' caches, and the share of compute that is kept free. The engine
 // worker wraps it, and Node uses it as it is.
 import type { Tensor } from "onnxruntime-web";
-import { type Clock, systemClock } from "../shared/clock.ts";
+import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Engine, EngineOptions, EngineReport, StepInput, StepOutput, TopLogits } from "./contract.ts";
@@ -18,7 +18,7 @@ const DEFAULTS = Object.freeze({
 });
 
 export interface LocalEngineOptions extends Pick<EngineOptions, "cacheBudgetBytes" | "share"> {
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Engines on one runtime share one lock. */
   readonly lock?: RuntimeLock;
 }
@@ -35,7 +35,7 @@ export class LocalEngine implements Engine {
   #disposed = false;
 
   constructor(ort: Ort, runner: Runner, report: EngineReport, options: LocalEngineOptions) {
-    const { clock = systemClock, lock = new RuntimeLock() } = options;
+    const { clock, lock = new RuntimeLock() } = options;
     this.plan = runner.plan;
     this.report = report;
     this.#runner = runner;

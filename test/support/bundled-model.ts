@@ -8,6 +8,7 @@ import { SpanRunner } from "../../src/engine/span-runner.ts";
 import { cutSpan } from "../../src/model/cut/cut-span.ts";
 import { type CuttableModel, readCuttableModel } from "../../src/model/cut/cuttable-model.ts";
 import type { SpanSource } from "../../src/protocol/span-plan.ts";
+import { systemClock } from "../../src/shared/clock.ts";
 import { asModelId } from "../../src/shared/ids.ts";
 
 const FOLDER = new URL("../../public/models/tales-2m/", import.meta.url);
@@ -43,6 +44,6 @@ export async function bundledEngine(start: number, end: number, cacheBudgetBytes
     ort,
     runner,
     { backend: "wasm", determinismClass: "test", rowInvariant: false, layerMs: 1, conversionMs: 0, notices: [] },
-    { cacheBudgetBytes, share: 1, lock },
+    { cacheBudgetBytes, share: 1, clock: systemClock, lock },
   );
 }

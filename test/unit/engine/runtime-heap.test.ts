@@ -9,6 +9,7 @@ import type { Runner } from "../../../src/engine/runner-chain.ts";
 import { HeapTensor } from "../../../src/engine/runtime-heap.ts";
 import { SpanRunner } from "../../../src/engine/span-runner.ts";
 import { wasmRuntime } from "../../../src/engine/wasm-runtime.browser.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
 import { bundledSpan } from "../../support/bundled-model.ts";
 
@@ -28,7 +29,8 @@ afterAll(async () => {
   await copied.release();
 });
 
-const engine = (of: Ort, runner: Runner): LocalEngine => new LocalEngine(of, runner, REPORT, { cacheBudgetBytes: 2 ** 30, share: 1 });
+const engine = (of: Ort, runner: Runner): LocalEngine =>
+  new LocalEngine(of, runner, REPORT, { cacheBudgetBytes: 2 ** 30, share: 1, clock: systemClock });
 
 test("a run leaves its caches in the runtime, and they hold what a copy holds", async () => {
   const tokens = Int32Array.of(3, 4, 5);

@@ -128,7 +128,7 @@ async function rowInvariantEngine(start: number, end: number): Promise<Engine> {
   if (source === undefined) throw new Error("no such span");
   const runner = await lock.hold(() => openRunner(source, false));
   const report = { backend: "wasm", determinismClass: "test", rowInvariant: true, layerMs: 1, conversionMs: 0, notices: [] } as const;
-  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, lock }));
+  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, clock: systemClock, lock }));
 }
 
 /** Under the name that these tests call the model by. */

@@ -8,6 +8,7 @@ import { verifyDraft } from "../../../src/inference/draft/verify-draft.ts";
 import { DraftControl } from "../../../src/inference/draft/draft-control.ts";
 import { DraftLookup } from "../../../src/inference/draft/draft-lookup.ts";
 import { type Candidates, createSampler, type SamplerOptions } from "../../../src/model/text/sampler.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
 import { wholeSpan } from "../../../tools/bench/whole-span.ts";
 import { BUNDLED } from "../model/test-models.ts";
@@ -165,8 +166,12 @@ describe("DraftControl", () => {
 describe("on a row-invariant span", () => {
   let engine: LocalEngine;
   beforeAll(async () => {
-    const { ort, runner, report } = await startRunner(joinParts([await wholeSpan(BUNDLED)]), { backend: "wasm", rowInvariant: true });
-    engine = new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1 });
+    const { ort, runner, report } = await startRunner(
+      joinParts([await wholeSpan(BUNDLED)]),
+      { backend: "wasm", rowInvariant: true },
+      systemClock,
+    );
+    engine = new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, clock: systemClock });
   });
   afterAll(() => engine.dispose());
 
