@@ -1,6 +1,6 @@
 // What happens when an answer is over: the spans' work is claimed, some of it computed again while nobody waits, and receipts made.
 import type { AnswerReceipts, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/answer-receipts.ts";
-import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
+import { type AnswerAuditsOptions, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
 import type { DetourRequest } from "../../inference/requester/plan-detour.ts";
 import { askCommitments, type Commitments } from "../../inference/audit/commitments.ts";
 import type { SessionRecord } from "../../inference/requester/session-record.ts";
@@ -23,7 +23,7 @@ const DEFAULTS = Object.freeze({
 
 type Receipts = Pick<AnswerReceipts, "claim" | "settle">;
 
-export interface AnswerSettlementDeps extends Omit<AnswerAuditsDeps, "peers" | "exclude"> {
+export interface AnswerSettlementDeps extends Omit<AnswerAuditsOptions, "peers" | "exclude"> {
   readonly directory: Pick<Directory, "swarm">;
   /** Asks the desks of those who took part in one answer. */
   readonly openReceipts: () => { readonly receipts: Receipts; close(): Promise<void> };
@@ -170,7 +170,7 @@ export class AnswerSettlement {
     );
   }
 
-  #depsOfAudits({ model }: SessionRecord): AnswerAuditsDeps {
+  #depsOfAudits({ model }: SessionRecord): AnswerAuditsOptions {
     const { directory } = this.#deps;
     return {
       ...this.#deps,
