@@ -1,5 +1,5 @@
-// An engine in this thread: a span's runner, its sessions' caches, and the share of compute that is kept free. The engine
-// worker wraps it, and Node uses it as it is.
+// An engine in this thread: a span's runner, its sessions' caches, and the share of compute that is kept free. The
+// engine worker wraps it, and Node uses it as it is.
 import type { Tensor } from "onnxruntime-web";
 import type { Clock } from "../shared/clock.ts";
 import { ManyhandsError } from "../shared/errors.ts";

@@ -30,8 +30,8 @@ export interface StartedRunner {
 }
 
 /**
- * Builds `source`'s span on the backend that `choice` names, or on the faster one. `rowInvariant` asks for that form, which
- * the span gets if it has one and WebAssembly runs it. Throws ENGINE_FAILED.
+ * Builds `source`'s span on the backend that `choice` names, or on the faster one. `rowInvariant` asks for that form,
+ * which the span gets if it has one and WebAssembly runs it. Throws ENGINE_FAILED.
  */
 export async function startRunner(
   source: SplitSpan,
@@ -74,7 +74,10 @@ export async function startRunner(
   return started(ort, wasm, reference, cpu.name, { conversionMs: cpu.conversionMs, notices });
 }
 
-/** Builds a session for each part, one after the other, so that only one part's unpacked weights are in memory at a time. */
+/**
+ * Builds a session for each part, one after the other, so that only one part's unpacked weights are in memory at a
+ * time.
+ */
 async function build(ort: Ort, { plan, parts }: SplitSpan, form: BuildForm, { drain }: { readonly drain: boolean }): Promise<Runner> {
   const runners: Runner[] = [];
   try {
@@ -96,7 +99,10 @@ function freeUnread({ externalData }: SpanSource, behind: readonly SpanSource[])
   for (const { data } of externalData) if (!stillRead.has(data.buffer)) freeBuffer(data.buffer);
 }
 
-/** The form for WebAssembly: row-invariant if that is asked for, and with packed weights unpacked if that fits in memory. */
+/**
+ * The form for WebAssembly: row-invariant if that is asked for, and with packed weights unpacked if that fits in
+ * memory.
+ */
 function wasmForm(
   source: SplitSpan,
   rowInvariant: boolean,

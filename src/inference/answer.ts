@@ -1,5 +1,5 @@
-// One answer as it grows: samples the tokens that a lap brings, turns them into text, notices the end, and chooses the next
-// step. It knows no peers: `generate.ts` carries its steps over a route.
+// One answer as it grows: samples the tokens that a lap brings, turns them into text, notices the end, and chooses the
+// next step. It knows no peers: `generate.ts` carries its steps over a route.
 import type { TopLogits } from "../engine/contract.ts";
 import type { Sampler } from "../model/text/sampler.ts";
 import { StopStrings } from "../model/text/stop-strings.ts";
@@ -33,7 +33,9 @@ export interface Lap {
   readonly draft: Draft;
   /** The logits after each of its positions, the last of them after the draft. */
   readonly rows: readonly TopLogits[];
-  /** Milliseconds from sending the step to its logits; undefined for the prompt, and if the route was mended meanwhile. */
+  /**
+   * Milliseconds from sending the step to its logits; undefined for the prompt, and if the route was mended meanwhile.
+   */
   readonly ms: number | undefined;
 }
 
@@ -89,7 +91,10 @@ export class Answer {
     this.#drafting.stop();
   }
 
-  /** Samples the tokens that `lap` brings, and returns their events. If the answer ends with one of them, `done` is the last. */
+  /**
+   * Samples the tokens that `lap` brings, and returns their events. If the answer ends with one of them, `done` is the
+   * last.
+   */
   accept({ draft, rows, ms }: Lap): readonly GenerateEvent[] {
     const { length } = this.#tokens;
     const events: GenerateEvent[] = [];

@@ -1,4 +1,5 @@
-// Events that happen beside an answer's steps, such as a reroute, until the reader of the answer gets them between two steps.
+// Events that happen beside an answer's steps, such as a reroute, until the reader of the answer gets them between two
+// steps.
 import type { GenerateEvent } from "./generate-event.ts";
 
 export class EventBuffer {
@@ -13,7 +14,10 @@ export class EventBuffer {
     this.#arrived.resolve();
   }
 
-  /** Yields the events that are there, and those that come until `work` settles. Never throws: the caller awaits `work` itself. */
+  /**
+   * Yields the events that are there, and those that come until `work` settles. Never throws: the caller awaits `work`
+   * itself.
+   */
   async *until(work: Promise<unknown>): AsyncGenerator<GenerateEvent, void> {
     let isSettled = false;
     const settled = work.then(

@@ -22,8 +22,9 @@ export interface GenerateOptions {
   /** Whether to guess tokens ahead when that pays; the text is the same either way. */
   readonly drafts: boolean;
   /**
-   * How hidden states cross from tab to tab. `float32`: exactly, and the text is that of one machine. `float16`: rounded to
-   * half the bytes, so that the text may differ from one machine's, though the same spans always give the same text.
+   * How hidden states cross from tab to tab. `float32`: exactly, and the text is that of one machine. `float16`:
+   * rounded to half the bytes, so that the text may differ from one machine's, though the same spans always give the
+   * same text.
    */
   readonly wire: WireType;
   /** What happens when a conversation outgrows the model's context. */
@@ -78,11 +79,13 @@ export type WaitReason =
   /** A peer failed before the first token, and another route is looked for. */
   | { readonly kind: "retrying" }
   /**
-   * Nobody serves these layers. Without gaps, all layers are served, but by peers that are changing places. `isMidway`: the
-   * answer has begun, and has lost a peer.
+   * Nobody serves these layers. Without gaps, all layers are served, but by peers that are changing places. `isMidway`:
+   * the answer has begun, and has lost a peer.
    */
   | { readonly kind: "gaps"; readonly gaps: readonly Span[]; readonly isMidway: boolean }
-  /** This tab loads the whole model: nobody lends, or the swarm has no route, or a peer is lost that nobody replaces. */
+  /**
+   * This tab loads the whole model: nobody lends, or the swarm has no route, or a peer is lost that nobody replaces.
+   */
   | { readonly kind: "loading"; readonly because: "nobody-lends" | "no-route" | "peer-lost" };
 
 export type GenerateEvent =

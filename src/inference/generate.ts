@@ -1,5 +1,5 @@
-// Prompt in, tokens out: the main job, and the file to read first. Encodes the prompt, has a route of peers read it, then
-// samples tokens from the logits that each lap brings, and sends them on the next lap, until the answer ends.
+// Prompt in, tokens out: the main job, and the file to read first. Encodes the prompt, has a route of peers read it,
+// then samples tokens from the logits that each lap brings, and sends them on the next lap, until the answer ends.
 import type { ChatTemplate } from "../model/text/chat-message.ts";
 import type { Sampler, SamplerOptions } from "../model/text/sampler.ts";
 import type { Tokenizer } from "../model/text/tokenizer.ts";
@@ -32,16 +32,16 @@ export interface Requester extends ReadPromptOptions {
   /** Makes the sampler of one answer. */
   readonly createSampler: (options: SamplerOptions) => Sampler;
   /**
-   * Looks after an answer that is over, or was stopped: every span holds its first `positions`. Never rejects. A session
-   * that is not kept is closed once it resolves.
+   * Looks after an answer that is over, or was stopped: every span holds its first `positions`. Never rejects. A
+   * session that is not kept is closed once it resolves.
    */
   readonly onAnswered?: (record: SessionRecord, positions: number) => Promise<void>;
 }
 
 /**
- * Streams the answer to `prompt`, a text to go on with or a conversation to answer. A greedy answer is that of one unsplit
- * session, whichever peers are lost on the way. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, PEER_UNREACHABLE,
- * SESSION_REFUSED, ENGINE_FAILED, TIMEOUT, or the signal's reason.
+ * Streams the answer to `prompt`, a text to go on with or a conversation to answer. A greedy answer is that of one
+ * unsplit session, whichever peers are lost on the way. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST,
+ * PEER_UNREACHABLE, SESSION_REFUSED, ENGINE_FAILED, TIMEOUT, or the signal's reason.
  */
 export async function* generate(
   requester: Requester,
@@ -114,8 +114,8 @@ async function* runLap({ answer, session, shown, events, clock, signal }: LapOpt
 }
 
 /**
- * Decides what becomes of the session of an answer that is over or was stopped: the shelf keeps it for a prompt that begins
- * alike, or it is closed, at once or after `onAnswered`.
+ * Decides what becomes of the session of an answer that is over or was stopped: the shelf keeps it for a prompt that
+ * begins alike, or it is closed, at once or after `onAnswered`.
  */
 async function endSession(
   { model, shelf, onAnswered }: Requester,

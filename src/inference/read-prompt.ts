@@ -1,5 +1,5 @@
-// Has a prompt read: over a session that was kept from an answer that began alike, or else over a fresh route. Before the
-// first token is shown, a route that fails may be replaced by another one.
+// Has a prompt read: over a session that was kept from an answer that began alike, or else over a fresh route. Before
+// the first token is shown, a route that fails may be replaced by another one.
 import type { TopLogits } from "../engine/contract.ts";
 import type { Route } from "../route/plan-route.ts";
 import { errorCode } from "../shared/errors.ts";
@@ -42,7 +42,9 @@ export interface PromptRead {
   readonly logits: TopLogits;
 }
 
-/** Throws NO_ROUTE, PEER_LOST, PEER_UNREACHABLE, SESSION_REFUSED, what else a route fails with, or the signal's reason. */
+/**
+ * Throws NO_ROUTE, PEER_LOST, PEER_UNREACHABLE, SESSION_REFUSED, what else a route fails with, or the signal's reason.
+ */
 export async function* readPrompt(
   options: ReadPromptOptions,
   prompt: readonly number[],
@@ -87,7 +89,10 @@ export async function* readPrompt(
   }
 }
 
-/** Goes on with the session of an answer that began like this one. Returns undefined if there is none, or if its route fails. */
+/**
+ * Goes on with the session of an answer that began like this one. Returns undefined if there is none, or if its route
+ * fails.
+ */
 async function* readOnKeptSession(
   { model, mesh, shelf }: ReadPromptOptions,
   prompt: readonly number[],
@@ -133,8 +138,8 @@ function isRouteFault(error: unknown): boolean {
 }
 
 /**
- * `tokens` in the fewest chunks of at most `size`, of lengths that differ by one at most: no chunk is left with a single
- * position, for which the runtime's attention would use another kernel.
+ * `tokens` in the fewest chunks of at most `size`, of lengths that differ by one at most: no chunk is left with a
+ * single position, for which the runtime's attention would use another kernel.
  */
 export function chunks(tokens: readonly number[], size: number): readonly (readonly number[])[] {
   const count = Math.ceil(tokens.length / size);

@@ -1,4 +1,5 @@
-// Audits an answer that is over: draws the hops whose part is computed again, has that done, and finds out which peer is wrong.
+// Audits an answer that is over: draws the hops whose part is computed again, has that done, and finds out which peer
+// is wrong.
 import type { PeerId, SessionId } from "../../shared/ids.ts";
 import type { Standing } from "../../shared/reputation.ts";
 import { type AuditSpanOptions, recompute } from "./audit-span.ts";
@@ -43,7 +44,10 @@ export interface Finding {
   readonly audits: ReadonlyMap<PeerId, SessionId>;
 }
 
-/** Returns the hops whose part of this answer is computed again: drawn by their standing, and those in `also`. Never this tab itself. */
+/**
+ * Returns the hops whose part of this answer is computed again: drawn by their standing, and those in `also`. Never
+ * this tab itself.
+ */
 export function drawAudits(
   { mesh, standings, fraction }: AnswerAuditsOptions,
   { hops }: SessionRecord,
@@ -72,7 +76,10 @@ export async function* auditAnswer(
   }
 }
 
-/** Returns undefined if nobody could compute the part again, or if the hop or its upstream did not commit. Throws the signal's reason. */
+/**
+ * Returns undefined if nobody could compute the part again, or if the hop or its upstream did not commit. Throws the
+ * signal's reason.
+ */
 async function auditHop(
   options: AnswerAuditsOptions,
   record: SessionRecord,

@@ -1,5 +1,6 @@
-// Has another peer compute a span's part of an answer again: the upstream neighbour sends its log once more, in fewer steps
-// if the bits allow that, and the auditor replies with hashes of what it got. No peer learns which result is expected.
+// Has another peer compute a span's part of an answer again: the upstream neighbour sends its log once more, in fewer
+// steps if the bits allow that, and the auditor replies with hashes of what it got. No peer learns which result is
+// expected.
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { HASH_BYTES } from "../../protocol/session-frames.ts";
 import { bytesEqual, toHex } from "../../shared/bytes.ts";
@@ -35,7 +36,9 @@ export interface AuditResult extends Commitment {
   readonly isClose: boolean | undefined;
 }
 
-/** Has hop `index` computed again. Throws what the auditor or the upstream neighbour fails with, or the signal's reason. */
+/**
+ * Has hop `index` computed again. Throws what the auditor or the upstream neighbour fails with, or the signal's reason.
+ */
 export async function recompute(
   { mesh, clock, random }: AuditSpanOptions,
   record: SessionRecord,

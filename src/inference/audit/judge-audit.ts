@@ -1,10 +1,12 @@
-// Judges which peer is wrong when an auditor computes a span's part of an answer again and gets another result: the upstream,
-// which may have sent another log, the span, or the auditor. A third peer decides. Pure.
+// Judges which peer is wrong when an auditor computes a span's part of an answer again and gets another result: the
+// upstream, which may have sent another log, the span, or the auditor. A third peer decides. Pure.
 import { bytesEqual } from "../../shared/bytes.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { Commitment } from "../requester/session-record.ts";
 
-/** A span's part of an answer, with what the span and its neighbours committed to before anybody knew what is audited. */
+/**
+ * A span's part of an answer, with what the span and its neighbours committed to before anybody knew what is audited.
+ */
 export interface AuditedPart {
   readonly peer: PeerId;
   readonly says: Commitment;
@@ -67,7 +69,9 @@ function alike(fed: readonly Recomputed[]): readonly [Recomputed, Recomputed] | 
   return undefined;
 }
 
-/** Two neighbours contradict each other about what passed between them. The requester knows what it sent and got itself. */
+/**
+ * Two neighbours contradict each other about what passed between them. The requester knows what it sent and got itself.
+ */
 const onTheWay = (peer: PeerId, neighbour: PeerId | undefined): Judgement =>
   neighbour === undefined ? { kind: "wrong", peer, witnesses: [] } : unclear(peer, neighbour);
 

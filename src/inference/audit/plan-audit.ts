@@ -25,9 +25,9 @@ export interface Auditor {
 }
 
 /**
- * Returns the peers that can compute `hop`'s span again, the best first: peers of its class before others, then this tab
- * itself before others, peers outside the route before peers of the route, idle ones before busy ones, and proved ones
- * before newcomers.
+ * Returns the peers that can compute `hop`'s span again, the best first: peers of its class before others, then this
+ * tab itself before others, peers outside the route before peers of the route, idle ones before busy ones, and proved
+ * ones before newcomers.
  */
 export function chooseAuditors(
   hop: Hop,

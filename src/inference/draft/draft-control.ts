@@ -6,7 +6,10 @@ const DEFAULTS = Object.freeze({
   plainLaps: 2,
   /** Weight of the newest measurement. */
   newest: 0.2,
-  /** Drafting has to promise so many times the tokens per millisecond of plain laps, because its worth is only an estimate. */
+  /**
+   * Drafting has to promise so many times the tokens per millisecond of plain laps, because its worth is only an
+   * estimate.
+   */
   margin: 1.05,
   /** A match of a new length counts as so many guesses, of which as many held as over all lengths together. */
   priorGuesses: 2,
@@ -16,7 +19,10 @@ const DEFAULTS = Object.freeze({
   probeTokens: 1,
   /** Laps between probes that had a guess at hand. Each probe that fails doubles them, up to `most`. */
   probeEvery: { first: 32, most: 256 },
-  /** Share of the answer's time that guesses may lose, all together. It stays below 3 %, the most that drafting may cost. */
+  /**
+   * Share of the answer's time that guesses may lose, all together. It stays below 3 %, the most that drafting may
+   * cost.
+   */
   loss: 0.02,
 });
 
@@ -111,7 +117,10 @@ export class DraftControl {
     return this.#held.get(match) ?? { guesses: DEFAULTS.priorGuesses, held: (DEFAULTS.priorGuesses * held) / guesses };
   }
 
-  /** Returns the number of drafted tokens, up to `most`, that promises the most tokens per millisecond; 0 if plain laps do. */
+  /**
+   * Returns the number of drafted tokens, up to `most`, that promises the most tokens per millisecond; 0 if plain laps
+   * do.
+   */
   #best(most: number, chance: number, rowMs: number): number {
     let best = 0;
     let rate = DEFAULTS.margin / this.#plainMs;

@@ -1,4 +1,5 @@
-// Guesses the next tokens from the text itself: those that followed when the same few tokens were last seen (prompt lookup).
+// Guesses the next tokens from the text itself: those that followed when the same few tokens were last seen (prompt
+// lookup).
 const DEFAULTS = Object.freeze({
   /** The fewest tokens that have to match: single tokens repeat by chance. */
   minMatch: 2,
@@ -18,7 +19,10 @@ export interface DraftLookupOptions {
   readonly maxMatch?: number;
 }
 
-/** Remembers prompt and answer so far, and proposes what may come next. A few map entries a token; each call is O(k) in its tokens. */
+/**
+ * Remembers prompt and answer so far, and proposes what may come next. A few map entries a token; each call is O(k) in
+ * its tokens.
+ */
 export class DraftLookup {
   readonly #minMatch: number;
   readonly #maxMatch: number;
@@ -46,8 +50,9 @@ export class DraftLookup {
   }
 
   /**
-   * Proposes `count` tokens that followed the longest run at the text's end when it was last seen; none if nothing repeats.
-   * A guess that reaches the end of the text goes on with itself, so that a text that repeats itself is guessed on.
+   * Proposes `count` tokens that followed the longest run at the text's end when it was last seen; none if nothing
+   * repeats. A guess that reaches the end of the text goes on with itself, so that a text that repeats itself is
+   * guessed on.
    */
   propose(count: number): Draft {
     const longest = count > 0 ? Math.min(this.#maxMatch, this.#tokens.length) : 0;

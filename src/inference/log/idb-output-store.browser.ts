@@ -1,4 +1,5 @@
-// Outputs that exceed a span's share of memory, in IndexedDB. Logs of an earlier page are of no use, so opening forgets them.
+// Outputs that exceed a span's share of memory, in IndexedDB. Logs of an earlier page are of no use, so opening forgets
+// them.
 import { openDB } from "idb";
 import type { OutputStore } from "./output-store.ts";
 

@@ -1,4 +1,5 @@
-// Uses of a session's log beside its own route: sends its steps to an auditor, joined if that changes nothing, and hashes them.
+// Uses of a session's log beside its own route: sends its steps to an auditor, joined if that changes nothing, and
+// hashes them.
 import type { Link } from "../../mesh/ports/link.ts";
 import { joinRows, sliceRows } from "../../protocol/boundary-rows.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -55,7 +56,10 @@ async function* joined(steps: AsyncIterable<LoggedStep>, boundary: readonly Boun
   if (held !== undefined) yield held;
 }
 
-/** A step can only ask for logits of its last rows, so all rows of the later step must want them, or none of the earlier. */
+/**
+ * A step can only ask for logits of its last rows, so all rows of the later step must want them, or none of the
+ * earlier.
+ */
 function isJoinable({ head: a }: LoggedStep, { head: b }: LoggedStep): boolean {
   return (
     a.count + b.count <= DEFAULTS.joinedPositions &&

@@ -1,4 +1,5 @@
-// Top logits as the payload of a frame, a row for each position: int32 ids, f32 logits, f32 log-sum-exp, all little-endian.
+// Top logits as the payload of a frame, a row for each position: int32 ids, f32 logits, f32 log-sum-exp, all
+// little-endian.
 import type { TopLogits } from "../../engine/contract.ts";
 import { concatBytes } from "../../shared/bytes.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
@@ -14,7 +15,10 @@ export function encodeLogits(logits: TopLogits): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Reads `count` candidates. Throws FRAME_MALFORMED if the size is wrong, an id is outside the vocabulary, or logits do not fall. */
+/**
+ * Reads `count` candidates. Throws FRAME_MALFORMED if the size is wrong, an id is outside the vocabulary, or logits do
+ * not fall.
+ */
 export function decodeLogits(payload: Uint8Array, count: number, vocabularySize: number): TopLogits {
   if (payload.byteLength !== 8 * count + 4)
     throw new ManyhandsError("FRAME_MALFORMED", `${payload.byteLength} bytes are not ${count} candidates`);
@@ -31,8 +35,8 @@ export function decodeLogits(payload: Uint8Array, count: number, vocabularySize:
 }
 
 /**
- * Several rows, one after the other. Throws ENGINE_FAILED if they differ in their number of candidates, which happens when
- * some logits are not numbers and were left out.
+ * Several rows, one after the other. Throws ENGINE_FAILED if they differ in their number of candidates, which happens
+ * when some logits are not numbers and were left out.
  */
 export function encodeLogitRows(rows: readonly TopLogits[]): Uint8Array<ArrayBuffer> {
   if (rows.some(({ ids }) => ids.length !== rows[0]?.ids.length))

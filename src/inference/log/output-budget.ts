@@ -5,7 +5,10 @@ import type { Log } from "../../shared/log.ts";
 import type { OutputStore } from "./output-store.ts";
 
 export const OUTPUT_BUDGET = Object.freeze({
-  /** Bytes of outputs in memory for each span: 20,000 positions of a model that is 768 wide in f32, 4,000 of one 4,096 wide. */
+  /**
+   * Bytes of outputs in memory for each span: 20,000 positions of a model that is 768 wide in f32, 4,000 of one 4,096
+   * wide.
+   */
   memoryBytes: 64 * 1024 * 1024,
 });
 

@@ -1,7 +1,10 @@
 // Port: where the log of a span's outputs goes when it exceeds its share of memory.
 import type { SessionId } from "../../shared/ids.ts";
 
-/** Bytes by session and index. Every method may reject. If bytes are lost the log has a hole, and a replay needs another peer. */
+/**
+ * Bytes by session and index. Every method may reject. If bytes are lost the log has a hole, and a replay needs another
+ * peer.
+ */
 export interface OutputStore {
   put(session: SessionId, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Resolves with undefined if it is gone. */

@@ -1,11 +1,12 @@
-// The running hash of accepted tokens, by which a step names its past and a span knows that its cache holds exactly that.
+// The running hash of accepted tokens, by which a step names its past and a span knows that its cache holds exactly
+// that.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesEqual } from "../../shared/bytes.ts";
 import { HASH_BYTES } from "../../protocol/session-frames.ts";
 
 /**
- * Returns the running hash after each of `tokens`, `HASH_BYTES` each: h(n+1) = SHA-256(h(n) ‖ token as u32 little-endian),
- * truncated. `prefix` is the hash before the first of them.
+ * Returns the running hash after each of `tokens`, `HASH_BYTES` each: h(n+1) = SHA-256(h(n) ‖ token as u32
+ * little-endian), truncated. `prefix` is the hash before the first of them.
  */
 export function chainTokens(prefix: Uint8Array, tokens: readonly number[]): Uint8Array<ArrayBuffer> {
   const chain = new Uint8Array(tokens.length * HASH_BYTES);

@@ -3,7 +3,10 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { sliceRows } from "../../protocol/boundary-rows.ts";
 import { type BoundaryTensor, rowBytes } from "../../protocol/span-plan.ts";
 
-/** Bytes that are kept of each position's SHA-256. Half of it is enough: a forger needs a second preimage, not any collision. */
+/**
+ * Bytes that are kept of each position's SHA-256. Half of it is enough: a forger needs a second preimage, not any
+ * collision.
+ */
 export const ROW_HASH_BYTES = 16;
 
 const NOTHING = new Uint8Array(ROW_HASH_BYTES);

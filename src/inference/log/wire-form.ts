@@ -1,5 +1,5 @@
-// How a session's hidden states cross from span to span: as the graph has them, or rounded to half floats, which are half the
-// bytes. Spans hash, log and replay the rounded states, so that replays and audits stay exact.
+// How a session's hidden states cross from span to span: as the graph has them, or rounded to half floats, which are
+// half the bytes. Spans hash, log and replay the rounded states, so that replays and audits stay exact.
 import type { OpenFrame } from "../../protocol/session-frames.ts";
 import { type BoundaryTensor, rowBytes, type SpanPlan } from "../../protocol/span-plan.ts";
 import { concatBytes } from "../../shared/bytes.ts";
@@ -16,7 +16,10 @@ export interface WireForm {
   readonly boundaryOut: readonly BoundaryTensor[];
   /** Converts a payload of `count` positions to the input of the engine. */
   decode(payload: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer>;
-  /** Converts an engine's output of `count` positions to a payload. Throws ENGINE_FAILED if half floats cannot hold a value. */
+  /**
+   * Converts an engine's output of `count` positions to a payload. Throws ENGINE_FAILED if half floats cannot hold a
+   * value.
+   */
   encode(hidden: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer>;
 }
 

@@ -1,5 +1,5 @@
-// Finds a route for a prompt, and a detour for an answer that has lost peers: over the swarm if it covers all layers, or else
-// over this tab alone. Waits while peers may still come, and reports what it waits for.
+// Finds a route for a prompt, and a detour for an answer that has lost peers: over the swarm if it covers all layers,
+// or else over this tab alone. Waits while peers may still come, and reports what it waits for.
 import type { Directory } from "../../mesh/ports/directory.ts";
 import type { PeerRecord } from "../../protocol/directory-frames.ts";
 import { findGaps } from "../../route/coverage.ts";
@@ -27,7 +27,10 @@ const DEFAULTS = Object.freeze({
 export interface SoloPeer {
   /** Serves all layers; undefined until the model is loaded. */
   readonly peer: RoutePeer | undefined;
-  /** Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
+  /**
+   * Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's
+   * reason.
+   */
   load(signal: AbortSignal): AsyncGenerator<LoadProgress | undefined, void>;
 }
 
@@ -72,8 +75,8 @@ export async function* findRoute(
 }
 
 /**
- * Finds a route over the hops that an answer has left and others. Waits for as long as nobody can take the gap, and yields
- * what for; if nobody comes, and if it may, this tab loads the model itself. Never throws NO_ROUTE.
+ * Finds a route over the hops that an answer has left and others. Waits for as long as nobody can take the gap, and
+ * yields what for; if nobody comes, and if it may, this tab loads the model itself. Never throws NO_ROUTE.
  */
 export async function* findDetour(
   options: FindRouteOptions,

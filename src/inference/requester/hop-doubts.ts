@@ -1,5 +1,5 @@
-// Links between neighbours of a route that broke or bring nothing on. Both neighbours are asked for a sign of life before either is
-// replaced: a link that breaks between two living peers is made anew.
+// Links between neighbours of a route that broke or bring nothing on. Both neighbours are asked for a sign of life
+// before either is replaced: a link that breaks between two living peers is made anew.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { HopLink } from "./hop-link.ts";
 
@@ -38,7 +38,10 @@ export class HopDoubts {
     this.#onAdded();
   }
 
-  /** Asks the peers in doubt. One that gives no sign of life is lost. If both live, the one behind waits to be linked again. */
+  /**
+   * Asks the peers in doubt. One that gives no sign of life is lost. If both live, the one behind waits to be linked
+   * again.
+   */
   async settle(signal: AbortSignal): Promise<void> {
     const doubts = this.#doubts.filter(matters);
     this.#doubts = [];

@@ -1,5 +1,6 @@
-// One hop of a route as the requester sees it: opens the session at the span, gives it its neighbours, asks it questions, and reads
-// what it sends. `live-route.ts` makes a route of these, and `server/span-service.ts` is the other side.
+// One hop of a route as the requester sees it: opens the session at the span, gives it its neighbours, asks it
+// questions, and reads what it sends. `live-route.ts` makes a route of these, and `server/span-service.ts` is the other
+// side.
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
@@ -66,7 +67,10 @@ function as<Kind extends Reply["frame"]["kind"]>(frame: Reply["frame"], kind: Ki
 
 export class HopLink {
   readonly hop: Hop;
-  /** The hop before or the requester, if this span gets its steps from there now. Undefined while that is still to be arranged. */
+  /**
+   * The hop before or the requester, if this span gets its steps from there now. Undefined while that is still to be
+   * arranged.
+   */
   fedBy: HopLink | "requester" | undefined;
   /** Whether the last span has replied while this hop was part of the route. */
   isProven = false;
@@ -139,7 +143,10 @@ export class HopLink {
     }
   }
 
-  /** Gives the span other neighbours; null leaves a side as it is. Throws PEER_LOST, PEER_UNREACHABLE, TIMEOUT or the signal's reason. */
+  /**
+   * Gives the span other neighbours; null leaves a side as it is. Throws PEER_LOST, PEER_UNREACHABLE, TIMEOUT or the
+   * signal's reason.
+   */
   async relink(previous: PeerId | null, next: NextSpan | null, ms: number, signal: AbortSignal): Promise<void> {
     const id = ++this.#questionIds;
     if (next !== null) this.#relinkId = id;
@@ -152,7 +159,10 @@ export class HopLink {
     return as(frame, "alive");
   }
 
-  /** Returns hashes of the inputs and outputs at positions `[from, to)`. Throws as `probe` does, and the code of a `declined` frame. */
+  /**
+   * Returns hashes of the inputs and outputs at positions `[from, to)`. Throws as `probe` does, and the code of a
+   * `declined` frame.
+   */
   async tally(from: number, to: number, ms: number, signal: AbortSignal): Promise<TalliedFrame> {
     const { frame } = await this.#ask({ kind: "tally", from, to }, ms, signal);
     return as(frame, "tallied");

@@ -1,5 +1,6 @@
-// The route of one session as it stands: opens its hops, links them to each other, notices which of them are lost, leaving
-// or cut off, and passes on the logits of its last hop. It changes only when `route-mender.ts` gives it another route.
+// The route of one session as it stands: opens its hops, links them to each other, notices which of them are lost,
+// leaving or cut off, and passes on the logits of its last hop. It changes only when `route-mender.ts` gives it another
+// route.
 import type { AliveFrame, LogitsFrame, NextSpan, StrandedFrame } from "../../protocol/session-frames.ts";
 import type { Hop, Route } from "../../route/plan-route.ts";
 import { errorCode, ManyhandsError } from "../../shared/errors.ts";
@@ -108,7 +109,10 @@ export class LiveRoute {
     );
   }
 
-  /** Asks every hop for a sign of life within `msOf(hop)` milliseconds; a hop that gives none is lost. Returns the signs, in order. */
+  /**
+   * Asks every hop for a sign of life within `msOf(hop)` milliseconds; a hop that gives none is lost. Returns the
+   * signs, in order.
+   */
   async probe(msOf: (hop: HopLink) => number, signal: AbortSignal): Promise<readonly AliveFrame[]> {
     const signs = await Promise.all(
       this.#hops
@@ -125,7 +129,9 @@ export class LiveRoute {
     return signs.filter((sign) => sign !== undefined);
   }
 
-  /** Hop `index` lives but gets nothing, or does not go on with what it gets: its link is made anew, or it is replaced. */
+  /**
+   * Hop `index` lives but gets nothing, or does not go on with what it gets: its link is made anew, or it is replaced.
+   */
   doubt(index: number): void {
     const hop = this.#hops[index];
     if (hop === undefined || !hop.isOpen) return;
@@ -193,8 +199,8 @@ export class LiveRoute {
       return;
     }
     const up = this.#hops[index - 1];
-    // A span may refuse what a new neighbour sends before this requester knows that the two are linked. A complaint about
-    // a neighbour that has been replaced comes too late and counts for nothing.
+    // A span may refuse what a new neighbour sends before this requester knows that the two are linked. A complaint
+    // about a neighbour that has been replaced comes too late and counts for nothing.
     if (up === undefined || (hop.fedBy !== up && (up.isProven || !isWrong(code)))) return;
     const error = new ManyhandsError(code, message);
     if (!isWrong(code)) this.#doubts.add(hop, up);
@@ -203,8 +209,8 @@ export class LiveRoute {
   }
 
   /**
-   * Hop `index` gave a wrong replay. It is lost, and so are the new hops right before it, any of which may be the cause. A
-   * hop that is proven is lost only if no new one is among them.
+   * Hop `index` gave a wrong replay. It is lost, and so are the new hops right before it, any of which may be the
+   * cause. A hop that is proven is lost only if no new one is among them.
    */
   #blame(index: number, error: ManyhandsError): void {
     let first = index;

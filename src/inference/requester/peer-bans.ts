@@ -4,7 +4,10 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for which a lost peer is not asked, because the directory may list it for a while. Doubles with each loss. */
+  /**
+   * Milliseconds for which a lost peer is not asked, because the directory may list it for a while. Doubles with each
+   * loss.
+   */
   lostMs: 8_000,
   /** Milliseconds for which a peer that is leaving is not asked. */
   leavingMs: 60_000,

@@ -1,5 +1,5 @@
-// Plans which spans take the place of those that a running answer has lost: survivors stay, with their caches, if possible.
-// Pure.
+// Plans which spans take the place of those that a running answer has lost: survivors stay, with their caches, if
+// possible. Pure.
 import { type Hop, planRoute, type Route } from "../../route/plan-route.ts";
 import type { RoutePeer } from "../../route/route-cost.ts";
 import { type PeerId, sameSpan, type Span, spanLength } from "../../shared/ids.ts";
@@ -17,7 +17,9 @@ export interface DetourRequest {
 }
 
 const COST = Object.freeze({
-  /** A survivor computes nothing again, so it costs next to nothing; of two ways over survivors the shorter one wins. */
+  /**
+   * A survivor computes nothing again, so it costs next to nothing; of two ways over survivors the shorter one wins.
+   */
   kept: 1,
   /** A new hop computes all positions again, for each of its layers, and a person waits for that. */
   addedLayer: 1_000,
@@ -28,8 +30,8 @@ const COST = Object.freeze({
 });
 
 /**
- * Returns a whole route over the survivors and new hops: the fewest new layers, then the fewest new hops, and for each span
- * the peer that `planRoute` would choose. Returns undefined if a gap remains even when every survivor is given up.
+ * Returns a whole route over the survivors and new hops: the fewest new layers, then the fewest new hops, and for each
+ * span the peer that `planRoute` would choose. Returns undefined if a gap remains even when every survivor is given up.
  */
 export function planDetour(
   peers: readonly RoutePeer[],

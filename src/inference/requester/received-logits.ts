@@ -21,8 +21,8 @@ export class ReceivedLogits {
   }
 
   /**
-   * Reads the `logitRows` rows that were asked for; one row if the model gives no more. `chain` holds the running hashes of
-   * the step. Throws SIZE_MISMATCH or FRAME_MALFORMED.
+   * Reads the `logitRows` rows that were asked for; one row if the model gives no more. `chain` holds the running
+   * hashes of the step. Throws SIZE_MISMATCH or FRAME_MALFORMED.
    */
   read(frame: LogitsFrame, payload: Uint8Array, logitRows: number, chain: Uint8Array): readonly TopLogits[] {
     if (frame.rows !== logitRows && !(frame.rows === 1 && logitRows > 1))
@@ -41,8 +41,8 @@ export class ReceivedLogits {
   }
 
   /**
-   * Compares rows that a replay brings with those that were received before. Throws POSITION_MISMATCH for rows that nobody
-   * asked for, or REPLAY_MISMATCH.
+   * Compares rows that a replay brings with those that were received before. Throws POSITION_MISMATCH for rows that
+   * nobody asked for, or REPLAY_MISMATCH.
    */
   readAgain(frame: LogitsFrame, payload: Uint8Array, acceptedPositions: number): void {
     const known = this.#known.get(toHex(frame.head));

@@ -1,4 +1,5 @@
-// The requester's own side of a session: the tokens that it sent, as steps for the first span, and the logits that it received.
+// The requester's own side of a session: the tokens that it sent, as steps for the first span, and the logits that it
+// received.
 import type { SessionId } from "../../shared/ids.ts";
 import { silentLog } from "../../shared/log.ts";
 import { Outbox } from "../log/outbox.ts";

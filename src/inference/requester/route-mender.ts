@@ -1,5 +1,5 @@
-// Keeps the route of one session going: watches whether steps come back, asks the hops when they do not, puts others in the
-// place of lost ones until the route is whole again, and reports that. `live-route.ts` is the route itself, and
+// Keeps the route of one session going: watches whether steps come back, asks the hops when they do not, puts others in
+// the place of lost ones until the route is whole again, and reports that. `live-route.ts` is the route itself, and
 // `route-session.ts` knows nothing of all this but that its steps may take longer.
 import type { SpanTiming } from "../../protocol/session-frames.ts";
 import type { Route } from "../../route/plan-route.ts";
@@ -98,7 +98,10 @@ export class RouteMender {
     });
   }
 
-  /** Opens `route`, all hops at once. Throws what the hop to blame failed with, after `onFailure`, or the signal's reason. */
+  /**
+   * Opens `route`, all hops at once. Throws what the hop to blame failed with, after `onFailure`, or the signal's
+   * reason.
+   */
   async open(route: Route, signal: AbortSignal): Promise<void> {
     const live = this.#options.route;
     this.#isMending = true; // a hop that fails now makes the opening fail
@@ -185,7 +188,10 @@ export class RouteMender {
     }
   }
 
-  /** Replaces what is lost until the route is whole. Throws what a hop failed with if that cannot be done, or the signal's reason. */
+  /**
+   * Replaces what is lost until the route is whole. Throws what a hop failed with if that cannot be done, or the
+   * signal's reason.
+   */
   async #mend(): Promise<void> {
     const { clock, route, signal } = this.#options;
     for (let failures = 0; !route.isWhole; failures++) {
@@ -198,7 +204,10 @@ export class RouteMender {
     }
   }
 
-  /** Returns a route without the lost hops; undefined if the gaps have changed meanwhile, or if a leaving hop has to stay. */
+  /**
+   * Returns a route without the lost hops; undefined if the gaps have changed meanwhile, or if a leaving hop has to
+   * stay.
+   */
   async #findDetour(): Promise<Route | undefined> {
     const { findDetour, route, signal, onEvent } = this.#options;
     const alive = route.hops.filter((hop) => hop.isOpen);
@@ -231,7 +240,10 @@ export class RouteMender {
     }
   }
 
-  /** While nobody fills the gap, asks the survivors for signs of life: that keeps their caches, and shows which of them leave. */
+  /**
+   * While nobody fills the gap, asks the survivors for signs of life: that keeps their caches, and shows which of them
+   * leave.
+   */
   async #keepSurvivors(signal: AbortSignal): Promise<void> {
     const { clock, route } = this.#options;
     for (;;) {
@@ -242,8 +254,8 @@ export class RouteMender {
 
   /**
    * Asks every hop for a sign of life, each for as long as it may compute. Returns whether all of them live and none is
-   * busy: after `LEASE.strikes` such replies, the link to the first hop that has fewer positions than the one before it is
-   * in doubt.
+   * busy: after `LEASE.strikes` such replies, the link to the first hop that has fewer positions than the one before it
+   * is in doubt.
    */
   async #askRoute(strikes: number, signal: AbortSignal): Promise<boolean> {
     const { route, pending, positions } = this.#options;

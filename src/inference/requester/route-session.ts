@@ -1,6 +1,6 @@
-// One answer over a route, as the requester drives it: sends new tokens, waits for their logits, and keeps a log of both. Its
-// steps come back whichever peers are lost on the way: `route-mender.ts` sees to that. `server/served-session.ts` is the
-// session as a span serves it.
+// One answer over a route, as the requester drives it: sends new tokens, waits for their logits, and keeps a log of
+// both. Its steps come back whichever peers are lost on the way: `route-mender.ts` sees to that.
+// `server/served-session.ts` is the session as a span serves it.
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { HASH_BYTES, type LogitsFrame } from "../../protocol/session-frames.ts";
 import type { Route } from "../../route/plan-route.ts";
@@ -102,7 +102,9 @@ export class RouteSession {
     });
   }
 
-  /** Opens the route's spans, all at once. Throws PEER_UNREACHABLE, PEER_LOST, SESSION_REFUSED or the signal's reason. */
+  /**
+   * Opens the route's spans, all at once. Throws PEER_UNREACHABLE, PEER_LOST, SESSION_REFUSED or the signal's reason.
+   */
   static async open(options: RouteSessionOptions, signal: AbortSignal): Promise<RouteSession> {
     const session = new RouteSession(options);
     try {
@@ -152,16 +154,16 @@ export class RouteSession {
   }
 
   /**
-   * Accepts all of `chunks` after `keep` positions, by default after all of them, with several chunks under way at once.
-   * Returns the logits after the last one. Throws as `step` does.
+   * Accepts all of `chunks` after `keep` positions, by default after all of them, with several chunks under way at
+   * once. Returns the logits after the last one. Throws as `step` does.
    */
   async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepAnswer> {
     return this.#feed(chunks, 1, keep, signal);
   }
 
   /**
-   * The answer is over, and the session stays open. Returns what its spans can be asked with until another answer begins.
-   * If the route breaks meanwhile, it is not mended and the session closes.
+   * The answer is over, and the session stays open. Returns what its spans can be asked with until another answer
+   * begins. If the route breaks meanwhile, it is not mended and the session closes.
    */
   park(): SessionRecord {
     this.#onEvent = () => {};

@@ -1,5 +1,5 @@
-// What a requester can compare once an answer is over: its own side of the session, and its links to every span. Audits and
-// receipts start from it.
+// What a requester can compare once an answer is over: its own side of the session, and its links to every span. Audits
+// and receipts start from it.
 import type { ModelId, SessionId } from "../../shared/ids.ts";
 import type { LogitsLog } from "../log/logits-log.ts";
 import type { Outbox } from "../log/outbox.ts";

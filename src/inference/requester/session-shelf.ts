@@ -1,4 +1,5 @@
-// Sessions whose answers are over, kept for a while: a prompt that begins like one of them is read only from where they part.
+// Sessions whose answers are over, kept for a while: a prompt that begins like one of them is read only from where they
+// part.
 import type { Clock } from "../../shared/clock.ts";
 import type { ModelId } from "../../shared/ids.ts";
 import type { WireType } from "../log/wire-form.ts";
@@ -35,7 +36,9 @@ export interface ShelfRequest {
   readonly wire: WireType;
 }
 
-/** Keeps only row-invariant sessions: in others, a position's bits would depend on the answer that it was computed for. */
+/**
+ * Keeps only row-invariant sessions: in others, a position's bits would depend on the answer that it was computed for.
+ */
 export class SessionShelf {
   readonly #clock: Clock;
   #shelved: readonly ShelvedSession[] = [];
@@ -52,7 +55,9 @@ export class SessionShelf {
     void this.#clock.sleep(DEFAULTS.keptMs).then(() => this.#close(shelved));
   }
 
-  /** Returns the session that shares most with the prompt, and how many of its positions to keep. The caller closes it. */
+  /**
+   * Returns the session that shares most with the prompt, and how many of its positions to keep. The caller closes it.
+   */
   claim(request: ShelfRequest): { readonly session: RouteSession; readonly keep: number } | undefined {
     const { model, prompt, maxPositions, topK, wire } = request;
     let best: { readonly shelved: ShelvedSession; readonly keep: number } | undefined;

@@ -1,5 +1,5 @@
-// How long a step may stay without a sign before its route is asked, and how long a busy peer may take to reply: both follow
-// from what was measured. No clock.
+// How long a step may stay without a sign before its route is asked, and how long a busy peer may take to reply: both
+// follow from what was measured. No clock.
 import type { SpanTiming } from "../../protocol/session-frames.ts";
 
 export const LEASE = Object.freeze({
@@ -66,8 +66,8 @@ export class StepLease {
   }
 
   /**
-   * Milliseconds in which the span that starts at layer `start` must give a sign of life, since it may be in the middle of
-   * a step of `count` positions.
+   * Milliseconds in which the span that starts at layer `start` must give a sign of life, since it may be in the middle
+   * of a step of `count` positions.
    */
   aliveMs(start: number, count: number): number {
     const perPosition = this.#spanMs.get(start);

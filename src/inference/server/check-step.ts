@@ -15,8 +15,8 @@ export interface HeldSession {
 }
 
 /**
- * Returns whether the span has this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH, PREFIX_MISMATCH,
- * or REPLAY_MISMATCH if the span got another input at these positions before.
+ * Returns whether the span has this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH,
+ * PREFIX_MISMATCH, or REPLAY_MISMATCH if the span got another input at these positions before.
  */
 export function checkStep({ boundaryIn, open, prefixes, inputs }: HeldSession, step: StepFrame, payload: Uint8Array): boolean {
   const expected = (open.start === 0 ? 4 : boundaryBytesPerPosition(boundaryIn)) * step.count;

@@ -17,7 +17,10 @@ export class InputLog {
     for (let row = 0; row < count; row++) this.#hashes.set(position + row, hashRow(this.#boundary, payload, count, row));
   }
 
-  /** Whether the first `rows` of the payload's `count` positions are the inputs of before. Positions that are not noted count as equal. */
+  /**
+   * Whether the first `rows` of the payload's `count` positions are the inputs of before. Positions that are not noted
+   * count as equal.
+   */
   matches(position: number, payload: Uint8Array, count: number, rows: number): boolean {
     for (let row = 0; row < rows; row++) {
       const known = this.#hashes.at(position + row);

@@ -1,5 +1,5 @@
-// The frames by which a span says that a session cannot go on, that it has lost a neighbour, or that a question has no reply.
-// Inner causes never leave this peer.
+// The frames by which a span says that a session cannot go on, that it has lost a neighbour, or that a question has no
+// reply. Inner causes never leave this peer.
 import { type DeclinedFrame, isRefusalCode, type OpenFrame, type RefusedFrame, type StrandedFrame } from "../../protocol/session-frames.ts";
 import { ManyhandsError, errorMessage } from "../../shared/errors.ts";
 

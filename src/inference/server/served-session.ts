@@ -1,5 +1,6 @@
-// One session as a span serves it: checks that a step names its past, has it computed in its turn, logs the result and sends
-// it to the next span or the requester. It outlives its neighbours. `requester/route-session.ts` is the other side.
+// One session as a span serves it: checks that a step names its past, has it computed in its turn, logs the result and
+// sends it to the next span or the requester. It outlives its neighbours. `requester/route-session.ts` is the other
+// side.
 import type { Engine, StepOutput } from "../../engine/contract.ts";
 import type { Link } from "../../mesh/ports/link.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -41,7 +42,9 @@ export interface ServedStep {
 
 export class ServedSession {
   readonly open: OpenFrame;
-  /** The link over which the requester opens and steers the session, and gets replies. The session ends when it closes. */
+  /**
+   * The link over which the requester opens and steers the session, and gets replies. The session ends when it closes.
+   */
   readonly requester: Link;
   /** Undefined at the last span, which sends logits to the requester. */
   readonly outbox: Outbox | undefined;
@@ -120,7 +123,10 @@ export class ServedSession {
     return this.#queuedSteps > 0 || this.outbox?.isBehind === true;
   }
 
-  /** Accepts steps only from `link` from now on. Throws SESSION_FOREIGN if its peer is not the one that the requester named. */
+  /**
+   * Accepts steps only from `link` from now on. Throws SESSION_FOREIGN if its peer is not the one that the requester
+   * named.
+   */
   feedFrom(link: Link): void {
     if (this.isFirst || this.#previous !== link.remote)
       throw new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer");
@@ -145,9 +151,9 @@ export class ServedSession {
   }
 
   /**
-   * Serves a step in its turn. Resolves once its result is sent, and with undefined if the step is dropped because the span
-   * has it already, because its link has been replaced, or because the session has ended. Throws what `checkStep` throws,
-   * before anything is computed, or ENGINE_FAILED.
+   * Serves a step in its turn. Resolves once its result is sent, and with undefined if the step is dropped because the
+   * span has it already, because its link has been replaced, or because the session has ended. Throws what `checkStep`
+   * throws, before anything is computed, or ENGINE_FAILED.
    */
   async serve(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
     if (this.#queuedPositions + step.count > this.open.maxPositions)
@@ -210,7 +216,10 @@ export class ServedSession {
     while (this.#computed < positions) await abortable(this.#onComputed.promise, this.signal);
   }
 
-  /** Returns hashes over what went in and came out at positions `[from, to)`. Throws ENGINE_FAILED if the log has a hole. */
+  /**
+   * Returns hashes over what went in and came out at positions `[from, to)`. Throws ENGINE_FAILED if the log has a
+   * hole.
+   */
   async tally(range: { readonly from: number; readonly to: number }): Promise<{
     readonly input: Uint8Array<ArrayBuffer>;
     readonly output: Uint8Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
-// Replies to a requester's questions about a session that a span serves: hashes of what went in and came out, some of it as it
-// was, or all of it sent to another peer. `audit/audit-span.ts` is the other side.
+// Replies to a requester's questions about a session that a span serves: hashes of what went in and came out, some of
+// it as it was, or all of it sent to another peer. `audit/audit-span.ts` is the other side.
 import type { Engine } from "../../engine/contract.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { encodeFrame } from "../../protocol/frame.ts";

@@ -1,5 +1,5 @@
-// The serving side of a peer: accepts links for one loaded span, reads their frames, and cuts links that break the protocol.
-// Runs in the same thread as its engine. `requester/hop-link.ts` is the other side.
+// The serving side of a peer: accepts links for one loaded span, reads their frames, and cuts links that break the
+// protocol. Runs in the same thread as its engine. `requester/hop-link.ts` is the other side.
 import type { Link } from "../../mesh/ports/link.ts";
 import { decodeFrame } from "../../protocol/frame.ts";
 import { readSessionHeader, type SessionHeader, type StepFrame } from "../../protocol/session-frames.ts";
@@ -74,7 +74,9 @@ export class SpanService implements Observable<SpanServiceEvents> {
     return this.#links.taken;
   }
 
-  /** Opens no sessions from now on. Resolves once the last one has ended; when the signal aborts, it ends all of them. */
+  /**
+   * Opens no sessions from now on. Resolves once the last one has ended; when the signal aborts, it ends all of them.
+   */
   async retire(signal: AbortSignal): Promise<void> {
     this.#sessions.retire();
     await new Promise<void>((resolve) => {
@@ -110,7 +112,9 @@ export class SpanService implements Observable<SpanServiceEvents> {
     await this.#sessions.endAll();
   }
 
-  /** Serves one link until it closes. Never throws: a breach of the protocol is counted, and costs the peer this link. */
+  /**
+   * Serves one link until it closes. Never throws: a breach of the protocol is counted, and costs the peer this link.
+   */
   accept(link: Link): void {
     const leave = this.#links.take(link.remote);
     if (leave === undefined) this.#cut(link, new ManyhandsError("SESSION_REFUSED", "too many links from one peer"));
@@ -150,7 +154,8 @@ export class SpanService implements Observable<SpanServiceEvents> {
     if (session.ended) return;
     if (frame.kind === "step" && session.isFirst === (session.requester === link)) {
       const step = this.#step(session, link, frame, payload);
-      // The requester's link also steers, and that must not wait behind a step. Any other link waits, which holds its writer back.
+      // The requester's link also steers, and that must not wait behind a step. Any other link waits, which holds its
+      // writer back.
       if (session.requester === link) step.catch((error: unknown) => this.#fail(session, link, error));
       else await step;
       return;
@@ -186,7 +191,10 @@ export class SpanService implements Observable<SpanServiceEvents> {
     }
   }
 
-  /** A link failed or broke the protocol. The requester's link takes the session with it; without any other, the session waits for a neighbour. */
+  /**
+   * A link failed or broke the protocol. The requester's link takes the session with it; without any other, the session
+   * waits for a neighbour.
+   */
   async #fail(session: ServedSession | undefined, link: Link, error: unknown): Promise<void> {
     if (session?.requester === link) await this.#refuse(session, error);
     else if (session && errorCode(error) !== "PEER_LOST") session.feederClosed(link, error);

@@ -17,7 +17,10 @@ import { ServedSession } from "./served-session.ts";
 import { StepQueue } from "./step-queue.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for which a session stays open that nobody steps, probes or mends. A requester that waits for a peer probes. */
+  /**
+   * Milliseconds for which a session stays open that nobody steps, probes or mends. A requester that waits for a peer
+   * probes.
+   */
   idleMs: 300_000,
   /** How many sessions that ended here are remembered, so that their late frames are dropped in silence. */
   remembered: 256,
@@ -83,8 +86,8 @@ export class SpanSessions {
   }
 
   /**
-   * Returns the session that a link's first frame opens or names; undefined if it is refused, or ended a moment ago. Throws
-   * a breach.
+   * Returns the session that a link's first frame opens or names; undefined if it is refused, or ended a moment ago.
+   * Throws a breach.
    */
   async bind(link: Link, frame: SessionHeader): Promise<ServedSession | undefined> {
     if (frame.kind === "open") return this.#open(link, frame);

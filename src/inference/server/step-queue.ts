@@ -1,7 +1,7 @@
-// The one queue in which a span's steps wait. Only the oldest step of each session may be computed; of these, decoding goes
-// before prompts and prompts go before audits, and among equals the session that was served longest ago comes first. One
-// step computes at a time. While its output is sent, a step of another session may compute; the session's own next step
-// waits until the output is sent, which holds the session back if its next peer is slow.
+// The one queue in which a span's steps wait. Only the oldest step of each session may be computed; of these, decoding
+// goes before prompts and prompts go before audits, and among equals the session that was served longest ago comes
+// first. One step computes at a time. While its output is sent, a step of another session may compute; the session's
+// own next step waits until the output is sent, which holds the session back if its next peer is slow.
 import type { Clock } from "../../shared/clock.ts";
 import type { SessionId } from "../../shared/ids.ts";
 
