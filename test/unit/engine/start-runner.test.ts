@@ -1,4 +1,4 @@
-// The form that a span is built in, and what the report says of it.
+// The form that a span is built in, and its report.
 import { expect, test } from "vitest";
 import path from "node:path";
 import { relativeDistance, selfTest, selfTestAgrees } from "../../../src/engine/self-test.ts";
@@ -14,7 +14,7 @@ test.for([
   ["llama-genai-fp32", true, "wasm+rows", true],
   ["llama-genai-q4", true, "wasm+f32-weights+rows", true],
   ["gpt2-optimum-q8", true, "wasm", false],
-] as const)("%s, asked for rows that do not know their step: %s", async ([name, asked, form, given]) => {
+] as const)("%s, asked for the row-invariant form: %s", async ([name, asked, form, given]) => {
   const { runner, report } = await startRunner(
     joinParts([await wholeSpan(fixture(name))]),
     { backend: "wasm", rowInvariant: asked },
@@ -27,7 +27,7 @@ test.for([
 });
 
 test.for(["llama-genai-fp32", "smollm2-genai-q4-tied", "llama-optimum-fp32", "gpt2-onnxruntime-fp32", "../../../public/models/tales-2m"])(
-  "%s answers the same numbers in both forms, but for rounding",
+  "%s gives the same numbers in both forms, except for rounding",
   async (name) => {
     const outputs = [];
     for (const rowInvariant of [false, true]) {

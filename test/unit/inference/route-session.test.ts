@@ -1,4 +1,5 @@
-// Sessions over spans that different peers hold: they equal one unsplit session to the bit, and are refused where they should be.
+// Sessions over spans that different peers hold: they equal one unsplit session to the bit, and are refused where they
+// should be.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
 import type { RouteFailure } from "../../../src/inference/requester/route-mender.ts";
