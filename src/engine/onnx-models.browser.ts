@@ -4,7 +4,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-web";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { type Ort, tensorBytes } from "./ort.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /** Models that stay loaded: the parts of one job follow each other, and two jobs may alternate. */
   models: 2,
 });

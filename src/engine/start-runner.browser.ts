@@ -182,7 +182,7 @@ function started(
  */
 async function requestDevice(notices: string[]): Promise<GPUDevice | undefined> {
   try {
-    // `gpu` is missing in browsers without WebGPU and in insecure contexts, whatever the type says.
+    // `gpu` is missing in browsers without WebGPU and in insecure contexts, although the type says otherwise.
     const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) return undefined;
     const features: GPUFeatureName[] = ["shader-f16"];

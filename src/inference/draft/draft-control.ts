@@ -13,11 +13,11 @@ const DEFAULTS = Object.freeze({
   margin: 1.05,
   /** A match of a new length counts as so many guesses, of which as many held as over all lengths together. */
   priorGuesses: 2,
-  /** What all guesses count as before the first one. */
+  /** The tally to begin with: guesses, and how many of them held. */
   prior: { guesses: 2, held: 1 },
   /** Tokens of a probe: a draft before the cost of a row is known, or while drafting does not pay. */
   probeTokens: 1,
-  /** Laps between probes that had a guess at hand. Each probe that fails doubles them, up to `most`. */
+  /** A probe comes every so many laps that had a guess at hand. Each probe that fails doubles them, up to `most`. */
   probeEvery: { first: 32, most: 256 },
   /**
    * Share of the answer's time that guesses may lose, all together. It stays below 3 %, the most that drafting may

@@ -61,7 +61,7 @@ export class DraftLookup {
       if (from === undefined) continue;
       const tokens: number[] = [];
       const at = (index: number): number =>
-        (index < this.#tokens.length ? this.#tokens[index] : tokens[index - this.#tokens.length]) as number; // `from` lies before both ends
+        (index < this.#tokens.length ? this.#tokens[index] : tokens[index - this.#tokens.length]) as number; // `from` is before both ends
       while (tokens.length < count) tokens.push(at(from + tokens.length));
       return { tokens, match };
     }
