@@ -41,7 +41,7 @@ export class OnnxModels {
 
   /**
    * Returns the outputs of one run. `key` names the model's bytes, which `load` returns if it is not loaded yet. Throws
-   * MODEL_UNSUPPORTED, ENGINE_FAILED, or what `load` throws.
+   * MODEL_UNSUPPORTED, ENGINE_FAILED, or the error of `load`.
    */
   async run(key: string, load: () => Promise<Uint8Array>, inputs: Readonly<PlainTensors>): Promise<PlainTensors> {
     const session = await this.#session(key, load);

@@ -4,7 +4,7 @@
 // There is no public way to do this, so this file uses the private face of the package, as of version 1.30: the
 // Emscripten module inside its WebAssembly build, with the C functions that the package's JavaScript itself calls.
 // `wasm-runtime.browser.ts` gets hold of the module, and `test/unit/engine/runtime-heap.test.ts` fails if a new version
-// changes what is used here. A run works like this:
+// changes any of it. A run works like this:
 //
 // 1. `span-runner.ts` calls `keep` around the package's `session.run`, with placeholders for the caches: empty tensors
 //    as inputs, and empty preallocated tensors as outputs.

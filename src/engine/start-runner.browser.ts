@@ -12,7 +12,9 @@ import { chainRunners, type Runner } from "./runner-chain.ts";
 import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
 import { wasmRuntime } from "./wasm-runtime.browser.ts";
 
-/** The backend and, after each plus, what was done to weights and graph. All of it is part of the determinism class. */
+/**
+ * The backend and, after each plus, a change to the weights or the graph. All of it is part of the determinism class.
+ */
 type Form = "webgpu" | `wasm${"" | "+f32-weights"}${"" | "+rows"}`;
 
 /** How the parts of a span are built. */

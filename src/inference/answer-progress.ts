@@ -48,7 +48,7 @@ export class AnswerProgress {
     return { kind: "token", token, text, stats: this.#stats(), hops: this.#hops };
   }
 
-  /** `text` is what was held back until now. */
+  /** `text`: the rest that was held back until now. */
   done(reason: EndReason, text: string): GenerateEvent {
     return { kind: "done", reason, text, stats: this.#stats(), hops: this.#hops };
   }

@@ -28,7 +28,7 @@ export interface NextStep {
   readonly draft: Draft;
 }
 
-/** What a step brought back. */
+/** The result of a step. */
 export interface Lap {
   readonly draft: Draft;
   /** The logits after each of its positions, the last of them after the draft. */
@@ -39,7 +39,7 @@ export interface Lap {
   readonly ms: number | undefined;
 }
 
-/** What every span of the route holds of an answer. */
+/** The part of an answer that every span of the route holds. */
 export interface HeldAnswer {
   readonly positions: number;
   /** The tokens at these positions; undefined until the answer has ended by itself, because a step may be under way. */

@@ -1,4 +1,4 @@
-// What an answer is made of, event by event, and the settings that shape it: plain data.
+// The events of an answer, and the settings that shape it: plain data.
 import type { OverflowPolicy } from "../model/text/context-policy.ts";
 import type { PeerId, Span } from "../shared/ids.ts";
 import type { LoadProgress } from "../shared/progress.ts";
@@ -95,7 +95,9 @@ export type GenerateEvent =
   | { readonly kind: "trimmed"; readonly droppedMessages: number }
   | { readonly kind: "routed"; readonly hops: readonly RouteHop[] }
   | Rerouted
-  /** `text` is what the token adds; empty while a character is incomplete or a stop string may have begun. */
+  /**
+   * `text`: the characters that the token adds; empty while a character is incomplete or a stop string may have begun.
+   */
   | {
       readonly kind: "token";
       readonly token: number;
@@ -106,7 +108,7 @@ export type GenerateEvent =
   | {
       readonly kind: "done";
       readonly reason: EndReason;
-      /** What was held back because a stop string might have begun. */
+      /** The rest that was held back because a stop string might have begun. */
       readonly text: string;
       readonly stats: GenerateStats;
       readonly hops: readonly RouteHop[];

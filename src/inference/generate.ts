@@ -26,7 +26,7 @@ export interface PromptModel {
   readonly chat: ChatTemplate | undefined;
 }
 
-/** What a requester brings to an answer: its model, its way to others, its clock and its chance. */
+/** The requester's side of an answer: its model, its ways to find and reach peers, its clock and its randomness. */
 export interface Requester extends ReadPromptOptions {
   readonly model: PromptModel;
   /** Makes the sampler of one answer. */
@@ -86,7 +86,7 @@ interface LapOptions extends Pick<Requester, "clock"> {
   readonly signal: AbortSignal;
 }
 
-/** Sends the answer's next step, with a draft if that pays, and returns what it brings. */
+/** Sends the answer's next step, with a draft if that pays, and returns the lap. */
 async function* runLap({ answer, session, shown, events, clock, signal }: LapOptions): AsyncGenerator<GenerateEvent, Lap> {
   const { position: keep, token, draft } = answer.nextStep(session.isRowInvariant);
   const logitRows = 1 + draft.tokens.length;

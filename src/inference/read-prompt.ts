@@ -20,13 +20,13 @@ const DEFAULTS = Object.freeze({
 
 export interface ReadPromptOptions extends Pick<RouteSessionOptions, "mesh" | "clock" | "random" | "findDetour"> {
   readonly model: { readonly id: ModelId; readonly contextLength: number; readonly vocabularySize: number };
-  /** Yields what is waited for; returns a route that leaves `exclude` out. Throws NO_ROUTE. */
+  /** Yields `waiting` events; returns a route that leaves `exclude` out. Throws NO_ROUTE. */
   readonly findRoute: (exclude: ReadonlySet<PeerId>, signal: AbortSignal) => AsyncGenerator<GenerateEvent, Route>;
   /** Keeps sessions for prompts that begin alike. */
   readonly shelf?: SessionShelf;
 }
 
-/** What an answer needs of its session. */
+/** The session that an answer needs. */
 export interface SessionNeeds {
   /** Positions of prompt and answer together. */
   readonly maxPositions: number;
@@ -43,7 +43,7 @@ export interface PromptRead {
 }
 
 /**
- * Throws NO_ROUTE, PEER_LOST, PEER_UNREACHABLE, SESSION_REFUSED, what else a route fails with, or the signal's reason.
+ * Throws NO_ROUTE, PEER_LOST, PEER_UNREACHABLE, SESSION_REFUSED, another error of the route, or the signal's reason.
  */
 export async function* readPrompt(
   options: ReadPromptOptions,

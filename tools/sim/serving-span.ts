@@ -1,4 +1,4 @@
-// What a peer of a simulated swarm announces to the directory.
+// The announcement of a peer of a simulated swarm.
 import type { PeerAnnouncement } from "../../src/protocol/directory-frames.ts";
 import type { ModelId, Span } from "../../src/shared/ids.ts";
 

@@ -7,7 +7,7 @@ import { cutLayers } from "./cut-layers.ts";
 import { Random } from "./random.ts";
 import { type AskedFor, SimSwarm } from "./sim-swarm.ts";
 
-/** What can happen to one peer, to two, or to the requester. */
+/** Kinds of trouble, which befall one peer, two, or the requester. */
 const KINDS = [
   "kill", // a channel closes at once
   "silent", // nothing comes any more, and its links stay open for a long time
@@ -33,7 +33,7 @@ export interface RunResult {
   /** Only of reroutes that did not have to wait for a peer. */
   readonly resumeMs: readonly number[];
   readonly detectMs: readonly number[];
-  /** What is left open at living peers after the run: sessions, logged bytes, links. */
+  /** Leftovers at living peers after the run: sessions, logged bytes, links. */
   readonly leaks: readonly string[];
   readonly detail: string;
 }
@@ -53,7 +53,7 @@ const LIMITS = Object.freeze({
   settleMs: 60_000,
 });
 
-/** Runs what `seed` draws. Never throws: the outcome reports a run that failed. */
+/** Runs the answer that `seed` draws. Never throws: the outcome reports a run that failed. */
 export async function runSession(seed: number): Promise<RunResult> {
   const random = new Random(seed);
   const layerCount = random.whole(3, 8);

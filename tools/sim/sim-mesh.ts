@@ -25,7 +25,7 @@ class SimLink implements Link {
   readonly #baseMs: number;
   other: SimLink | undefined;
   #isOver = false;
-  /** What is on its way to the other end, in order. */
+  /** Frames and endings on their way to the other end, in order. */
   #line: Item[] = [];
   #isPumping = false;
   /** Frames that were sent and are not read yet. */
@@ -131,7 +131,7 @@ class SimLink implements Link {
     });
   }
 
-  /** Delivers what was held back, in both directions. */
+  /** Delivers the frames that were held back, in both directions. */
   thaw(): void {
     this.#pump();
     this.other?.thawed();

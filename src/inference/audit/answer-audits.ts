@@ -15,7 +15,7 @@ const DEFAULTS = Object.freeze({
   asked: 6,
 });
 
-/** Port: what is known of peers' work on answers. */
+/** Port: the standings of peers, by their work on answers. */
 export interface PeerStandings {
   /** Milliseconds of the clock by which a past fades. */
   now(): number;
@@ -35,7 +35,7 @@ export interface AnswerAuditsOptions extends AuditSpanOptions {
   readonly fraction: () => number;
 }
 
-/** What an audit of one hop found. */
+/** The result of auditing one hop. */
 export interface Finding {
   readonly index: number;
   readonly peer: PeerId;
@@ -111,7 +111,7 @@ async function auditHop(
   return undefined;
 }
 
-/** Returns what hop `index` and its neighbours committed to; undefined if that is not enough to judge by. */
+/** Returns the commitments of hop `index` and its neighbours; undefined if they are not enough to judge by. */
 function partOf({ hops }: SessionRecord, { own, hops: said }: Commitments, index: number): AuditedPart | undefined {
   const [says, hop, before, after] = [said[index], hops[index], hops[index - 1], hops[index + 1]];
   const sent = before === undefined ? own.tokens : said[index - 1]?.output;

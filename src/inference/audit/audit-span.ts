@@ -1,5 +1,5 @@
 // Has another peer compute a span's part of an answer again: the upstream neighbour sends its log once more, in fewer
-// steps if the bits allow that, and the auditor replies with hashes of what it got. No peer learns which result is
+// steps if the bits allow that, and the auditor replies with hashes of its result. No peer learns which result is
 // expected.
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { HASH_BYTES } from "../../protocol/session-frames.ts";
@@ -37,7 +37,7 @@ export interface AuditResult extends Commitment {
 }
 
 /**
- * Has hop `index` computed again. Throws what the auditor or the upstream neighbour fails with, or the signal's reason.
+ * Has hop `index` computed again. Throws the error of the auditor or of the upstream neighbour, or the signal's reason.
  */
 export async function recompute(
   { mesh, clock, random }: AuditSpanOptions,
@@ -90,8 +90,8 @@ function drawPositions(
 }
 
 /**
- * Whether the outputs of auditor and audited are close at `positions`. What the audited span shows has to have the hash
- * that the next span got.
+ * Whether the outputs of auditor and audited are close at `positions`. The outputs that the audited span shows must
+ * have the hashes that the next span got.
  */
 async function compare(
   record: SessionRecord,

@@ -1,11 +1,11 @@
-// Has every span of a route commit to what went through it, before anybody knows which of them will be audited.
+// Has every span of a route commit to its inputs and outputs, before anybody knows which of them will be audited.
 import type { Clock } from "../../shared/clock.ts";
 import { logRoot } from "../log/log-replay.ts";
 import { TOKEN_BOUNDARY } from "../log/row-hashes.ts";
 import type { Commitment, PositionRange, SessionRecord } from "../requester/session-record.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for a span's reply: it hashes the outputs of the whole answer, after what it computes for others. */
+  /** Milliseconds for a span's reply: it hashes the outputs of the whole answer, after its steps for others. */
   tallyMs: 15_000,
 });
 

@@ -5,18 +5,24 @@ import type { PeerId } from "../../shared/ids.ts";
 import type { Commitment } from "../requester/session-record.ts";
 
 /**
- * A span's part of an answer, with what the span and its neighbours committed to before anybody knew what is audited.
+ * A span's part of an answer, with the commitments that the span and its neighbours made before anybody knew which span
+ * is audited.
  */
 export interface AuditedPart {
   readonly peer: PeerId;
   readonly says: Commitment;
-  /** The peer that sent the steps, and the hash of what it says it sent; `peer` is undefined for the requester. */
+  /**
+   * The peer that sent the steps, and the hash of the log that it says it sent; `peer` is undefined for the requester.
+   */
   readonly upstream: { readonly peer: PeerId | undefined; readonly sent: Uint8Array };
-  /** The peer that got the results, and the hash of what it says it got; `got` is undefined if it did not say. */
+  /**
+   * The peer that got the results, and the hash of the results that it says it got; `got` is undefined if it did not
+   * say.
+   */
   readonly downstream: { readonly peer: PeerId | undefined; readonly got: Uint8Array | undefined };
 }
 
-/** What an auditor computed from the log that the upstream sent again. */
+/** The result that an auditor computed from the log that the upstream sent again. */
 export interface Recomputed extends Commitment {
   readonly peer: PeerId;
   /** Whether the auditor is this tab itself, whose word decides. */
@@ -28,7 +34,7 @@ export interface Recomputed extends Commitment {
 export type Judgement =
   /** Not decided: another peer has to compute it too. */
   | { readonly kind: "open" }
-  /** The span computed what it should. `wrong`: auditors that got something else. */
+  /** The span computed correctly. `wrong`: auditors that got another result. */
   | { readonly kind: "agreed"; readonly witnesses: readonly PeerId[]; readonly wrong: readonly PeerId[] }
   | { readonly kind: "wrong"; readonly peer: PeerId; readonly witnesses: readonly PeerId[] }
   /** One of these peers is wrong, and nobody can know which. */
@@ -50,7 +56,7 @@ export function judgeAudit(part: AuditedPart, recomputed: readonly Recomputed[],
   if (own && fed.includes(own)) return { kind: "wrong", peer: part.peer, witnesses: [own.peer] };
   const pair = alike(fed);
   if (pair) return { kind: "wrong", peer: part.peer, witnesses: pair.map(({ peer }) => peer) };
-  // What the requester itself sent again is what it sent before, so an auditor that disputes it is of no use.
+  // The requester sends the same log again, so an auditor that disputes it is of no use.
   const misled = upstream.peer === undefined ? [] : recomputed.filter((each) => !fed.includes(each));
   if (upstream.peer !== undefined && (misled.length > 1 || misled.some(({ isOwn }) => isOwn)))
     return { kind: "wrong", peer: upstream.peer, witnesses: misled.map(({ peer }) => peer) };
@@ -59,7 +65,7 @@ export function judgeAudit(part: AuditedPart, recomputed: readonly Recomputed[],
   return misled.length > 0 ? unclear(upstream.peer, ...misled.map(({ peer }) => peer)) : unclear();
 }
 
-/** Finds two auditors that got the same, or two of other classes that are both far from what the span committed to. */
+/** Finds two auditors that got the same, or two of other classes that are both far from the span's commitment. */
 function alike(fed: readonly Recomputed[]): readonly [Recomputed, Recomputed] | undefined {
   for (const [index, a] of fed.entries())
     for (const b of fed.slice(index + 1)) {
@@ -70,7 +76,8 @@ function alike(fed: readonly Recomputed[]): readonly [Recomputed, Recomputed] | 
 }
 
 /**
- * Two neighbours contradict each other about what passed between them. The requester knows what it sent and got itself.
+ * Two neighbours contradict each other about the data that passed between them. The requester is never the one that is
+ * wrong.
  */
 const onTheWay = (peer: PeerId, neighbour: PeerId | undefined): Judgement =>
   neighbour === undefined ? { kind: "wrong", peer, witnesses: [] } : unclear(peer, neighbour);

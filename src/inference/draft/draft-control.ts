@@ -1,4 +1,5 @@
-// Decides how many tokens to draft, by what laps took and how many guesses held: none if it does not pay. No clock.
+// Decides how many tokens to draft, by the times of laps and by how many guesses held: none if drafts do not pay. No
+// clock.
 const DEFAULTS = Object.freeze({
   /** The most drafted tokens in a lap. */
   maxTokens: 8,
@@ -26,7 +27,7 @@ const DEFAULTS = Object.freeze({
   loss: 0.02,
 });
 
-/** What one lap of decoding did. */
+/** The figures of one lap of decoding. */
 export interface DraftLap {
   /** How many drafted tokens it carried. */
   readonly drafted: number;

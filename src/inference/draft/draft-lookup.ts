@@ -20,7 +20,7 @@ export interface DraftLookupOptions {
 }
 
 /**
- * Remembers prompt and answer so far, and proposes what may come next. A few map entries a token; each call is O(k) in
+ * Remembers prompt and answer so far, and proposes the next tokens. A few map entries a token; each call is O(k) in
  * its tokens.
  */
 export class DraftLookup {

@@ -1,4 +1,4 @@
-// The drafts of one answer: what to guess before each lap, and what the lap taught about guessing.
+// The drafts of one answer: proposes one before each lap, and learns from the lap whether drafts pay.
 import { DraftControl } from "./draft-control.ts";
 import { type Draft, DraftLookup } from "./draft-lookup.ts";
 

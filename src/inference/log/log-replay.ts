@@ -28,7 +28,7 @@ export interface ReplayOptions {
   readonly merge: boolean;
 }
 
-/** Sends the log over `link`. Throws ENGINE_FAILED if it has a hole, what the link throws, or the signal's reason. */
+/** Sends the log over `link`. Throws ENGINE_FAILED if it has a hole, the link's error, or the signal's reason. */
 export async function sendLog(
   outbox: Outbox,
   boundary: readonly BoundaryTensor[],

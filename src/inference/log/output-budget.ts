@@ -1,4 +1,4 @@
-// How much the logs of a span's sessions may hold in memory, all together. What exceeds it goes to a store.
+// How much the logs of a span's sessions may hold in memory, all together. Outputs beyond that go to a store.
 import { errorMessage } from "../../shared/errors.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";

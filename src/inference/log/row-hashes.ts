@@ -1,4 +1,4 @@
-// Hashes of what went into a span or came out of it, by position, and one hash over many of them. Peers compare these.
+// Hashes of a span's inputs or outputs, by position, and one hash over many of them. Peers compare these.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { sliceRows } from "../../protocol/boundary-rows.ts";
 import { type BoundaryTensor, rowBytes } from "../../protocol/span-plan.ts";

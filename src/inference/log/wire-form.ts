@@ -35,7 +35,7 @@ export function wireForm({ wire }: Pick<OpenFrame, "wire">, { boundaryIn, bounda
   };
 }
 
-/** Returns the determinism class of what a peer of class `own` computes in a session. */
+/** Returns the determinism class of a session's results at a peer of class `own`. */
 export const wireClass = ({ wire }: Pick<OpenFrame, "wire">, own: string): string => (wire === undefined ? own : `${own}/f16`);
 
 const asHalves = (tensor: BoundaryTensor): BoundaryTensor => ({ ...tensor, type: "float16" });

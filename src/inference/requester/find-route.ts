@@ -1,5 +1,5 @@
 // Finds a route for a prompt, and a detour for an answer that has lost peers: over the swarm if it covers all layers,
-// or else over this tab alone. Waits while peers may still come, and reports what it waits for.
+// or else over this tab alone. Waits while peers may still come, and says why.
 import type { Directory } from "../../mesh/ports/directory.ts";
 import type { PeerRecord } from "../../protocol/directory-frames.ts";
 import { findGaps } from "../../route/coverage.ts";
@@ -43,7 +43,7 @@ export interface FindRouteOptions {
   readonly rttMs?: (peer: PeerId) => Measured | undefined;
 }
 
-/** Yields what it waits for. Throws NO_ROUTE if neither the swarm nor this tab can answer, or the signal's reason. */
+/** Yields `waiting` events. Throws NO_ROUTE if neither the swarm nor this tab can answer, or the signal's reason. */
 export async function* findRoute(
   options: FindRouteOptions,
   exclude: ReadonlySet<PeerId>,
@@ -76,7 +76,7 @@ export async function* findRoute(
 
 /**
  * Finds a route over the hops that an answer has left and others. Waits for as long as nobody can take the gap, and
- * yields what for; if nobody comes, and if it may, this tab loads the model itself. Never throws NO_ROUTE.
+ * yields `waiting` events; if nobody comes, and if it may, this tab loads the model itself. Never throws NO_ROUTE.
  */
 export async function* findDetour(
   options: FindRouteOptions,
@@ -130,7 +130,7 @@ class Exclusion {
   }
 }
 
-/** What the peers of the model announce. */
+/** The announcements of the model's peers. */
 const recordsOf = ({ model, directory }: FindRouteOptions): readonly PeerRecord[] =>
   directory.swarm.peers.filter((peer) => peer.model === model.id);
 

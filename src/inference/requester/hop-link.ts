@@ -1,5 +1,5 @@
 // One hop of a route as the requester sees it: opens the session at the span, gives it its neighbours, asks it
-// questions, and reads what it sends. `live-route.ts` makes a route of these, and `server/span-service.ts` is the other
+// questions, and reads its frames. `live-route.ts` makes a route of these, and `server/span-service.ts` is the other
 // side.
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
@@ -28,9 +28,9 @@ const DEFAULTS = Object.freeze({
   closeMs: 1_000,
 });
 
-/** What a hop reports to its route. */
+/** Port: the events that a hop reports to its route. */
 export interface HopListener {
-  /** Throws what is wrong with the frame, which costs the hop its place. */
+  /** Throws if the frame is wrong, which costs the hop its place. */
   onLogits(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void;
   onStranded(hop: HopLink, frame: StrandedFrame): void;
   onLeaving(hop: HopLink): void;

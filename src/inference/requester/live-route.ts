@@ -30,7 +30,7 @@ export interface LiveRouteOptions extends Omit<HopLinkOptions, "listener"> {
   readonly terms: SessionTerms;
   /** The requester's own log, which feeds the first hop. */
   readonly outbox: Outbox;
-  /** Receives what the last hop sends. Throws what is wrong with it, which costs the hop its place. */
+  /** Receives a frame of the last hop. Throws if it is wrong, which costs the hop its place. */
   readonly onLogits: (frame: LogitsFrame, payload: Uint8Array) => void;
   readonly onTrouble: (trouble: RouteTrouble) => void;
 }
@@ -71,7 +71,7 @@ export class LiveRoute {
   }
 
   /**
-   * Makes `route` out of the hops that are there and new ones, which get `ms` milliseconds each. Reports what fails as
+   * Makes `route` out of the hops that are there and new ones, which get `ms` milliseconds each. Reports failures as
    * trouble, and throws nothing but the signal's reason.
    */
   async establish(route: Route, ms: number, signal: AbortSignal): Promise<void> {
@@ -130,7 +130,7 @@ export class LiveRoute {
   }
 
   /**
-   * Hop `index` lives but gets nothing, or does not go on with what it gets: its link is made anew, or it is replaced.
+   * Hop `index` lives but gets nothing, or does not go on with its input: its link is made anew, or it is replaced.
    */
   doubt(index: number): void {
     const hop = this.#hops[index];
@@ -199,7 +199,7 @@ export class LiveRoute {
       return;
     }
     const up = this.#hops[index - 1];
-    // A span may refuse what a new neighbour sends before this requester knows that the two are linked. A complaint
+    // A span may refuse the steps of a new neighbour before this requester knows that the two are linked. A complaint
     // about a neighbour that has been replaced comes too late and counts for nothing.
     if (up === undefined || (hop.fedBy !== up && (up.isProven || !isWrong(code)))) return;
     const error = new ManyhandsError(code, message);

@@ -61,7 +61,7 @@ export class PendingSteps {
     return this.#freed.promise;
   }
 
-  /** Returns what `step` brings: undefined if no logits are wanted. */
+  /** Resolves with the step's answer; with undefined if no logits are wanted. */
   add(step: PendingStep): Promise<StepAnswer | undefined> {
     const answer = Promise.withResolvers<StepAnswer | undefined>();
     answer.promise.catch(() => {}); // the caller sees the failure

@@ -4,7 +4,7 @@ import { type Hop, planRoute, type Route } from "../../route/plan-route.ts";
 import type { RoutePeer } from "../../route/route-cost.ts";
 import { type PeerId, sameSpan, type Span, spanLength } from "../../shared/ids.ts";
 
-/** What is left of a route, and which peers may not be asked. */
+/** The rest of a route, and the peers that may not be asked. */
 export interface DetourRequest {
   /** Hops that live and hold the session, in order. */
   readonly kept: readonly Hop[];

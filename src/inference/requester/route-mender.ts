@@ -31,7 +31,7 @@ const DEFAULTS = Object.freeze({
   pauseMs: 40,
 });
 
-/** Yields what is waited for; returns a route over survivors and others. */
+/** Yields `waiting` events; returns a route over survivors and others. */
 export type FindDetour = (request: DetourRequest, signal: AbortSignal) => AsyncGenerator<GenerateEvent, Route>;
 
 /** Why a route failed, and at which peer if that is known, so that the next try can leave it out. */
@@ -47,7 +47,7 @@ export interface RouteMenderOptions {
   /** Without it a lost peer is the end. */
   readonly findDetour: FindDetour | undefined;
   readonly pending: Pick<PendingSteps, "first" | "isEmpty" | "largestCount">;
-  /** Positions that the requester's log holds: what a new hop computes again. */
+  /** Positions that the requester's log holds. A new hop computes all of them again. */
   readonly positions: () => number;
   /** Whether somebody waits for an answer. If nobody does, the route is not worth mending. */
   readonly isAwaited: () => boolean;
@@ -99,7 +99,7 @@ export class RouteMender {
   }
 
   /**
-   * Opens `route`, all hops at once. Throws what the hop to blame failed with, after `onFailure`, or the signal's
+   * Opens `route`, all hops at once. Throws the error of the hop to blame, after `onFailure`, or the signal's
    * reason.
    */
   async open(route: Route, signal: AbortSignal): Promise<void> {
@@ -121,7 +121,7 @@ export class RouteMender {
     if (!live.isWhole) this.#start();
   }
 
-  /** Notes what is wrong with the route, and mends it. */
+  /** Notes trouble with the route, and mends it. */
   noticed(trouble: RouteTrouble): void {
     switch (trouble.kind) {
       case "lost":
@@ -189,7 +189,7 @@ export class RouteMender {
   }
 
   /**
-   * Replaces what is lost until the route is whole. Throws what a hop failed with if that cannot be done, or the
+   * Replaces lost hops until the route is whole. If that cannot be done, throws the error of a hop, or the
    * signal's reason.
    */
   async #mend(): Promise<void> {
@@ -289,7 +289,7 @@ export class RouteMender {
   }
 }
 
-/** Reports everything that `search` yields, and returns what it returns. */
+/** Reports every event that `search` yields, and returns its result. */
 async function runSearch(search: AsyncGenerator<GenerateEvent, Route>, onEvent: (event: GenerateEvent) => void): Promise<Route> {
   for (;;) {
     const found = await search.next();

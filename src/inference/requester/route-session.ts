@@ -37,7 +37,7 @@ export interface RouteSessionOptions {
   readonly maxPositions: number;
   /** How hidden states cross; by default as the graph has them. */
   readonly wire?: WireType;
-  /** Called with what is waited for, and with what was rerouted. */
+  /** Called with `waiting` and `rerouted` events. */
   readonly onEvent?: (event: GenerateEvent) => void;
   /** Called when the route cannot be opened, or cannot be mended. */
   readonly onFailure?: (failure: RouteFailure) => void;
@@ -147,7 +147,10 @@ export class RouteSession {
     return this.isOpen && this.#pending.isEmpty && this.#route.isWhole;
   }
 
-  /** Accepts `tokens` after those that are kept. Throws as `open` does, or what the route fails with for good. */
+  /**
+   * Accepts `tokens` after those that are kept. Throws as `open` does, or the error with which the route fails for
+   * good.
+   */
   async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepAnswer> {
     if (!this.#pending.isEmpty) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
     return this.#feed([tokens], logitRows, keep ?? this.positions, signal);
@@ -162,8 +165,8 @@ export class RouteSession {
   }
 
   /**
-   * The answer is over, and the session stays open. Returns what its spans can be asked with until another answer
-   * begins. If the route breaks meanwhile, it is not mended and the session closes.
+   * The answer is over, and the session stays open. Returns the record by which its spans can be asked until another
+   * answer begins. If the route breaks meanwhile, it is not mended and the session closes.
    */
   park(): SessionRecord {
     this.#onEvent = () => {};
@@ -218,7 +221,7 @@ export class RouteSession {
     return answer;
   }
 
-  /** Receives what the last span sends. Throws what is wrong with it. */
+  /** Receives a frame of the last span. Throws if it is wrong. */
   #receive(frame: LogitsFrame, payload: Uint8Array): void {
     const { received } = this.#log;
     const step = this.#pending.first;

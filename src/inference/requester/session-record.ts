@@ -1,5 +1,5 @@
-// What a requester can compare once an answer is over: its own side of the session, and its links to every span. Audits
-// and receipts start from it.
+// The requester's record of a session whose answer is over: its own logs, and its links to every span. Audits and
+// receipts start from it.
 import type { ModelId, SessionId } from "../../shared/ids.ts";
 import type { LogitsLog } from "../log/logits-log.ts";
 import type { Outbox } from "../log/outbox.ts";
@@ -25,7 +25,7 @@ export interface PositionRange {
   readonly to: number;
 }
 
-/** Hashes of what went into a span and of what came out of it, as one peer reports them. */
+/** Hashes of a span's inputs and outputs, as one peer reports them. */
 export interface Commitment {
   readonly input: Uint8Array;
   readonly output: Uint8Array;

@@ -27,7 +27,7 @@ export interface ShelvedSession {
   readonly wire: WireType;
 }
 
-/** What a new answer needs of a session. */
+/** The session that a new answer needs. */
 export interface ShelfRequest {
   readonly model: ModelId;
   readonly prompt: readonly number[];

@@ -1,5 +1,5 @@
 // How long a step may stay without a sign before its route is asked, and how long a busy peer may take to reply: both
-// follow from what was measured. No clock.
+// follow from measurements. No clock.
 import type { SpanTiming } from "../../protocol/session-frames.ts";
 
 export const LEASE = Object.freeze({
@@ -27,7 +27,7 @@ export const LEASE = Object.freeze({
   stranger: 4,
 });
 
-/** What was measured of one session's steps. */
+/** Measurements of one session's steps. */
 export class StepLease {
   #lapMsPerPosition = 0;
   #decodeMs = 0;

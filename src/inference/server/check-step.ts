@@ -5,7 +5,7 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import type { PrefixLog } from "../log/prefix-log.ts";
 import type { InputLog } from "./input-log.ts";
 
-/** What a span holds of a session. */
+/** The state of a session at a span. */
 export interface HeldSession {
   /** Tensors of the payload, as they cross. */
   readonly boundaryIn: readonly BoundaryTensor[];

@@ -1,4 +1,4 @@
-// What a span got in one session, as a short hash a position: a replay is compared with it.
+// A span's inputs in one session, as a short hash a position. A replay is compared with them.
 import type { BoundaryTensor } from "../../protocol/span-plan.ts";
 import { bytesEqual } from "../../shared/bytes.ts";
 import { hashRow, RowHashes } from "../log/row-hashes.ts";

@@ -31,7 +31,7 @@ export interface ServedSessionOptions {
   readonly onBroken: (error: unknown) => void;
 }
 
-/** One step as a span served it: what the page counts. Plain data. */
+/** One step as a span served it, for the page's counts. Plain data. */
 export interface ServedStep {
   readonly requester: PeerId;
   readonly positions: number;
@@ -51,7 +51,7 @@ export class ServedSession {
   readonly wire: WireForm;
   /** When the session was last heard of, in milliseconds of the clock. */
   activeMs: number;
-  /** The peer that gets what this span computes; undefined if that is the requester, and in an audit. */
+  /** The peer that gets this span's outputs; undefined if that is the requester, and in an audit. */
   next: PeerId | undefined;
   /** How often this session was given another next span: only the newest one may be linked. */
   relinks = 0;
@@ -143,7 +143,7 @@ export class ServedSession {
     feeder?.abort(replaced());
   }
 
-  /** The link that brought steps has closed, or is to be closed for what it brought. */
+  /** The link that brought steps has closed, or is to be closed because it broke the protocol. */
   feederClosed(link: Link, error: unknown): void {
     if (this.#feeder !== link || this.ended) return;
     this.#feeder = undefined;
@@ -152,8 +152,8 @@ export class ServedSession {
 
   /**
    * Serves a step in its turn. Resolves once its result is sent, and with undefined if the step is dropped because the
-   * span has it already, because its link has been replaced, or because the session has ended. Throws what `checkStep`
-   * throws, before anything is computed, or ENGINE_FAILED.
+   * span has it already, because its link has been replaced, or because the session has ended. Throws as `checkStep`
+   * does, before anything is computed, or ENGINE_FAILED.
    */
   async serve(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
     if (this.#queuedPositions + step.count > this.open.maxPositions)
@@ -217,7 +217,7 @@ export class ServedSession {
   }
 
   /**
-   * Returns hashes over what went in and came out at positions `[from, to)`. Throws ENGINE_FAILED if the log has a
+   * Returns hashes over the inputs and outputs at positions `[from, to)`. Throws ENGINE_FAILED if the log has a
    * hole.
    */
   async tally(range: { readonly from: number; readonly to: number }): Promise<{
@@ -232,12 +232,12 @@ export class ServedSession {
     };
   }
 
-  /** Returns the hash of what went in at `position`. Throws ENGINE_FAILED if that is no longer known. */
+  /** Returns the hash of the input at `position`. Throws ENGINE_FAILED if that is no longer known. */
   inputAt(position: number): Uint8Array {
     return known(this.#inputs.at(position));
   }
 
-  /** Returns what came out at `position`. Throws as `inputAt` does. */
+  /** Returns the output at `position`. Throws as `inputAt` does. */
   async outputAt(position: number): Promise<Uint8Array> {
     const { outbox } = this;
     return outbox ? logRow(outbox, this.wire.boundaryOut, position) : known(this.#logits.at(position));

@@ -1,5 +1,5 @@
-// Replies to a requester's questions about a session that a span serves: hashes of what went in and came out, some of
-// it as it was, or all of it sent to another peer. `audit/audit-span.ts` is the other side.
+// Replies to a requester's questions about a session that a span serves: hashes of the inputs and outputs, some of
+// these as they were, or the whole log sent to another peer. `audit/audit-span.ts` is the other side.
 import type { Engine } from "../../engine/contract.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -35,7 +35,7 @@ export class SessionQueries {
     this.#options = options;
   }
 
-  /** Replies to the requester of `session`. Never rejects: it declines what it cannot do. */
+  /** Replies to the requester of `session`. Never rejects: it declines if it cannot reply. */
   async reply(session: ServedSession, frame: TallyFrame | ReplayFrame | SampleFrame): Promise<void> {
     const open = this.#open.get(session) ?? 0;
     this.#open.set(session, open + 1);

@@ -27,7 +27,7 @@ export interface SpanServiceEvents {
   "span:served": ServedStep;
   /** A frame broke the protocol, and its link was closed. */
   "frame:refused": { readonly peer: PeerId; readonly code: ErrorCode };
-  /** A requester was given the hashes of what went through the span in its session. */
+  /** A requester was given the hashes of the span's inputs and outputs in its session. */
   "session:tallied": SpanTally;
   "sessions:changed": { readonly open: number; readonly reservedPositions: number };
 }

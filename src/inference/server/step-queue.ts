@@ -20,11 +20,11 @@ export function urgencyOf(count: number, isAudit: boolean): Urgency {
   return count <= DEFAULTS.decodePositions ? "decode" : "prompt";
 }
 
-/** A step and what happens to it, in this order. */
+/** A step. Its methods are called in this order. */
 export interface QueuedStep<Output, Result> {
   readonly session: SessionId;
   readonly urgency: Urgency;
-  /** The step is now the oldest of its session. Returns whether to compute it. Throws what is wrong with it. */
+  /** The step is now the oldest of its session. Returns whether to compute it. Throws if the step is wrong. */
   admit(): boolean;
   /** `waitMs`: milliseconds since the step was admitted. */
   compute(waitMs: number): Promise<Output>;
@@ -59,7 +59,7 @@ export class StepQueue {
     this.#clock = clock;
   }
 
-  /** Resolves with what `deliver` returns, or with undefined if the step is dropped. Throws what the step throws. */
+  /** Resolves with the result of `deliver`, or with undefined if the step is dropped. Throws the step's errors. */
   add<Output, Result>(step: QueuedStep<Output, Result>): Promise<Result | undefined> {
     const { session, urgency } = step;
     const result = Promise.withResolvers<Result | undefined>();

@@ -1,4 +1,4 @@
-// Drafts: what is guessed, that the text never changes, and that guessing stops if it does not pay.
+// Drafts: which tokens are guessed, that the text never changes, and that guessing stops if it does not pay.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
@@ -27,7 +27,7 @@ function lookEverywhere(tokens: readonly number[], count: number, minMatch: numb
 }
 
 describe("DraftLookup", () => {
-  it("proposes what followed the longest match, and of several the latest", () => {
+  it("proposes the tokens after the longest match, and of several matches after the latest", () => {
     const text = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 60 });
     fc.assert(
       fc.property(text, fc.integer({ min: 0, max: 9 }), (tokens, count) => {

@@ -61,7 +61,7 @@ describe("generate", () => {
     expect(events.at(-1)).toMatchObject({ kind: "done", reason: "stop-string", text: "" });
   });
 
-  it("shows at the end what it held back for a stop string that did not come", async () => {
+  it("shows at the end the text that it held back for a stop string that did not come", async () => {
     const route = (): Route => swarm.route;
     const free = text(await collect(generate(requester(swarm, "guest-stop-3", route), "The moon", { ...GREEDY, maxTokens: 8 }, signal)));
     const events = await collect(

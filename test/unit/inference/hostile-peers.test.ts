@@ -203,7 +203,7 @@ describe("a hostile peer", () => {
     await honestStep();
   });
 
-  it("that asks for what its own session does not have gets a refusal, and the session goes on", async () => {
+  it("that asks for data that its own session does not have is refused, and the session goes on", async () => {
     const link = await villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal);
     const frames = link.frames[Symbol.asyncIterator]();
     const ask = async (question: object): Promise<unknown> => {

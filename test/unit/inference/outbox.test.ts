@@ -98,7 +98,7 @@ describe("an outbox", () => {
     expect(budget.usedBytes).toBe(3 * 6);
   });
 
-  it("spills what exceeds the budget, reads it again for a replay, and frees all of it", async () => {
+  it("spills outputs beyond the budget, reads them again for a replay, and frees all of them", async () => {
     const first = link();
     outbox.relink(first.near);
     for (let n = 0; n < 6; n++) {
@@ -115,7 +115,7 @@ describe("an outbox", () => {
     expect([budget.usedBytes, store.size]).toEqual([0, 0]);
   });
 
-  it("reports that the store lost what a replay needs", async () => {
+  it("reports that the store lost an output that a replay needs", async () => {
     for (let n = 0; n < 6; n++) append(2 * n, 2);
     const first = link();
     outbox.relink(first.near);

@@ -130,7 +130,7 @@ describe("a step queue", () => {
     expect(await Promise.all([dropped, last, queue.add(step("b", "decode"))])).toEqual([undefined, "a", "b"]);
   });
 
-  it("drops what waits of a session that has ended, and computes nothing of it", async () => {
+  it("drops the waiting steps of a session that has ended", async () => {
     const { queue } = newQueue();
     const gate = Promise.withResolvers<void>();
     let computed = 0;
