@@ -20,8 +20,8 @@ export interface DraftLookupOptions {
 }
 
 /**
- * Remembers prompt and answer so far, and proposes the next tokens. A few map entries a token; each call is O(k) in
- * its tokens.
+ * Remembers prompt and answer so far, and proposes the next tokens. A few map entries a token; each call is O(k) in its
+ * tokens.
  */
 export class DraftLookup {
   readonly #minMatch: number;

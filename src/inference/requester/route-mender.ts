@@ -99,8 +99,7 @@ export class RouteMender {
   }
 
   /**
-   * Opens `route`, all hops at once. Throws the error of the hop to blame, after `onFailure`, or the signal's
-   * reason.
+   * Opens `route`, all hops at once. Throws the error of the hop to blame, after `onFailure`, or the signal's reason.
    */
   async open(route: Route, signal: AbortSignal): Promise<void> {
     const live = this.#options.route;
@@ -189,8 +188,8 @@ export class RouteMender {
   }
 
   /**
-   * Replaces lost hops until the route is whole. If that cannot be done, throws the error of a hop, or the
-   * signal's reason.
+   * Replaces lost hops until the route is whole. If that cannot be done, throws the error of a hop, or the signal's
+   * reason.
    */
   async #mend(): Promise<void> {
     const { clock, route, signal } = this.#options;

@@ -217,8 +217,7 @@ export class ServedSession {
   }
 
   /**
-   * Returns hashes over the inputs and outputs at positions `[from, to)`. Throws ENGINE_FAILED if the log has a
-   * hole.
+   * Returns hashes over the inputs and outputs at positions `[from, to)`. Throws ENGINE_FAILED if the log has a hole.
    */
   async tally(range: { readonly from: number; readonly to: number }): Promise<{
     readonly input: Uint8Array<ArrayBuffer>;
