@@ -122,12 +122,12 @@ async function* prefill(
 ): AsyncGenerator<GenerateEvent, PromptRead> {
   let hops = hopsOf(session.route, of.self);
   yield { kind: "routed", hops };
-  const answer = session.prefill(chunks(prompt.slice(of.keep), DEFAULTS.chunkPositions), of.signal, of.keep);
-  for await (const event of of.events.until(answer)) {
+  const reading = session.prefill(chunks(prompt.slice(of.keep), DEFAULTS.chunkPositions), of.signal, of.keep);
+  for await (const event of of.events.until(reading)) {
     if (event.kind === "rerouted") hops = event.hops;
     yield event;
   }
-  const { logits } = await answer;
+  const { logits } = await reading;
   return { session, hops, logits };
 }
 

@@ -14,7 +14,7 @@ export interface PendingStep {
   readonly sentMs: number;
 }
 
-export interface StepAnswer {
+export interface StepResult {
   /** After the last position. */
   readonly logits: TopLogits;
   /** After each position that logits were asked for, oldest first. One row only if the model gives no more. */
@@ -25,7 +25,7 @@ export interface StepAnswer {
 
 interface Waiting {
   readonly step: PendingStep;
-  readonly answer: PromiseWithResolvers<StepAnswer | undefined>;
+  readonly result: PromiseWithResolvers<StepResult | undefined>;
 }
 
 export class PendingSteps {
@@ -61,19 +61,19 @@ export class PendingSteps {
     return this.#freed.promise;
   }
 
-  /** Resolves with the step's answer; with undefined if no logits are wanted. */
-  add(step: PendingStep): Promise<StepAnswer | undefined> {
-    const answer = Promise.withResolvers<StepAnswer | undefined>();
-    answer.promise.catch(() => {}); // the caller sees the failure
-    this.#waiting = [...this.#waiting, { step, answer }];
-    return answer.promise;
+  /** Resolves with the step's result; with undefined if no logits are wanted. */
+  add(step: PendingStep): Promise<StepResult | undefined> {
+    const result = Promise.withResolvers<StepResult | undefined>();
+    result.promise.catch(() => {}); // the caller sees the failure
+    this.#waiting = [...this.#waiting, { step, result }];
+    return result.promise;
   }
 
   /** The logits of the first step have come. */
-  settle(answer: StepAnswer | undefined): void {
+  settle(result: StepResult | undefined): void {
     const [first, ...others] = this.#waiting;
     this.#waiting = others;
-    first?.answer.resolve(answer);
+    first?.result.resolve(result);
     this.#free();
   }
 
@@ -81,7 +81,7 @@ export class PendingSteps {
   fail(error: Error): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { answer } of waiting) answer.reject(error);
+    for (const { result } of waiting) result.reject(error);
     this.#free();
   }
 

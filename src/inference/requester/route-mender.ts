@@ -145,11 +145,11 @@ export class RouteMender {
   }
 
   /** The last span has replied to `step`. */
-  answered(step: PendingStep, timings: readonly SpanTiming[]): void {
+  completed(step: PendingStep, timings: readonly SpanTiming[]): void {
     // Counted from the route's last sign, because the time that mending took says nothing about the next step.
     const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
     this.#watch.heard();
-    this.#lease.answered(step.count, this.#watch.heardMs - sinceMs, timings);
+    this.#lease.completed(step.count, this.#watch.heardMs - sinceMs, timings);
     if (this.#attempts > 0) this.#options.route.prove();
     this.#attempts = 0;
     this.#reportMended();

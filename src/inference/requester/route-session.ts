@@ -12,7 +12,7 @@ import { asSessionId, type ModelId } from "../../shared/ids.ts";
 import type { GenerateEvent } from "../generate-event.ts";
 import type { WireType } from "../log/wire-form.ts";
 import { LiveRoute } from "./live-route.ts";
-import { PendingSteps, type StepAnswer } from "./pending-steps.ts";
+import { PendingSteps, type StepResult } from "./pending-steps.ts";
 import { RequesterLog } from "./requester-log.ts";
 import { type FindDetour, type RouteFailure, RouteMender } from "./route-mender.ts";
 import type { SessionRecord } from "./session-record.ts";
@@ -151,7 +151,7 @@ export class RouteSession {
    * Accepts `tokens` after those that are kept. Throws as `open` does, or the error with which the route fails for
    * good.
    */
-  async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepAnswer> {
+  async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepResult> {
     if (!this.#pending.isEmpty) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
     return this.#feed([tokens], logitRows, keep ?? this.positions, signal);
   }
@@ -160,7 +160,7 @@ export class RouteSession {
    * Accepts all of `chunks` after `keep` positions, by default after all of them, with several chunks under way at
    * once. Returns the logits after the last one. Throws as `step` does.
    */
-  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepAnswer> {
+  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepResult> {
     return this.#feed(chunks, 1, keep, signal);
   }
 
@@ -195,30 +195,30 @@ export class RouteSession {
   }
 
   /** Accepts `chunks` after `keep` positions; returns the logits after the last `logitRows` of them. */
-  async #feed(chunks: readonly (readonly number[])[], logitRows: number, keep: number, signal: AbortSignal): Promise<StepAnswer> {
+  async #feed(chunks: readonly (readonly number[])[], logitRows: number, keep: number, signal: AbortSignal): Promise<StepResult> {
     signal.throwIfAborted();
     const isCut = keep < this.positions;
     if (isCut) this.#log.truncate(keep);
-    let last: Promise<StepAnswer | undefined> | undefined;
+    let last: Promise<StepResult | undefined> | undefined;
     for (const [index, chunk] of chunks.entries()) {
       while (this.#pending.isFull) await abortable(this.#pending.nextFreed, signal);
       signal.throwIfAborted();
       last = this.#send(chunk, index === chunks.length - 1 ? logitRows : 0, isCut && index === 0);
     }
-    const answer = last && (await abortable(last, signal));
-    if (answer === undefined)
+    const result = last && (await abortable(last, signal));
+    if (result === undefined)
       throw this.#failure ?? new ManyhandsError("BAD_INPUT", last ? "a step has at least one row of logits" : "The prompt has no tokens.");
-    return answer;
+    return result;
   }
 
-  #send(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepAnswer | undefined> {
+  #send(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepResult | undefined> {
     if (this.#failure) return Promise.reject(this.#failure);
     const sentMs = this.#options.clock.now();
     const chain = this.#log.append(tokens, logitRows, truncate);
     const step = { position: this.positions, count: tokens.length, chain, logitRows, sentMs };
-    const answer = this.#pending.add(step);
+    const result = this.#pending.add(step);
     this.#mender.sent(step);
-    return answer;
+    return result;
   }
 
   /** Receives a frame of the last span. Throws if it is wrong. */
@@ -231,7 +231,7 @@ export class RouteSession {
     }
     const rows = received.read(frame, payload, step.logitRows, step.chain);
     const logits = rows.at(-1);
-    this.#mender.answered(step, frame.timings);
+    this.#mender.completed(step, frame.timings);
     this.#pending.settle(logits && { logits, rows, timings: frame.timings });
   }
 

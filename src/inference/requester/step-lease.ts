@@ -41,7 +41,7 @@ export class StepLease {
   }
 
   /** A step of `count` positions came back after `ms` milliseconds. */
-  answered(count: number, ms: number, timings: readonly SpanTiming[]): void {
+  completed(count: number, ms: number, timings: readonly SpanTiming[]): void {
     if (count === 1) this.#decodeMs = this.#decodeMs === 0 ? ms : 0.8 * this.#decodeMs + 0.2 * ms;
     else this.#lapMsPerPosition = Math.max(this.#lapMsPerPosition, ms / count);
     for (const { start, computeMs, waitMs } of timings)
