@@ -65,6 +65,7 @@ export type {
   TaskValueByKind,
   Tensor,
   Tensors,
+  WaitReason,
   JobIdOf,
   JobState,
   JobView,

@@ -27,7 +27,7 @@ export async function* answerPrompt(
 ): AsyncGenerator<AskEvent, void> {
   if (typeof prompt === "string" && prompt.trim() === "")
     throw new ManyhandsError("BAD_INPUT", "The prompt is empty. Type the beginning of a text and ask again.");
-  yield { kind: "waiting", message: joining.joined ? "Looking for a route." : "Joining the swarm.", progress: undefined };
+  yield { kind: "waiting", reason: { kind: joining.joined ? "looking" : "joining" }, progress: undefined };
   const joined = await joining.joinSoon(signal, "Your prompt is kept: check your connection and ask again.");
   const { mesh, directory, offers, settlement, roundTrips } = joined;
   const pick = await chooseModel(joined, wish, (peers) => pickForPrompt(offers, peers, wish, SOLO_BYTES), { clock, signal });

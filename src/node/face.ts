@@ -12,7 +12,7 @@ import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/kin
 import type { ModelTiles } from "../tasks/kinds/ml-inference.ts";
 import type { BackendChoice, NodeState } from "./state.ts";
 
-export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
+export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop, WaitReason } from "../inference/generate-event.ts";
 export type { Prompt } from "../inference/encode-prompt.ts";
 export type { ChatMessage } from "../model/text/chat-message.ts";
 export type { ModelOffer } from "../model/model-summary.ts";

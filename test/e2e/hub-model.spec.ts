@@ -79,7 +79,7 @@ async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
     ort,
     runner,
     { backend: "wasm", determinismClass: "test", rowInvariant: false, layerMs: 1, conversionMs: 0, notices: [] },
-    { cacheBudgetBytes: 2 ** 30, share: 1 },
+    { cacheBudgetBytes: 2 ** 30, share: 1, clock: systemClock },
   );
   const made = await greedyAlone(engine, tokenizer.encode(PROMPT), {
     count: TOKENS,

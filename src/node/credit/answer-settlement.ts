@@ -1,6 +1,6 @@
 // Settles this tab's answers when each is over: pays the spans of its route with receipts, and audits some of them.
 import type { ReceiptCollector, CheckedClaim, HopFacts, StatedVerdict } from "../../credit/receipt-collector.ts";
-import { type AnswerAuditsDeps, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
+import { type AnswerAuditsOptions, auditAnswer, drawAudits, type Finding } from "../../inference/audit/answer-audits.ts";
 import { askCommitments, type Commitments } from "../../inference/audit/commitments.ts";
 import { wireClass } from "../../inference/log/wire-form.ts";
 import type { SessionRecord } from "../../inference/requester/session-record.ts";
@@ -21,7 +21,7 @@ const DEFAULTS = Object.freeze({
   sessions: 64,
 });
 
-export interface AnswerSettlementOptions extends Omit<AnswerAuditsDeps, "peers" | "exclude"> {
+export interface AnswerSettlementOptions extends Omit<AnswerAuditsOptions, "peers" | "exclude"> {
   readonly directory: Pick<Directory, "swarm">;
   /** Opens the links over which the peers of one answer are asked for claims and signatures; `close` ends them. */
   readonly openReceipts: () => { readonly receipts: Pick<ReceiptCollector, "claim" | "settle">; readonly close: () => Promise<void> };
@@ -97,7 +97,7 @@ export class AnswerSettlement {
   }
 
   /** What a claim of hop `index` has to say to count; undefined if the hop said nothing in step 1. */
-  #factsOf({ hops, model, session, room }: SessionRecord, commitments: Commitments, index: number): HopFacts | undefined {
+  #factsOf({ hops, model, session, terms }: SessionRecord, commitments: Commitments, index: number): HopFacts | undefined {
     const { mesh, directory } = this.#options;
     const { own, hops: committed, range } = commitments;
     const [hop, upstream, downstream] = [hops[index]?.hop, hops[index - 1]?.hop, hops[index + 1]?.hop];
@@ -115,7 +115,7 @@ export class AnswerSettlement {
       // A neighbour may say nothing. Then the hop is believed here, and audited if there is an auditor.
       input: upstream === undefined ? own.tokens : (committed[index - 1]?.output ?? said.input),
       output: downstream === undefined ? own.logits : (committed[index + 1]?.input ?? said.output),
-      determinismClass: announced?.determinismClass && wireClass(room, announced.determinismClass),
+      determinismClass: announced?.determinismClass && wireClass(terms, announced.determinismClass),
     };
   }
 
@@ -165,7 +165,7 @@ export class AnswerSettlement {
     );
   }
 
-  #auditOptions({ model }: SessionRecord): AnswerAuditsDeps {
+  #auditOptions({ model }: SessionRecord): AnswerAuditsOptions {
     const { directory } = this.#options;
     return {
       ...this.#options,

@@ -1,5 +1,4 @@
 // The whole model in this tab, for its own prompts only: it answers when nobody lends.
-import type { GenerateEvent } from "../../inference/generate-event.ts";
 import type { SoloPeer } from "../../inference/requester/find-route.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId, Span } from "../../shared/ids.ts";
@@ -54,7 +53,7 @@ export class SoloSpan implements SoloPeer {
    * Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's
    * reason.
    */
-  async *load(message: string, signal: AbortSignal): AsyncGenerator<GenerateEvent, void> {
+  async *load(signal: AbortSignal): AsyncGenerator<LoadProgress | undefined, void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.#loading = undefined; // the next prompt tries again
       throw error;
@@ -62,7 +61,8 @@ export class SoloSpan implements SoloPeer {
     const loading = this.#loading.then(() => "loaded" as const);
     for (;;) {
       signal.throwIfAborted();
-      yield { kind: "waiting", message, progress: this.#progress };
+      const progress = this.#progress; // the linter does not see a private field that is only yielded
+      yield progress;
       const tick = this.#options.clock.sleep(DEFAULTS.progressMs, signal).then(() => "tick" as const);
       if ((await Promise.race([loading, tick])) === "loaded") return;
     }

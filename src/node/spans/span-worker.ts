@@ -32,8 +32,8 @@ const stopping = new AbortController();
 const api: SpanWorkerApi = {
   async load(source, options, page) {
     try {
-      const { ort, runner, report } = await startRunner(source, options);
-      loaded = await serve(new LocalEngine(ort, runner, report, options), page as Remote<SpanPageApi>); // Comlink makes it one
+      const { ort, runner, report } = await startRunner(source, options, systemClock);
+      loaded = await serve(new LocalEngine(ort, runner, report, { ...options, clock: systemClock }), page as Remote<SpanPageApi>); // Comlink makes it one
       return { ok: true, value: report };
     } catch (error) {
       return { ok: false, code: errorCode(error) ?? "ENGINE_FAILED", message: errorMessage(error) };

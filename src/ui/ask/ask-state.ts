@@ -1,6 +1,7 @@
 // One question and its answer so far, as plain data: each event of the node makes the next state. Pure.
 import type { AskEvent, EndReason, GenerateStats, LoadProgress, ModelOffer, ModelReason, Problem, RouteHop } from "../../node/face.ts";
 import type { PeerId } from "../../shared/ids.ts";
+import { waitingWords } from "./waiting-words.ts";
 
 export type AskStatus = "idle" | "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -48,7 +49,7 @@ export function begin(prompt: string): AskState {
 export function advance(ask: AskState, event: AskEvent): AskState {
   switch (event.kind) {
     case "waiting":
-      return { ...ask, waiting: { message: event.message, progress: event.progress } };
+      return { ...ask, waiting: { message: waitingWords(event.reason), progress: event.progress } };
     case "chosen":
       return { ...ask, chosen: { model: event.model, reason: event.reason } };
     case "trimmed":

@@ -8,12 +8,13 @@ import { AskController } from "../../../src/ui/ask/ask-controller.ts";
 
 const stats = (newTokens: number): GenerateStats => ({ promptTokens: 4, newTokens, timeToFirstTokenMs: 10, tokensPerSecond: 5, seed: 1 });
 const token = (id: number, text: string): GenerateEvent => ({ kind: "token", token: id, text, stats: stats(id), hops: [] });
+const LEFT: GenerateEvent = { kind: "waiting", reason: { kind: "gaps", gaps: [], isMidway: true }, progress: undefined };
 const done: GenerateEvent = { kind: "done", reason: "stop-token", text: "", stats: stats(2), hops: [] };
 
 describe("advance", () => {
-  it("gathers text and token ids, and no longer waits once a token is there", () => {
-    let ask = advance(begin("Once"), { kind: "waiting", message: "Looking", progress: undefined });
-    expect(ask).toMatchObject({ status: "waiting", waiting: { message: "Looking" } });
+  it("gathers text and token ids, and forgets what it waited for", () => {
+    let ask = advance(begin("Once"), { kind: "waiting", reason: { kind: "looking" }, progress: undefined });
+    expect(ask).toMatchObject({ status: "waiting", waiting: { message: "Looking for a route." } });
     ask = advance(advance(ask, token(1, " upon")), token(2, ""));
     expect(ask).toMatchObject({ status: "streaming", text: " upon", tokens: [1, 2], waiting: undefined });
     expect(isRunning(ask)).toBe(true);
@@ -21,8 +22,8 @@ describe("advance", () => {
     expect(ask).toMatchObject({ status: "done", ended: "stop-token", text: " upon" });
     expect(isRunning(ask)).toBe(false);
   });
-  it("says that others took the places of tabs that left, and shows the present route", () => {
-    const half = advance(advance(begin("Once"), token(1, " upon")), { kind: "waiting", message: "A tab left", progress: undefined });
+  it("says that others took the place of tabs that left, and shows the route as it is now", () => {
+    const half = advance(advance(begin("Once"), token(1, " upon")), LEFT);
     expect(replacement(half)).toBe("");
     const event = { kind: "rerouted", lost: [asPeerId("gone")], hops: [], replayed: 5, detectMs: 1, linkMs: 2, resumeMs: 3 } as const;
     const mended = advance(half, event);
@@ -32,7 +33,7 @@ describe("advance", () => {
   });
   it("keeps the answer so far when it waits in the middle, is stopped or fails", () => {
     const half = advance(begin("Once"), token(1, " upon"));
-    expect(advance(half, { kind: "waiting", message: "A tab left", progress: undefined }).text).toBe(" upon");
+    expect(advance(half, LEFT).text).toBe(" upon");
     expect(stopped(half)).toMatchObject({ status: "stopped", text: " upon", prompt: "Once" });
     const lost = failed(half, { code: "PEER_LOST", message: "A tab left." });
     expect(lost).toMatchObject({ status: "failed", text: " upon", tokens: [1] });
