@@ -16,14 +16,14 @@ const SPARED = new Set([GLOSSARY, "CHANGELOG.md"]);
  */
 const COMMON = new Set(
   `add abort app async audit box browser build bundle bytes button buffers check choose choices client clock close code config consent
-  contract control controls convert copy count create cost controller db depth desk-free dequantize detach draining draw encode errors
+  contract control controls convert copy count create cost controller db depth dequantize detach draining draw encode errors
   events fetch fields file find first folder form forms footer format frames geometry get half handle has head icons idb ids in infer
   init is item judge kept keeper layout line list load local log lock main make map marks max memory meter migrations min missing ml
   inference multiply near number numbers often on once onnx open options or order output panel page parts pack pb peer pill pipe plain
   plan portable globals pure queue random rate read receive recent record refuse relay remote render result results run save schema
   select sentences service sessions settings sha256 shared size sort start state status stop string strings style styles sum surface
   table take text theme toggle times top tracker turn turns type types up use values vector verify version view wait watch web width
-  words write ort wasm gpu webgpu wgsl sqlite database http rtc libp2p bitswap ed25519 float16 floats json`
+  waiting await acquire live lending joining drafting draft asked elements bar cap group per pb port queries rebalance received pending walk waker upgrade strip location lookup loopback framed cuttable buffer breaks manyhands micro api generate trace sender words write ort wasm gpu webgpu wgsl sqlite database http rtc libp2p bitswap ed25519 float16 floats json`
     .split(/\s+/)
     .filter((word) => word !== ""),
 );
