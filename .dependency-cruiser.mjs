@@ -1,54 +1,8 @@
-// Who may import whom. The layers are those of CONTRIBUTING.md; a breach fails `npm run check`.
+// Who may import whom. The layers and rooms are in tools/check/rooms.mjs; a breach fails `npm run check`.
+import { FENCES, LAYERS, pattern, PORTS, RELAY_SEES, ROOMS, UI_SEES } from "./tools/check/rooms.mjs";
 
-/** Top-level modules under src by layer: a module may import lower layers and itself, nothing else. */
-const LAYERS = [["shared"], ["protocol"], ["model", "route", "engine", "mesh"], ["inference", "tasks", "credit"], ["node"]];
-
-/** Ways sideways or down to the edge that a module may take although the layer rule alone would forbid or hide it. */
-const ENGINE_FACE = "^src/engine/contract\\.ts$";
-const MESH_FACE = "^src/mesh/ports/";
-
-/**
- * What a room inside a module may import of the same module, beside itself. Files that stand directly in the module's folder are
- * under no rule here: they join the rooms. Rooms that are not listed may import any other that does not import them.
- */
-const ROOMS = {
-  inference: {
-    requester: ["log", "(generate-event|answer-progress)\\.ts$"],
-    server: ["log"],
-    log: [],
-    audit: ["requester", "log"],
-    draft: [],
-  },
-  tasks: {
-    jobs: ["dispatch", "kinds", "sandbox", "[^/]+\\.ts$"],
-    dispatch: ["[^/]+\\.ts$"],
-    volunteer: ["[^/]+\\.ts$"],
-    sandbox: ["[^/]+\\.ts$"],
-    kinds: ["sandbox", "[^/]+\\.ts$"],
-  },
-  model: {
-    graph: [],
-    cut: ["graph", "tiles/manifest\\.ts$"],
-    rows: ["graph"],
-    tiles: [],
-    text: [],
-  },
-  mesh: {
-    ports: [],
-    memory: ["ports"],
-    rtc: ["ports", "(framed-link|port-link)\\.ts$"],
-    libp2p: ["ports", "(framed-link|port-link)\\.ts$"],
-    identity: [],
-  },
-};
-
-/** The pure functions over plain data that the page may use beside the node's face. */
-const UI_DATA = [
-  "^src/node/(face|state)\\.ts$",
-  "^src/route/plan-model\\.ts$",
-  "^src/model/(catalog|most-bytes)\\.ts$",
-  "^src/tasks/kinds/(find-kind|render/(squares|scene))\\.ts$",
-];
+/** @param {readonly string[]} files */
+const exactly = (files) => files.map((file) => `^${file.replaceAll(".", "\\.")}$`);
 
 /** @param {string} name @param {string} comment @param {object} from @param {object} to */
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
@@ -74,25 +28,10 @@ const roomRules = Object.entries(ROOMS).flatMap(([module, rooms]) =>
       `room-${module}-${room}`,
       `src/${module}/${room} may import of src/${module}: ${["itself", ...allowed].join(", ")}`,
       { path: `^src/${module}/${room}/` },
-      { path: `^src/${module}/`, pathNot: [room, ...allowed].map((each) => `^src/${module}/${each.endsWith("$") ? each : `${each}/`}`) },
+      { path: `^src/${module}/`, pathNot: [room, ...allowed].map((each) => pattern(module, each)) },
     ),
   ),
 );
-
-/** Libraries and the only places that may import them. */
-const FENCES = [
-  ["libp2p", "libp2p|@libp2p|helia|@helia|@chainsafe/libp2p-[^/]+|@multiformats/multiaddr", "^(src/mesh/|relay/bootstrap)"],
-  ["onnxruntime", "onnxruntime-web", "^src/engine/"],
-  ["comlink", "comlink", "^src/.*(client|worker)\\.ts$"],
-  ["idb", "idb", "^src/.*store[^/]*\\.ts$"],
-  ["valibot", "valibot", "^(src/(protocol|model|engine|mesh|tasks|credit|node|ui)/|src/widget-frame\\.ts$|relay/)"],
-  ["fastify", "fastify|@fastify", "^relay/"],
-  ["kysely", "kysely", "^relay/"],
-  ["lit", "lit|@lit|lit-html|lit-element", "^src/ui/"],
-  ["tokenizers", "@huggingface/tokenizers", "^src/model/"],
-  ["jinja", "@huggingface/jinja", "^src/model/"],
-  ["protobuf", "@bufbuild/protobuf", "^src/model/"],
-];
 
 export default {
   forbidden: [
@@ -102,7 +41,7 @@ export default {
       "ui-sees-the-face",
       "src/ui sees the node's public face and pure functions over plain data, nothing behind them",
       { path: "^src/ui/" },
-      { path: "^(src|relay|tools|test)/", pathNot: ["^src/ui/", "^src/shared/", ...UI_DATA] },
+      { path: "^(src|relay|tools|test)/", pathNot: ["^src/ui/", "^src/shared/", ...exactly(UI_SEES)] },
     ),
     forbid(
       "face-has-no-values",
@@ -120,7 +59,7 @@ export default {
       "ports-not-adapters",
       "only entries and src/node choose implementations: the flows see the engine's contract and the mesh's ports",
       { path: "^src/(inference|tasks|credit)/" },
-      { path: "^src/(engine|mesh)/", pathNot: [ENGINE_FACE, MESH_FACE] },
+      { path: "^src/(engine|mesh)/", pathNot: PORTS },
     ),
     forbid(
       "entries-import-nobody-imports-them",
@@ -130,12 +69,11 @@ export default {
     ),
     forbid(
       "relay-imports-little",
-      "the relay imports shared and protocol, the rules of credit, what kinds of tasks cost, and model",
+      "the relay imports shared and protocol, the rules of credit, of a model its manifest and its summary, and what kinds of tasks cost",
       { path: "^relay/" },
       {
         path: "^(src|tools|test)/",
-        pathNot:
-          "^src/((shared|protocol|model)/|credit/(ed25519|make-receipt|verify-receipt|price|storage-proof)\\.ts$|tasks/kinds/find-kind\\.ts$)",
+        pathNot: ["^src/(shared|protocol)/", ...exactly(RELAY_SEES)],
       },
     ),
     forbid("src-stands-alone", "the page's code imports no relay, tool or test", { path: "^src/" }, { path: "^(relay|tools|test)/" }),

@@ -1,10 +1,10 @@
-// End-to-end tests: real tabs in the browser that set-up found; each spec starts the relay that it needs.
+// End-to-end tests: real tabs in the browser that set-up found. Each spec starts the relays that it needs.
 import { defineConfig } from "@playwright/test";
 import { BROWSER_FLAGS, findBrowser } from "./tools/setup/browser.mjs";
 
 const browser = await findBrowser(import.meta.dirname);
 
-/** What times things or fills the machine by itself: these run with nothing beside them. */
+/** Specs that measure times or that need the whole machine: nothing runs beside them. */
 const ALONE = /(failover|hub-model|kill|kill-tab|sandbox|tasks|tasks-lent|udp-proxy|webgpu)\.spec\.ts$/;
 
 export default defineConfig({
@@ -12,7 +12,7 @@ export default defineConfig({
   testMatch: "**/*.spec.ts",
   fullyParallel: false,
   forbidOnly: Boolean(process.env["CI"]),
-  workers: 1, // `npm test` gives those of `beside` two
+  workers: 1, // `npm test` gives the project `beside` two
   projects: [
     { name: "beside", testIgnore: ALONE, outputDir: "test-results/beside" },
     { name: "alone", testMatch: ALONE, outputDir: "test-results/alone" },
@@ -24,7 +24,7 @@ export default defineConfig({
   use: {
     browserName: "chromium",
     headless: true,
-    screenshot: "only-on-failure", // a trace makes everything half as slow again: `--trace retain-on-failure` where one is wanted
+    screenshot: "only-on-failure", // a trace costs half as much time again; `--trace retain-on-failure` makes one
     launchOptions: { ...(browser && { executablePath: browser.path }), args: [...BROWSER_FLAGS] },
   },
 });

@@ -1,4 +1,4 @@
-// Builds the site into dist/: the page, the widget's frame, and widget.js and manyhands.js under names that other sites can rely on.
+// Builds the site into dist/: the page, the widget's frame, and widget.js and manyhands.js, whose names never change.
 import { createReadStream, createWriteStream } from "node:fs";
 import { readdir, stat, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -7,11 +7,11 @@ import { constants, createGzip } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
 const COMPRESSED = /\.(?:js|mjs|css|html|svg|wasm|json|webmanifest|txt)$/;
-/** Smaller files gain nothing from a second copy. */
+/** Smaller files gain nothing from a compressed copy. */
 const COMPRESS_FROM_BYTES = 512;
-/** Entries under names that other sites and programs can rely on. */
+/** Entries whose names other sites and programs rely on. */
 const STABLE = new Set(["widget", "manyhands"]);
-/** A copy that saves less than a twentieth is not worth its place. */
+/** A copy that saves less than a twentieth is not worth its space. */
 const COMPRESS_RATIO = 0.95;
 
 async function compress(path: string): Promise<void> {
@@ -21,7 +21,7 @@ async function compress(path: string): Promise<void> {
   if ((await stat(`${path}.gz`)).size > size * COMPRESS_RATIO) await unlink(`${path}.gz`);
 }
 
-/** Writes `name.gz` beside each compressible file: the relay serves it to whoever takes gzip. */
+/** Writes `name.gz` beside each compressible file. The relay serves it to browsers that accept gzip. */
 function precompress(): Plugin {
   let outDir = "dist";
   return {
@@ -37,7 +37,7 @@ function precompress(): Plugin {
   };
 }
 
-/** In development too, the embed script answers at /widget.js. */
+/** Serves the embed script as /widget.js in development too. */
 function widgetInDevelopment(): Plugin {
   return {
     name: "widget-in-development",
@@ -51,7 +51,7 @@ function widgetInDevelopment(): Plugin {
 }
 
 export default defineConfig({
-  // Relative, so that the site works under any origin and any folder.
+  // Relative, so that the site works at any origin and in any folder.
   base: "./",
   plugins: [precompress(), widgetInDevelopment()],
   build: {
@@ -60,11 +60,11 @@ export default defineConfig({
     sourcemap: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Minifying drops the libraries' notices from the code; this file carries them.
+    // Minifying removes the libraries' notices from the code; this file has them.
     license: { fileName: "licences.txt" },
     rolldownOptions: {
       input: { page: "index.html", frame: "widget.html", widget: "src/widget.ts", manyhands: "src/manyhands.ts" },
-      // What the entry for programs exports is what they import.
+      // Programs import what the entry `manyhands` exports.
       preserveEntrySignatures: "exports-only",
       output: { entryFileNames: ({ name }) => (STABLE.has(name) ? `${name}.js` : "assets/[name]-[hash].js") },
     },

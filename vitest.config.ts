@@ -1,4 +1,4 @@
-// Two projects: `unit` runs in Node, `browser` runs *.browser.test.ts in a real headless browser.
+// Vitest has two projects: `unit` runs in Node, `browser` runs *.browser.test.ts in a real headless browser.
 import fs from "node:fs";
 import path from "node:path";
 import { playwright } from "@vitest/browser-playwright";
@@ -18,12 +18,12 @@ export default defineConfig({
           environment: "node",
           include: ["test/unit/**/*.test.ts", "test/relay/**/*.test.ts", "test/contract/**/*.node.test.ts"],
           exclude: ["**/*.browser.test.ts"],
-          maxWorkers: 2, // the default leaves one of two cores idle
+          maxWorkers: 2, // on two cores, the default leaves one idle
           testTimeout: 60_000,
         },
       },
       {
-        // onnxruntime-web finds its WASM files beside its own module: pre-bundling moves it away from them.
+        // onnxruntime-web looks for its WASM files beside its own module, and pre-bundling would move that module.
         optimizeDeps: { exclude: ["onnxruntime-web"] },
         worker: { format: "es" },
         test: {

@@ -1,4 +1,4 @@
-// The relay's own key, kept in a file, so that its peer id survives a restart.
+// The relay's identity: its key is kept in a file, so that its peer id survives a restart.
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,7 +6,10 @@ import { ManyhandsError } from "../src/shared/errors.ts";
 
 const SEED_BYTES = 32;
 
-/** The seed of the relay's Ed25519 key under `dataDir`, made on first use. Throws BAD_INPUT where the file is damaged. */
+/**
+ * Returns the seed of the relay's Ed25519 key in `dataDir`. Makes it on first use. Throws BAD_INPUT if the file is
+ * damaged.
+ */
 export async function loadRelaySeed(dataDir: string): Promise<Uint8Array> {
   const path = join(dataDir, "relay.key");
   await mkdir(dataDir, { recursive: true });
@@ -18,7 +21,7 @@ export async function loadRelaySeed(dataDir: string): Promise<Uint8Array> {
   }
   const text = (await readFile(path, "utf8")).trim();
   if (!/^[0-9a-f]{64}$/.test(text)) {
-    throw new ManyhandsError("BAD_INPUT", `${path} does not hold a key (64 hex digits); remove it to get a new one and a new peer id`);
+    throw new ManyhandsError("BAD_INPUT", `${path} does not hold a key (64 hex digits). Remove it to get a new key and a new peer id.`);
   }
   return new Uint8Array(Buffer.from(text, "hex"));
 }

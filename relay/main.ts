@@ -1,10 +1,11 @@
-// The relay as a program: reads the command line, starts, says where the page is, stops cleanly on a signal.
+// The relay as a program: reads the command line, starts a relay, prints the address of its page, and stops cleanly on
+// a signal.
 import { errorCode, errorMessage } from "../src/shared/errors.ts";
 import { HELP, readCommand, type RelayConfig } from "./config.ts";
 import { startRelay } from "./relay.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds after a signal at which the process ends, whatever still hangs. */
+  /** Milliseconds after a signal at which the process ends, even if something still hangs. */
   stopTimeoutMs: 2000,
 });
 
@@ -16,7 +17,7 @@ async function run(config: RelayConfig): Promise<void> {
   const relay = await startRelay(config);
   let stopping = false;
   const stop = (): void => {
-    if (stopping) process.exit(1); // asked twice
+    if (stopping) process.exit(1); // the second signal
     stopping = true;
     setTimeout(() => process.exit(1), DEFAULTS.stopTimeoutMs).unref();
     relay.stop().then(

@@ -2,32 +2,32 @@
 import { access, readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { ModelCost } from "../src/credit/price.ts";
-import { MANIFEST_FILE } from "../src/model/fetch-model.ts";
-import { decodeManifest, manifestId } from "../src/model/tiles/manifest.ts";
+import { decodeManifest, MANIFEST_FILE, manifestId } from "../src/model/tiles/manifest.ts";
 import { type ModelSummary, summarise } from "../src/model/model-summary.ts";
 import { errorMessage, ManyhandsError } from "../src/shared/errors.ts";
 import type { ModelId } from "../src/shared/ids.ts";
 
-/** A model's folder on disk, and the name that it has in URLs. */
+/** A model's folder on disk. */
 export interface ModelFolder {
+  /** The folder's name, which URLs use as well. */
   readonly name: string;
-  /** CID of its manifest. */
+  /** CID of the manifest. */
   readonly id: ModelId;
   readonly summary: ModelSummary;
-  /** What its work is worth. */
+  /** The prices of its layers follow from this. */
   readonly cost: ModelCost;
-  /** Origin (scheme, host, port) that its weights come from, where that is not this relay. */
+  /** Origin (scheme, host, port) of its weights. Undefined if the relay serves them itself. */
   readonly origin: string | undefined;
   readonly path: string;
-  /** Comes with the page, so the page's own files serve it. */
+  /** Whether the model is a part of the page, so that it is served with the page's files. */
   readonly bundled: boolean;
 }
 
 /**
- * The operator's list: models of each extra folder, which is a model or holds models, then those of the page
- * (`<site>/models/*`). The first is what a tab takes that has no reason for another. Of two folders with one name, and of
- * two copies of one model, the first wins. A folder that does not exist holds none.
- * Throws MODEL_CORRUPT for a manifest that cannot be read.
+ * Returns the operator's list: the models of each extra folder, which is a model or contains models, then those of the
+ * page (`<site>/models/*`). A tab that has no reason for another model uses the first. Of two folders with one name,
+ * and of two copies of one model, the first wins. A folder that does not exist contains none. Throws MODEL_CORRUPT for
+ * a manifest that cannot be read.
  */
 export async function findModels(siteDir: string, extraDirs: readonly string[]): Promise<readonly ModelFolder[]> {
   const found = new Map<string, ModelFolder>();
@@ -62,7 +62,7 @@ function readFacts(bytes: Uint8Array, path: string): Pick<ModelFolder, "summary"
 }
 
 async function modelsUnder(dir: string): Promise<readonly string[]> {
-  const names = await readdir(dir).catch(() => []); // not there, or not a folder: no models
+  const names = await readdir(dir).catch(() => []); // it does not exist, or it is not a folder
   const paths = names.toSorted((a, b) => a.localeCompare(b)).map((name) => join(dir, name));
   const checks = await Promise.all(paths.map(hasManifest));
   return paths.filter((_, i) => checks[i]);

@@ -1,13 +1,14 @@
-// How often each caller may ask: a bucket of tokens for each key, which no new connection fills up. Time is an argument.
+// How often each caller may do something: one token bucket for each key, which a new connection does not refill. Time
+// is an argument.
 
 export interface RateLimitOptions {
-  /** Requests a second in the long run. */
+  /** Tokens a second in the long run. */
   readonly perSecond: number;
-  /** Requests at once. */
+  /** Tokens at once: the size of a bucket. */
   readonly burst: number;
 }
 
-/** `Key` names a caller: a peer's id, or an address. */
+/** A `Key` is the name of a caller: a peer's id or an address. */
 export class RateLimit<Key extends string> {
   readonly #options: RateLimitOptions;
   readonly #buckets = new Map<Key, { readonly tokens: number; readonly atMs: number }>();
@@ -16,7 +17,7 @@ export class RateLimit<Key extends string> {
     this.#options = options;
   }
 
-  /** Takes one token; false if there is none. `nowMs` never goes back. */
+  /** Takes one token. Returns false if there is none. `nowMs` never goes back. */
   take(key: Key, nowMs: number): boolean {
     const { perSecond, burst } = this.#options;
     const bucket = this.#buckets.get(key) ?? { tokens: burst, atMs: nowMs };

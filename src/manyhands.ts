@@ -1,4 +1,4 @@
-// Entry for programs: what a page, a worker or a Node script imports.
+// Entry for programs: a page, a worker or a Node script imports this file.
 export { join, type JoinedNode, type JoinOptions } from "./api/join.ts";
 export { type ErrorCode, ManyhandsError } from "./shared/errors.ts";
 export { asJobId, type ModelId, type PeerId, type Span, type TaskId, type JobId } from "./shared/ids.ts";
@@ -45,6 +45,7 @@ export type {
   ServedCounts,
   SwarmPeer,
   TaskRequest,
+  WaitReason,
   JobIdOf,
   JobState,
   JobView,

@@ -1,11 +1,11 @@
-// Entry of widget.html, the frame of the relay's origin: the card and nothing more until the visitor agrees.
+// Entry of widget.html, the frame of the relay's origin: shows the card, and loads no more until the visitor agrees.
 import * as v from "valibot";
 import { systemClock } from "./shared/clock.ts";
 import { Backoff } from "./shared/backoff.ts";
 import { browserFeatures, findCapability } from "./ui/capability.ts";
 import type { DeclinedMessage, HeightMessage } from "./ui/widget/frame-messages.ts";
 import { loadCode } from "./ui/load-code.ts";
-import { Memory } from "./ui/memory.ts";
+import { LocalStore } from "./ui/local-store.ts";
 import { NodeController } from "./ui/node-controller.ts";
 import { applyTheme, readTheme } from "./ui/parts/theme-toggle.ts";
 import { WidgetCard } from "./ui/widget/widget-card.ts";
@@ -14,26 +14,28 @@ const ThemeMessageSchema = v.object({ manyhands: v.literal("theme"), theme: v.pi
 
 const asked = new URLSearchParams(location.search);
 const hostOrigin = asked.get("host");
-// A host without an origin of its own (a file, a sandbox) can't be named; a height is no secret.
+// A host without an origin (a file, a sandbox) cannot be addressed: messages go to any. A height is no secret.
 const target = hostOrigin !== null && /^https?:\/\//.test(hostOrigin) ? hostOrigin : "*";
 applyTheme(document.documentElement, readTheme(asked.get("theme")) ?? "auto");
 
-// Kept apart from the page's own choices: saying no to a site's card is not saying no to the relay's page.
-const memory = new Memory(() => localStorage, "manyhands.widget.");
+// Kept apart from the page's choices: a no to some site's card is not a no to the relay's page.
+const localStore = new LocalStore(() => localStorage, "manyhands.widget.");
 const backoff = new Backoff(systemClock, Math.random);
 const controller = new NodeController({
-  memory,
+  localStore,
+  relay: location.origin,
+  clock: systemClock,
   hurry: () => backoff.hurry(),
-  createNode: async (waiting) => {
+  createNode: async (wait) => {
     const relay = { fetch: fetch.bind(globalThis), url: new URL("healthz", document.baseURI).href, backoff };
-    return (await loadCode(relay, () => import("./node/create-node.ts"), waiting)).createNode({ host: "widget" });
+    return (await loadCode(relay, () => import("./node/create-node.ts"), wait)).createNode({ host: "widget" });
   },
 });
 addEventListener("pagehide", () => void controller.release());
 
 customElements.define("mh-card", WidgetCard);
 const card = new WidgetCard();
-Object.assign(card, { controller, memory, compact: asked.has("compact"), saidNo: asked.has("declined") });
+Object.assign(card, { controller, localStore, compact: asked.has("compact"), saidNo: asked.has("declined") });
 document.body.append(card);
 
 if (parent !== window) {
@@ -43,7 +45,7 @@ if (parent !== window) {
     if (message.success) applyTheme(document.documentElement, message.output.theme);
   });
   card.addEventListener("declined-changed", (event) => {
-    const message: DeclinedMessage = { manyhands: "declined", declined: (event as CustomEvent<boolean>).detail }; // the card sends no other
+    const message: DeclinedMessage = { manyhands: "declined", declined: (event as CustomEvent<boolean>).detail }; // the card dispatches no other
     parent.postMessage(message, target);
   });
   new ResizeObserver(() => {
@@ -52,5 +54,5 @@ if (parent !== window) {
   }).observe(card);
 }
 
-// Storage is not tried before the visitor agreed: whether it works shows later, as a notice of the node.
+// Storage is not touched before the visitor agrees; if it is blocked, a notice of the node says so later.
 card.missing = (await findCapability({ ...browserFeatures(globalThis), openDatabase: async () => {} })).missing;

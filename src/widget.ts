@@ -1,21 +1,22 @@
-// Entry of widget.js: defines <manyhands-widget>, a frame of the relay's origin on somebody else's page.
-// It runs in the embedding page, so it does next to nothing: place the frame, fit its height, pass the theme on, keep a no.
+// Entry of widget.js: defines <manyhands-widget>, a frame of the relay's origin on somebody else's page. It runs in the
+// embedding page, so it does next to nothing: it places the frame, fits its height, passes the theme on, and keeps a
+// no.
 import { asTheme, readFrameMessage, type ThemeMessage, type WidgetTheme } from "./ui/widget/frame-messages.ts";
 
-/** Until the card tells its own height. */
+/** Pixels, until the card has sent its own height. */
 const FIRST_HEIGHT = { full: 250, compact: 132 } as const;
 
-// Not an asset of this script: the relay serves the page beside it.
+// Not an asset of this script: the relay serves this page beside it.
 const FRAME = new URL(/* @vite-ignore */ "widget.html", import.meta.url);
 
-/** A no is kept here too: many browsers block all storage in a frame of another site. */
+/** Key of a visitor's no, kept in this page too: many browsers block all storage in a frame of another site. */
 const NO = "manyhands.declined";
 
 function saidNo(): boolean {
   try {
     return localStorage.getItem(NO) !== null;
   } catch {
-    return false; // storage is blocked here as well: then the card asks again
+    return false; // storage is blocked here as well, so the card asks again
   }
 }
 
@@ -48,13 +49,13 @@ class ManyhandsWidget extends HTMLElement {
     frame.title = "Manyhands: lend this tab";
     frame.loading = "lazy";
     frame.referrerPolicy = "origin";
-    // Scripts and its own origin are what the card needs; it opens no windows, sends no forms, moves no other page.
+    // The card needs scripts and its own origin. It may not open windows, send forms, or navigate the page around it.
     frame.setAttribute("sandbox", "allow-scripts allow-same-origin");
     frame.allow = "";
     frame.style.cssText = `display:block;width:100%;border:0;height:${compact ? FIRST_HEIGHT.compact : FIRST_HEIGHT.full}px;background:transparent`;
     frame.src = src.href;
     this.#frame = frame;
-    this.#paint();
+    this.#applyColourScheme();
     const style = document.createElement("style");
     style.textContent = ":host{display:block;width:100%;max-width:420px}:host([hidden]){display:none}";
     root.replaceChildren(style, frame);
@@ -67,7 +68,7 @@ class ManyhandsWidget extends HTMLElement {
   }
 
   attributeChangedCallback(): void {
-    this.#paint();
+    this.#applyColourScheme();
     const message: ThemeMessage = { manyhands: "theme", theme: this.#theme() };
     this.#frame?.contentWindow?.postMessage(message, FRAME.origin);
   }
@@ -84,8 +85,8 @@ class ManyhandsWidget extends HTMLElement {
     return asTheme(this.getAttribute("theme")) ?? "auto";
   }
 
-  /** A frame is see-through only while it and its place have the same colour scheme. */
-  #paint(): void {
+  /** A frame is transparent only while it has the same colour scheme as its surroundings. */
+  #applyColourScheme(): void {
     const theme = this.#theme();
     if (this.#frame !== undefined) this.#frame.style.colorScheme = theme === "auto" ? "light dark" : theme;
   }

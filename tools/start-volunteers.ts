@@ -1,4 +1,5 @@
-// Headless tabs that lend: each in a context of its own, agreeing by the page's own button as a person would.
+// Headless tabs that lend: each is in a context of its own and gives its consent by the page's button, as a person
+// would.
 import { chromium, type Browser, type Page } from "playwright-core";
 import { BROWSER_FLAGS } from "./setup/browser.mjs";
 
@@ -11,23 +12,23 @@ export interface VolunteersOptions {
 }
 
 const DEFAULTS = Object.freeze({
-  /** The page is small and near; a loaded machine is slow. */
+  /** The page is small and near, but a busy machine is slow. */
   openTimeoutMs: 60_000,
-  /** Fetching weights, building the span and its self-test. */
+  /** Time to fetch the weights, build the span and run the self-test. */
   serveTimeoutMs: 5 * 60_000,
-  /** First wait before a lost tab is opened again; doubles up to the last. */
+  /** The first wait before a lost tab is opened again, which doubles until the last. */
   retryFirstMs: 1_000,
   retryLastMs: 60_000,
 });
 
-/** A tab that nobody looks at is slowed down by the browser, and these have work to do. */
+/** Browsers slow hidden tabs down, and these tabs have work to do. */
 const AWAKE_FLAGS = [
   "--disable-background-timer-throttling",
   "--disable-backgrounding-occluded-windows",
   "--disable-renderer-backgrounding",
 ];
 
-/** Keeps `count` tabs lending until stopped; a tab that is lost is reported and opened again. */
+/** Keeps `count` tabs lending until `stop`. A lost tab is reported and opened again. */
 export class Volunteers {
   readonly #options: VolunteersOptions;
   readonly #stopping = new AbortController();
@@ -38,7 +39,7 @@ export class Volunteers {
     this.#options = options;
   }
 
-  /** Resolves once the browser runs and every tab is on its way. Throws what the browser's start threw. */
+  /** Resolves once the browser runs and every tab is about to open. Throws if the browser does not start. */
   async start(signal: AbortSignal): Promise<void> {
     const { count, address, say } = this.#options;
     signal.throwIfAborted();
@@ -51,19 +52,19 @@ export class Volunteers {
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort(new Error("stopping"));
-    const browser = await this.#browser?.catch(() => undefined); // It never started: nothing to close.
+    const browser = await this.#browser?.catch(() => undefined); // It never started, so there is nothing to close.
     if (browser?.isConnected()) this.#options.say("closing the volunteer tabs");
     await browser?.close();
     await Promise.all(this.#tabs);
   }
 
-  /** The one browser of all tabs, started again where it went away. */
+  /** Resolves with the one browser of all tabs, which is started again if it is gone. */
   #running(): Promise<Browser> {
     this.#browser ??= chromium
       .launch({
         executablePath: this.#options.executablePath,
         args: [...BROWSER_FLAGS, ...AWAKE_FLAGS],
-        // Ctrl-C is ours to handle: tabs say goodbye before the browser goes.
+        // This process handles Ctrl-C, so that tabs say goodbye before the browser closes.
         handleSIGINT: false,
         handleSIGTERM: false,
         handleSIGHUP: false,
@@ -100,7 +101,7 @@ export class Volunteers {
     }
   }
 
-  /** Opens one tab and stays until it is lost, which it throws. */
+  /** Opens one tab, and throws the reason once the tab is lost. */
   async #lendOnce(number: number, onServing: () => void): Promise<never> {
     const browser = await this.#running();
     const context = await browser.newContext();
@@ -126,7 +127,10 @@ export class Volunteers {
   }
 }
 
-/** Rejects when the tab crashes or closes; handled here, so that a loss that nobody awaits yet is no crash of ours. */
+/**
+ * Rejects when the tab crashes or closes. The rejection is also handled here: a loss may come before anything awaits
+ * it.
+ */
 function lossOf(page: Page): Promise<never> {
   const lost = new Promise<never>((_, reject) => {
     page.once("crash", () => reject(new Error("the tab crashed")));
@@ -136,7 +140,7 @@ function lossOf(page: Page): Promise<never> {
   return lost;
 }
 
-/** Resolves after `ms`, or at once when stopped. */
+/** Resolves after `ms`, or as soon as `signal` aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

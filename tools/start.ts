@@ -1,4 +1,5 @@
-// Entry of `npm start`: the relay with its own flags, and with `--volunteers N` headless tabs that lend to it.
+// Entry of `npm start`: runs the relay with the relay's flags and, with `--volunteers N`, headless tabs that lend to
+// it.
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import path from "node:path";
@@ -8,9 +9,9 @@ import { Volunteers } from "./start-volunteers.ts";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const RELAY = path.join(ROOT, "relay", "main.ts");
 
-/** A relay that closes its connections in order is done well before; after this it is killed. */
+/** A relay that closes its connections in order needs far less; after this time it is killed. */
 const STOP_TIMEOUT_MS = 10_000;
-/** Tabs that one person's machine is asked to open at most. */
+/** Tabs that one machine opens at most. */
 const VOLUNTEERS_MAX = 64;
 
 const HELP = `
@@ -21,7 +22,7 @@ const say = (text: string): void => console.error(`manyhands: ${text}`);
 
 interface Arguments {
   readonly volunteers: number;
-  /** Everything else, for the relay to judge. */
+  /** All other arguments, for the relay to read. */
   readonly relay: readonly string[];
 }
 
@@ -35,10 +36,12 @@ function readArguments(argv: readonly string[]): Arguments | string {
     else relay.push(arg);
   }
   if (/^\d+$/.test(volunteers) && Number(volunteers) <= VOLUNTEERS_MAX) return { volunteers: Number(volunteers), relay };
-  return `--volunteers wants a number from 0 to ${VOLUNTEERS_MAX}, not "${volunteers}".`;
+  return `--volunteers must be a number from 0 to ${VOLUNTEERS_MAX}, not "${volunteers}".`;
 }
 
-/** The page's address, from the first line of the relay's output that names one. */
+/**
+ * Resolves with the first address in the relay's output, which is the page's; undefined if the relay ends without one.
+ */
 function pageAddress(child: ChildProcess): Promise<string | undefined> {
   return new Promise((resolve) => {
     let seen = "";
@@ -48,7 +51,7 @@ function pageAddress(child: ChildProcess): Promise<string | undefined> {
       seen += chunk.toString("utf8");
       const found = /https?:\/\/[^\s"'<>,)]+(?=[\s"'<>,)])/.exec(seen)?.[0];
       if (found === undefined) return;
-      // Enough was kept: the rest of the output only passes through.
+      // The rest of the output is only passed through.
       seen = "x".repeat(1_000_001);
       resolve(found);
     });
@@ -72,7 +75,7 @@ async function openVolunteers(count: number, address: string, signal: AbortSigna
   return volunteers;
 }
 
-/** Becomes the relay: its own entry file reads the flags, handles signals and ends the process. */
+/** Runs the relay in this process: its own entry reads the flags, handles signals and ends the process. */
 async function runRelayHere(args: readonly string[]): Promise<number> {
   process.argv.splice(2, Infinity, ...args);
   await import("../relay/main.ts");
@@ -91,7 +94,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const relay = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", RELAY, ...read.relay], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "inherit"],
-    // Its own group: Ctrl-C reaches us alone, and tabs close before the relay does.
+    // In a process group of its own: Ctrl-C then reaches only this process, which closes the tabs before the relay.
     detached: process.platform !== "win32",
   });
   const exited = new Promise<number>((resolve, reject) => {

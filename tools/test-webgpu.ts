@@ -1,4 +1,4 @@
-// Asks the browser whether it has a WebGPU adapter, so that a test report can say why WebGPU tests ran or were skipped.
+// Asks the browser whether it has a WebGPU adapter, so that `npm test` can say why WebGPU tests ran or were skipped.
 import { chromium } from "playwright-core";
 
 /** Flags that let a machine without a graphics card use the browser's software adapter. */
@@ -8,11 +8,14 @@ const WEBGPU_FLAGS: readonly string[] = Object.freeze([
   "--use-webgpu-adapter=swiftshader",
 ]);
 
-/** WebGPU is there for secure contexts alone; this address is answered by the test itself. */
+/**
+ * Browsers offer WebGPU only in secure contexts. No server is needed: the probe itself fulfils requests to this
+ * address.
+ */
 const PAGE = "http://localhost/webgpu-probe";
 const PROBE_TIMEOUT_MS = 30_000;
 
-/** One line: the adapter's name, or why there is none. Never throws. */
+/** Returns one line: the adapter's name, or why there is none. Never throws. */
 export async function describeWebGpu(executablePath: string, flags: readonly string[]): Promise<string> {
   try {
     const browser = await chromium.launch({ executablePath, args: [...flags, ...WEBGPU_FLAGS], timeout: PROBE_TIMEOUT_MS });

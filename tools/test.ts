@@ -1,13 +1,17 @@
-// Entry of `npm test`: runs Vitest and Playwright one after the other, says which real parts took part, and ends with one line of counts.
+// Entry of `npm test`: runs Vitest, then Playwright, lists the real parts that were used, and ends with one line of
+// counts.
 import fs from "node:fs";
 import path from "node:path";
 import { BROWSER_FLAGS, findBrowser } from "./setup/browser.mjs";
-import { runJob } from "./setup/process.mjs";
-import { countPlaywright, countVitest, NOTHING, readReport, sum, summaryLine, type Count } from "./test-report.ts";
+import { runAttached } from "./setup/process.mjs";
+import { NOTHING, readReport, sum, type Count } from "./report.mjs";
+import { countPlaywright, countVitest } from "./runner-reports.ts";
 import { describeWebGpu } from "./test-webgpu.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const REPORTS = path.join(ROOT, "reports");
+/** The counts of all runners together. */
+const TOTAL = path.join(REPORTS, "test.json");
 
 const HELP = `npm test -- [--unit | --e2e] [file ...] [flags for the runner]
 
@@ -17,7 +21,7 @@ Sets up what is needed (packages, a browser, the built page), then runs
 
   --unit    only Vitest
   --e2e     only Playwright
-  file ...  only test files whose path contains this; picks the runner by the path
+  file ...  only test files whose path contains this; the path decides which runner runs
   -t TITLE  only tests whose title matches
 
 Ends with one line, "N passed, N failed, N skipped", counted from the runners' own reports (reports/*.json).`;
@@ -38,30 +42,40 @@ function choose(argv: readonly string[]): Choice {
   return { unit: !onlyE2e && !namesE2e, e2e: !onlyUnit && !namesUnit, rest };
 }
 
-/** A filter may be meant for the other runner; that nothing ran at all is found at the end. */
+/** A filter may match tests of the other runner alone. If it matches none at all, `main` says so at the end. */
 const allowNone = (rest: readonly string[], flag: string): readonly string[] => (rest.length > 0 ? [flag] : []);
 
+/** The path of a runner's report; a report of an earlier run is removed, so that it cannot be taken for a new one. */
+function freshReport(name: string): string {
+  const file = path.join(REPORTS, name);
+  fs.rmSync(file, { force: true });
+  return file;
+}
+
 async function runVitest(rest: readonly string[]): Promise<Count> {
-  const report = path.join(REPORTS, "vitest.json");
+  const report = freshReport("vitest.json");
   const cli = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const exitCode = await runJob(process.execPath, [cli, "run", ...reporters, ...rest, ...allowNone(rest, "--passWithNoTests")], {
+  const exitCode = await runAttached(process.execPath, [cli, "run", ...reporters, ...rest, ...allowNone(rest, "--passWithNoTests")], {
     cwd: ROOT,
   });
   return readReport("vitest", report, exitCode, countVitest);
 }
 
-/** The two projects of playwright.config.ts, one after the other: much of a test is waiting, so two run side by side where nothing is timed. */
+/**
+ * Runs the two projects of playwright.config.ts one after the other. Tests mostly wait, so two run side by side in the
+ * project where nothing is timed.
+ */
 async function runPlaywright(rest: readonly string[]): Promise<Count> {
   return sum([await runProject("beside", 2, rest), await runProject("alone", 1, rest)]);
 }
 
 async function runProject(project: string, workers: number, rest: readonly string[]): Promise<Count> {
-  const report = path.join(REPORTS, `playwright-${project}.json`);
+  const report = freshReport(`playwright-${project}.json`);
   const cli = path.join(ROOT, "node_modules", "@playwright", "test", "cli.js");
   const args = rest.map((arg) => (arg === "-t" ? "--grep" : arg));
   const env = { ...process.env, PLAYWRIGHT_JSON_OUTPUT_FILE: report };
-  const exitCode = await runJob(
+  const exitCode = await runAttached(
     process.execPath,
     [
       cli,
@@ -83,16 +97,16 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const { unit, e2e, rest } = choose(argv);
-  fs.rmSync(REPORTS, { recursive: true, force: true });
   fs.mkdirSync(REPORTS, { recursive: true });
+  fs.rmSync(TOTAL, { force: true });
 
   const unitCount = unit ? await runVitest(rest) : NOTHING;
   const e2eCount = e2e ? await runPlaywright(rest) : NOTHING;
   const total = sum([unitCount, e2eCount]);
-  fs.writeFileSync(path.join(REPORTS, "test.json"), JSON.stringify(total, undefined, 2));
+  fs.writeFileSync(TOTAL, JSON.stringify(total, undefined, 2));
 
   const browser = await findBrowser(ROOT);
-  console.log("\nReal parts that took part:");
+  console.log("\nReal parts that were used:");
   console.log(`  Node       ${process.version} (${process.platform} ${process.arch})`);
   console.log(`  browser    ${browser ? `${browser.version} (${browser.path})` : "none"}`);
   console.log(`  tabs       ${total.inBrowser} tests ran inside that browser, ${total.passed + total.failed - total.inBrowser} in Node`);
@@ -100,8 +114,8 @@ async function main(argv: readonly string[]): Promise<number> {
   if (total.skips.length > 0) console.log(`\nSkipped:\n${total.skips.map((line) => `  ${line}`).join("\n")}`);
   if (total.problems.length > 0) console.log(`\nFailures outside tests:\n${total.problems.map((line) => `  ${line}`).join("\n")}`);
   const ranNothing = total.passed + total.failed === 0;
-  if (ranNothing) console.log("\nNo test ran: nothing matches what was asked for.");
-  console.log(`\n${summaryLine(total)}`);
+  if (ranNothing) console.log("\nNo test ran: no test matches these arguments.");
+  console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   return total.failed > 0 || ranNothing ? 1 : 0;
 }
 

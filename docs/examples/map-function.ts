@@ -1,9 +1,10 @@
-// Maps a function of one's own over many inputs; results come in order, as they are computed. Run: node docs/examples/map-function.ts http://localhost:8787
+// Maps a function of your own over many inputs. Results come in order, as they are computed.
+// Run: node docs/examples/map-function.ts http://localhost:8787
 import { join } from "manyhands";
 
 await using node = await join({ relay: process.argv[2] ?? "http://localhost:8787" });
 
-// It is sent as text and runs in a sandbox: it sees its input and nothing around it, and gives back JSON.
+// The function is sent as text and runs in a sandbox: it sees only its input, and returns JSON.
 const longestRun = (start: number): { start: number; steps: number } => {
   let steps = 0;
   for (let at = start; at !== 1; steps++) at = at % 2 === 0 ? at / 2 : 3 * at + 1;
@@ -16,7 +17,7 @@ function* starts(): Generator<number> {
 
 let most = { start: 1, steps: 0 };
 for await (const output of node.map("map", starts(), { program: { language: "js", source: String(longestRun) }, batch: 200 })) {
-  const found = output as { start: number; steps: number }; // what the function gives back
+  const found = output as { start: number; steps: number }; // what the function returns
   if (found.steps > most.steps) most = found;
 }
 console.log(`Up to 2000, ${most.start} takes the most steps to come down to 1: ${most.steps}.`);

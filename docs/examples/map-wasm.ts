@@ -1,4 +1,5 @@
-// Maps a WebAssembly module over byte arrays; results come as soon as they are there. Run: node docs/examples/map-wasm.ts http://localhost:8787
+// Maps a WebAssembly module over byte arrays. Each result comes as soon as it is computed.
+// Run: node docs/examples/map-wasm.ts http://localhost:8787
 import { join } from "manyhands";
 
 await using node = await join({ relay: process.argv[2] ?? "http://localhost:8787" });

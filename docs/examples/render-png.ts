@@ -1,4 +1,5 @@
-// Draws a 3D scene on the tabs of a relay and saves it as PNG. Run: node docs/examples/render-png.ts http://localhost:8787 picture.png
+// Renders a 3D scene on the tabs of a relay and saves it as a PNG file.
+// Run: node docs/examples/render-png.ts http://localhost:8787 picture.png
 import { writeFile } from "node:fs/promises";
 import { crc32, deflateSync } from "node:zlib";
 import { join, type Picture, type Scene } from "manyhands";
@@ -38,7 +39,7 @@ const file = process.argv[3] ?? "picture.png";
 await writeFile(file, png(picture));
 console.log(`${file}: ${picture.width} by ${picture.height} pixels`);
 
-/** The picture as a PNG file: https://www.w3.org/TR/png-3/ */
+/** Returns the picture as a PNG file: https://www.w3.org/TR/png-3/ */
 function png({ width, height, rgba }: Picture): Buffer {
   const chunk = (name: string, body: Uint8Array): Buffer => {
     const named = Buffer.concat([Buffer.from(name), body]);
@@ -51,7 +52,7 @@ function png({ width, height, rgba }: Picture): Buffer {
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([8, 6, 0, 0, 0], 8); // 8 bits of red, green, blue and alpha
-  // Each row begins with the filter that it was written by: none.
+  // Each row begins with the number of its filter: 0, for none.
   const rows = Array.from({ length: height }, (_, y) => [Buffer.of(0), Buffer.from(rgba.subarray(4 * width * y, 4 * width * (y + 1)))]);
   const signature = Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
   return Buffer.concat([

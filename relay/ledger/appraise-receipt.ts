@@ -1,9 +1,9 @@
-// From a receipt of a stranger to what the ledger may post: signatures, parties and price checked, nothing written.
+// Appraises a stranger's receipt before the ledger posts it: checks signatures, parties and price. Writes nothing.
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { publicKeyOf } from "../../src/credit/ed25519.ts";
 import { type ModelCost, priceWork } from "../../src/credit/price.ts";
 import { type CheckSignature, findFault } from "../../src/credit/verify-receipt.ts";
-import type { RefusalReason } from "../../src/protocol/credit-frames.ts";
+import type { ReceiptRefusal } from "../../src/protocol/credit-frames.ts";
 import { claimBytes, type Receipt, workId, type Work } from "../../src/protocol/receipt.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { RecentMap } from "../../src/shared/recent-map.ts";
@@ -18,14 +18,14 @@ export interface Appraised {
   readonly digest: string;
   /** Microcredits. */
   readonly price: number;
-  /** A few words for the history. */
+  /** What the work was, in a few words for the history. */
   readonly about: string;
 }
 
-export type Appraisal = Appraised | { readonly kind: "refused"; readonly reason: RefusalReason };
+export type Appraisal = Appraised | { readonly kind: "refused"; readonly reason: ReceiptRefusal };
 
 export interface AppraiseOptions {
-  /** Undefined for a model that this relay does not offer. */
+  /** Returns undefined for a model that this relay does not offer. */
   readonly costOf: (model: string) => ModelCost | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
@@ -33,7 +33,7 @@ export interface AppraiseOptions {
 
 /** DER in front of a raw Ed25519 public key (RFC 8410). */
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
-/** Reading a key takes half as long as checking a signature with it, and one peer signs many receipts. */
+/** To read a key takes half as long as to check a signature with it, and one peer signs many receipts. */
 const KEYS = new RecentMap<PeerId, KeyObject>(1024);
 
 function keyOf(peer: PeerId): KeyObject {
@@ -42,19 +42,19 @@ function keyOf(peer: PeerId): KeyObject {
   return key;
 }
 
-/** By OpenSSL: a tenth of the time that plain JavaScript takes. */
+/** Checks with OpenSSL, in a tenth of the time that plain JavaScript takes. */
 export const checkNative: CheckSignature = (peer, message, signature) => {
   try {
     return verify(null, message, keyOf(peer), signature);
   } catch {
-    return false; // a peer id that holds no key, a point that is none
+    return false; // the peer id contains no key, or its key is not a point of the curve
   }
 };
 
 export function appraise(receipt: Receipt, { costOf, nowMs }: AppraiseOptions): Appraisal {
   const { claim } = receipt.statement;
   const price = priceWork(claim.work, claim.requester, { costOf, unitPrice });
-  if (price.kind === "refused") return price; // cheap, so before the signatures
+  if (price.kind === "refused") return price; // cheaper to find out than a bad signature
   const fault = findFault(receipt, checkNative, nowMs);
   if (fault !== undefined) return { kind: "refused", reason: fault };
   return {

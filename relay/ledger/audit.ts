@@ -1,15 +1,16 @@
-// What must hold of a ledger at every moment, read from its tables alone: the check at the start, of tests and of the soak.
+// Counts in a ledger's tables what must hold at every moment. The relay checks it at its start, as do tests and the
+// soak.
 import { type Kysely, sql } from "kysely";
 import type { LedgerTables } from "./schema.ts";
 
 export interface Audit {
-  /** Of all entries, microcredits: 0. */
+  /** Sum of all entries, in microcredits. Must be 0. */
   readonly sum: number;
-  /** Events whose entries do not sum to zero: none. */
+  /** Events whose entries do not sum to zero. Must be 0. */
   readonly unbalanced: number;
-  /** Accounts whose balance is not the sum of their entries: none. */
+  /** Accounts whose balance is not the sum of their entries. Must be 0. */
   readonly drifted: number;
-  /** Receipts without an event of their own, and events of receipts without a receipt: none. */
+  /** Receipts without an event of their own, and events of receipts without a receipt. Must be 0. */
   readonly torn: number;
   readonly events: number;
   readonly receipts: number;
@@ -28,7 +29,7 @@ export async function audit(db: Kysely<LedgerTables>): Promise<Audit> {
     (select count(*) from events) as events,
     (select count(*) from receipts) as receipts`.execute(db);
   const row = rows[0];
-  if (row === undefined) throw new Error("an audit without an answer"); // a select of plain values has one row
+  if (row === undefined) throw new Error("the audit has no result"); // a select of plain values always has one row
   // PostgreSQL counts and sums in types that arrive as text.
   return {
     sum: Number(row.sum),

@@ -1,14 +1,17 @@
-// The ledger's tables inside one transaction: reads what the rules ask for and writes postings; knows no rule but zero sums.
+// The ledger's tables inside one transaction. Reads what the rules need, and writes postings. Of the rules it knows
+// only that a posting sums to zero.
 import type { Transaction } from "kysely";
 import type { HistoryRow } from "../../src/protocol/credit-frames.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import type { Verdict } from "../../src/protocol/receipt.ts";
-import { available, escrow, type Posting, type Unchecked } from "./plan-posting.ts";
-import { readHistory } from "./read-history.ts";
+import { available, escrow, type Posting, reserved, type Unchecked } from "./plan-posting.ts";
 import type { LedgerTables } from "./schema.ts";
 
+/** What the rules know of a peer besides its balance. */
 export interface Standing {
+  /** Microcredits of its allowance that it has used or reserved. */
   readonly starterUsed: number;
+  /** Checked receipts since its last wrong result. */
   readonly checked: number;
   readonly trusted: boolean;
   readonly convictions: number;
@@ -17,13 +20,14 @@ export interface Standing {
 export interface Reservation {
   readonly id: string;
   readonly peer: PeerId;
+  /** What is left of the peer's own credit, and of its allowance; microcredits. */
   readonly own: number;
   readonly starter: number;
 }
 
 export class Book {
   readonly #tx: Transaction<LedgerTables>;
-  /** Milliseconds since 1970, never before the last event: a clock that was set back does not turn the order round. */
+  /** Milliseconds since 1970, and never before the last event: a clock that was set back does not reverse the order. */
   readonly nowMs: number;
 
   private constructor(tx: Transaction<LedgerTables>, nowMs: number) {
@@ -45,11 +49,15 @@ export class Book {
     return { own: await this.balance(available(peer)), escrow: await this.balance(escrow(peer)) };
   }
 
+  /** Whether an event with this business id was written. */
   async knows(businessId: string): Promise<boolean> {
     return (await this.#tx.selectFrom("events").select("id").where("business_id", "=", businessId).executeTakeFirst()) !== undefined;
   }
 
-  /** Writes an event; the caller has asked `knows`. Throws where the entries do not sum to zero, or the database refuses. */
+  /**
+   * Writes an event. The caller has checked with `knows` that it is new. Throws if the entries do not sum to zero, or
+   * if the database refuses them.
+   */
   async post({ businessId, kind, about, entries }: Posting): Promise<void> {
     if (entries.reduce((sum, { amount }) => sum + amount, 0) !== 0) throw new Error(`${businessId} does not sum to zero`);
     const { id } = await this.#tx
@@ -76,7 +84,7 @@ export class Book {
     }
   }
 
-  /** The peer's standing; a stranger's is that of somebody who has just come. */
+  /** Returns the peer's standing. A peer without an account has that of a newcomer. */
   async standing(peer: PeerId): Promise<Standing> {
     const row = await this.#tx.selectFrom("peers").selectAll().where("peer", "=", peer).executeTakeFirst();
     return {
@@ -96,6 +104,7 @@ export class Book {
       .execute();
   }
 
+  /** Notes that `requester` had work of `worker` checked. */
   async vouch(worker: PeerId, requester: PeerId): Promise<void> {
     await this.#tx
       .insertInto("vouchers")
@@ -104,7 +113,7 @@ export class Book {
       .execute();
   }
 
-  /** How many different requesters vouched. */
+  /** Returns how many different requesters vouched for `worker`. */
   async vouchers(worker: PeerId): Promise<number> {
     const row = await this.#tx
       .selectFrom("vouchers")
@@ -118,7 +127,7 @@ export class Book {
     await this.#tx.deleteFrom("vouchers").where("worker", "=", worker).execute();
   }
 
-  /** An open reservation of `peer`. */
+  /** Returns an open reservation of `peer`. */
   async reservation(peer: PeerId, id: string): Promise<Reservation | undefined> {
     const row = await this.#tx
       .selectFrom("reservations")
@@ -129,7 +138,7 @@ export class Book {
     return row && { id, peer, own: row.own, starter: row.starter };
   }
 
-  /** Open reservations whose time is over, at most `limit`. */
+  /** Returns open reservations whose time is over, at most `limit`. */
   async expired(limit: number): Promise<readonly Reservation[]> {
     const rows = await this.#tx
       .selectFrom("reservations")
@@ -168,7 +177,10 @@ export class Book {
     return row && { digest: row.digest, price: row.price, isReopened: row.reopened === 1 };
   }
 
-  /** Receipts of `worker` that nobody checked, since `sinceMs`, without `except`: at most `limit`, the latest first. */
+  /**
+   * Returns receipts of `worker` since `sinceMs` that nobody checked, without `except`: the latest first, at most
+   * `limit`.
+   */
   async recentUnchecked(worker: PeerId, except: string, sinceMs: number, limit: number): Promise<readonly Unchecked[]> {
     const rows = await this.#tx
       .selectFrom("receipts")
@@ -190,21 +202,42 @@ export class Book {
       await this.#tx.updateTable("receipts").set({ reopened: 1, waiting: paid }).where("work_id", "=", workId).execute();
   }
 
-  /** Nothing waits for the checks of this worker's receipts any more. */
+  /** No pay waits any more until this worker's receipts are checked. */
   async forgetWaiting(worker: PeerId): Promise<void> {
     await this.#tx.updateTable("receipts").set({ waiting: 0 }).where("worker", "=", worker).where("reopened", "=", 1).execute();
   }
 
-  /** The receipt has its verdict; answers what waited for it. */
+  /** A reopened receipt has its verdict. Returns the microcredits that waited for it. */
   async closeAgain(workId: string, verdict: Verdict): Promise<number> {
     const row = await this.#tx.selectFrom("receipts").select("waiting").where("work_id", "=", workId).executeTakeFirstOrThrow();
     await this.#tx.updateTable("receipts").set({ reopened: 0, waiting: 0, verdict }).where("work_id", "=", workId).execute();
     return row.waiting;
   }
 
-  /** The newest first. */
-  history(peer: PeerId, limit: number): Promise<HistoryRow[]> {
-    return readHistory(this.#tx, peer, limit);
+  /** Returns the last movements of the peer's accounts, the newest first. */
+  async history(peer: PeerId, limit: number): Promise<HistoryRow[]> {
+    const parts = new Map<string, HistoryRow["part"]>([
+      [available(peer), "available"],
+      [escrow(peer), "escrow"],
+      [reserved(peer), "reserved"],
+    ]);
+    const rows = await this.#tx
+      .selectFrom("entries")
+      .innerJoin("events", "events.id", "entries.event_id")
+      .select(["entries.event_id", "events.at_ms", "events.kind", "events.about", "entries.account", "entries.amount"])
+      .where("entries.account", "in", [...parts.keys()])
+      .orderBy("entries.event_id", "desc")
+      .orderBy("entries.account")
+      .limit(limit)
+      .execute();
+    return rows.map(({ event_id, at_ms, kind, about, account, amount }) => ({
+      event: event_id,
+      atMs: at_ms,
+      why: kind,
+      part: parts.get(account) ?? "available", // the query selects these three alone
+      amount,
+      about,
+    }));
   }
 
   async addReceipt(row: Omit<LedgerTables["receipts"], "at_ms" | "reopened" | "waiting">): Promise<void> {
@@ -215,5 +248,5 @@ export class Book {
   }
 }
 
-/** Each peer names its reservations itself: nobody can take another's name. */
+/** Each peer names its own reservations, so no peer can use another one's name. */
 const reservationKey = (peer: PeerId, id: string): string => `${peer}/${id}`;

@@ -1,17 +1,18 @@
-// The ledger: posts receipts, keeps reservations, answers accounts. Each call is one transaction, acknowledged once it is on the disk.
+// The ledger: posts receipts, keeps reservations, and reads accounts. Each call is one transaction, and resolves once
+// that is on the disk.
 import type { Account, CreditReply, Outcome } from "../../src/protocol/credit-frames.ts";
 import { errorMessage, ManyhandsError } from "../../src/shared/errors.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import type { Appraised } from "./appraise-receipt.ts";
 import { audit, type Audit } from "./audit.ts";
-import { Book } from "./book.ts";
+import { Book, type Reservation } from "./book.ts";
 import { type LedgerDatabase, type LedgerLocation, openDatabase } from "./open-database.ts";
 import {
   available,
-  DEFAULTS as RULES,
   entriesOf,
   escrow,
   escrowOf,
+  LEDGER_RULES,
   planPool,
   planRelease,
   planReservation,
@@ -21,12 +22,12 @@ import {
 } from "./plan-posting.ts";
 import { settle, starterLeft } from "./settle-receipt.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Reservations that one transaction gives back: the rest goes with the next. */
+const DEFAULTS = Object.freeze({
+  /** Expired reservations that one transaction releases. The next one releases the rest. */
   expireAtOnce: 50,
-  /** Rows of history in an answer. */
+  /** Rows of history in an account. */
   history: 25,
-  /** Milliseconds after which holding the same tile earns again. */
+  /** Milliseconds after which the same tile earns again. */
   storageMs: 3600_000,
 });
 
@@ -37,7 +38,7 @@ export interface LedgerOptions extends LedgerLocation {
   readonly now: () => number;
 }
 
-/** All methods throw LEDGER_UNAVAILABLE where the database cannot do it now; nothing was written then. */
+/** All methods throw LEDGER_UNAVAILABLE if the database fails. They have written nothing then. */
 export class Ledger {
   readonly #database: LedgerDatabase;
   readonly #now: () => number;
@@ -47,7 +48,7 @@ export class Ledger {
     this.#now = now;
   }
 
-  /** Opens, migrates and audits. Throws LEDGER_UNAVAILABLE, for a ledger that does not add up too. */
+  /** Opens, migrates and audits a ledger. Throws LEDGER_UNAVAILABLE, also if the ledger does not add up. */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const database = await openDatabase(options);
     const ledger = new Ledger(database, options.now);
@@ -70,7 +71,7 @@ export class Ledger {
     return this.#database.engine;
   }
 
-  /** Posts receipts in one transaction: all outcomes are durable when it resolves, in the order given. */
+  /** Posts receipts in one transaction. Returns the outcomes in the same order. */
   async post(receipts: readonly Appraised[]): Promise<readonly Outcome[]> {
     return this.#write(async (book) => {
       const outcomes: Outcome[] = [];
@@ -79,12 +80,12 @@ export class Ledger {
     });
   }
 
-  /** Sets `amount` aside for `forMs`. The same reservation asked for twice is made once. */
+  /** Reserves `amount` microcredits for `forMs` milliseconds. To reserve the same `id` twice makes one reservation. */
   async reserve(peer: PeerId, id: string, amount: number, forMs: number): Promise<Priority> {
     return this.#write(async (book) => {
       const made = await book.reservation(peer, id);
       if (made !== undefined) return made.starter > 0 ? "low" : "normal";
-      if (await book.knows(`reserve/${peer}/${id}`)) return "refused"; // spent or given back: a name is used once
+      if (await book.knows(`reserve/${peer}/${id}`)) return "refused"; // it was spent or released, and an id is used once
       const standing = await book.standing(peer);
       const own = Math.min(amount, await book.balance(available(peer)));
       const starter = amount - own;
@@ -96,15 +97,15 @@ export class Ledger {
     });
   }
 
-  /** Gives back what is left of a reservation. Idempotent. */
+  /** Releases what is left of a reservation. Idempotent. */
   async release(peer: PeerId, id: string): Promise<void> {
     await this.#write(async (book) => {
       const made = await book.reservation(peer, id);
-      if (made !== undefined) await giveBack(book, made, "release");
+      if (made !== undefined) await release(book, made, "release");
     });
   }
 
-  /** Pays for a storage proof: microcredits, 0 where the tile is not rare or was paid for lately. */
+  /** Pays for a storage proof. Returns the microcredits: 0 if the tile is not rare, or was paid for lately. */
   async earnStorage(peer: PeerId, tile: string, holders: number): Promise<number> {
     return this.#write(async (book) => {
       const businessId = `storage/${peer}/${tile}/${Math.floor(book.nowMs / DEFAULTS.storageMs)}`;
@@ -132,17 +133,17 @@ export class Ledger {
         available: await book.balance(available(peer)),
         escrow: await book.balance(escrow(peer)),
         reserved: await book.balance(reserved(peer)),
-        starterLeft: Math.max(0, RULES.starter - starterUsed),
+        starterLeft: Math.max(0, LEDGER_RULES.starter - starterUsed),
         isTrusted: trusted,
-        checksToTrust: trusted ? 0 : Math.max(0, RULES.checksToTrust - checked),
-        requestersToTrust: trusted ? 0 : Math.max(0, RULES.requestersToTrust - (await book.vouchers(peer))),
+        checksToTrust: trusted ? 0 : Math.max(0, LEDGER_RULES.checksToTrust - checked),
+        requestersToTrust: trusted ? 0 : Math.max(0, LEDGER_RULES.requestersToTrust - (await book.vouchers(peer))),
         nowMs: this.#now(),
         history: await book.history(peer, DEFAULTS.history),
       };
     });
   }
 
-  /** What must always hold; see `Audit`. */
+  /** Counts what must always hold. See `Audit`. */
   async audit(): Promise<Audit> {
     return audit(this.#database.db);
   }
@@ -151,14 +152,15 @@ export class Ledger {
     await this.#database.close();
   }
 
-  async #write<T>(work: (book: Book) => Promise<T>): Promise<T> {
+  /** Runs `run` in one transaction, after the pool was filled up and expired reservations were released. */
+  async #write<T>(run: (book: Book) => Promise<T>): Promise<T> {
     try {
       return await this.#database.alone(async (transaction) => {
         const book = await Book.open(transaction, this.#now());
         const pool = planPool(book.nowMs, await book.balance(POOL));
         if (!(await book.knows(pool.businessId))) await book.post(pool);
-        for (const late of await book.expired(DEFAULTS.expireAtOnce)) await giveBack(book, late, "expire");
-        return work(book);
+        for (const late of await book.expired(DEFAULTS.expireAtOnce)) await release(book, late, "expire");
+        return run(book);
       });
     } catch (cause) {
       throw new ManyhandsError("LEDGER_UNAVAILABLE", `The ledger could not be written: ${errorMessage(cause)}`, { cause });
@@ -166,7 +168,7 @@ export class Ledger {
   }
 }
 
-async function giveBack(book: Book, made: Parameters<Book["setReservation"]>[0], kind: "release" | "expire"): Promise<void> {
+async function release(book: Book, made: Reservation, kind: "release" | "expire"): Promise<void> {
   await book.post(planRelease(made.peer, made.id, made, kind));
   await book.setReservation({ ...made, own: 0, starter: 0 }, false);
   if (made.starter === 0) return;

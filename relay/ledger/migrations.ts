@@ -1,11 +1,11 @@
-// The ledger's schema, step by step, for SQLite and PostgreSQL alike. A step that was released is never edited.
+// The steps that build the ledger's schema, for SQLite and PostgreSQL alike. A step that was released is never edited.
 import { type Kysely, sql } from "kysely";
 import type { Migration, MigrationProvider } from "kysely/migration";
 import type { LedgerTables } from "./schema.ts";
 
 export type Engine = "sqlite" | "postgres";
 
-/** Tables whose rows are written once. */
+/** Tables whose rows are never changed or removed. */
 const APPEND_ONLY = ["events", "entries"] as const;
 
 export const migrationsOf = (engine: Engine): MigrationProvider => ({
@@ -17,7 +17,7 @@ const first = (engine: Engine): Migration => ({
     const { schema } = db;
     await schema
       .createTable("events")
-      // AUTOINCREMENT: an id is never given twice, whatever was rolled back.
+      // AUTOINCREMENT: no id is used twice, even after a rollback.
       .addColumn("id", engine === "sqlite" ? "integer" : "bigint", (column) =>
         engine === "sqlite" ? column.primaryKey().autoIncrement() : column.primaryKey().generatedAlwaysAsIdentity(),
       )
@@ -38,7 +38,7 @@ const first = (engine: Engine): Migration => ({
       .createTable("accounts")
       .addColumn("account", "text", (column) => column.primaryKey())
       .addColumn("balance", "bigint", (column) => column.notNull())
-      // The last line against spending twice: whatever the code above gets wrong, nobody but the issuer owes.
+      // The last defence against double spending: even if the code is wrong, only the issuer's balance can be negative.
       .addCheckConstraint("accounts_solvent", sql`balance >= 0 or account = 'issue'`)
       .execute();
     await schema
@@ -82,7 +82,7 @@ const first = (engine: Engine): Migration => ({
 
 const second: Migration = {
   async up(db: Kysely<LedgerTables>): Promise<void> {
-    // Of what was paid before, nobody wrote down how much went into escrow: it counts as if all of it had.
+    // For earlier payments it was not written down how much went into escrow. They count as if all of it had.
     for (const column of ["escrowed", "reopened", "waiting"] as const)
       await db.schema
         .alterTable("receipts")

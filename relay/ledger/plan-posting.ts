@@ -1,87 +1,99 @@
-// The ledger's rules as pure functions: what moves for a payment, a conviction, a reservation; no clock, no database.
+// The rules of the ledger, as pure functions: what a payment, a conviction or a reservation moves.
 import type { PeerId } from "../../src/shared/ids.ts";
 import { MICRO } from "../../src/shared/micro.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Microcredits that an account without any may spend in all, at low priority: 250 tokens of a model of 8 billion weights. */
+export const LEDGER_RULES = Object.freeze({
+  /**
+   * Allowance: microcredits that a peer without credit may spend in all, at low priority. They pay for 250 tokens of a
+   * model of 8 billion weights.
+   */
   starter: 2000 * MICRO,
-  /** Microcredits to which the pool is filled up each day: a bound on what any number of fresh keys can spend and storage earns. */
+  /**
+   * Microcredits to which the pool is filled up each day. They bound what any number of fresh keys can spend in a day,
+   * and what storage earns.
+   */
   poolADay: 1_000_000 * MICRO,
   /** Part of a newcomer's pay that waits in escrow. */
   escrowPart: 0.5,
-  /** Checked receipts since its last wrong result with which a newcomer is trusted: a cheater on a fifth of its tasks is caught in 15. */
+  /**
+   * Checked receipts since its last wrong result after which a newcomer is trusted. A peer that cheats on a fifth of
+   * its tasks is caught within 15.
+   */
   checksToTrust: 20,
   /** Different requesters that these receipts must come from. */
   requestersToTrust: 3,
-  /** Unchecked receipts of a peer that a conviction opens again, and the milliseconds for which they count as recent. */
+  /** Unchecked receipts of a peer that a conviction reopens, and the milliseconds for which they count as recent. */
   reopen: 256,
   reopenMs: 7 * 24 * 3600_000,
-  /** Microcredits for a storage proof that one holder alone could give; holders share it. */
+  /** Microcredits for a proof of a tile with one holder. Several holders share them. */
   storage: 10 * MICRO,
-  /** Holders from which on a tile is not rare and its storage earns nothing. */
+  /** With this many holders a tile is no longer rare, and its storage earns nothing. */
   rareHolders: 4,
 });
 
 export interface Entry {
   readonly account: string;
-  /** Microcredits; entries of a posting sum to zero. */
+  /** Microcredits. The entries of a posting sum to zero. */
   readonly amount: number;
 }
 
-/** One event to be written, with all that it moves. */
+/** One event to be written, with everything that it moves. */
 export interface Posting {
   readonly businessId: string;
-  /** As the page tells it: why an account moved. */
+  /** Why an account moved. The page words it. */
   readonly kind: string;
   readonly about: string;
   readonly entries: readonly Entry[];
 }
 
-/** Accounts. All but `issue` stay at or above zero. */
+/** The names of accounts. No balance but that of `issue` is ever negative. */
 export const ISSUE = "issue";
 export const POOL = "pool";
 export const available = (peer: PeerId): string => `available:${peer}`;
 export const escrow = (peer: PeerId): string => `escrow:${peer}`;
 export const reserved = (peer: PeerId): string => `reserved:${peer}`;
 
-/** Leaves out what does not move, and adds up what moves twice. */
+/** Adds up the moves of each account, and leaves out accounts that do not move. */
 export function entriesOf(moves: readonly (readonly [account: string, amount: number])[]): readonly Entry[] {
   const sums = new Map<string, number>();
   for (const [account, amount] of moves) sums.set(account, (sums.get(account) ?? 0) + amount);
   return [...sums].filter(([, amount]) => amount !== 0).map(([account, amount]) => ({ account, amount }));
 }
 
-/** Where an amount is taken from. */
+/** Microcredits of a requester, by source. */
 export interface Funds {
-  /** Of the reservation that the receipt names: what is left of the peer's own and of its allowance. */
+  /** What is left of the reservation that the receipt names: of the peer's own credit, and of its allowance. */
   readonly reservedOwn: number;
   readonly reservedStarter: number;
   readonly own: number;
-  /** What is left of the allowance, or of the pool behind it where that is less. */
+  /** What is left of the allowance, or of the pool behind it if that is less. */
   readonly starter: number;
 }
 
-/** Parts of an amount by source, first the reservation, its allowance first; undefined where all together is too little. */
-export function takeFunds(amount: number, funds: Funds): Funds | undefined {
+/**
+ * Returns how much of `amount` each source pays. The reservation pays first, and of it the allowance. Returns undefined
+ * if all sources together are too little.
+ */
+export function splitFunds(amount: number, funds: Funds): Funds | undefined {
   let rest = amount;
-  const take = (from: number): number => {
-    const part = Math.min(rest, from);
+  const partOf = (source: number): number => {
+    const part = Math.min(rest, source);
     rest -= part;
     return part;
   };
-  const taken = {
-    reservedStarter: take(funds.reservedStarter),
-    reservedOwn: take(funds.reservedOwn),
-    own: take(funds.own),
-    starter: take(funds.starter),
+  const parts = {
+    reservedStarter: partOf(funds.reservedStarter),
+    reservedOwn: partOf(funds.reservedOwn),
+    own: partOf(funds.own),
+    starter: partOf(funds.starter),
   };
-  return rest > 0 ? undefined : taken;
+  return rest > 0 ? undefined : parts;
 }
 
-/** Splits pay between the account and the escrow of a worker. */
-export const escrowOf = (amount: number, isTrusted: boolean): number => (isTrusted ? 0 : Math.ceil(amount * DEFAULTS.escrowPart));
+/** Returns the part of a worker's pay that goes into its escrow. */
+export const escrowOf = (amount: number, isTrusted: boolean): number => (isTrusted ? 0 : Math.ceil(amount * LEDGER_RULES.escrowPart));
 
-/** A requester pays a worker out of `from`, which sums to the price. */
+/** A requester pays a worker out of `from`, whose parts sum to the price. */
 export function planPayment(
   work: { readonly workId: string; readonly about: string; readonly requester: PeerId; readonly worker: PeerId },
   from: Funds,
@@ -104,13 +116,14 @@ export function planPayment(
   };
 }
 
-/** What a proof of storage earns, by how many peers hold the tile; 0 where it is not rare. */
+/** Returns what a storage proof earns if `holders` peers hold the tile: 0 if it is not rare. */
 export const storagePay = (holders: number): number =>
-  holders >= DEFAULTS.rareHolders ? 0 : Math.floor(DEFAULTS.storage / Math.max(1, holders));
+  holders >= LEDGER_RULES.rareHolders ? 0 : Math.floor(LEDGER_RULES.storage / Math.max(1, holders));
 
 /**
- * A wrong result: the whole escrow goes to the pool, and where the escrow is less than what was paid for this very work,
- * as much of the rest as the account has. It goes to the pool, not to whoever accused: nobody gains by a false word.
+ * A wrong result takes the whole escrow. If the escrow is less than the pay for this very work, it also takes as much
+ * of the difference as the account has. All of it goes to the pool and not to the accuser, so nobody gains by a false
+ * accusation.
  */
 export function planConviction(
   wrong: { readonly digest: string; readonly about: string; readonly worker: PeerId },
@@ -131,14 +144,14 @@ export function planConviction(
   };
 }
 
-/** A receipt of which nobody checked the work. */
+/** A receipt for work that nobody checked. */
 export interface Unchecked {
   readonly workId: string;
-  /** What the worker got at once. */
+  /** The part of the price that did not go into escrow. */
   readonly paid: number;
 }
 
-/** Puts the pay of recent unchecked work back into escrow, the latest first, as far as the account has it. */
+/** Puts the pay for recent unchecked work back into escrow, the latest first, as far as the account has it. */
 export function planReopening(
   wrong: { readonly digest: string; readonly about: string; readonly worker: PeerId },
   unchecked: readonly Unchecked[],
@@ -162,7 +175,7 @@ export function planReopening(
   };
 }
 
-/** A check agreed with work that was opened again. */
+/** A check agreed with reopened work. */
 export const planConfirmation = (
   work: { readonly workId: string; readonly about: string; readonly worker: PeerId },
   waiting: number,
@@ -176,7 +189,9 @@ export const planConfirmation = (
   ]),
 });
 
-/** A worker that is trusted now gets what waited. `term` counts its convictions: each term of trust begins once. */
+/**
+ * A worker that is trusted from now on gets its escrow. `term` counts its convictions: each term of trust begins once.
+ */
 export const planTrust = (worker: PeerId, term: number, held: number): Posting => ({
   businessId: `trusted/${worker}/${term}`,
   kind: "trusted",
@@ -188,9 +203,9 @@ export const planTrust = (worker: PeerId, term: number, held: number): Posting =
 });
 
 export const isTrustDue = (standing: { readonly checked: number; readonly requesters: number }): boolean =>
-  standing.checked >= DEFAULTS.checksToTrust && standing.requesters >= DEFAULTS.requestersToTrust;
+  standing.checked >= LEDGER_RULES.checksToTrust && standing.requesters >= LEDGER_RULES.requestersToTrust;
 
-/** Sets an amount aside, from the peer's own first: the allowance is for those who have nothing. */
+/** Reserves an amount. The caller uses up the peer's own credit first: the allowance is for peers that have nothing. */
 export const planReservation = (peer: PeerId, id: string, own: number, starter: number): Posting => ({
   businessId: `reserve/${peer}/${id}`,
   kind: "reserve",
@@ -202,7 +217,7 @@ export const planReservation = (peer: PeerId, id: string, own: number, starter: 
   ]),
 });
 
-/** Gives back what is left of a reservation, each part where it came from. */
+/** Releases what is left of a reservation: each part returns to its source. */
 export const planRelease = (peer: PeerId, id: string, left: { readonly own: number; readonly starter: number }, kind: string): Posting => ({
   businessId: `release/${peer}/${id}`,
   kind,
@@ -216,7 +231,7 @@ export const planRelease = (peer: PeerId, id: string, left: { readonly own: numb
 
 /** Fills the pool up, once a day. */
 export const planPool = (nowMs: number, pool: number): Posting => {
-  const missing = Math.max(0, DEFAULTS.poolADay - pool);
+  const missing = Math.max(0, LEDGER_RULES.poolADay - pool);
   return {
     businessId: `pool/${new Date(nowMs).toISOString().slice(0, 10)}`,
     kind: "pool",

@@ -1,10 +1,10 @@
 // The ledger's tables, as Kysely sees them.
 import type { Generated } from "kysely";
 
-/** One thing that happened. Its entries sum to zero. Never changed, never removed: the database refuses both. */
+/** One thing that happened. Its entries sum to zero. The database refuses to change or remove it. */
 interface EventTable {
   id: Generated<number>;
-  /** What happened, by its own name in the world: the same thing told twice finds its first telling here. */
+  /** The unique name of what happened, which finds the event if the same thing is posted again. */
   business_id: string;
   kind: string;
   at_ms: number;
@@ -18,13 +18,13 @@ interface EntryTable {
   amount: number;
 }
 
-/** The running sum of an account's entries; below zero for `issue` alone. */
+/** The sum of an account's entries so far. It is negative for `issue` alone. */
 interface AccountTable {
   account: string;
   balance: number;
 }
 
-/** What the rules need to know of a peer beside its money. */
+/** What the rules know of a peer besides its balance. */
 interface PeerTable {
   peer: string;
   first_ms: number;
@@ -35,7 +35,7 @@ interface PeerTable {
   convictions: number;
 }
 
-/** Who vouched for whom since the last wrong result: trust wants different requesters. */
+/** Requesters that vouched for a worker since its last wrong result. Trust takes several of them. */
 interface VoucherTable {
   worker: string;
   requester: string;
@@ -44,7 +44,7 @@ interface VoucherTable {
 interface ReservationTable {
   id: string;
   peer: string;
-  /** What is left of the peer's own, and of its starter allowance; microcredits. */
+  /** What is left of the peer's own credit, and of its allowance; microcredits. */
   own: number;
   starter: number;
   expires_ms: number;
@@ -59,9 +59,9 @@ interface ReceiptTable {
   /** Hex SHA-256 of the claim: another claim for the same work is a conflict. */
   digest: string;
   price: number;
-  /** Of the price, what went into escrow. */
+  /** The part of the price that went into escrow. */
   escrowed: number;
-  /** 1 where a conviction opened it again, and what waits in escrow for its check since. */
+  /** 1 if a conviction reopened the receipt; and what has waited in escrow for its check since then. */
   reopened: number;
   waiting: number;
   at_ms: number;

@@ -1,4 +1,4 @@
-// What one receipt does to the ledger, inside one transaction: pays, confirms what was opened again, or convicts.
+// Settles one receipt inside one transaction of the ledger: pays it, confirms a reopened one, or convicts its worker.
 import type { Outcome } from "../../src/protocol/credit-frames.ts";
 import type { Verdict } from "../../src/protocol/receipt.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
@@ -6,24 +6,27 @@ import type { Appraised } from "./appraise-receipt.ts";
 import type { Book } from "./book.ts";
 import {
   available,
-  DEFAULTS as RULES,
   escrow,
   isTrustDue,
+  LEDGER_RULES,
   planConfirmation,
   planConviction,
   planPayment,
   planReopening,
   planTrust,
   POOL,
-  takeFunds,
+  splitFunds,
 } from "./plan-posting.ts";
 
 export const settle = (book: Book, appraised: Appraised): Promise<Outcome> =>
   appraised.receipt.statement.verdict === "wrong" ? convict(book, appraised) : pay(book, appraised);
 
-/** What is left of an allowance of which `used` is used. */
+/**
+ * Returns what a peer may still spend of its allowance, of which `used` is used. The pool behind it bounds that as
+ * well.
+ */
 export const starterLeft = async (book: Book, used: number): Promise<number> =>
-  Math.min(Math.max(0, RULES.starter - used), await book.balance(POOL));
+  Math.min(Math.max(0, LEDGER_RULES.starter - used), await book.balance(POOL));
 
 const isChecked = (verdict: Verdict): boolean => verdict === "quorum" || verdict === "audited";
 
@@ -38,10 +41,10 @@ async function pay(book: Book, appraised: Appraised): Promise<Outcome> {
   if (await book.knows(`wrong/${digest}`)) return { kind: "refused", reason: "conflict" };
 
   const payer = await book.standing(requester);
-  const aside = reservation === null ? undefined : await book.reservation(requester, reservation);
-  const from = takeFunds(price, {
-    reservedOwn: aside?.own ?? 0,
-    reservedStarter: aside?.starter ?? 0,
+  const reserved = reservation === null ? undefined : await book.reservation(requester, reservation);
+  const from = splitFunds(price, {
+    reservedOwn: reserved?.own ?? 0,
+    reservedStarter: reserved?.starter ?? 0,
     own: await book.balance(available(requester)),
     starter: await starterLeft(book, payer.starterUsed),
   });
@@ -51,8 +54,8 @@ async function pay(book: Book, appraised: Appraised): Promise<Outcome> {
   const posting = planPayment({ workId, about, requester, worker }, from, earner.trusted);
   await book.post(posting);
   await book.addReceipt({ work_id: workId, worker, requester, verdict, digest, price, escrowed: posting.escrowed });
-  if (aside !== undefined) {
-    const left = { ...aside, own: aside.own - from.reservedOwn, starter: aside.starter - from.reservedStarter };
+  if (reserved !== undefined) {
+    const left = { ...reserved, own: reserved.own - from.reservedOwn, starter: reserved.starter - from.reservedStarter };
     await book.setReservation(left, left.own + left.starter > 0);
   }
   if (from.starter > 0) await book.setStanding(requester, { ...payer, starterUsed: payer.starterUsed + from.starter });
@@ -60,7 +63,10 @@ async function pay(book: Book, appraised: Appraised): Promise<Outcome> {
   return { kind: "posted", amount: price, escrowed: posting.escrowed };
 }
 
-/** One more checked receipt: with enough of them, from enough requesters, a newcomer is trusted and its escrow released. */
+/**
+ * Counts one more checked receipt. With enough of them from enough requesters, a newcomer is trusted and its escrow
+ * released.
+ */
 async function count(book: Book, worker: PeerId, requester: PeerId): Promise<void> {
   const standing = await book.standing(worker);
   const checked = standing.checked + 1;
@@ -72,7 +78,7 @@ async function count(book: Book, worker: PeerId, requester: PeerId): Promise<voi
   await book.post(planTrust(worker, standing.convictions, await book.balance(escrow(worker))));
 }
 
-/** A receipt that a conviction opened again was checked since: what waits for it is the worker's. */
+/** A receipt that a conviction reopened was checked since: the worker gets what waited for the check. */
 async function confirm(book: Book, { receipt, workId, about }: Appraised): Promise<Outcome> {
   const { claim, verdict } = receipt.statement;
   const { worker, requester } = claim;
@@ -92,10 +98,11 @@ async function convict(book: Book, { receipt, workId, digest, about }: Appraised
     { ...(await book.held(worker)), paid: paid?.digest === digest ? paid.price : 0 },
   );
   await book.post(posting);
-  // What it did lately and nobody checked is open again: its pay waits for a check, or for trust.
-  const unchecked = await book.recentUnchecked(worker, workId, book.nowMs - RULES.reopenMs, RULES.reopen);
+  // Recent work that nobody checked is reopened: its pay waits in escrow until it is checked, or the worker is trusted
+  // again.
+  const unchecked = await book.recentUnchecked(worker, workId, book.nowMs - LEDGER_RULES.reopenMs, LEDGER_RULES.reopen);
   const reopening = planReopening({ digest, about, worker }, unchecked, await book.balance(available(worker)));
-  await book.forgetWaiting(worker); // it is gone with the escrow
+  await book.forgetWaiting(worker); // the conviction took it with the escrow
   await book.reopen(reopening.waiting);
   if (reopening.entries.length > 0) await book.post(reopening);
   await book.forgetVouchers(worker);

@@ -1,24 +1,24 @@
-// Node's own SQLite in the shape in which Kysely's SQLite dialect wants a database.
+// Adapts Node's own SQLite to the database interface of Kysely's SQLite dialect.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
 
 const DEFAULTS = Object.freeze({
-  /** Prepared statements kept: the ledger has about forty. */
+  /** Prepared statements that are kept. The ledger has about forty. */
   statements: 200,
-  /** Milliseconds to wait for another process that holds the file: a backup, a relay that is on its way out. */
+  /** Milliseconds to wait for another process that has locked the file: a backup, or a relay that is about to stop. */
   busyMs: 5000,
 });
 
 export interface SqliteFileOptions {
   /** Path, or `:memory:`. */
   readonly file: string;
-  /** Pages of 4 KiB that the file may have: a disk quota, and how tests fill it up. Default: SQLite's own. */
+  /** Pages of 4 KiB that the file may have: a disk quota, by which tests fill the disk. Default: SQLite's own. */
   readonly maxPages?: number;
 }
 
 /**
- * Opens (and makes) the file: write-ahead log, every commit on the disk before it is acknowledged, foreign keys held.
- * Throws what SQLite says where the file is none of its own.
+ * Opens the file, and makes it on first use. It has a write-ahead log, each commit is on the disk before it is
+ * acknowledged, and foreign keys are enforced. Throws SQLite's own error if the file is not a database.
  */
 export function openSqlite({ file, maxPages }: SqliteFileOptions): SqliteDatabase {
   const database = new DatabaseSync(file, { timeout: DEFAULTS.busyMs, enableForeignKeyConstraints: true });
@@ -31,7 +31,8 @@ export function openSqlite({ file, maxPages }: SqliteFileOptions): SqliteDatabas
     database.close();
     throw error;
   }
-  // A full disk rolls the transaction back by itself; to ask again would hide what went wrong behind a second error.
+  // On a full disk SQLite rolls the transaction back itself. A second rollback would hide the cause behind its own
+  // error.
   const rollback: SqliteStatement = {
     reader: false,
     all: () => [],
@@ -56,7 +57,7 @@ export function openSqlite({ file, maxPages }: SqliteFileOptions): SqliteDatabas
 }
 
 function statementOf(statement: StatementSync): SqliteStatement {
-  // Kysely compiles nothing but what SQLite takes: the dialect's queries carry numbers, strings, bytes and nulls.
+  // Kysely compiles only values that SQLite accepts: the dialect's queries carry numbers, strings, bytes and nulls.
   const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters as SQLInputValue[];
   return {
     reader: statement.columns().length > 0,

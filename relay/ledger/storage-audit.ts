@@ -1,27 +1,26 @@
-// Asks holders for proof of tiles: draws a random range of a tile that the peer says it serves, and knows what the answer must be.
+// Asks holders for proof of tiles: draws a random range of a tile that the peer says it
+// serves, and knows the right reply.
 import { randomBytes, randomInt } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { proveRange } from "../../src/credit/storage-proof.ts";
-import { readCuttableModel } from "../../src/model/cut/cuttable-model.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
-import { layersOfWeights } from "../../src/model/cut/layers-of-weights.ts";
-import { decodeManifest, type Manifest, type ManifestTensor, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
+import { decodeManifest, type Manifest, MANIFEST_FILE, type ManifestTensor, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
 import { CREDIT_LIMITS } from "../../src/protocol/credit-frames.ts";
 import type { PeerRecord, SwarmFrame } from "../../src/protocol/directory-frames.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { ModelId, PeerId } from "../../src/shared/ids.ts";
+import type { Log } from "../../src/shared/log.ts";
 import type { ModelFolder } from "../models.ts";
 import { storagePay } from "./plan-posting.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Tiles drawn before one that is rare is given up: a model that everybody holds has none. */
+  /** Tensors drawn before the audit gives up finding a rare one: a model that everybody holds has none. */
   draws: 16,
   /** Milliseconds for a range of an origin. */
   fetchMs: 10_000,
 });
 
-/** Bytes `[start, end)` of a tile, and what proves them. */
+/** Bytes `[start, end)` of a tile, and the hash that proves them. */
 export interface StorageQuestion {
   readonly tile: Uint8Array<ArrayBuffer>;
   readonly tileHex: string;
@@ -29,29 +28,29 @@ export interface StorageQuestion {
   readonly end: number;
   readonly nonce: Uint8Array<ArrayBuffer>;
   readonly expected: Uint8Array<ArrayBuffer>;
-  /** Peers that serve the tile, this one counted. */
+  /** Number of peers that serve the tile, this one included. */
   readonly holders: number;
 }
 
 export interface StorageAudit {
-  /** A question for a peer; undefined where it serves nothing rare, or the bytes cannot be had here. */
+  /**
+   * Resolves with a question for a peer; undefined if it serves nothing rare, or if the
+   * relay cannot get the bytes itself.
+   */
   ask(peer: PeerId): Promise<StorageQuestion | undefined>;
-}
-
-interface ReadModel {
-  readonly manifest: Manifest;
-  readonly layersOf: ReadonlyMap<string, readonly number[]>;
 }
 
 export interface ModelStorageAuditOptions {
   readonly models: readonly ModelFolder[];
   readonly swarm: () => SwarmFrame;
+  /** Says which models are not audited. */
+  readonly log: Log;
 }
 
 export class ModelStorageAudit implements StorageAudit {
   readonly #options: ModelStorageAuditOptions;
-  /** Read when first asked for: it takes the graph apart. */
-  readonly #read = new Map<ModelId, Promise<ReadModel>>();
+  /** Each is read when a peer that serves it is first asked. Undefined for a model that cannot be audited. */
+  readonly #manifests = new Map<ModelId, Promise<Manifest | undefined>>();
 
   constructor(options: ModelStorageAuditOptions) {
     this.#options = options;
@@ -62,28 +61,34 @@ export class ModelStorageAudit implements StorageAudit {
     const self = peers.find((record) => record.peer === peer);
     const folder = this.#options.models.find(({ id }) => id === self?.model);
     if (self === undefined || folder === undefined || self.serving.length === 0) return undefined;
-    const reading = this.#read.get(folder.id) ?? readModel(folder);
-    this.#read.set(folder.id, reading);
-    const { manifest, layersOf } = await reading;
+    const reading = this.#manifests.get(folder.id) ?? this.#readManifest(folder);
+    this.#manifests.set(folder.id, reading);
+    const manifest = await reading;
+    if (manifest === undefined) return undefined;
     const mates = peers.filter((record) => record.model === self.model);
-    const held = manifest.tensors.filter((tensor) => holds(self, layersOf.get(tensor.name) ?? []));
+    const held = manifest.tensors.filter((tensor) => holds(self, tensor));
     for (let draw = 0; draw < DEFAULTS.draws && held.length > 0; draw++) {
       const tensor = held[randomInt(held.length)] as ManifestTensor; // below its length
-      const holders = mates.filter((record) => holds(record, layersOf.get(tensor.name) ?? [])).length;
+      const holders = mates.filter((record) => holds(record, tensor)).length;
       if (storagePay(holders) > 0) return question(folder, manifest, tensor, holders);
     }
     return undefined;
   }
+
+  async #readManifest({ id, name, path }: ModelFolder): Promise<Manifest | undefined> {
+    const manifest = decodeManifest(new Uint8Array(await readFile(join(path, MANIFEST_FILE))));
+    if (manifest.tensors.every(({ layers }) => layers !== undefined)) return manifest;
+    this.#options.log.warn("a model's storage is not audited: its manifest does not say which layers read which tensors; make it again", {
+      name,
+      model: id,
+    });
+    return undefined;
+  }
 }
 
-const holds = ({ serving }: PeerRecord, layers: readonly number[]): boolean =>
+/** Whether a peer serves a layer that reads the tensor, and so has its tiles. */
+const holds = ({ serving }: PeerRecord, { layers = [] }: ManifestTensor): boolean =>
   serving.some((span) => layers.some((layer) => span.start <= layer && layer < span.end));
-
-async function readModel(folder: ModelFolder): Promise<ReadModel> {
-  const manifest = decodeManifest(new Uint8Array(await readFile(join(folder.path, MANIFEST_FILE))));
-  const model = readCuttableModel(new Uint8Array(await readFile(join(folder.path, manifest.graph.path))));
-  return { manifest, layersOf: layersOfWeights(model, { start: 0, end: manifest.layerCount }) };
-}
 
 async function question(
   folder: ModelFolder,
@@ -105,7 +110,10 @@ async function question(
   return { tile: new Uint8Array(hash), tileHex: toHex(hash), start, end: start + sizeBytes, nonce, expected, holders };
 }
 
-/** From the relay's own copy, else from the origin that the manifest names; undefined where neither gives the whole range. */
+/**
+ * Resolves with bytes of the relay's own copy, or of the origin that the manifest names;
+ * undefined if neither has the whole range.
+ */
 async function readRange(
   folder: ModelFolder,
   { origin }: Manifest,
@@ -113,7 +121,8 @@ async function readRange(
   offset: number,
   length: number,
 ): Promise<Uint8Array | undefined> {
-  const handle = await open(join(folder.path, file)).catch(() => undefined); // weights that stay at the hub
+  // The weights of some models stay at the hub.
+  const handle = await open(join(folder.path, file)).catch(() => undefined);
   if (handle !== undefined) {
     try {
       const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);

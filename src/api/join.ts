@@ -1,4 +1,4 @@
-// The way in for programs: the same in a page, a worker of a page, and Node.
+// How programs join a swarm: the same in a page, in a worker of a page, and in Node.
 import { createNode } from "../node/create-node.ts";
 import type { Node } from "../node/face.ts";
 import type { Platform } from "../node/platform/platform.ts";
@@ -11,26 +11,27 @@ import { type Log, silentLog } from "../shared/log.ts";
 const SEED_BYTES = 32;
 
 export interface JoinOptions {
-  /** Address of the relay, `https://relay.example`; in a page that the relay itself served it may be left out. */
+  /** Address of the relay, `https://relay.example`. May be left out in a page that the relay itself served. */
   readonly relay?: string | URL;
   /**
-   * 32 secret bytes that name this peer and its account from run to run, for Node and workers: keep them to keep the account.
-   * Left out, a fresh key is drawn. A tab has a key of its own in the browser's storage, and takes none.
+   * 32 secret bytes that make this peer and its account the same from run to run, for Node and workers: keep them to
+   * keep the account. Without them, a fresh key is drawn. A tab has a key in the browser's storage, and accepts no
+   * other.
    */
   readonly seed?: Uint8Array;
-  /** Told what goes on; by default nothing is, in a tab the console. */
+  /** By default the console in a tab, and nothing elsewhere. */
   readonly log?: Log;
 }
 
-/** A peer that has joined. `await using` leaves the swarm at the end of its block. */
+/** A peer that has joined. With `await using` it leaves the swarm at the end of the block. */
 export interface JoinedNode extends Node, AsyncDisposable {
-  /** This peer's id: the name of its key and of its account. */
+  /** This peer's id, which names its key and its account. */
   readonly self: PeerId;
 }
 
 /**
- * Joins the swarm of a relay, to ask it for answers and tasks. Resolves once the relay has answered. Nothing is lent before
- * `lend(true)`, which only tabs can. Throws BAD_INPUT for options that make no sense, RELAY_UNREACHABLE, or
+ * Joins the swarm of a relay, to ask it for answers and jobs. Resolves once this peer has joined. Nothing is lent
+ * before `lend(true)`, which only works in tabs. Throws BAD_INPUT for options that make no sense, RELAY_UNREACHABLE, or
  * BROWSER_UNSUPPORTED.
  */
 export async function join(options: JoinOptions = {}): Promise<JoinedNode> {

@@ -1,4 +1,5 @@
-// Keeps this peer's account in sight: holds the stream to the ledger, empties the outbox, asks for the account, comes back by itself.
+// Keeps this peer's account up to date: keeps a stream to the ledger, empties the outbox, and asks for the account
+// again and again. Reconnects by itself.
 import type { Link } from "../mesh/ports/link.ts";
 import type { Account } from "../protocol/credit-frames.ts";
 import type { Receipt } from "../protocol/receipt.ts";
@@ -12,12 +13,15 @@ import type { Log } from "../shared/log.ts";
 import { CreditClient, type CreditClientOptions } from "./credit-client.ts";
 import type { ReceiptOutbox } from "./receipt-outbox.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds between two looks at the account when nothing was sent. */
+const DEFAULTS = Object.freeze({
+  /** Milliseconds after which the account is asked for again if no receipt came in between. */
   lookMs: 30_000,
-  /** Milliseconds after a receipt before it is sent: those of one moment go in one batch. */
+  /** Milliseconds that a receipt waits for others, so that those of one moment go in one batch. */
   gatherMs: 2000,
-  /** Milliseconds instead, after a batch: each is a dozen messages and transactions here and at the relay, however much is in it. */
+  /**
+   * Milliseconds that it waits after a batch. Each batch takes a dozen messages, and transactions here and at the
+   * relay, however many receipts are in it.
+   */
   restMs: 10_000,
   /** Before a lost stream is opened again. */
   backoff: { firstMs: 1000, mostMs: 30_000, jitter: 0.5 },
@@ -25,10 +29,11 @@ export const DEFAULTS = Object.freeze({
 
 /** What the page shows. */
 export interface CreditState {
-  /** As the relay told last; undefined until it has. */
+  /** As the relay reported it last. Undefined until then. */
   readonly account: Account | undefined;
-  /** Receipts that the ledger does not have yet, and whether they outlive the page. */
+  /** How many receipts the ledger does not have yet. */
   readonly waiting: number;
+  /** Whether they outlive the page. */
   readonly isKept: boolean;
 }
 
@@ -43,17 +48,19 @@ export interface AccountKeeperOptions {
   readonly log: Log;
 }
 
-/** Runs from `start` until its signal aborts. */
+/** Works while `run` does. */
 export class AccountKeeper implements Observable<{ readonly "credit:changed": CreditState }> {
   readonly #options: AccountKeeperOptions;
   readonly #events = new Emitter<{ readonly "credit:changed": CreditState }>();
   #state: CreditState;
   #client: CreditClient | undefined;
-  /** Since the last batch was begun, new with each: whether receipts came, and whether nothing is to wait. */
-  #came = new AbortController();
+  /**
+   * Both are new with each batch. `#added` aborts when a receipt comes, and `#hurry` when the pause has to end at once.
+   */
+  #added = new AbortController();
   #hurry = new AbortController();
-  /** What was added in one moment is told once. */
-  #telling: Promise<void> | undefined;
+  /** Settles once the listeners know of the receipts that were added in this turn. */
+  #notifying: Promise<void> | undefined;
 
   constructor(options: AccountKeeperOptions) {
     this.#options = options;
@@ -64,22 +71,25 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     return this.#state;
   }
 
-  /** The ledger; undefined while there is no stream to it. */
+  /** The ledger, or undefined while there is no stream to it. */
   get client(): CreditClient | undefined {
     return this.#client;
   }
 
-  /** The ledger; waits for the stream to it, which comes a moment after joining. Throws the signal's reason. */
+  /** Returns the ledger once there is a stream to it, a moment after joining. Throws the signal's reason. */
   async ledger(signal: AbortSignal): Promise<CreditClient> {
     while (this.#client === undefined) {
-      const told = Promise.withResolvers<void>();
-      const stop = this.on("credit:changed", () => told.resolve());
-      await abortable(told.promise, signal).finally(stop);
+      const changed = Promise.withResolvers<void>();
+      const stop = this.on("credit:changed", () => changed.resolve());
+      await abortable(changed.promise, signal).finally(stop);
     }
     return this.#client;
   }
 
-  /** The account, asked for now; waits for the stream to the ledger. Throws LEDGER_UNAVAILABLE, PEER_LOST, or the signal's reason. */
+  /**
+   * Asks for the account now, and returns it. Waits for the stream to the ledger. Throws LEDGER_UNAVAILABLE,
+   * RELAY_UNREACHABLE, PEER_LOST, or the signal's reason.
+   */
   async account(signal: AbortSignal): Promise<Account> {
     const client = await this.ledger(signal);
     const account = await client.account(signal);
@@ -91,23 +101,23 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     return this.#events.on(name, listener);
   }
 
-  /** Keeps a receipt and sends it soon. Resolves once it is kept. */
+  /** Keeps a receipt, and sends it soon. Resolves once it is kept. */
   async add(receipt: Receipt): Promise<void> {
     if (!(await this.#options.outbox.add(receipt))) this.#options.log.warn("too many receipts wait; this one is lost");
-    this.#came.abort();
-    this.#telling ??= Promise.resolve().then(() => {
-      this.#telling = undefined;
+    this.#added.abort();
+    this.#notifying ??= Promise.resolve().then(() => {
+      this.#notifying = undefined;
       return this.#changed();
     });
-    await this.#telling;
+    await this.#notifying;
   }
 
-  /** Sends what waits and asks for the account now: something moved. */
+  /** Sends the waiting receipts and asks for the account now, because something moved. */
   look(): void {
     this.#hurry.abort();
   }
 
-  /** Settles, never rejects, when `signal` aborts. */
+  /** Resolves when `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++) {
       try {
@@ -117,7 +127,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
         this.#client = client;
         void client.closed.then(() => this.#hurry.abort());
         for (;;) {
-          this.#came = new AbortController();
+          this.#added = new AbortController();
           this.#hurry = new AbortController();
           const sent = await this.#options.outbox.flush(client, signal);
           await this.#changed({ account: await client.account(signal) });
@@ -125,7 +135,7 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
           await this.#pause(sent > 0 ? DEFAULTS.restMs : DEFAULTS.gatherMs, signal);
         }
       } catch (error) {
-        if (!isAbort(error, signal)) this.#options.log.debug("the ledger is away", { message: errorMessage(error) });
+        if (!isAbort(error, signal)) this.#options.log.debug("the ledger cannot be reached", { message: errorMessage(error) });
       }
       await this.#client?.stop();
       this.#client = undefined;
@@ -133,11 +143,11 @@ export class AccountKeeper implements Observable<{ readonly "credit:changed": Cr
     }
   }
 
-  /** Until it is time to look again, or receipts have waited for each other, or nothing is to wait. */
+  /** Waits for `lookMs`. If a receipt comes, waits `gatherMs` from then on instead. `#hurry` ends either wait. */
   async #pause(gatherMs: number, signal: AbortSignal): Promise<void> {
     const over = AbortSignal.any([signal, this.#hurry.signal]);
-    await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([over, this.#came.signal]));
-    if (this.#came.signal.aborted) await this.#sleep(gatherMs, over);
+    await this.#sleep(DEFAULTS.lookMs, AbortSignal.any([over, this.#added.signal]));
+    if (this.#added.signal.aborted) await this.#sleep(gatherMs, over);
     signal.throwIfAborted();
   }
 

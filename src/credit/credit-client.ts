@@ -1,4 +1,5 @@
-// The relay's ledger as a peer asks it: one stream, numbered requests, answers matched to them; proves storage when asked.
+// The relay's ledger, as a peer sees it over one stream: sends numbered requests, matches the replies to them, and
+// proves storage when the relay asks for it.
 import type { Link } from "../mesh/ports/link.ts";
 import { type Account, type CreditReply, type CreditRequest, type Outcome, readCreditReply } from "../protocol/credit-frames.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
@@ -7,15 +8,15 @@ import type { Clock } from "../shared/clock.ts";
 import { concatBytes } from "../shared/bytes.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { answerChallenge, type Challenge } from "./storage-proof.ts";
+import { type Challenge, proveTile } from "./storage-proof.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds for an answer: a ledger that writes to a slow disk takes tens. */
-  answerMs: 15_000,
+const DEFAULTS = Object.freeze({
+  /** Milliseconds for a reply. A ledger that writes to a slow disk takes tens of them. */
+  replyMs: 15_000,
 });
 
-type Answer<Kind extends CreditReply["kind"]> = Extract<CreditReply, { readonly kind: Kind }>;
-type Question = CreditRequest extends infer Each ? (Each extends CreditRequest ? Omit<Each, "id"> : never) : never;
+type ReplyOf<Kind extends CreditReply["kind"]> = Extract<CreditReply, { readonly kind: Kind }>;
+type RequestBody = CreditRequest extends infer Each ? (Each extends CreditRequest ? Omit<Each, "id"> : never) : never;
 
 interface Waiting {
   readonly resolve: (reply: CreditReply) => void;
@@ -23,15 +24,18 @@ interface Waiting {
 }
 
 export interface CreditClientOptions {
-  /** A fresh link to the relay over PROTOCOLS.credit; the client owns it. */
+  /** A fresh link to the relay over PROTOCOLS.credit. The client owns it. */
   readonly link: Link;
-  /** Tiles that this peer holds, by SHA-256; undefined for one it does not have. */
+  /** Tiles that this peer holds, by SHA-256. `get` resolves with undefined for a tile that is not here. */
   readonly shelf: { get(hash: Uint8Array): Promise<Uint8Array | undefined> };
   readonly clock: Pick<Clock, "sleep">;
   readonly log: Log;
 }
 
-/** Methods throw LEDGER_UNAVAILABLE where the ledger cannot do it now, RELAY_UNREACHABLE where the stream ended, or the signal's reason. */
+/**
+ * Methods throw LEDGER_UNAVAILABLE if the ledger is busy, cannot write or does not reply, RELAY_UNREACHABLE if the
+ * stream has ended, or the signal's reason.
+ */
 export class CreditClient {
   readonly #options: CreditClientOptions;
   readonly #waiting = new Map<number, Waiting>();
@@ -44,17 +48,20 @@ export class CreditClient {
     this.#done = this.#read();
   }
 
-  /** Settles, never rejects, when the stream has ended. */
+  /** Resolves when the stream has ended. Never rejects. */
   get closed(): Promise<void> {
     return this.#done;
   }
 
-  /** At most `CREDIT_LIMITS.receipts`, each in canonical bytes. Once this resolves, what was posted is on the ledger's disk. */
+  /**
+   * Posts at most `CREDIT_LIMITS.receipts` receipts, each in canonical bytes. Returns an outcome for each, once those
+   * that were posted are on the ledger's disk.
+   */
   async post(receipts: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Outcome[]> {
     const sizes = receipts.map(({ byteLength }) => byteLength);
     const { outcomes } = await this.#ask("posted", { kind: "post", sizes }, signal, concatBytes(receipts));
     if (outcomes.length !== receipts.length)
-      throw this.#end(new ManyhandsError("FRAME_MALFORMED", "an outcome for each receipt is missing"));
+      throw this.#end(new ManyhandsError("FRAME_MALFORMED", "the number of outcomes is not that of the receipts"));
     return outcomes;
   }
 
@@ -62,8 +69,8 @@ export class CreditClient {
     return (await this.#ask("account", { kind: "account" }, signal)).account;
   }
 
-  /** Sets microcredits aside. `reservation`: 32 hex digits, drawn by the caller and used once. */
-  async reserve(reservation: string, amount: number, forMs: number, signal: AbortSignal): Promise<Answer<"reserved">["priority"]> {
+  /** Reserves microcredits. `reservation`: 32 hex digits that the caller draws and uses once. */
+  async reserve(reservation: string, amount: number, forMs: number, signal: AbortSignal): Promise<ReplyOf<"reserved">["priority"]> {
     return (await this.#ask("reserved", { kind: "reserve", reservation, amount, forMs }, signal)).priority;
   }
 
@@ -79,25 +86,25 @@ export class CreditClient {
 
   async #ask<Kind extends CreditReply["kind"]>(
     wanted: Kind,
-    question: Question,
+    request: RequestBody,
     signal: AbortSignal,
     payload?: Uint8Array,
-  ): Promise<Answer<Kind>> {
+  ): Promise<ReplyOf<Kind>> {
     const id = ++this.#last;
-    const late = (): Error => new ManyhandsError("LEDGER_UNAVAILABLE", "the ledger does not answer");
+    const onTimeout = (): Error => new ManyhandsError("LEDGER_UNAVAILABLE", "the ledger does not reply");
     try {
-      const reply = await withDeadline({ clock: this.#options.clock, ms: DEFAULTS.answerMs, onTimeout: late }, signal, async (limit) => {
-        const answer = new Promise<CreditReply>((resolve, reject) => {
+      const reply = await withDeadline({ clock: this.#options.clock, ms: DEFAULTS.replyMs, onTimeout }, signal, async (limit) => {
+        const replied = new Promise<CreditReply>((resolve, reject) => {
           if (this.#over) reject(this.#over);
           else this.#waiting.set(id, { resolve, reject });
         });
-        answer.catch(() => undefined); // told below, where sending did not fail first
-        await this.#options.link.send(encodeFrame({ ...question, id }, payload), limit);
-        return answer;
+        replied.catch(() => undefined); // returned below, unless sending fails first
+        await this.#options.link.send(encodeFrame({ ...request, id }, payload), limit);
+        return replied;
       });
       if (reply.kind === "failed") throw new ManyhandsError("LEDGER_UNAVAILABLE", `the ledger is ${reply.reason}`);
-      if (reply.kind !== wanted) throw this.#end(new ManyhandsError("FRAME_MALFORMED", "an answer to another question"));
-      return reply as Answer<Kind>; // by its kind
+      if (reply.kind !== wanted) throw this.#end(new ManyhandsError("FRAME_MALFORMED", "a reply to another request"));
+      return reply as ReplyOf<Kind>; // its kind was just compared
     } finally {
       this.#waiting.delete(id);
     }
@@ -122,7 +129,7 @@ export class CreditClient {
   }
 
   async #prove(challenge: Challenge): Promise<void> {
-    const proof = await answerChallenge(challenge, this.#options.shelf);
+    const proof = await proveTile(challenge, this.#options.shelf);
     await this.#options.link.send(encodeFrame({ kind: "proof", id: challenge.id, proof: proof ?? null } satisfies CreditRequest));
   }
 

@@ -1,4 +1,4 @@
-// Waiting receipts in IndexedDB, so that work done while the relay was away is paid after a reload.
+// Waiting receipts in IndexedDB, so that work that was done while the relay was away is paid even after a reload.
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
 
@@ -6,7 +6,7 @@ interface ReceiptSchema extends DBSchema {
   receipts: { key: string; value: WaitingReceipt; indexes: { due: [number, number] } };
 }
 
-/** Rejects with the platform's DOMException where storage is blocked or full. */
+/** Methods reject with the platform's DOMException if storage is blocked or full. */
 export class IdbReceiptStore implements ReceiptStore {
   readonly isKept = true;
   readonly #db: IDBPDatabase<ReceiptSchema>;
@@ -22,7 +22,7 @@ export class IdbReceiptStore implements ReceiptStore {
         for (const old of receipts.indexNames) receipts.deleteIndex(old);
         receipts.createIndex("due", ["notBeforeMs", "addedMs"]);
       },
-      // Another tab wants to change or delete the database: let go of it.
+      // Another tab wants to change or delete the database, and this connection would block it.
       blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
     });
     return new IdbReceiptStore(db);

@@ -1,4 +1,4 @@
-// Waiting receipts in memory: for programs without storage, and browsers that block it.
+// Waiting receipts in memory, for programs without storage and browsers that block it.
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
 
 export class MemoryReceiptStore implements ReceiptStore {
@@ -23,6 +23,6 @@ export class MemoryReceiptStore implements ReceiptStore {
   }
 
   close(): void {
-    // nothing is held open
+    // nothing is open
   }
 }

@@ -1,6 +1,6 @@
 // The worth of work, from what the network measured: layer-tokens at the cost that the manifest says, tasks at the
 // price of their kind. Pure.
-import type { RefusalReason } from "../protocol/credit-frames.ts";
+import type { ReceiptRefusal } from "../protocol/credit-frames.ts";
 import type { Work } from "../protocol/receipt.ts";
 
 const DEFAULTS = Object.freeze({
@@ -25,7 +25,7 @@ export interface PriceList {
   readonly unitPrice: (taskKind: string) => number | undefined;
 }
 
-export type Price = { readonly kind: "worth"; readonly micro: number } | { readonly kind: "refused"; readonly reason: RefusalReason };
+export type Price = { readonly kind: "worth"; readonly micro: number } | { readonly kind: "refused"; readonly reason: ReceiptRefusal };
 
 /** Returns the price of `work` for `requester`, or why it is refused. */
 export function priceWork(work: Work, requester: string, { costOf, unitPrice }: PriceList): Price {

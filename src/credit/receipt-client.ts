@@ -1,8 +1,9 @@
-// The desks of other peers as a requester asks them: a link to each, opened when it is first needed, one question at a time.
+// Sends a requester's requests about receipts to other peers, for `receipt-collector.ts`: one link to each peer, opened
+// when it is first needed, and one request at a time. `receipt-service.ts` is the other side.
 import type { Link } from "../mesh/ports/link.ts";
 import type { Mesh } from "../mesh/ports/mesh.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import { type ReceiptReply, type ReceiptQuestion, readReceiptReply } from "../protocol/receipt-frames.ts";
+import { type ReceiptReply, type ReceiptRequest, readReceiptReply } from "../protocol/receipt-frames.ts";
 import { PROTOCOLS } from "../protocol/version.ts";
 import { abortable } from "../shared/abort.ts";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
@@ -10,78 +11,78 @@ import type { PeerId } from "../shared/ids.ts";
 import type { Log } from "../shared/log.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for an answer: who does not give it costs itself its pay, and nobody else a wait. */
-  answerMs: 10_000,
+  /** Milliseconds for a reply. A peer that takes longer loses its own pay, and delays nobody else. */
+  replyMs: 10_000,
 });
 
-interface Desk {
-  readonly link: Promise<{ readonly link: Link; readonly answers: AsyncIterator<Uint8Array> }>;
-  /** Settles when the question before is answered. */
+interface PeerLink {
+  readonly link: Promise<{ readonly link: Link; readonly replies: AsyncIterator<Uint8Array> }>;
+  /** Settles when the request before has its reply. */
   turn: Promise<unknown>;
 }
 
 export class ReceiptClient {
   readonly #mesh: Pick<Mesh, "open">;
   readonly #log: Log;
-  readonly #desks = new Map<PeerId, Desk>();
+  readonly #links = new Map<PeerId, PeerLink>();
 
   constructor(mesh: Pick<Mesh, "open">, log: Log) {
     this.#mesh = mesh;
     this.#log = log;
   }
 
-  /** Undefined where the peer does not answer, or declines. Never rejects. */
+  /** Returns the reply of kind `wanted`. Returns undefined if the peer does not reply, or declines. Never rejects. */
   async ask<Kind extends ReceiptReply["kind"]>(
     peer: PeerId,
-    question: ReceiptQuestion,
+    request: ReceiptRequest,
     wanted: Kind,
   ): Promise<Extract<ReceiptReply, { readonly kind: Kind }> | undefined> {
-    const desk = this.#desks.get(peer) ?? this.#open(peer);
-    const asked = desk.turn.then(() => this.#ask(desk, question));
-    desk.turn = asked.catch(() => {}); // told below
+    const link = this.#links.get(peer) ?? this.#open(peer);
+    const asking = link.turn.then(() => this.#ask(link, request));
+    link.turn = asking.catch(() => {}); // logged below
     try {
-      const answer = await asked;
-      if (answer.kind === wanted) return answer as Extract<ReceiptReply, { readonly kind: Kind }>; // just compared
-      if (answer.kind === "declined") this.#log.debug("a peer declined to sign", { peer, question: question.kind, why: answer.why });
+      const reply = await asking;
+      if (reply.kind === wanted) return reply as Extract<ReceiptReply, { readonly kind: Kind }>; // just compared
+      if (reply.kind === "declined") this.#log.debug("a peer declined to sign", { peer, request: request.kind, why: reply.why });
     } catch (error) {
-      this.#log.debug("a peer did not answer for a receipt", { peer, question: question.kind, error: errorMessage(error) });
+      this.#log.debug("a peer did not reply about a receipt", { peer, request: request.kind, error: errorMessage(error) });
     }
     return undefined;
   }
 
   /** Ends all links. */
   async close(): Promise<void> {
-    const desks = [...this.#desks.values()];
-    this.#desks.clear();
+    const links = [...this.#links.values()];
+    this.#links.clear();
     await Promise.all(
-      desks.map(async ({ link, turn }) => {
+      links.map(async ({ link, turn }) => {
         await turn;
         await (await link).link.close();
       }),
-    ).catch(() => {}); // one that was never open, or is gone
+    ).catch(() => {}); // a link that never opened, or is gone
   }
 
-  #open(peer: PeerId): Desk {
+  #open(peer: PeerId): PeerLink {
     const link = this.#mesh
-      .open(peer, PROTOCOLS.receipt, AbortSignal.timeout(DEFAULTS.answerMs))
-      .then((opened) => ({ link: opened, answers: opened.frames[Symbol.asyncIterator]() }));
-    link.catch(() => {}); // told to whoever asks
-    const desk: Desk = { link, turn: Promise.resolve() };
-    this.#desks.set(peer, desk);
-    return desk;
+      .open(peer, PROTOCOLS.receipt, AbortSignal.timeout(DEFAULTS.replyMs))
+      .then((opened) => ({ link: opened, replies: opened.frames[Symbol.asyncIterator]() }));
+    link.catch(() => {}); // `#ask` reports it
+    const opening: PeerLink = { link, turn: Promise.resolve() };
+    this.#links.set(peer, opening);
+    return opening;
   }
 
-  async #ask(desk: Desk, question: ReceiptQuestion): Promise<ReceiptReply> {
-    const { link, answers } = await desk.link;
-    const limit = AbortSignal.timeout(DEFAULTS.answerMs);
+  async #ask(peerLink: PeerLink, request: ReceiptRequest): Promise<ReceiptReply> {
+    const { link, replies } = await peerLink.link;
+    const limit = AbortSignal.timeout(DEFAULTS.replyMs);
     try {
-      await link.send(encodeFrame(question), limit);
-      const { value, done } = await abortable(answers.next(), limit);
+      await link.send(encodeFrame(request), limit);
+      const { value, done } = await abortable(replies.next(), limit);
       if (done === true) throw new ManyhandsError("PEER_LOST", "the peer closed the link");
       return readReceiptReply(decodeFrame(value).header);
     } catch (error) {
-      // What comes late would be taken for the answer to the next question.
-      link.abort(new ManyhandsError("TIMEOUT", "the peer did not answer in time", { cause: error }));
+      // A late reply would be taken for the reply to the next request.
+      link.abort(new ManyhandsError("TIMEOUT", "the peer did not reply in time", { cause: error }));
       throw error;
     }
   }

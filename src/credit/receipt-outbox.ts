@@ -1,29 +1,30 @@
-// Receipts on their way to the ledger: kept until it has acknowledged or refused each for good, sent again until then.
-import { CREDIT_LIMITS, type Outcome, type RefusalReason } from "../protocol/credit-frames.ts";
+// Receipts on their way to the ledger. Each is kept, and sent again, until the ledger has acknowledged it or refused it
+// for good.
+import { CREDIT_LIMITS, type Outcome, type ReceiptRefusal } from "../protocol/credit-frames.ts";
 import { encodeReceipt, RECEIPT_LIMITS, type Receipt, workId } from "../protocol/receipt.ts";
 import { backoffMs } from "../shared/backoff.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReceiptStore, WaitingReceipt } from "./receipt-store.ts";
-import { DEFAULTS as VERIFY } from "./verify-receipt.ts";
+import { RECEIPT_RULES } from "./verify-receipt.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Receipts that wait at most: a week of one every two minutes; about 4 MB. */
+export const OUTBOX_LIMITS = Object.freeze({
+  /** Receipts that may wait: a week of one every two minutes, about 4 MB. */
   waiting: 5000,
-  /** Before a receipt that was put off is sent again. */
+  /** Before a postponed receipt is sent again. */
   backoff: { firstMs: 60_000, mostMs: 3600_000, jitter: 0 },
-  /** Receipts that are read, and struck out once sent, in one transaction of the store. */
+  /** Receipts that one transaction of the store reads, or removes once they are sent. */
   atOnce: 128,
-  /** Milliseconds between two writes: a transaction takes as much computing as all the rest of a receipt. */
+  /** Milliseconds between two writes. A transaction takes as much computing as all the rest of a receipt. */
   restMs: 2000,
 });
 
-/** Refusals that time may mend: the requester earns, a clock is set right, the operator adds the model. */
-const PASSING: ReadonlySet<RefusalReason> = new Set(["unfunded", "too-early", "unknown-model"]);
+/** Refusals that may pass: the requester earns, a clock is corrected, the operator adds the model. */
+const PASSING: ReadonlySet<ReceiptRefusal> = new Set(["unfunded", "too-early", "unknown-model"]);
 
-/** Where receipts go: the client of a relay. */
+/** Where receipts go: a relay's ledger. */
 export interface ReceiptSink {
-  /** Receipts in canonical bytes; an outcome for each. */
+  /** Takes receipts in canonical bytes. Returns an outcome for each. */
   post(receipts: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Outcome[]>;
 }
 
@@ -35,7 +36,9 @@ export interface ReceiptOutboxOptions {
   readonly log: Log;
 }
 
-/** No frame may have others; none is made here, but what was damaged must not hold up the rest. */
+/**
+ * Whether a frame may carry the receipt. All that are made here qualify, but a damaged one must not delay the others.
+ */
 const isSendable = ({ bytes }: WaitingReceipt): boolean => bytes.byteLength > 0 && bytes.byteLength <= RECEIPT_LIMITS.bytes;
 
 interface Write {
@@ -46,10 +49,10 @@ interface Write {
 export class ReceiptOutbox {
   readonly #options: ReceiptOutboxOptions;
   #flushing: Promise<number> | undefined;
-  /** The next write, which begins a rest after the one before it. */
+  /** The next write. It begins when the rest after the one before is over. */
   #next: Write | undefined;
   #rested: Promise<unknown> = Promise.resolve();
-  /** How many wait, as the store told last. */
+  /** How many wait, by the store's last report. */
   #waiting: number | undefined;
 
   constructor(options: ReceiptOutboxOptions) {
@@ -60,10 +63,10 @@ export class ReceiptOutbox {
     return this.#options.store.isKept;
   }
 
-  /** Resolves once the receipt is kept. False where so many wait that it was not: a relay that is gone for good. */
+  /** Resolves with true once the receipt is kept, or with false if too many wait: the relay may be gone for good. */
   async add(receipt: Receipt): Promise<boolean> {
     const { claim, verdict } = receipt.statement;
-    if ((await this.waiting()) >= DEFAULTS.waiting) return false;
+    if ((await this.waiting()) >= OUTBOX_LIMITS.waiting) return false;
     const bytes = encodeReceipt(receipt);
     this.#next ??= this.#nextWrite();
     this.#next.rows.push({ key: `${workId(claim)}#${verdict}`, bytes, addedMs: this.#options.now(), tries: 0, notBeforeMs: 0 });
@@ -76,8 +79,8 @@ export class ReceiptOutbox {
   }
 
   /**
-   * Sends what is due, batch after batch, and answers how many the ledger dealt with. Throws what `sink.post` throws;
-   * everything that was not dealt with waits on. A second call while one runs joins it.
+   * Sends the receipts that are due, batch after batch. Returns how many are settled and wait no longer. Throws what
+   * `sink.post` throws, and keeps all receipts that are not settled. A call during another one joins it.
    */
   flush(sink: ReceiptSink, signal: AbortSignal): Promise<number> {
     this.#flushing ??= this.#flush(sink, signal).finally(() => (this.#flushing = undefined));
@@ -88,7 +91,7 @@ export class ReceiptOutbox {
     const { store, now } = this.#options;
     for (let settled = 0; ;) {
       signal.throwIfAborted();
-      const rows = await store.due(now(), DEFAULTS.atOnce);
+      const rows = await store.due(now(), OUTBOX_LIMITS.atOnce);
       if (rows.length === 0) {
         this.#waiting = await store.count(); // another tab of this browser may have sent some
         return settled;
@@ -104,8 +107,8 @@ export class ReceiptOutbox {
             signal,
           );
           for (const [index, row] of batch.entries()) {
-            const isLater = this.#isPassing(outcomes[index]) && now() - row.addedMs <= VERIFY.ageMs;
-            if (isLater) postponed.push(this.#postponed(row));
+            const isWorthAnotherTry = this.#isPassing(outcomes[index]) && now() - row.addedMs <= RECEIPT_RULES.ageMs;
+            if (isWorthAnotherTry) postponed.push(this.#postponed(row));
             else done.push(row.key);
           }
         }
@@ -113,7 +116,7 @@ export class ReceiptOutbox {
         this.#waiting = await store.write(postponed, done);
       }
       settled += done.length;
-      if (rows.length < DEFAULTS.atOnce) return settled;
+      if (rows.length < OUTBOX_LIMITS.atOnce) return settled;
     }
   }
 
@@ -124,8 +127,8 @@ export class ReceiptOutbox {
       this.#next = undefined;
       this.#waiting = await store.write(rows);
     });
-    const rest = (): Promise<void> => clock.sleep(DEFAULTS.restMs);
-    this.#rested = written.then(rest, rest); // what fails is told to those who added
+    const rest = (): Promise<void> => clock.sleep(OUTBOX_LIMITS.restMs);
+    this.#rested = written.then(rest, rest); // the callers of `add` get the error of a write that failed
     return { rows, written };
   }
 
@@ -136,7 +139,7 @@ export class ReceiptOutbox {
   }
 
   #postponed(row: WaitingReceipt): WaitingReceipt {
-    const pauseMs = backoffMs(DEFAULTS.backoff, row.tries + 1, 0);
+    const pauseMs = backoffMs(OUTBOX_LIMITS.backoff, row.tries + 1, 0);
     return { ...row, tries: row.tries + 1, notBeforeMs: this.#options.now() + pauseMs };
   }
 }

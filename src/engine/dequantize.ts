@@ -1,9 +1,9 @@
-// Unpacks block-quantized weights into f32, once, while a span is loaded: the same bytes on every machine.
+// Unpacks block-quantized weights into f32, once, while a span is loaded. The bytes are the same on every machine.
 import type { PackedBytes, SpanSource, WeightConversion } from "../protocol/span-plan.ts";
 import { shrinkableBytes } from "../shared/bytes.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
-/** One weight as f32 `[rows, columns]`. Throws MODEL_CORRUPT where the packed bytes are too few. */
+/** Returns one weight as f32 `[rows, columns]`. Throws MODEL_CORRUPT if there are too few packed bytes. */
 export function dequantize(conversion: WeightConversion, bytesOf: (packed: PackedBytes) => Uint8Array): Float32Array<ArrayBuffer> {
   const { bits, rows, columns, blockSize } = conversion;
   const blocks = Math.ceil(columns / blockSize);
@@ -24,7 +24,7 @@ export function dequantize(conversion: WeightConversion, bytesOf: (packed: Packe
   const middle = bits === 4 ? 8 : 128;
   for (let row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++) {
-      const scale = scales[row * blocks + block] as number; // within the length checked above, as all below
+      const scale = scales[row * blocks + block] as number; // within the length that was checked above, like all reads below
       const zero = zeroPoints ? zeroPointAt(zeroPoints, row * zeroRow, block, bits) : middle;
       const from = (row * blocks + block) * blockBytes;
       const at = row * columns + block * blockSize;
@@ -50,8 +50,8 @@ function zeroPointAt(zeroPoints: Uint8Array, rowStart: number, block: number, bi
 }
 
 /**
- * `source` over unpacked weights: its own form for WebAssembly. Without quantized weights the source itself. Files that
- * were unpacked are left out, so that their memory can be freed.
+ * Returns `source` with its weights unpacked, which is its form for WebAssembly, or the source itself if none are
+ * quantized. Files that were unpacked are left out, so that their memory can be freed.
  */
 export function unpackSpan(source: SpanSource): SpanSource {
   const { converted } = source;

@@ -1,21 +1,21 @@
-// Weights that are freed as the runtime takes them: one copy in WebAssembly's memory, never two of the whole span.
+// Weights that are freed as the runtime copies them, so that a span is never in memory twice while its session is
+// built.
 
 /**
- * A file of external data that may be read once. ONNX Runtime reads it by `subarray` and copies at once into its own
- * memory, tensor by tensor; the next file's read frees the one before. Without this a span is in memory twice while its
- * session is built.
+ * A file of external data that may be read once. ONNX Runtime reads it by `subarray` and copies it at once into its own
+ * memory, tensor by tensor. Reading the next file frees the one before.
  */
 export class DrainingBytes extends Uint8Array<ArrayBuffer> {
   #queue: DrainingQueue | undefined;
 
-  /** Takes over `data`: its buffer is gone once the next file is read. */
+  /** Takes over `data`, whose buffer is freed when the next file is read. */
   static over(data: Uint8Array<ArrayBuffer>, queue: DrainingQueue): DrainingBytes {
     const bytes = new DrainingBytes(data.buffer, data.byteOffset, data.byteLength);
     bytes.#queue = queue;
     return bytes;
   }
 
-  // What `subarray` gives is a plain view.
+  // `subarray` returns a plain view.
   static get [Symbol.species](): Uint8ArrayConstructor {
     return Uint8Array;
   }
@@ -28,8 +28,8 @@ export class DrainingBytes extends Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Gives a buffer's memory back. At once where it may shrink: whoever else holds on to it, as does the message that
- * brought it to this thread until a collection, holds nothing then. Any other is detached and left to the collector.
+ * Frees a buffer's memory. A resizable buffer shrinks to nothing at once, even if something else still refers to it,
+ * such as the message that brought it to this thread. Any other buffer is detached and left to the garbage collector.
  */
 export function freeBuffer(buffer: ArrayBuffer): void {
   if (buffer.resizable) buffer.resize(0);
@@ -40,14 +40,14 @@ export function freeBuffer(buffer: ArrayBuffer): void {
 export class DrainingQueue {
   #last: ArrayBuffer | undefined;
 
-  /** Notes that `buffer` is read now: the one before was copied by now. */
+  /** Notes that `buffer` is read now, which means that the one before has been copied. */
   read(buffer: ArrayBuffer): void {
     if (this.#last === buffer) return;
     this.drain();
     this.#last = buffer;
   }
 
-  /** Frees what was read last. */
+  /** Frees the buffer that was read last. */
   drain(): void {
     if (this.#last) freeBuffer(this.#last);
     this.#last = undefined;

@@ -3,7 +3,7 @@ import type { Tensor } from "onnxruntime-web";
 import { halfToFloat } from "../shared/half-floats.ts";
 import { tensorBytes } from "./ort.ts";
 
-/** The values of an f32 or fp16 tensor on the CPU; a view where it is f32. */
+/** Returns the values of an f32 or fp16 tensor on the CPU: a view if it is f32. */
 export function floatLogits(tensor: Tensor): Float32Array {
   const bytes = tensorBytes(tensor);
   if (tensor.type === "float16")

@@ -1,4 +1,4 @@
-// Key/value caches of the open sessions: tensors as the runtime left them, under one byte budget.
+// The key/value caches of the open sessions, as tensors that the runtime left, under one byte budget.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { cacheBytesPerPosition, type CacheTensor, type SpanPlan } from "../protocol/span-plan.ts";
@@ -6,10 +6,10 @@ import { type CacheValue, makeCache, type Ort, readCache } from "./ort.ts";
 
 /** One session's cache in one span. */
 export interface SessionCache {
-  /** Positions held. */
+  /** Positions that it holds. */
   length: number;
   readonly maxPositions: number;
-  /** By the graph's name of the past input; empty while `length` is 0. */
+  /** By the name of the graph's past input; empty while `length` is 0. */
   tensors: Map<string, CacheValue>;
 }
 
@@ -29,14 +29,14 @@ export class KvCache {
     this.#bytesPerPosition = cacheBytesPerPosition(plan);
   }
 
-  /** Throws SESSION_REFUSED where the budget has no room for `maxPositions` more, or the session is open already. */
+  /** Throws SESSION_REFUSED if `maxPositions` more do not fit in the budget, or if the session is open already. */
   open(session: SessionId, maxPositions: number): void {
     if (this.#sessions.has(session)) throw new ManyhandsError("SESSION_REFUSED", "this session is open already");
     const bytes = maxPositions * this.#bytesPerPosition;
     if (this.#reservedBytes + bytes > this.#budgetBytes) {
       throw new ManyhandsError(
         "SESSION_REFUSED",
-        `no room for ${maxPositions} positions: ${this.#sessions.size} sessions hold ${this.#reservedBytes} of ${this.#budgetBytes} bytes`,
+        `${maxPositions} positions do not fit: ${this.#sessions.size} sessions hold ${this.#reservedBytes} of ${this.#budgetBytes} bytes`,
       );
     }
     this.#reservedBytes += bytes;
@@ -58,14 +58,14 @@ export class KvCache {
     this.#reservedBytes -= cache.maxPositions * this.#bytesPerPosition;
   }
 
-  /** Takes over the present tensors of a run, frees the ones before. */
+  /** Takes over the present tensors of a run, and frees the ones before. */
   replace(cache: SessionCache, tensors: Map<string, CacheValue>, length: number): void {
     for (const tensor of cache.tensors.values()) tensor.dispose();
     cache.tensors = tensors;
     cache.length = length;
   }
 
-  /** Keeps the first `position` positions. Throws SESSION_UNKNOWN, or PREFIX_MISMATCH where there are fewer. */
+  /** Keeps the first `position` positions. Throws SESSION_UNKNOWN, or PREFIX_MISMATCH if there are fewer. */
   async truncate(session: SessionId, position: number): Promise<void> {
     const cache = this.get(session);
     if (position > cache.length)
@@ -85,7 +85,7 @@ export class KvCache {
     for (const session of [...this.#sessions.keys()]) this.close(session);
   }
 
-  /** `[1, heads, length, headSize]` to `[1, heads, position, headSize]`. */
+  /** Cuts `[1, heads, length, headSize]` to `[1, heads, position, headSize]`. */
   async #keep(full: CacheValue, cache: CacheTensor, position: number): Promise<CacheValue> {
     const { dims, bytes: source } = await readCache(full);
     const length = dims[2] ?? 0;

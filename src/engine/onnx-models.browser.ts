@@ -1,10 +1,11 @@
-// Any ONNX model over given tensors, for tasks: WebAssembly on one thread, so that outputs are the same bytes within a class.
+// Runs any ONNX model over given tensors, for tasks. WebAssembly on one thread makes outputs the same bytes within a
+// class.
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 import { errorMessage, ManyhandsError } from "../shared/errors.ts";
 import { type Ort, tensorBytes } from "./ort.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Models kept loaded: parts of one work come after each other, and two works may take turns. */
+const DEFAULTS = Object.freeze({
+  /** Models that stay loaded: the parts of one job follow each other, and two jobs may alternate. */
   models: 2,
 });
 
@@ -30,17 +31,17 @@ export type PlainTensors = Record<string, PlainTensor>;
 
 export class OnnxModels {
   readonly #ort: Ort;
-  /** By key, the one used longest ago first. */
+  /** By key, the least recently used first. */
   readonly #sessions = new Map<string, Promise<InferenceSession>>();
 
   constructor(ort: Ort) {
     this.#ort = ort;
-    ort.env.wasm.numThreads = 1; // barrier threads collapse where cores are shared, and their number is a part of the class
+    ort.env.wasm.numThreads = 1; // barrier threads collapse if cores are shared, and their number is part of the class
   }
 
   /**
-   * Outputs of one run. `key` names the model's bytes, which `load` answers where it is not loaded yet. Throws MODEL_UNSUPPORTED,
-   * ENGINE_FAILED, or what `load` throws.
+   * Returns the outputs of one run. `key` names the model's bytes, which `load` returns if it is not loaded yet. Throws
+   * MODEL_UNSUPPORTED, ENGINE_FAILED, or the error of `load`.
    */
   async run(key: string, load: () => Promise<Uint8Array>, inputs: Readonly<PlainTensors>): Promise<PlainTensors> {
     const session = await this.#session(key, load);
@@ -69,11 +70,11 @@ export class OnnxModels {
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
     if (known === undefined) {
-      session.catch(() => this.#sessions.delete(key)); // told to whoever waits for it; the next run tries again
+      session.catch(() => this.#sessions.delete(key)); // the caller sees the failure; the next run tries again
       const [oldest] = this.#sessions;
       if (oldest !== undefined && this.#sessions.size > DEFAULTS.models) {
         this.#sessions.delete(oldest[0]);
-        void oldest[1].then((old) => old.release()).catch(() => {}); // it never was one
+        void oldest[1].then((old) => old.release()).catch(() => {}); // it was never loaded
       }
     }
     return session;
@@ -84,14 +85,14 @@ export class OnnxModels {
     try {
       return await this.#ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
     } catch (cause) {
-      throw new ManyhandsError("MODEL_UNSUPPORTED", `the runtime does not take this model: ${errorMessage(cause)}`, { cause });
+      throw new ManyhandsError("MODEL_UNSUPPORTED", `the runtime cannot load this model: ${errorMessage(cause)}`, { cause });
     }
   }
 
   #tensor({ type, dims, data }: PlainTensor): Tensor {
     const Values = ARRAYS[type];
-    const { buffer } = data.slice(); // aligned, and the runtime's own
-    return new this.#ort.Tensor(type, new Values(buffer) as Float32Array, dims); // each type with its array
+    const { buffer } = data.slice(); // an aligned copy, which the runtime may keep
+    return new this.#ort.Tensor(type, new Values(buffer) as Float32Array, dims); // each type is paired with its array
   }
 }
 

@@ -1,12 +1,13 @@
-// One span in several runtime sessions, each a part of its layers: what one part puts out is what the next takes in.
+// Runs one span in several runtime sessions, each of them a part of its layers: the output of a part is the input of
+// the next.
 import type { SpanPlan } from "../protocol/span-plan.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 import type { RunResult, SpanRunner } from "./span-runner.ts";
 
-/** What runs a span: one session, or a chain of them. Not re-entrant. */
+/** Runs a span, in one session or in a chain of them. Not re-entrant. */
 export type Runner = Pick<SpanRunner, "plan" | "run" | "release">;
 
-/** `plan` is that of all `parts` together, which lie first to last; one part runs as it is. */
+/** `plan` is that of all `parts` together, which are in order. A single part runs as it is. */
 export function chainRunners(plan: SpanPlan, parts: readonly Runner[]): Runner {
   const [only, ...rest] = parts;
   return only && rest.length === 0 ? only : new RunnerChain(plan, parts);
@@ -21,7 +22,7 @@ class RunnerChain implements Runner {
     this.#parts = parts;
   }
 
-  /** As SpanRunner.run. Where a part fails, the caches of those before it are freed. */
+  /** As SpanRunner.run. If a part fails, the caches of the parts before it are freed. */
   async run(...[cache, count, tokens, hidden]: Parameters<Runner["run"]>): Promise<RunResult> {
     const caches: RunResult["caches"] = new Map();
     let last: RunResult | undefined;

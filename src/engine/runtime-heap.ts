@@ -1,10 +1,23 @@
-// Tensors that stay in the runtime's memory from one run to the next: onnxruntime-web copies every output out of it and every
-// input into it, which for caches is more traffic with each position.
+// Keeps cache tensors in the runtime's memory from one run to the next. onnxruntime-web copies every output of a run
+// out of that memory and every input into it; caches grow with each position, and so would the copying.
+//
+// There is no public way to do this, so this file uses the private face of the package, as of version 1.30: the
+// Emscripten module inside its WebAssembly build, with the C functions that the package's JavaScript itself calls.
+// `wasm-runtime.browser.ts` gets hold of the module, and `test/unit/engine/runtime-heap.test.ts` fails if a new version
+// changes any of it. A run works like this:
+//
+// 1. `span-runner.ts` calls `keep` around the package's `session.run`, with placeholders for the caches: empty tensors
+//    as inputs, and empty preallocated tensors as outputs.
+// 2. The package copies its inputs in and calls `_OrtRun` of the module, which the constructor has wrapped.
+// 3. Before the real call, the wrapper replaces the handles of the placeholder inputs by those of the kept tensors, and
+//    the handles of the placeholder outputs by 0, which makes the runtime allocate them.
+// 4. After it, the wrapper keeps the handles of the new tensors and puts the placeholders back. The package sees its
+//    own preallocated outputs, and copies nothing.
 
-/** Address in the runtime's memory, or a handle of its C interface; 0 is none. */
+/** An address in the runtime's memory, or a handle of its C interface; 0 is none. */
 type Pointer = number;
 
-/** What is used of the Emscripten module inside onnxruntime-web's WebAssembly builds. */
+/** The part of the Emscripten module inside onnxruntime-web's WebAssembly builds that is used here. */
 export interface RuntimeModule {
   readonly PTR_SIZE: 4 | 8;
   readonly HEAPU8: Uint8Array;
@@ -20,10 +33,10 @@ export interface RuntimeModule {
   _OrtCreateTensor(type: number, data: Pointer, bytes: number, dims: Pointer, rank: number, location: number): Pointer;
   _OrtGetTensorData(tensor: Pointer, type: Pointer, data: Pointer, dims: Pointer, rank: Pointer): number;
   _OrtReleaseTensor(tensor: Pointer): number;
-  /** Session, names and values of inputs and how many, names of outputs, how many, their values, options. */
   _OrtRun(...call: RunCall): number | Promise<number>;
 }
 
+/** Arguments of `_OrtRun`. Names and tensors are arrays of pointers in the runtime's memory. */
 type RunCall = [
   session: Pointer,
   inputNames: Pointer,
@@ -35,7 +48,7 @@ type RunCall = [
   options: Pointer,
 ];
 
-/** The C interface's numbers for element types, and for data that lies in its own memory. */
+/** The C interface's numbers for element types, and its code for tensors whose data is in the CPU's memory. */
 const ELEMENT = Object.freeze({ float32: { number: 1, bytes: 4 }, float16: { number: 10, bytes: 2 } });
 const ON_CPU = 1;
 
@@ -44,9 +57,9 @@ export type HeapElement = keyof typeof ELEMENT;
 /** A tensor in the runtime's memory. */
 export class HeapTensor {
   readonly type: HeapElement;
-  /** Handle for the runtime; 0 once disposed. */
+  /** The runtime's handle; 0 once disposed. */
   #handle: Pointer;
-  /** Memory of our own under it; 0 where it is the runtime's. */
+  /** The memory that this file allocated for it; 0 if the runtime allocated it. */
   readonly #memory: Pointer;
   readonly #module: RuntimeModule;
 
@@ -61,7 +74,9 @@ export class HeapTensor {
     return this.#handle;
   }
 
-  /** Dimensions and raw bytes: a view that the runtime's next allocation may end. Throws where it was disposed. */
+  /**
+   * Returns dimensions and raw bytes: a view, which the runtime's next allocation may end. Throws if it was disposed.
+   */
   read(): { readonly dims: readonly number[]; readonly bytes: Uint8Array } {
     const module = this.#module;
     const { PTR_SIZE } = module;
@@ -93,34 +108,37 @@ export class HeapTensor {
   }
 }
 
-/** What a run leaves in the runtime's memory. */
+/** Which tensors one run reads from the runtime's memory, and which it leaves there. */
 interface Keeping {
+  /** By the name of the input. */
   readonly inputs: ReadonlyMap<string, HeapTensor>;
-  /** Element types by the names of outputs that stay. */
+  /** Element types, by the name of the output. */
   readonly outputs: ReadonlyMap<string, HeapElement>;
+  /** The tensors that the run left, by the name of the output. */
   readonly kept: Map<string, HeapTensor>;
 }
 
-/** One runtime's memory. Runs through it are one at a time, as in the runtime itself (see Turns). */
+/** One runtime's memory. Only one run at a time may use it, as with the runtime itself (see RuntimeLock). */
 export class RuntimeHeap {
   readonly #module: RuntimeModule;
   #keeping: Keeping | undefined;
 
-  /** From now on runs of `module` may keep tensors. */
+  /** Wraps `module` so that its runs may keep tensors. */
   constructor(module: RuntimeModule) {
     this.#module = module;
     const run = module._OrtRun.bind(module);
     module._OrtRun = (...call) => this.#run(run, call);
   }
 
-  /** Bytes of the runtime's memory, in use or not: it never shrinks. */
+  /** Bytes of the runtime's memory, whether in use or not. It never shrinks. */
   get bytes(): number {
     return this.#module.HEAPU8.byteLength;
   }
 
   /**
-   * Does `run`, which runs a session once. Its inputs named in `inputs` are read from here, whatever it feeds for them; the
-   * outputs named in `outputs` stay here, where it hands over preallocated tensors for them. Rejects as `run`, with nothing kept.
+   * Calls `run`, which has to run a session once. The session reads its `inputs` from here, whatever `run` feeds for
+   * them. Its `outputs` stay here if `run` passes preallocated tensors for them. Rejects as `run` does, and then keeps
+   * nothing.
    */
   async keep<T>(
     inputs: Keeping["inputs"],
@@ -140,7 +158,7 @@ export class RuntimeHeap {
     }
   }
 
-  /** A tensor of these dimensions with `bytes` in it. Throws RangeError where there is no memory for it. */
+  /** Makes a tensor of these dimensions that holds `bytes`. Throws RangeError if there is no memory for it. */
   create(type: HeapElement, bytes: Uint8Array, dims: readonly number[]): HeapTensor {
     const module = this.#module;
     const memory = module._malloc(bytes.byteLength);
@@ -170,7 +188,7 @@ export class RuntimeHeap {
       const type = keeping.outputs.get(name);
       if (type === undefined) return;
       swapped.push({ at: outputs + offset, given: Number(this.#module.getValue(outputs + offset, "*")), name, type });
-      this.#module.setValue(outputs + offset, 0, "*"); // the runtime makes one of the size that it needs
+      this.#module.setValue(outputs + offset, 0, "*"); // none: the runtime allocates one of the size that it needs
     });
     try {
       return await run(...call);
@@ -178,11 +196,12 @@ export class RuntimeHeap {
       for (const { at, given, name, type } of swapped) {
         const handle = Number(this.#module.getValue(at, "*"));
         if (handle !== 0) keeping.kept.set(name, new HeapTensor(this.#module, type, handle));
-        this.#module.setValue(at, given, "*"); // found as it was given, it is not copied out
+        this.#module.setValue(at, given, "*"); // the package sees the tensor that it passed, and copies nothing
       }
     }
   }
 
+  /** Calls `visit` with each name of an array of names, and the offset of the pointer that belongs to it. */
   #each(names: Pointer, count: number, visit: (name: string, offset: number) => void): void {
     const { PTR_SIZE } = this.#module;
     for (let index = 0; index < count; index++) {

@@ -1,2 +1,3 @@
-// The runtime's own module, which its package exports without types.
+// The runtime's own module, which its package exports without types. `runtime-heap.ts` declares the parts that are
+// used.
 declare module "onnxruntime-web/ort-wasm-simd-threaded.mjs";

@@ -1,6 +1,7 @@
-// The load-time self-test: a backend that does not agree with WebAssembly on a prefill is not used.
+// The self-test at load time: a backend that does not agree with WebAssembly on a prefill is not used.
 import type { SpanPlan } from "../protocol/span-plan.ts";
 import { boundaryBytesPerPosition } from "../protocol/span-plan.ts";
+import type { Clock } from "../shared/clock.ts";
 import { halfToFloat } from "../shared/half-floats.ts";
 import { floatLogits } from "./float16.ts";
 import type { Runner } from "./runner-chain.ts";
@@ -9,7 +10,7 @@ import type { RunResult } from "./span-runner.ts";
 const SELF_TEST = Object.freeze({
   /** Positions of the prefill: SwiftShader's attention kernel is wrong from 32 on (docs/decisions.md). */
   prefillPositions: 32,
-  /** Decode steps that are timed; the first is thrown away as warm-up. */
+  /** Decode steps that are timed, after one that warms up. */
   decodeSteps: 4,
   /** Largest relative L2 distance from WebAssembly's output that still counts as agreement. */
   tolerance: 0.02,
@@ -22,18 +23,18 @@ export interface SelfTest {
   readonly stepMs: number;
 }
 
-/** Where there is nothing to compare with, a step is timed and no more: a prefill would hold up a span that is ready. */
+/** If there is nothing to compare, only a step is timed: a longer prefill would hold up a span that is ready. */
 const TIMED_ONLY = Object.freeze({ prefillPositions: 2, decodeSteps: 2 });
 
-/** Milliseconds of a decode step of a span. */
-export async function timeStep(runner: Runner, now: () => number): Promise<Pick<SelfTest, "stepMs">> {
-  return selfTest(runner, now, TIMED_ONLY);
+/** Measures a decode step of a span. */
+export async function timeStep(runner: Runner, clock: Pick<Clock, "now">): Promise<Pick<SelfTest, "stepMs">> {
+  return selfTest(runner, clock, TIMED_ONLY);
 }
 
 /** Runs a fixed pseudo-random prefill and a few decode steps through a span. */
 export async function selfTest(
   runner: Runner,
-  now: () => number,
+  clock: Pick<Clock, "now">,
   extent: { readonly prefillPositions: number; readonly decodeSteps: number } = SELF_TEST,
 ): Promise<SelfTest> {
   const { plan } = runner;
@@ -55,9 +56,9 @@ export async function selfTest(
   const output = numbers(plan, await run(positions));
   const times: number[] = [];
   for (let i = 0; i <= extent.decodeSteps; i++) {
-    const started = now();
+    const startedMs = clock.now();
     await run(1);
-    if (i > 0) times.push(now() - started);
+    if (i > 0) times.push(clock.now() - startedMs);
   }
   for (const tensor of state?.caches.values() ?? []) tensor.dispose();
   times.sort((a, b) => a - b);
@@ -69,7 +70,7 @@ export function selfTestAgrees(reference: SelfTest, candidate: SelfTest): boolea
   return relativeDistance(reference.output, candidate.output) <= SELF_TEST.tolerance;
 }
 
-/** Relative L2 distance; NaN where the lengths differ. */
+/** Relative L2 distance; NaN if the lengths differ. */
 export function relativeDistance(reference: Float32Array, candidate: Float32Array): number {
   if (reference.length !== candidate.length) return Number.NaN;
   let difference = 0;
@@ -86,7 +87,7 @@ export function relativeDistance(reference: Float32Array, candidate: Float32Arra
 function numbers(plan: SpanPlan, result: RunResult): Float32Array {
   if (result.logits) return floatLogits(result.logits).slice();
   const { buffer } = (result.hidden ?? new Uint8Array(0)).slice();
-  // Tensors of one boundary are of one type: a graph's residual stream does not change width on its way.
+  // All tensors of a boundary have one type, because a graph's residual stream keeps its type.
   return plan.boundaryOut.some((tensor) => tensor.type === "float16")
     ? Float32Array.from(new Uint16Array(buffer), halfToFloat)
     : new Float32Array(buffer);
@@ -95,7 +96,7 @@ function numbers(plan: SpanPlan, result: RunResult): Float32Array {
 function randomHidden(plan: SpanPlan, count: number, random: () => number): Uint8Array<ArrayBuffer> | undefined {
   if (plan.boundaryIn.length === 0) return undefined;
   if (plan.boundaryIn.some((tensor) => tensor.type === "float16")) {
-    // Halves between 1 and 2 by random fraction bits: normal numbers, whatever the draw.
+    // Random fraction bits give halves between 1 and 2: normal numbers, whatever is drawn.
     const halves = Uint16Array.from(
       { length: (boundaryBytesPerPosition(plan.boundaryIn) * count) / 2 },
       () => 0x3c00 | Math.floor(random() * 1024),

@@ -1,4 +1,4 @@
-// Runs one span's graph in ONNX Runtime Web: feeds from a cache and new positions, outputs as bytes or logits.
+// Runs one span's graph in ONNX Runtime Web: takes a cache and new positions, gives a new cache and bytes or logits.
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 import { joinRows, sliceRows } from "../protocol/boundary-rows.ts";
 import type { SpanPlan, SpanSource } from "../protocol/span-plan.ts";
@@ -12,15 +12,17 @@ import { HeapTensor, type RuntimeHeap } from "./runtime-heap.ts";
 
 export interface SpanRunnerOptions {
   readonly executionProviders: InferenceSession.SessionOptions["executionProviders"];
-  /** Leave the caches in GPU buffers between steps. */
+  /** Whether to leave the caches in GPU buffers between steps. */
   readonly cacheOnDevice: boolean;
-  /** Take over the source's weights and free them as the runtime copies them: nothing else is built from this source. */
+  /**
+   * Whether to free the source's weights as the runtime copies them: nothing else can be built from this source then.
+   */
   readonly drain?: boolean;
-  /** Cache lengths that no run may cross: a step that does is run in parts. Ascending. */
+  /** Cache lengths that no run may cross: a step that would is run in parts. Ascending. */
   readonly stepBreaks?: readonly number[];
 }
 
-/** What a run gives: the cache's new tensors, and either the boundary's bytes or the logits of every new position. */
+/** The cache's new tensors, and either the boundary's bytes or the logits of every new position. */
 export interface RunResult {
   readonly caches: Map<string, CacheValue>;
   readonly hidden: Uint8Array<ArrayBuffer> | undefined;
@@ -38,7 +40,7 @@ export class SpanRunner {
   readonly plan: SpanPlan;
   readonly #ort: Ort;
   readonly #session: InferenceSession;
-  /** Names of what a run gives beside the caches. */
+  /** Names of the outputs beside the caches. */
   readonly #outputs: readonly string[];
   readonly #cacheOnDevice: boolean;
   readonly #stepBreaks: readonly number[];
@@ -53,10 +55,13 @@ export class SpanRunner {
     this.#outputs = plan.logits ? [plan.logits.name] : plan.boundaryOut.map((tensor) => tensor.name);
   }
 
-  /** Builds the runtime session; one at a time in each runtime, which mounts external data globally (see Turns). Throws ENGINE_FAILED with the runtime's own words. */
+  /**
+   * Builds the runtime session. A runtime may build one at a time, because it mounts external data globally (see
+   * RuntimeLock). Throws ENGINE_FAILED with the runtime's own words.
+   */
   static async create(ort: Ort, source: SpanSource, options: SpanRunnerOptions): Promise<SpanRunner> {
     const { plan } = source;
-    ort.env.wasm.numThreads = 1; // barrier threads collapse where cores are shared; see docs/decisions.md
+    ort.env.wasm.numThreads = 1; // barrier threads collapse if cores are shared; see docs/decisions.md
     const device = options.cacheOnDevice
       ? { preferredOutputLocation: Object.fromEntries(plan.caches.map((cache) => [cache.present, "gpu-buffer" as const])) }
       : {};
@@ -84,8 +89,8 @@ export class SpanRunner {
   }
 
   /**
-   * Runs `count` new positions after those in `cache`; the cache itself is left as it is.
-   * `hidden` is laid out as StepInput says. Throws FRAME_MALFORMED where its size is wrong, ENGINE_FAILED otherwise.
+   * Runs `count` new positions after those in `cache`, which stays as it is. `hidden` is laid out as StepInput says.
+   * Throws FRAME_MALFORMED if its size is wrong, or ENGINE_FAILED.
    */
   async run(
     cache: Pick<SessionCache, "length" | "tensors">,
@@ -142,14 +147,14 @@ export class SpanRunner {
     await this.#session.release();
   }
 
-  /** Caches go in and come out as tensors of the runtime's JavaScript. */
+  /** Caches go in and come out as tensors of the package, which copies them if they are on the CPU. */
   async #runCopied(cache: Pick<SessionCache, "tensors">, feeds: Record<string, Tensor>): Promise<CachedRun> {
     for (const { past } of this.plan.caches) {
       const tensor = cache.tensors.get(past);
       if (tensor !== undefined && !(tensor instanceof HeapTensor)) feeds[past] = tensor;
     }
     const outputs = await this.#session.run(feeds, [...this.#outputs, ...this.plan.caches.map(({ present }) => present)]);
-    return { outputs, caches: new Map(this.plan.caches.map(({ past, present }) => [past, outputs[present] as Tensor])) }; // as fetched
+    return { outputs, caches: new Map(this.plan.caches.map(({ past, present }) => [past, outputs[present] as Tensor])) }; // it was fetched
   }
 
   /** Caches stay in the runtime's memory. */
@@ -161,7 +166,7 @@ export class SpanRunner {
     for (const { present, type } of caches) fetches[present] = makeTensor(this.#ort, type, new Uint8Array(0), [0]);
     const types = new Map(caches.map(({ present, type }) => [present, type]));
     const { value: outputs, kept } = await heap.keep(inputs, types, () => this.#session.run(feeds, fetches));
-    return { outputs, caches: new Map(caches.map(({ past, present }) => [past, kept.get(present) as HeapTensor])) }; // all that were asked for
+    return { outputs, caches: new Map(caches.map(({ past, present }) => [past, kept.get(present) as HeapTensor])) }; // `keep` leaves all of them
   }
 
   #feeds(
@@ -194,7 +199,7 @@ export class SpanRunner {
         offset += bytes;
       }
     }
-    // Empty until a run has left something in them.
+    // Empty caches, which the caller replaces if a run has left others.
     for (const { past, type, heads, headSize } of plan.caches)
       feeds[past] = makeTensor(this.#ort, type, new Uint8Array(0), [1, heads, 0, headSize]);
     return feeds;

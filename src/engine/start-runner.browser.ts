@@ -1,7 +1,8 @@
-// Chooses a backend for a span in this worker: WebAssembly, or WebGPU where it passes its self-test and is faster.
+// Chooses a backend for a span in this worker: WebAssembly, or WebGPU if it passes its self-test and is faster.
 import { convertedBytes, MAX_UNPACKED_BYTES, type SpanSource, type SplitSpan } from "../protocol/span-plan.ts";
-import { spanLength } from "../shared/ids.ts";
+import type { Clock } from "../shared/clock.ts";
 import { errorMessage } from "../shared/errors.ts";
+import { spanLength } from "../shared/ids.ts";
 import type { EngineOptions, EngineReport } from "./contract.ts";
 import { unpackSpan } from "./dequantize.ts";
 import { freeBuffer } from "./draining-bytes.ts";
@@ -11,12 +12,15 @@ import { chainRunners, type Runner } from "./runner-chain.ts";
 import { SpanRunner, type SpanRunnerOptions } from "./span-runner.ts";
 import { wasmRuntime } from "./wasm-runtime.browser.ts";
 
-/** Backend, and with a plus what was done to weights and graph: all of it is part of the determinism class. */
+/**
+ * The backend and, after each plus, a change to the weights or the graph. All of it is part of the determinism class.
+ */
 type Form = "webgpu" | `wasm${"" | "+f32-weights"}${"" | "+rows"}`;
 
 /** How the parts of a span are built. */
 interface BuildForm {
-  take(index: number): { readonly source: SpanSource; readonly options: SpanRunnerOptions };
+  /** Called once for each part, in order. */
+  prepare(index: number): { readonly source: SpanSource; readonly options: SpanRunnerOptions };
 }
 
 export type RunnerChoice = Pick<EngineOptions, "backend" | "rowInvariant">;
@@ -28,28 +32,32 @@ export interface StartedRunner {
 }
 
 /**
- * Builds `source`'s span on the backend that `choice` names, or on the faster one; with `rowInvariant` in that form where
- * the span has one and WebAssembly runs it. Throws ENGINE_FAILED.
+ * Builds `source`'s span on the backend that `choice` names, or on the faster one. `rowInvariant` asks for that form,
+ * which the span gets if it has one and WebAssembly runs it. Throws ENGINE_FAILED.
  */
-export async function startRunner(source: SplitSpan, { backend: choice, rowInvariant = false }: RunnerChoice): Promise<StartedRunner> {
+export async function startRunner(
+  source: SplitSpan,
+  { backend: choice, rowInvariant = false }: RunnerChoice,
+  clock: Pick<Clock, "now">,
+): Promise<StartedRunner> {
   const notices: string[] = [];
   const device = choice === "wasm" ? undefined : await requestDevice(notices);
   if (!device) {
     if (choice === "webgpu") notices.push("This browser offers no WebGPU adapter here, so WebAssembly is used.");
     const ort = await wasmRuntime();
-    const cpu = wasmForm(source, rowInvariant, notices);
+    const cpu = wasmForm(source, rowInvariant, notices, clock);
     const runner = await build(ort, source, cpu, { drain: true });
-    return started(ort, runner, await timeStep(runner, () => performance.now()), cpu.name, { conversionMs: cpu.conversionMs, notices });
+    return started(ort, runner, await timeStep(runner, clock), cpu.name, { conversionMs: cpu.conversionMs, notices });
   }
   const ort: Ort = "Suspending" in WebAssembly ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/webgpu");
-  const cpu = wasmForm(source, rowInvariant, notices);
+  const cpu = wasmForm(source, rowInvariant, notices, clock);
   const wasm = await build(ort, source, cpu, { drain: false });
-  const reference = await selfTest(wasm, () => performance.now());
+  const reference = await selfTest(wasm, clock);
   try {
     const options: SpanRunnerOptions = { executionProviders: [{ name: "webgpu", device }], cacheOnDevice: true };
-    const gpu: BuildForm = { take: (index) => ({ source: source.parts[index] as SpanSource, options }) };
-    const webgpu = await build(ort, source, gpu, { drain: true }); // WebAssembly's session stands: this one is the last
-    const candidate = await selfTest(webgpu, () => performance.now());
+    const gpu: BuildForm = { prepare: (index) => ({ source: source.parts[index] as SpanSource, options }) };
+    const webgpu = await build(ort, source, gpu, { drain: true }); // WebAssembly's session stands already, so nothing else is built from this source
+    const candidate = await selfTest(webgpu, clock);
     const agrees = selfTestAgrees(reference, candidate);
     if (!agrees) notices.push("WebGPU gave other numbers than WebAssembly in its self-test on this device, so it is not used.");
     if (agrees && (choice === "webgpu" || candidate.stepMs < reference.stepMs)) {
@@ -62,18 +70,21 @@ export async function startRunner(source: SplitSpan, { backend: choice, rowInvar
         `WebAssembly is faster than WebGPU for this span here (${reference.stepMs.toFixed(1)} ms a step against ${candidate.stepMs.toFixed(1)} ms).`,
       );
   } catch (error) {
-    // WebGPU is an offer; whatever it fails with, the same span already runs on WebAssembly.
+    // Whatever WebGPU fails with, the same span already runs on WebAssembly.
     notices.push(`WebGPU could not run this span, so WebAssembly is used: ${errorMessage(error)}`);
   }
   return started(ort, wasm, reference, cpu.name, { conversionMs: cpu.conversionMs, notices });
 }
 
-/** A session for each part, one after the other: of the form's copies of weights one part's are in memory at a time. */
+/**
+ * Builds a session for each part, one after the other, so that only one part's unpacked weights are in memory at a
+ * time.
+ */
 async function build(ort: Ort, { plan, parts }: SplitSpan, form: BuildForm, { drain }: { readonly drain: boolean }): Promise<Runner> {
   const runners: Runner[] = [];
   try {
     for (const [index, part] of parts.entries()) {
-      const { source, options } = form.take(index);
+      const { source, options } = form.prepare(index);
       runners.push(await SpanRunner.create(ort, source, { ...options, drain }));
       if (drain) freeUnread(part, parts.slice(index + 1));
     }
@@ -84,17 +95,21 @@ async function build(ort: Ort, { plan, parts }: SplitSpan, form: BuildForm, { dr
   return chainRunners(plan, runners);
 }
 
-/** Frees what a part has no more use for: packed weights, and what no part behind it reads too. */
+/** Frees the files of a part that no part behind it reads. */
 function freeUnread({ externalData }: SpanSource, behind: readonly SpanSource[]): void {
-  const wanted = new Set(behind.flatMap((part) => part.externalData.map(({ data }) => data.buffer)));
-  for (const { data } of externalData) if (!wanted.has(data.buffer)) freeBuffer(data.buffer);
+  const stillRead = new Set(behind.flatMap((part) => part.externalData.map(({ data }) => data.buffer)));
+  for (const { data } of externalData) if (!stillRead.has(data.buffer)) freeBuffer(data.buffer);
 }
 
-/** What runs on WebAssembly: rows that do not know their step where asked for, packed weights unpacked where that fits. */
+/**
+ * The form for WebAssembly: row-invariant if that is asked for, and with packed weights unpacked if that fits in
+ * memory.
+ */
 function wasmForm(
   source: SplitSpan,
   rowInvariant: boolean,
   notices: string[],
+  clock: Pick<Clock, "now">,
 ): BuildForm & { readonly name: Form; readonly conversionMs: number } {
   const rows = rowInvariant ? rowsForm(source, notices) : undefined;
   const parts = rows ?? source.parts.map((part) => ({ part, stepBreaks: [] }));
@@ -108,13 +123,13 @@ function wasmForm(
     get conversionMs() {
       return conversionMs;
     },
-    take: (index) => {
+    prepare: (index) => {
       const { part, stepBreaks } = parts[index] as RowsPart; // one for each part of the source
       const options: SpanRunnerOptions = { executionProviders: ["wasm"], cacheOnDevice: false, stepBreaks };
       if (!unpacks) return { source: part, options };
-      const begun = performance.now();
+      const begunMs = clock.now();
       const unpacked = unpackSpan(part);
-      conversionMs += performance.now() - begun;
+      conversionMs += clock.now() - begunMs;
       return { source: unpacked, options };
     },
   };
@@ -125,7 +140,7 @@ interface RowsPart {
   readonly stepBreaks: readonly number[];
 }
 
-/** Every part in its row-invariant form; undefined, with a notice, where one has none. */
+/** Returns every part in its row-invariant form; undefined, with a notice, if a part has none. */
 function rowsForm({ parts }: SplitSpan, notices: string[]): readonly RowsPart[] | undefined {
   const forms: RowsPart[] = [];
   for (const part of parts) {
@@ -164,12 +179,12 @@ function started(
 }
 
 /**
- * A GPU device without the `subgroups` feature: with it, attention over 32 positions or more is wrong on some adapters
- * (docs/decisions.md). Undefined where there is no adapter.
+ * Requests a GPU device without the `subgroups` feature: with it, attention over 32 positions or more is wrong on some
+ * adapters (docs/decisions.md). Returns undefined if there is no adapter.
  */
 async function requestDevice(notices: string[]): Promise<GPUDevice | undefined> {
   try {
-    // `gpu` is missing in browsers without WebGPU and in insecure contexts, whatever the type says.
+    // `gpu` is missing in browsers without WebGPU and in insecure contexts, although the type says otherwise.
     const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) return undefined;
     const features: GPUFeatureName[] = ["shader-f16"];

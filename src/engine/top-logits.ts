@@ -2,12 +2,12 @@
 import type { TopLogits } from "./contract.ts";
 
 /**
- * The `k` largest of `logits`, by falling value and then rising id. O(n log k) by a heap of the best so far.
- * NaN is never a candidate.
+ * Returns the `k` largest of `logits`, by falling value and then by rising id. O(n log k), with a heap of the best so
+ * far. NaN is never a candidate.
  */
 export function topLogits(logits: Float32Array, k: number): TopLogits {
   const size = Math.min(k, logits.length);
-  const heap = new Int32Array(size); // ids; the root is the worst of the best
+  const heap = new Int32Array(size); // ids; the root is the worst of the best so far
   let held = 0;
   const worse = (a: number, b: number): boolean => {
     const x = logits[a] ?? -Infinity;

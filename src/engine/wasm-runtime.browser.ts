@@ -1,16 +1,20 @@
-// ONNX Runtime Web's WebAssembly build, with its memory within reach so that caches need not be copied out of it and back.
+// Starts ONNX Runtime Web's WebAssembly build, and gets hold of its module, so that `runtime-heap.ts` can keep caches
+// in its memory.
 import type { Ort } from "./ort.ts";
 import { RuntimeHeap, type RuntimeModule } from "./runtime-heap.ts";
 
 type Factory = (...given: readonly unknown[]) => Promise<RuntimeModule>;
 
-/** Where the module that the runtime imports finds the factory: it is imported by its address and gets nothing else. */
+/**
+ * The global name of our factory. The package imports a module by its address and calls its default export for the
+ * runtime; the module that we give it finds our factory only by this name.
+ */
 const FACTORY = "manyhands:runtime-factory";
 const SOURCE = `export default (...given) => globalThis[${JSON.stringify(FACTORY)}](...given);`;
 
 let runtime: Promise<Ort> | undefined;
 
-/** The runtime of this thread; its memory is there from its first session on. */
+/** Returns the runtime of this thread. Its memory can be reached from its first session on. */
 export function wasmRuntime(): Promise<Ort> {
   return (runtime ??= start());
 }
@@ -39,7 +43,10 @@ async function start(): Promise<Ort> {
   };
 }
 
-/** Node imports no blobs, and needs to be told where the runtime's own file lies; the page's policy allows no data: addresses. */
+/**
+ * Node cannot import blobs, and needs the address of the runtime's own file. The page's policy allows no `data:`
+ * addresses.
+ */
 function pathsOf(source: string): { readonly mjs: string; readonly wasm?: string } {
   if (!("process" in globalThis)) return { mjs: URL.createObjectURL(new Blob([source], { type: "text/javascript" })) };
   return {

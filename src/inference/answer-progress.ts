@@ -1,10 +1,10 @@
-// Counts and times one answer, and makes the events that tell of it.
+// Counts and times one answer, and makes the events that report it.
 import type { SpanTiming } from "../protocol/session-frames.ts";
 import type { Route } from "../route/plan-route.ts";
 import { type PeerId, sameSpan } from "../shared/ids.ts";
 import type { EndReason, GenerateEvent, GenerateStats, RouteHop } from "./generate-event.ts";
 
-/** A route as an answer tells of it, before anything was computed. */
+/** A route as events show it, before anything was computed over it. */
 export const hopsOf = (route: Route, self: PeerId): readonly RouteHop[] =>
   route.map(({ peer, span }) => ({ peer, span, isSelf: peer === self, computeMs: 0 }));
 
@@ -13,33 +13,32 @@ export class AnswerProgress {
   readonly #promptTokens: number;
   readonly #seed: number;
   readonly #startedMs: number;
-  #hops: readonly RouteHop[];
+  #hops: readonly RouteHop[] = [];
   #steps = 0;
   #newTokens = 0;
   #firstMs = 0;
   #lastMs = 0;
 
-  constructor(promptTokens: number, seed: number, startedMs: number, hops: readonly RouteHop[]) {
+  constructor(promptTokens: number, seed: number, startedMs: number) {
     this.#promptTokens = promptTokens;
     this.#seed = seed;
     this.#startedMs = startedMs;
-    this.#hops = hops;
   }
 
-  /** Takes a decode step's timings into the running mean of each hop. */
+  /** The answer goes on over `hops`. Those that it went over before keep their figures. */
+  routed(hops: readonly RouteHop[]): void {
+    const known = (hop: RouteHop): RouteHop | undefined =>
+      this.#hops.find(({ peer, span }) => peer === hop.peer && sameSpan(span, hop.span));
+    this.#hops = hops.map((hop) => known(hop) ?? hop);
+  }
+
+  /** Adds a decode step's timings to the running mean of each hop. */
   timed(timings: readonly SpanTiming[]): void {
     this.#steps++;
     this.#hops = this.#hops.map((hop) => {
       const timing = timings.find(({ start }) => start === hop.span.start);
       return timing ? { ...hop, computeMs: hop.computeMs + (timing.computeMs - hop.computeMs) / this.#steps } : hop;
     });
-  }
-
-  /** Goes on over other hops; those that stay keep their figures. */
-  rerouted(hops: readonly RouteHop[]): void {
-    const known = (hop: RouteHop): RouteHop | undefined =>
-      this.#hops.find(({ peer, span }) => peer === hop.peer && sameSpan(span, hop.span));
-    this.#hops = hops.map((hop) => known(hop) ?? hop);
   }
 
   token(token: number, text: string, nowMs: number): GenerateEvent {
@@ -49,7 +48,7 @@ export class AnswerProgress {
     return { kind: "token", token, text, stats: this.#stats(), hops: this.#hops };
   }
 
-  /** `text` is what was held back until now. */
+  /** `text`: the rest that was held back until now. */
   done(reason: EndReason, text: string): GenerateEvent {
     return { kind: "done", reason, text, stats: this.#stats(), hops: this.#hops };
   }

@@ -1,4 +1,4 @@
-// A text or a conversation as the token ids that the model continues, with room left for an answer.
+// Turns a text or a conversation into the token ids that the model continues, and leaves room for an answer.
 import type { ChatMessage, ChatTemplate } from "../model/text/chat-message.ts";
 import { fitContext, type OverflowPolicy, tooLong } from "../model/text/context-policy.ts";
 import type { Tokenizer } from "../model/text/tokenizer.ts";
@@ -9,7 +9,7 @@ export type Prompt = string | readonly ChatMessage[];
 
 export interface EncodedPrompt {
   readonly tokens: readonly number[];
-  /** Messages of the conversation that had no room. */
+  /** How many messages of the conversation did not fit. */
   readonly droppedMessages: number;
 }
 
@@ -20,8 +20,8 @@ export interface TextModel {
 }
 
 /**
- * A model without a chat template goes on with the messages' texts, one under the other. Throws BAD_INPUT where there is
- * nothing to answer, PROMPT_TOO_LONG where no room for an answer is left.
+ * A model without a chat template goes on with the messages' texts, one under the other. Throws BAD_INPUT if there is
+ * nothing to answer, or PROMPT_TOO_LONG if no room for an answer is left.
  */
 export function encodePrompt(
   model: TextModel,

@@ -1,11 +1,12 @@
-// Events that come beside an answer, handed to whoever reads the answer: between two of its steps.
+// Events that happen beside an answer's steps, such as a reroute, until the reader of the answer gets them between two
+// steps.
 import type { GenerateEvent } from "./generate-event.ts";
 
 export class EventBuffer {
   #events: GenerateEvent[] = [];
   #arrived = Promise.withResolvers<void>();
 
-  /** A message about waiting replaces one that nobody has read: only the newest is true. */
+  /** A `waiting` event replaces one that nobody has read, because only the newest is true. */
   push(event: GenerateEvent): void {
     const last = this.#events.at(-1);
     if (event.kind === "waiting" && last?.kind === "waiting") this.#events.pop();
@@ -13,7 +14,10 @@ export class EventBuffer {
     this.#arrived.resolve();
   }
 
-  /** What comes until `work` settles, and what was there before. Never throws: the failure is whoever's who awaits `work`. */
+  /**
+   * Yields the events that are there, and those that come until `work` settles. Never throws: the caller awaits `work`
+   * itself.
+   */
   async *until(work: Promise<unknown>): AsyncGenerator<GenerateEvent, void> {
     let isSettled = false;
     const settled = work.then(

@@ -1,8 +1,8 @@
-// Sampling settings as a person or program gives them, made complete and checked.
+// Completes and checks the settings that a person or a program gives for an answer.
 import type { GenerateOptions } from "./generate-event.ts";
 import { ManyhandsError } from "../shared/errors.ts";
 
-/** What a prompt gets when nothing is asked for: a story that stays on its subject. */
+/** The settings of a prompt that names none: they give a story that stays on its subject. */
 export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({
   maxTokens: 200,
   temperature: 0.7,
@@ -16,7 +16,7 @@ export const DEFAULT_OPTIONS: GenerateOptions = Object.freeze({
   overflow: "drop-oldest",
 });
 
-/** Stop strings at most, and the characters of each: above what any template ends its turns with. */
+/** The most stop strings, and the most characters of each: longer than any template's end of a turn. */
 const STOPS = Object.freeze({ count: 16, length: 200 });
 
 const RANGES = Object.freeze({
@@ -27,7 +27,7 @@ const RANGES = Object.freeze({
   repetitionPenalty: { min: 1, max: 2, whole: false },
 });
 
-/** `options` over the defaults. Throws BAD_INPUT naming the setting, its range and what was given. */
+/** Returns `options` over the defaults. Throws BAD_INPUT, which names the setting, its range and the given value. */
 export function completeOptions(options: Partial<GenerateOptions>): GenerateOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const complete: GenerateOptions = { ...DEFAULT_OPTIONS, ...given };

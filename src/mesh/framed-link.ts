@@ -1,4 +1,5 @@
-// A `Link` over any ordered pipe of bytes: whole frames, credit from reader to writer, and an end that differs from a loss.
+// A `Link` over any ordered pipe of bytes. It carries whole frames, the reader grants the writer credit, and a proper
+// end differs from a loss.
 import { encodeCredit, encodeGoodbye, encodeLinkFrame, frameCost, LINK, LinkFrameReader } from "../protocol/link-frames.ts";
 import { abortable } from "../shared/abort.ts";
 import { AsyncQueue } from "../shared/async-queue.ts";
@@ -9,9 +10,9 @@ import { oncePerTurn } from "../shared/once-per-turn.ts";
 import type { Link } from "./ports/link.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Milliseconds that `close` waits for the other side before it cuts the stream: a deaf one would hold it for ever. */
+  /** Milliseconds that `close` waits for the other side before it cuts the pipe: a deaf one would never reply. */
   closeTimeoutMs: 5000,
-  /** Bytes after which what is written in one turn waits for no more. */
+  /** Bytes that one turn gathers at most. Further frames wait until these have left. */
   gatheredBytes: 16 * 1024,
 });
 
@@ -23,12 +24,12 @@ interface WaitingFrame {
 
 const lost = (why: string, cause?: unknown): ManyhandsError => new ManyhandsError("PEER_LOST", why, { cause });
 
-/** What a pipe tells its link. */
+/** What a pipe reports to its link. */
 export interface PipeSink {
   bytes(chunk: Uint8Array): void;
-  /** The pipe may have room again. */
+  /** The pipe may have capacity again. */
   drained(): void;
-  /** The other side writes no more; everything before came. */
+  /** The other side writes no more, and everything before has arrived. */
   remoteEnded(): void;
   /** Nothing comes or goes any more. */
   closed(): void;
@@ -36,25 +37,25 @@ export interface PipeSink {
 
 /** Ordered bytes to one peer, in both directions. */
 export interface Pipe {
-  /** Called once, at the start. */
+  /** The link calls this once, at the start. */
   attach(sink: PipeSink): void;
   readonly status: "open" | "ended";
   /** Whether `send` should wait for `drained`. */
   readonly full: boolean;
-  /** Throws where the pipe broke. */
+  /** Throws if the pipe is broken. */
   send(record: Uint8Array<ArrayBuffer>): void;
-  /** Flushes, then ends. `parted` settles once the other side has said goodbye: it writes no more. */
+  /** Flushes, then ends. `parted` settles once the other side has said goodbye and writes no more. */
   close(signal: AbortSignal, parted: Promise<void>): Promise<void>;
-  /** Ends at once; the other side sees a loss. */
+  /** Ends at once. The other side sees a loss. */
   abort(reason: Error): void;
 }
 
-/** Takes over `pipe`: nobody else may read or write it. */
+/** Owns its pipe: nobody else may read or write it. */
 export class FramedLink implements Link {
   readonly remote: PeerId;
   readonly closed: Promise<void>;
   readonly #pipe: Pipe;
-  readonly #queue = new AsyncQueue<Uint8Array>((frame) => this.#taken(frame));
+  readonly #queue = new AsyncQueue<Uint8Array>((frame) => this.#consumed(frame));
   readonly #reader = new LinkFrameReader({
     frame: (frame) => this.#received(frame),
     credit: (sizeBytes) => this.#credited(sizeBytes),
@@ -68,19 +69,21 @@ export class FramedLink implements Link {
   #closing: Promise<void> | undefined;
   /** Sends that wait for credit or for the transport, in order. */
   #waiting: WaitingFrame[] = [];
-  /** A transport may tell of room while it is still inside its own send, where a further send would be left lying. */
+  /**
+   * A transport may report that it drained while it is still inside its own `send`. A `send` from there would get lost.
+   */
   readonly #pumpAfterTurn = oncePerTurn(() => this.#pump());
-  /** Written in this turn; settles when it has left. */
+  /** Records written in this turn. `#leaving` settles once the pipe has them. */
   #gathered: Uint8Array<ArrayBuffer>[] = [];
   #gatheredBytes = 0;
   #leaving: Promise<void> | undefined;
-  /** Called when the last of `#waiting` is gone. */
+  /** Called when `#waiting` has become empty. */
   #onFlushed: (() => void) | undefined;
-  /** Cost of what was sent and is not credited yet. */
+  /** Cost of the frames that were sent and are not credited yet. */
   #underWay = 0;
-  /** Cost of what arrived and is not credited yet, read or not. */
+  /** Cost of the frames that arrived and are not credited yet, read or not. */
   #held = 0;
-  /** The part of `#held` that the reader took. */
+  /** The part of `#held` that was read. */
   #owed = 0;
 
   constructor(pipe: Pipe, remote: PeerId) {
@@ -90,7 +93,7 @@ export class FramedLink implements Link {
     this.closed = closed.promise;
     this.#settleClosed = closed.resolve;
     pipe.attach({
-      bytes: (chunk) => this.#take(chunk),
+      bytes: (chunk) => this.#receive(chunk),
       drained: () => this.#pumpSoon(),
       remoteEnded: () => this.#remoteEnded(),
       closed: () => this.#ended(),
@@ -102,7 +105,7 @@ export class FramedLink implements Link {
     return this.#queue;
   }
 
-  /** Whether the link ended without a goodbye from the other side, and not by our own doing. */
+  /** Whether the link ended without a goodbye from the other side, and not because this side ended it. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -142,7 +145,7 @@ export class FramedLink implements Link {
       await this.#pipe.close(signal, this.#goodbye.promise);
       await abortable(this.closed, signal);
     } catch (cause) {
-      // The other side is gone or deaf: nothing more can be flushed, so what is left to do is to let go.
+      // The other side is gone or deaf, and nothing more can be flushed.
       this.abort(lost("the link did not close in time", cause));
     }
   }
@@ -158,7 +161,7 @@ export class FramedLink implements Link {
     return this.#underWay >= LINK.windowBytes || this.#gatheredBytes >= DEFAULTS.gatheredBytes || this.#pipe.full;
   }
 
-  /** What is written in one turn leaves as one: each `send` of a pipe is a packet, and a wake-up of the other side. */
+  /** Records of one turn leave together: each `send` of a pipe is a packet, and wakes the other side up. */
   #write(record: Uint8Array<ArrayBuffer>): Promise<void> {
     this.#gathered.push(record);
     this.#gatheredBytes += record.byteLength;
@@ -215,7 +218,7 @@ export class FramedLink implements Link {
     if (this.#waiting.length === 0) this.#onFlushed?.();
   }
 
-  #take(chunk: Uint8Array): void {
+  #receive(chunk: Uint8Array): void {
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -230,10 +233,10 @@ export class FramedLink implements Link {
     this.#queue.push(frame);
   }
 
-  #taken(frame: Uint8Array): void {
+  #consumed(frame: Uint8Array): void {
     this.#owed += frameCost(frame.byteLength);
     if (this.#owed < LINK.creditBytes || this.#state === "over" || this.#pipe.status !== "open") return;
-    this.#write(encodeCredit(this.#owed)).catch(() => {}); // a pipe that broke says so itself
+    this.#write(encodeCredit(this.#owed)).catch(() => {}); // a broken pipe reports `closed` as well
     this.#held -= this.#owed;
     this.#owed = 0;
   }
@@ -259,7 +262,7 @@ export class FramedLink implements Link {
   }
 
   #remoteEnded(): void {
-    // The transport hands over everything before its end, so an end without a goodbye is a loss.
+    // The transport delivers everything before its end, so an end without a goodbye is a loss.
     if (this.#remoteParted || this.#state !== "open") return;
     this.#lost = true;
     this.#breach(lost("the peer left without closing the link"));

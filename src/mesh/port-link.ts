@@ -1,17 +1,23 @@
-// A link between two threads of one tab, over a message port: how a worker gets a link that cannot move into it.
+// A link between two threads of one tab, over a message port. A worker gets a link this way if the link's transport
+// cannot be transferred to it.
 import type { PeerId } from "../shared/ids.ts";
 import { FramedLink, type Pipe, type PipeSink } from "./framed-link.ts";
 import type { Link } from "./ports/link.ts";
 
-/** Takes over one end of a message channel. `remote` is the peer at the far end of whatever the other thread joins this to. */
+/**
+ * Takes over one end of a message channel. `remote` is the peer at the far end of the link that the other thread joins.
+ */
 export function openPortLink(port: MessagePort, remote: PeerId): Link {
   return new FramedLink(new PortPipe(port), remote);
 }
 
-/** Passes frames both ways until one side closes, then closes the other; a loss goes on as a loss, and `onBroken` hears what `a` broke. */
+/**
+ * Passes frames both ways until one side closes, then closes the other side. A loss of one side is passed on as a loss.
+ * Calls `onBroken` with the error if the way from `a` to `b` fails.
+ */
 export function joinLinks(a: Link, b: Link, onBroken: (error: Error) => void): void {
   void pump(a, b, onBroken);
-  void pump(b, a, () => {}); // the other thread is ours: it ends in peace or dies
+  void pump(b, a, () => {}); // `b` leads to a thread of our own, which breaks no protocol
 }
 
 async function pump(from: Link, to: Link, onBroken: (error: Error) => void): Promise<void> {
@@ -26,7 +32,7 @@ async function pump(from: Link, to: Link, onBroken: (error: Error) => void): Pro
   }
 }
 
-/** Ports carry arrays of bytes, and `null` as the end; a port tells nothing of a thread that dies. */
+/** The port carries arrays of bytes, and `null` at the end. It does not report a thread that dies. */
 class PortPipe implements Pipe {
   readonly #port: MessagePort;
   #sink: PipeSink | undefined;
@@ -59,7 +65,7 @@ class PortPipe implements Pipe {
   }
 
   send(record: Uint8Array<ArrayBuffer>): void {
-    // A record is a copy that nobody else holds.
+    // Nobody else uses the record, so it can be transferred.
     this.#port.postMessage(record, [record.buffer]);
   }
 

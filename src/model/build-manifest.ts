@@ -1,4 +1,4 @@
-// Makes a model's manifest from its files: run once by whoever publishes a model, and by the build for bundled ones.
+// Makes a model's manifest from its files. It runs once, when a model is added to a relay or bundled with the page.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
 import { readCuttableModel } from "./cut/cuttable-model.ts";
@@ -6,16 +6,17 @@ import { countBytes } from "./cut/count-bytes.ts";
 import { countCost, describeDtype } from "./cut/count-cost.ts";
 import { detachWeights, type WeightTensor } from "./cut/detach-weights.ts";
 import type { LayerCache } from "./cut/find-layers.ts";
+import { layersOfWeights } from "./cut/layers-of-weights.ts";
 import { encodeManifest, isModelPath, type Manifest, type ManifestTensor, TILE_BYTES, type WholeFile } from "./tiles/manifest.ts";
 import { sha256 } from "./tiles/sha256.ts";
 
-/** What the files of a graph do not say. */
+/** Facts about a model that the files of its graph do not say. */
 export type ModelFacts = Pick<
   Manifest,
   "name" | "licence" | "source" | "origin" | "contextLength" | "bosToken" | "eosTokens" | "chatTemplate"
 >;
 
-/** A small file, whole. */
+/** A small file with all its bytes. */
 export interface FileBytes {
   /** Relative to the model's folder. */
   readonly path: string;
@@ -28,9 +29,9 @@ export interface BuildManifestOptions {
   readonly model: FileBytes;
   readonly tokenizer: FileBytes | undefined;
   readonly tokenizerConfig: FileBytes | undefined;
-  /** Bytes of a data file. */
+  /** Resolves with the size of a data file in bytes. */
   readonly fileSize: (path: string) => Promise<number>;
-  /** A range of a data file; fewer bytes where the file ends before. */
+  /** Resolves with a range of a data file; with fewer bytes if the file ends inside it. */
   readonly read: (path: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -42,12 +43,12 @@ export interface BuiltManifest {
   readonly graph: FileBytes;
 }
 
-/** Ends the name of a skeleton made from a file with its weights inside. */
+/** End of the name of a skeleton: the graph of a file that has its weights inside, without these. */
 const SKELETON_SUFFIX = ".skeleton";
 
 /**
- * Reads every weight once. Same files, same manifest. Throws MODEL_CORRUPT where a data file is cut short and
- * MODEL_UNSUPPORTED where the graph cannot be cut.
+ * Reads every weight once. The same files give the same manifest. Throws MODEL_CORRUPT if a data file is cut short and
+ * MODEL_UNSUPPORTED if the graph cannot be cut.
  */
 export async function buildManifest(options: BuildManifestOptions): Promise<BuiltManifest> {
   const { skeleton, isRewritten, weights } = detachWeights(options.model.bytes, options.model.path);
@@ -62,12 +63,12 @@ export async function buildManifest(options: BuildManifestOptions): Promise<Buil
   return assembleManifest({ facts, graph, tokenizer, tokenizerConfig, weights, tiles, dataFiles });
 }
 
-/** The graph file that a manifest names: the model's own where it holds no large weights, else one beside it. */
+/** The graph file that a manifest names: the model's own if it has no large weights inside, else one beside it. */
 export function skeletonFile(modelPath: string, skeleton: Uint8Array, isRewritten: boolean): FileBytes {
   return { path: isRewritten ? `${modelPath}${SKELETON_SUFFIX}` : modelPath, bytes: new Uint8Array(skeleton) };
 }
 
-/** Throws MODEL_UNSUPPORTED where the graph points out of its own folder, or to a file that a manifest cannot name. */
+/** Throws MODEL_UNSUPPORTED if the graph points out of its own folder, or to a file that a manifest cannot name. */
 export function checkPaths(weights: readonly WeightTensor[]): void {
   for (const { name, source } of weights) {
     if (isModelPath(source.file)) continue;
@@ -78,7 +79,7 @@ export function checkPaths(weights: readonly WeightTensor[]): void {
   }
 }
 
-/** Throws MODEL_CORRUPT where a weight lies behind the end of its file. */
+/** Throws MODEL_CORRUPT if a weight lies behind the end of its file. */
 export function checkRanges(weights: readonly WeightTensor[], dataFiles: Manifest["dataFiles"]): void {
   for (const { name, source } of weights) {
     const size = dataFiles.find((file) => file.path === source.file)?.size ?? 0;
@@ -95,15 +96,16 @@ export interface ManifestParts {
   readonly tokenizer: FileBytes | undefined;
   readonly tokenizerConfig: FileBytes | undefined;
   readonly weights: readonly WeightTensor[];
-  /** By weight: SHA-256 of each tile. */
+  /** By weight: the SHA-256 of each tile. */
   readonly tiles: readonly (readonly Uint8Array<ArrayBuffer>[])[];
   readonly dataFiles: Manifest["dataFiles"];
 }
 
-/** Puts a manifest together. Throws MODEL_CORRUPT and MODEL_UNSUPPORTED where the graph cannot be cut. */
+/** Puts a manifest together. Throws MODEL_CORRUPT or MODEL_UNSUPPORTED if the graph cannot be cut. */
 export async function assembleManifest(parts: ManifestParts): Promise<BuiltManifest> {
   const { facts, graph, weights, dataFiles } = parts;
   const model = readCuttableModel(graph.bytes);
+  const layersOf = layersOfWeights(model, { start: 0, end: model.layerCount });
   const manifest: Manifest = {
     format: 2,
     ...facts,
@@ -117,7 +119,9 @@ export async function assembleManifest(parts: ManifestParts): Promise<BuiltManif
     dataFiles: [...dataFiles],
     tensors: weights.map(({ name, source, type, dims }, index): ManifestTensor => {
       const file = dataFiles.findIndex(({ path }) => path === source.file);
-      return { name, file, offset: source.offset, length: source.length, type, dims: [...dims], tiles: [...(parts.tiles[index] ?? [])] };
+      const tiles = [...(parts.tiles[index] ?? [])];
+      const layers = [...(layersOf.get(name) ?? [])];
+      return { name, file, offset: source.offset, length: source.length, type, dims: [...dims], tiles, layers };
     }),
     ...countBytes(model),
     ...countCost(model),
@@ -126,7 +130,7 @@ export async function assembleManifest(parts: ManifestParts): Promise<BuiltManif
   return { ...(await encodeManifest(manifest)), manifest, graph };
 }
 
-/** Key and value of one position; a cache that holds both counts twice. */
+/** Bytes of one position in a cache; a cache that holds key and value counts twice. */
 function cachePositionBytes({ kind, heads, headSize, type }: LayerCache): number {
   return heads * headSize * (type === "float16" ? 2 : 4) * (kind === "pair" ? 2 : 1);
 }

@@ -1,7 +1,8 @@
-// Good small open models on the hub, and what a device can hold of them: plain data and arithmetic, for a page to show.
+// Good small open models on the hub, and how much of them a device can hold: plain data
+// and arithmetic, for the page to show.
 
 /**
- * A model as its authors describe it (config.json of the original repository). Sizes follow from the shape: the
+ * A model as its authors describe it (config.json of the original repository). Its sizes follow from its shape; the
  * manifest, once made, has the exact ones.
  */
 export interface CatalogEntry {
@@ -13,7 +14,7 @@ export interface CatalogEntry {
   readonly name: string;
   /** SPDX identifier. */
   readonly licence: "Apache-2.0" | "MIT";
-  /** Millions of parameters, tied tables once. */
+  /** Millions of parameters. Tied tables count once. */
   readonly parametersM: number;
   readonly layers: number;
   readonly width: number;
@@ -29,7 +30,10 @@ export interface CatalogEntry {
 
 const Q4 = "onnx/model_q4.onnx";
 
-/** From small to large. Licences that restrict who may use a model, or for what, are left out. Pages that do not show it do not carry it. */
+/**
+ * From small to large. Models whose licence restricts who may use them, or for what, are left out. The call is marked
+ * as pure, so that pages that do not show the catalog do not carry it.
+ */
 export const CATALOG: readonly CatalogEntry[] = /* @__PURE__ */ (() => [
   entry(
     "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -142,16 +146,16 @@ function entry(
 }
 
 const BYTES = Object.freeze({
-  /** A 4-bit weight with its share of a 32-bit scale for each 32 weights. */
+  /** A 4-bit weight with its share of the 32-bit scale of 32 weights. */
   perWeight: 0.625,
   /** A key or value in the cache. */
   perCacheEntry: 4,
-  /** An entry of the embedding, which 4-bit exports mostly leave in half precision. */
+  /** An entry of the embedding, which most 4-bit exports leave in half precision. */
   perEmbeddingEntry: 2,
 });
 
 export interface Sizes {
-  /** Bytes, about. */
+  /** Bytes, estimated. */
   readonly layerBytes: number;
   readonly edgeBytes: number;
   readonly sizeBytes: number;
@@ -159,7 +163,7 @@ export interface Sizes {
   readonly cacheBytes: number;
 }
 
-/** What a catalogue's model takes, about, with 4-bit weights. */
+/** Estimates the sizes of a model of the catalog with 4-bit weights. */
 export function estimateSizes(model: CatalogEntry): Sizes {
   const { width, feedForward, heads, kvHeads, headSize, vocabulary, layers } = model;
   const weights = 2 * width * heads * headSize + 2 * width * kvHeads * headSize + 3 * width * feedForward;
@@ -168,28 +172,28 @@ export function estimateSizes(model: CatalogEntry): Sizes {
   return { layerBytes, edgeBytes, sizeBytes: layers * layerBytes + edgeBytes, cacheBytes: 2 * kvHeads * headSize * BYTES.perCacheEntry };
 }
 
-/** What this device can give to a model, as far as a browser tells. */
+/** What this device can give to a model, as far as the browser says. */
 export interface Device {
-  /** Bytes of memory, rounded by the browser; undefined where it does not tell. */
+  /** Bytes of memory, rounded by the browser; undefined if it does not say. */
   readonly memoryBytes: number | undefined;
   /** Largest buffer of the graphics card; undefined without WebGPU. */
   readonly gpuBufferBytes: number | undefined;
 }
 
 const SHARE = Object.freeze({
-  /** Of a device's memory that a tab may fill and leave the rest usable. */
+  /** Share of a device's memory that a tab may fill and leave the device usable. */
   ofMemory: 0.25,
   /** Bytes that a WebAssembly memory can hold at all. */
   wasmBytes: 4 * 1024 ** 3,
-  /** Memory while loading, relative to the weights. */
+  /** Peak of memory while loading, relative to the weights. */
   peak: 1.3,
-  /** What a device is taken to have that does not tell: that of a phone. */
+  /** Bytes that are assumed of a device that does not say: as much as a phone has. */
   unknownMemoryBytes: 4 * 1024 ** 3,
   /** Tokens that a span's cache has to hold. */
   cacheTokens: 2048,
 });
 
-/** Layers of a model that this device can hold at once, about: none, some, or all. */
+/** Estimates how many layers of a model this device can hold at once: none, some, or all. */
 export function layersThatFit(
   model: { readonly layerCount: number; readonly layerBytes: number; readonly edgeBytes: number; readonly cacheBytesPerLayer: number },
   device: Device,

@@ -1,26 +1,27 @@
-// The small files of a model by its name: manifest, graph and tokenizer, each held against its hash before it is read.
+// Fetches the small files of a model by its id: manifest, graph and tokenizer. Each is
+// checked against its hash before it is read.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
-import { type HttpDeps, httpGet } from "./tiles/http-fetch.ts";
-import { decodeManifest, type Manifest, MANIFEST_MAX_BYTES, manifestId, type WholeFile } from "./tiles/manifest.ts";
+import { type HttpOptions, httpGet } from "./tiles/http-fetch.ts";
+import { decodeManifest, type Manifest, MANIFEST_FILE, MANIFEST_MAX_BYTES, manifestId, type WholeFile } from "./tiles/manifest.ts";
 import { hasSha256 } from "./tiles/sha256.ts";
 
-/** The manifest's file name inside a model's folder. */
-export const MANIFEST_FILE = "manifest.cbor";
-
-export interface ModelLocation extends HttpDeps {
+export interface ModelLocation extends HttpOptions {
   /** URL of the model's folder, ending in a slash. */
   readonly baseUrl: string;
 }
 
 /**
- * The manifest that `model` names. Throws MODEL_CORRUPT where the server has another one, MODEL_UNAVAILABLE where it
- * cannot be had, or the signal's reason.
+ * Resolves with the manifest that `model` names. Throws MODEL_CORRUPT if the server has another one, MODEL_UNAVAILABLE
+ * if it cannot be fetched, or the signal's reason.
  */
 export async function fetchManifest(location: ModelLocation, model: ModelId, signal: AbortSignal): Promise<Manifest> {
   const bytes = await fetchWhole(location, MANIFEST_FILE, MANIFEST_MAX_BYTES, signal);
   if ((await manifestId(bytes)) !== model)
-    throw new ManyhandsError("MODEL_CORRUPT", "its manifest is not the one that names it (cut short, changed, or of another version)");
+    throw new ManyhandsError(
+      "MODEL_CORRUPT",
+      "the manifest on the server is not the one that names this model (it is cut short, changed, or of another version)",
+    );
   return decodeManifest(bytes);
 }
 
@@ -56,6 +57,6 @@ async function fetchVerified(location: ModelLocation, file: WholeFile, signal: A
 
 async function fetchWhole(location: ModelLocation, path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const { status, bytes } = await httpGet(location, new URL(path, location.baseUrl).href, maxBytes, signal);
-  if (status !== 200) throw new ManyhandsError("MODEL_UNAVAILABLE", `the server answered ${status} for "${path}"`);
+  if (status !== 200) throw new ManyhandsError("MODEL_UNAVAILABLE", `the server replied ${status} for "${path}"`);
   return bytes;
 }

@@ -1,18 +1,18 @@
-// What a span takes of this device's memory, told before anything of it is fetched, and whether that can fit.
+// How much of this device's memory a span takes, known before any of it is fetched, and whether that fits.
 import { MAX_UNPACKED_BYTES } from "../protocol/span-plan.ts";
 import { type Manifest, spanBytes } from "./tiles/manifest.ts";
-import { PEAK_RATIO, unpackedTimes } from "./most-bytes.ts";
+import { PEAK_RATIO, unpackedTimes } from "./most-memory.ts";
 import type { Span } from "../shared/ids.ts";
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = Object.freeze({
   /**
-   * Bytes that WebAssembly can address, less what the runtime, activations and the allocator's gaps take. A span of
-   * weights beyond this cannot be built, whatever the device has.
+   * Bytes that WebAssembly can address, less those of the runtime, the activations and the allocator's gaps. A span
+   * with more weights cannot be built, however much memory the device has.
    */
   wasmBytes: 4 * 1024 ** 3 - 512 * 1024 ** 2,
-  /** Bytes of an unpacked weight: WebAssembly computes with f32. */
+  /** Bytes of an unpacked weight: WebAssembly computes in f32. */
   unpackedBytes: 4,
-  /** Part of the device's memory that one tab may take: browsers kill tabs that go far beyond. */
+  /** Share of the device's memory that one tab may take: browsers kill tabs that take much more. */
   deviceShare: 0.5,
 });
 
@@ -23,29 +23,32 @@ export type SizedManifest = Pick<
 
 export interface MemoryNeed {
   readonly weightBytes: number;
-  /** The same as they are held: what comes in 4 or 8 bits is unpacked for WebAssembly. */
+  /** Bytes of the weights as they are held: weights in 4 or 8 bits are unpacked for WebAssembly. */
   readonly heldBytes: number;
-  /** Key/value caches of all sessions together. */
+  /** Bytes of the key/value caches of all sessions together. */
   readonly cacheBytes: number;
-  /** At the highest, while loading. */
+  /** Peak, while loading. */
   readonly peakBytes: number;
 }
 
 export interface MemoryLimits {
   /** Bytes of key/value cache that sessions may reserve. */
   readonly cacheBudgetBytes: number;
-  /** The device's memory as the browser tells it, which is coarse and at most 8 GiB; undefined where it does not. */
+  /** The device's memory as the browser reports it, coarsely and at most 8 GiB; undefined if it does not. */
   readonly deviceBytes: number | undefined;
 }
 
-/** What holding `span` takes; more than a graphics card would, which runs weights as they come. */
+/** The memory that holding `span` takes. A graphics card would take less, because it runs weights as they come. */
 export function memoryNeed(manifest: SizedManifest, span: Span, { cacheBudgetBytes }: Pick<MemoryLimits, "cacheBudgetBytes">): MemoryNeed {
   const weightBytes = spanBytes(manifest, span.start, span.end);
   const heldBytes = Math.max(weightBytes, unpackedBytes(manifest, span));
   return { weightBytes, heldBytes, cacheBytes: cacheBudgetBytes, peakBytes: Math.ceil(heldBytes * PEAK_RATIO) + cacheBudgetBytes };
 }
 
-/** Every weight of a product is used once for a token, so its multiply-adds count them. 0 where nothing is unpacked. */
+/**
+ * Bytes of unpacked weights; 0 if none are unpacked. A product uses each weight once for
+ * a token, so its multiply-adds count them.
+ */
 function unpackedBytes({ dtype, layerCost, layerCount, headCost }: SizedManifest, { start, end }: Span): number {
   if (unpackedTimes(dtype) === 1) return 0;
   const weights = layerCost.slice(start, end).reduce((sum, cost) => sum + cost, end === layerCount ? headCost : 0);
@@ -53,7 +56,7 @@ function unpackedBytes({ dtype, layerCost, layerCount, headCost }: SizedManifest
   return bytes > MAX_UNPACKED_BYTES ? 0 : bytes;
 }
 
-/** Why a span with this need cannot be held here; undefined where it can. */
+/** Why a span with this need cannot be held here; undefined if it can. */
 export function whyTooLarge({ heldBytes, peakBytes, cacheBytes }: MemoryNeed, { deviceBytes }: MemoryLimits): string | undefined {
   if (heldBytes + cacheBytes > DEFAULTS.wasmBytes)
     return `it needs ${gigabytes(heldBytes + cacheBytes)} and WebAssembly can hold ${gigabytes(DEFAULTS.wasmBytes)}`;

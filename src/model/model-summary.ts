@@ -1,4 +1,4 @@
-// A model in a few words: what a page shows of it, and chooses by, before anything is loaded.
+// A model in a few words: the page shows it, and chooses by it, before anything is loaded.
 import type { ModelId } from "../shared/ids.ts";
 import type { Manifest } from "./tiles/manifest.ts";
 
@@ -12,16 +12,16 @@ export interface ModelSummary {
   readonly licence: string;
   /** How the weights are stored, in the hub's words: `fp32`, `q4`, … */
   readonly dtype: string;
-  /** Whether it answers conversations; else it goes on with a text. */
+  /** Whether it answers conversations. Otherwise it continues a text. */
   readonly chat: boolean;
-  /** Bytes of weights of the largest layer, and of the larger one of embedding and head. */
+  /** Bytes of weights of the largest layer, and of the embedding or the head, whichever is larger. */
   readonly layerBytes: number;
   readonly edgeBytes: number;
   /** Bytes of key/value cache of one token, in all layers together. */
   readonly cacheBytes: number;
 }
 
-/** A model that the relay's operator offers. */
+/** A model that the relay offers. */
 export interface ModelOffer extends ModelSummary {
   readonly id: ModelId;
 }

@@ -1,4 +1,4 @@
-// The node's public face: the verbs of a peer, and the types that they speak in. The page, the widget and programs see this alone.
+// The node's public face: the verbs of a peer, and their types. The page, the widget and programs see no more.
 import type { Prompt } from "../inference/encode-prompt.ts";
 import type { GenerateEvent, GenerateOptions } from "../inference/generate-event.ts";
 import type { ModelOffer } from "../model/model-summary.ts";
@@ -11,7 +11,7 @@ import type { MapOptions, ProgramOptions } from "../tasks/jobs/map-stream.ts";
 import type { ModelTiles, TaskDataByKind, TaskKindName, TaskValueByKind } from "../tasks/kinds/kind-list.ts";
 import type { BackendChoice, NodeState } from "./state.ts";
 
-export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop } from "../inference/generate-event.ts";
+export type { EndReason, GenerateEvent, GenerateOptions, GenerateStats, RouteHop, WaitReason } from "../inference/generate-event.ts";
 export type { Prompt } from "../inference/encode-prompt.ts";
 export type { ChatMessage } from "../model/text/chat-message.ts";
 export type { ModelOffer } from "../model/model-summary.ts";
@@ -47,65 +47,66 @@ export type {
 } from "./state.ts";
 
 export interface AskOptions extends GenerateOptions {
-  /** Which model to ask; undefined leaves the choice to what the swarm serves now. */
+  /** Which model to ask; undefined leaves the choice to what the swarm serves. */
   readonly model: ModelId | undefined;
 }
 
 export type AskEvent =
   | GenerateEvent
-  /** Which model answers, and why that one. */
+  /** The model that answers, and why it was chosen. */
   | { readonly kind: "chosen"; readonly model: ModelOffer; readonly reason: ModelReason };
 
-/** A peer in this tab. Nothing is loaded, computed or announced before `lend(true)` or the first `generate`. */
+/** This process as a peer. Nothing is loaded, computed or announced before `lend(true)` or the first `generate`. */
 export interface Node {
   readonly state: NodeState;
-  /** Called after every change of `state`, at most ten times a second. Answers the function that stops listening. */
+  /** Calls `listener` after changes of `state`, a few times a second at most. Returns a function that stops this. */
   subscribe(listener: (state: NodeState) => void): () => void;
-  /** Starts or stops lending. Never throws: failures show in `state.lend`. */
+  /** Starts or stops lending. The newest call wins. Never throws: failures show in `state.lend`. */
   lend(on: boolean): Promise<void>;
   setShare(share: number): void;
   setBackend(choice: BackendChoice): void;
-  /** Bytes of weights to keep between visits; what was used longest ago goes first. */
+  /** Bytes of weights to keep between visits; the weights that were used longest ago go first. */
   setKeepBytes(bytes: number): void;
-  /** A folder that a person opened: the weights of `model` are read from it before any server is asked. A notice tells whether it is of use. */
+  /** Reads the weights of `model` from the person's folder before any server. A notice says whether it works. */
   mountFolder(model: ModelId, folder: FolderHandle): void;
-  /** Which model to lend; undefined lends what helps the swarm most. A tab that lends another one changes over. */
+  /** Which model to lend; undefined lends the one that helps the swarm most. A tab that lends another changes over. */
   setLendModel(model: ModelId | undefined): void;
   /**
-   * Streams an answer to a text that is gone on with or to a conversation. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE, PEER_LOST, MODEL_CORRUPT, MODEL_UNAVAILABLE,
-   * RELAY_UNREACHABLE or ENGINE_FAILED as a ManyhandsError whose message is fit for a person; the signal's reason
-   * when stopped. What was yielded before stays valid.
+   * Streams the answer to a conversation, or the continuation of a text. Throws BAD_INPUT, PROMPT_TOO_LONG, NO_ROUTE,
+   * PEER_LOST, MODEL_CORRUPT, MODEL_UNAVAILABLE, RELAY_UNREACHABLE or ENGINE_FAILED as a ManyhandsError whose message a
+   * person can read, or the signal's reason. Events that were yielded before stay valid.
    */
   generate(prompt: Prompt, options?: Partial<AskOptions>, signal?: AbortSignal): AsyncIterable<AskEvent>;
-  /** Joins now; everything else here does so by itself. Answers this peer's id. Throws RELAY_UNREACHABLE after a while. */
+  /** Joins now; the other verbs join by themselves. Returns this peer's id. Throws RELAY_UNREACHABLE after a while. */
   join(): Promise<PeerId>;
   /**
-   * Has a work computed by volunteers and this tab. Resolves once it is kept: a reload goes on with it. Throws BAD_INPUT with
-   * what to change, or RELAY_UNREACHABLE.
+   * Has a job computed by volunteers and this tab. Resolves with its id once the job is kept: after a reload it goes
+   * on. Throws BAD_INPUT, whose message says what to change, or RELAY_UNREACHABLE.
    */
   distributeTask<Kind extends TaskKindName>(request: TaskRequest<Kind>): Promise<JobIdOf<Kind>>;
   /**
-   * Keeps an ONNX model in this browser as tiles that works of kind `ml_inference` can name; whoever computes them fetches them
-   * here, and from each other. Throws BAD_INPUT or RELAY_UNREACHABLE.
+   * Keeps an ONNX model in this browser as tiles, which jobs of the kind `ml_inference` can name; volunteers fetch them
+   * from here and from each other. Throws BAD_INPUT or RELAY_UNREACHABLE.
    */
   keepModel(bytes: Uint8Array): Promise<ModelTiles>;
-  /** The value. Throws BAD_INPUT, TASK_FAILED or TIMEOUT as the work did, or the signal's reason. */
+  /** Resolves with the job's value. Throws BAD_INPUT, TASK_FAILED or TIMEOUT as the job did, or the signal's reason. */
   waitForResult<Kind extends TaskKindName>(id: JobIdOf<Kind>, signal?: AbortSignal): Promise<TaskValueByKind[Kind]>;
   /**
-   * Tells of each settled part by its place, those of before first; a part that a liar had settled may come again. Answers the
-   * function that stops it. Throws BAD_INPUT where there is no such work.
+   * Calls `onPart` for each settled task, beginning with those that are settled already. `at`: its place among the
+   * `count` tasks of the job. A task may come again if its first result turned out to be a lie. Returns a function that
+   * stops this. Throws BAD_INPUT if there is no such job.
    */
   watchParts(id: JobId, onPart: (at: number, output: Uint8Array<ArrayBuffer>, count: number) => void): () => void;
-  /** What a work was asked with. Throws BAD_INPUT where it is not kept. */
+  /** Resolves with the data that the job was made from. Throws BAD_INPUT if the job is not kept. */
   taskData<Kind extends TaskKindName>(id: JobIdOf<Kind>): Promise<TaskDataByKind[Kind]>;
-  /** Stops a work; what was settled is kept, and answers the same work when it is asked again. */
+  /** Stops a job. Settled tasks are kept, and serve the same job if it is asked for again. */
   cancelTask(id: JobId): void;
-  /** Stops it, and forgets its data and results. */
+  /** Stops a job, and forgets its data and results. */
   forgetTask(id: JobId): Promise<void>;
   /**
-   * Values for many inputs as they come, in their order or in that of their arrival, taking new inputs only as the values are
-   * read. For `map` an input is one of the program's, for other kinds the data of one work. Leaving the loop gives up the rest.
-   * Throws what `distributeTask` and `waitForResult` throw, and what the inputs throw.
+   * Yields a value for each input, in the order of the inputs or as the values come. New inputs are read only as values
+   * are. For the kind `map` an input is one of the program's; for other kinds it is the data of one job. Leaving the
+   * loop gives up the rest. Throws what `distributeTask` and `waitForResult` throw, and what the inputs throw.
    */
   map(kind: "map", inputs: Iterable<unknown> | AsyncIterable<unknown>, options: ProgramOptions): AsyncIterable<unknown>;
   map<Kind extends Exclude<TaskKindName, "map">>(
@@ -113,7 +114,7 @@ export interface Node {
     inputs: Iterable<TaskDataByKind[Kind]> | AsyncIterable<TaskDataByKind[Kind]>,
     options?: MapOptions,
   ): AsyncIterable<TaskValueByKind[Kind]>;
-  /** This peer's account, as the relay tells it. Throws RELAY_UNREACHABLE or LEDGER_UNAVAILABLE. */
+  /** Resolves with this peer's account at the relay. Throws RELAY_UNREACHABLE or LEDGER_UNAVAILABLE. */
   getBalance(signal?: AbortSignal): Promise<Account>;
   /** Leaves the swarm and frees everything. Idempotent. */
   stop(): Promise<void>;

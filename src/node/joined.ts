@@ -1,4 +1,4 @@
-// A tab that has joined: its mesh, directory, models and services, built once and torn down together.
+// A tab that has joined: its mesh, directory, models and services, built together and torn down together.
 import { SessionShelf } from "../inference/requester/session-shelf.ts";
 import type { Directory } from "../mesh/ports/directory.ts";
 import { Libp2pMesh } from "../mesh/libp2p/libp2p-mesh.ts";
@@ -7,7 +7,7 @@ import type { Mesh } from "../mesh/ports/mesh.ts";
 import { RelayDirectory } from "../mesh/libp2p/relay-directory.ts";
 import { RoundTrips } from "../mesh/rtc/round-trips.ts";
 import { RtcMesh } from "../mesh/rtc/rtc-mesh.ts";
-import { systemClock } from "../shared/clock.ts";
+import type { Clock } from "../shared/clock.ts";
 import type { ModelId, PeerId } from "../shared/ids.ts";
 import type { Receipt } from "../protocol/receipt.ts";
 import type { Standings } from "../tasks/dispatch/standings.ts";
@@ -23,7 +23,8 @@ import { OpenModels } from "./models/open-models.ts";
 import { layerStandings } from "./credit/layer-standings.ts";
 import type { Platform } from "./platform/platform.ts";
 import { Presence } from "./spans/presence.ts";
-import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import type { Bootstrap } from "../protocol/relay-api.ts";
+import { fetchBootstrap } from "./fetch-bootstrap.ts";
 import { HeldSpans } from "./spans/held-spans.ts";
 import type { StartSpan } from "./spans/span-host.ts";
 import { TaskClaims } from "./credit/task-claims.ts";
@@ -39,25 +40,26 @@ export interface Joined {
   /** The operator's list, the best first. */
   readonly offers: readonly ModelOffer[];
   readonly models: OpenModels;
-  readonly desk: HeldSpans;
+  readonly heldSpans: HeldSpans;
   /** Routes of answers that are over, for prompts that go on from them. */
   readonly sessionShelf: SessionShelf;
-  /** To peers that this tab was connected to. */
+  /** To the peers that this tab has been connected to. */
   readonly roundTrips: RoundTrips;
   readonly startSpan: StartSpan;
   readonly credit: TabAccount;
-  /** Tasks that this tab computes. */
-  readonly tasks: TabVolunteer;
-  /** Their tiles, and those of its own tasks. */
+  /** Computes tasks: those of others while this tab lends, its own always. */
+  readonly volunteer: TabVolunteer;
+  /** Tiles of the tasks that this tab computes, and of its own tasks. */
   readonly taskTiles: TaskTiles;
-  /** Receipts for what others compute for this tab: a dispatcher's `checkClaim`, and what lending asks witnesses with. */
+  /** Makes receipts for the tasks that others compute for this tab. */
   readonly taskReceipts: TaskReceipts;
+  /** The volunteers that may sign such receipts. */
   readonly witnesses: Witnesses;
-  /** Pays for answers, and has some of them computed again. */
+  /** Pays for this tab's answers, and audits some of them. */
   readonly settlement: AnswerSettlement;
-  /** For a page that may go away in the next moment: others look whether it does. */
+  /** The page may go away in the next moment: asks the connected peers to check whether it does. */
   going(): void;
-  /** For a page that is going away this instant: cuts all connections so that others see it at once. */
+  /** The page is going away this instant: cuts all connections, so that other peers notice at once. */
   vanish(): void;
   stop(): Promise<void>;
 }
@@ -71,21 +73,21 @@ export interface JoinOptions {
   readonly folderOf: (model: ModelId) => FolderHandle | undefined;
   readonly onNotice: (sentence: string) => void;
   readonly onCredit: (credit: CreditState) => void;
-  /** Share of compute that is lent, 0.1 to 1. */
+  /** Share of this tab's compute time that may be lent, 0.1 to 1. */
   readonly share: () => number;
-  readonly onServedTasks: (lent: ServedTasks) => void;
-  /** What this tab learned of peers. */
+  readonly onServedTasks: (served: ServedTasks) => void;
+  /** What this tab knows of other peers' past work. */
   readonly standings: () => Promise<Standings>;
+  readonly clock: Clock;
 }
 
-/** No model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
+/** Joins the swarm; no model is opened yet. Throws BROWSER_UNSUPPORTED or the signal's reason. */
 export async function join(
-  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onServedTasks, standings }: JoinOptions,
+  { platform, bootstrap, backend, keepBytes, folderOf, share, onNotice, onCredit, onServedTasks, standings, clock }: JoinOptions,
   signal: AbortSignal,
 ): Promise<Joined> {
-  const clock = systemClock;
   const { config, log, links } = platform;
-  const identity = await platform.takeIdentity(signal);
+  const identity = await platform.acquireIdentity(signal);
   if (identity.notice !== undefined) onNotice(identity.notice);
   const libp2p = await Libp2pMesh.start({
     seed: identity.seed,
@@ -99,12 +101,12 @@ export async function join(
   const roundTrips = reach instanceof RtcMesh ? reach.roundTrips : new RoundTrips(clock);
   const mesh = new LoopbackMesh(reach);
   const directory = new RelayDirectory({ relay: libp2p, clock, random: Math.random, log });
-  const desk = new HeldSpans(mesh);
+  const heldSpans = new HeldSpans(mesh);
   const sessionShelf = new SessionShelf(clock);
-  const startSpan = platform.startSpan({ mesh, log });
+  const startSpan = platform.startSpan({ mesh, clock, log });
   let present: readonly PeerId[] = [];
   directory.on("swarm:changed", ({ peers }) => {
-    // The relay sees a tab die at once, WebRTC only after seconds: its word is enough to ask for a sign of life.
+    // The relay notices a dead tab at once, WebRTC after seconds: so each peer that the relay drops is probed.
     const now = peers.map(({ peer }) => peer);
     for (const peer of present) if (!now.includes(peer)) reach.suspect(peer);
     present = now;
@@ -114,7 +116,7 @@ export async function join(
     relayOrigin: config.relayOrigin,
     offers: bootstrap.models,
     directory,
-    desk,
+    heldSpans,
     startSpan,
     exchange: (shelf) => libp2p.exchange(shelf),
     backend,
@@ -144,13 +146,13 @@ export async function join(
   });
   const taskRunners = platform.taskRunners({ fetchTile: taskTiles.fetch, clock, wantsCard: () => backend() !== "wasm" });
   const add = (receipt: Receipt): Promise<void> =>
-    credit.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
-  const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => tasks.earned(micro) });
+    credit.keeper.add(receipt).catch((error: unknown) => log.warn("a receipt could not be kept", { error: String(error) }));
+  const claims = new TaskClaims({ signer: credit.signer, add, now: Date.now, onReceipt: (micro) => volunteer.earned(micro) });
   const { claim, witness, receipt } = claims;
-  const tasks = new TabVolunteer({
+  const volunteer = new TabVolunteer({
     mesh,
     presence,
-    inference: desk,
+    inference: heldSpans,
     taskRunners,
     clock,
     share,
@@ -165,7 +167,7 @@ export async function join(
   const settlement = startLayerCredit({
     mesh,
     directory,
-    desk,
+    spans: heldSpans,
     signer: credit.signer,
     add,
     standings: layerStandings(await standings()),
@@ -182,12 +184,12 @@ export async function join(
     presence,
     offers: bootstrap.models.map(({ id, summary }) => ({ id, ...summary })),
     models,
-    desk,
+    heldSpans,
     roundTrips,
     sessionShelf,
     startSpan,
     credit,
-    tasks,
+    volunteer,
     taskTiles,
     witnesses,
     taskReceipts,
@@ -195,7 +197,7 @@ export async function join(
     going: () => (reach instanceof RtcMesh ? reach.going() : undefined),
     vanish: () => reach.vanish(),
     stop: async () => {
-      tasks.stop();
+      volunteer.stop();
       taskRunners.stop();
       await credit.stop();
       await directory.stop();

@@ -1,44 +1,40 @@
-// Joins the swarm when that is first wanted, and goes on trying while the relay is away; what it finds goes to the state.
-import { abortable } from "../shared/abort.ts";
-import { systemClock } from "../shared/clock.ts";
-import { errorCode, ManyhandsError } from "../shared/errors.ts";
+// Joins the swarm when that is first wanted, keeps trying while the relay is away, and shows what it finds.
+import { awaitRelay } from "../shared/await-relay.ts";
 import { Backoff } from "../shared/backoff.ts";
+import { errorCode } from "../shared/errors.ts";
 import { join, type Joined, type JoinOptions } from "./joined.ts";
-import { type Bootstrap, fetchBootstrap } from "./relay-api.ts";
+import type { Bootstrap } from "../protocol/relay-api.ts";
+import { fetchBootstrap } from "./fetch-bootstrap.ts";
 import { showJoined } from "./show-joined.ts";
 import type { StateStore } from "./state-store.ts";
 
-const DEFAULTS = Object.freeze({
-  /** Milliseconds for which a prompt waits for a relay that does not answer. */
-  askPatienceMs: 12_000,
-});
-
-export interface JoiningDeps extends Pick<JoinOptions, "platform" | "folderOf" | "standings"> {
+export interface JoiningOptions extends Pick<JoinOptions, "platform" | "folderOf" | "standings" | "clock"> {
   readonly store: StateStore;
   /** The node's life. */
   readonly signal: AbortSignal;
 }
 
-/** Whoever asked for it stops it: by `stop`, once `signal` has aborted. */
+/** Its maker stops it: first aborts `signal`, then calls `stop`. */
 export class Joining {
-  readonly #deps: JoiningDeps;
-  /** Between two calls to a relay that does not answer. */
-  readonly #backoff = new Backoff(systemClock, Math.random);
+  readonly #options: JoiningOptions;
+  /** Pauses between two calls to a relay that does not reply. */
+  readonly #backoff: Backoff;
   #joining: Promise<Joined> | undefined;
   #joined: Joined | undefined;
 
-  constructor(deps: JoiningDeps) {
-    this.#deps = deps;
+  constructor(options: JoiningOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.clock, Math.random);
   }
 
-  /** Undefined until the relay has answered. */
+  /** Undefined until this tab has joined. */
   get joined(): Joined | undefined {
     return this.#joined;
   }
 
   /** Waits for a relay that is away. Throws BROWSER_UNSUPPORTED or the signal's reason; the next call tries again. */
   join(): Promise<Joined> {
-    this.#backoff.hurry(); // whoever wants to join wants it now
+    this.#backoff.hurry(); // the caller wants to join now
     this.#joining ??= this.#joinOnce().catch((error: unknown) => {
       this.#joining = undefined;
       throw error;
@@ -46,28 +42,19 @@ export class Joining {
     return this.#joining;
   }
 
-  /** As `join`, but not for ever. `advice`: what a person is told to do. Throws RELAY_UNREACHABLE too. */
+  /** As `join`, but does not wait forever. `advice`: what the person should do. Throws RELAY_UNREACHABLE too. */
   joinSoon(signal: AbortSignal, advice: string): Promise<Joined> {
     return this.soon(this.join(), signal, advice);
   }
 
   /**
-   * `waiting`, which waits for joining, but not for ever: that goes on trying. `advice`: what a person is told to do. Throws
-   * RELAY_UNREACHABLE, what `waiting` throws, or the signal's reason.
+   * Settles like `waiting`, which waits until this tab has joined, but does not wait forever for the relay; joining
+   * goes on. `advice`: what the person should do. Throws RELAY_UNREACHABLE, what `waiting` throws, or the signal's
+   * reason.
    */
-  async soon<T>(waiting: Promise<T>, signal: AbortSignal, advice: string): Promise<T> {
-    const patience = AbortSignal.timeout(DEFAULTS.askPatienceMs);
-    try {
-      return await abortable(waiting, AbortSignal.any([signal, patience]));
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!patience.aborted || this.#joined) throw error;
-      throw new ManyhandsError(
-        "RELAY_UNREACHABLE",
-        `The relay at ${this.#deps.platform.config.relayOrigin} does not answer, so no peers can be found. ${advice}`,
-        { cause: error },
-      );
-    }
+  soon<T>(waiting: Promise<T>, signal: AbortSignal, advice: string): Promise<T> {
+    const { clock, platform } = this.#options;
+    return awaitRelay(waiting, { clock, relay: platform.config.relayOrigin, isAway: () => this.#joined === undefined, advice }, signal);
   }
 
   async stop(): Promise<void> {
@@ -76,11 +63,11 @@ export class Joining {
   }
 
   async #joinOnce(): Promise<Joined> {
-    const { store, signal, ...deps } = this.#deps;
+    const { store, signal, ...options } = this.#options;
     const bootstrap = await this.#bootstrap();
     const joined = await join(
       {
-        ...deps,
+        ...options,
         bootstrap,
         backend: () => store.state.backendChoice,
         keepBytes: () => store.state.keepBytes,
@@ -93,13 +80,13 @@ export class Joining {
     );
     this.#joined = joined;
     showJoined(joined, store, bootstrap.name);
-    deps.platform.onHide({ going: () => joined.going(), vanish: () => joined.vanish() }, signal);
+    options.platform.onHide({ going: () => joined.going(), vanish: () => joined.vanish() }, signal);
     return joined;
   }
 
-  /** Asks until the relay answers, showing when the next try comes. */
+  /** Asks until the relay replies, and shows when the next try comes. */
   async #bootstrap(): Promise<Bootstrap> {
-    const { store, signal, platform } = this.#deps;
+    const { store, signal, platform } = this.#options;
     for (;;) {
       try {
         const bootstrap = await fetchBootstrap(platform.config.relayOrigin, signal);

@@ -1,4 +1,4 @@
-// Any thrown value as the problem that a person reads.
+// Turns any thrown value into the problem that a person reads.
 import { errorCode, errorMessage } from "../shared/errors.ts";
 import type { Problem } from "./state.ts";
 

@@ -1,15 +1,14 @@
-// The node's state as one immutable value, told to listeners a few times a second.
-import { type NodeState, NO_TASKS_SERVED, NOTHING_SERVED } from "./state.ts";
-import { DEFAULTS as WEIGHTS } from "./models/model-bytes.ts";
+// The node's state as one immutable value. Listeners get it a few times a second at most.
+import { DEFAULT_KEEP_BYTES, type NodeState, NO_TASKS_SERVED, NOTHING_SERVED } from "./state.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds until a change is told, by how much a person waits for it: painting takes from the work that it tells of. */
+  /** Milliseconds until listeners get a change, by its urgency: painting slows down the work that it shows. */
   waitMs: Object.freeze({
-    /** What happens in one moment is told at once. */
+    /** For moments: changes of one frame go together. */
     frame: 50,
-    /** How far something is that was asked for here. */
+    /** For the progress of something that was asked for here. */
     counts: 500,
-    /** What was done for others, and what it earned. */
+    /** For work that was done for others, and what it earned. */
     tallies: 1000,
   }),
 });
@@ -23,7 +22,7 @@ const INITIAL = Object.freeze<NodeState>({
   lend: { kind: "off" },
   share: 1,
   backendChoice: "auto",
-  keepBytes: WEIGHTS.storeBytes,
+  keepBytes: DEFAULT_KEEP_BYTES,
   swarm: [],
   gaps: [],
   served: NOTHING_SERVED,
@@ -37,7 +36,7 @@ export class StateStore {
   #state: NodeState = INITIAL;
   readonly #listeners = new Set<(state: NodeState) => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the next telling is due; Infinity while none is. */
+  /** When listeners get the state next, by `performance.now`; Infinity if nothing has changed. */
   #dueMs = Infinity;
 
   get state(): NodeState {
@@ -49,7 +48,7 @@ export class StateStore {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Changes that only move numbers may wait. */
+  /** `urgency`: how soon listeners have to know. */
   update(change: Partial<NodeState>, urgency: keyof typeof DEFAULTS.waitMs = "frame"): void {
     this.#state = Object.freeze({ ...this.#state, ...change });
     const waitMs = DEFAULTS.waitMs[urgency];
@@ -63,7 +62,7 @@ export class StateStore {
     }, waitMs);
   }
 
-  /** Adds a sentence that a person should know, once. */
+  /** Adds a sentence that a person should read. The same sentence is added once. */
   notice(sentence: string): void {
     if (!this.#state.notices.includes(sentence)) this.update({ notices: [...this.#state.notices, sentence] });
   }

@@ -1,4 +1,4 @@
-// The swarm as the page shows it: one model's peers and gaps, and what is done with every other model. Pure.
+// The swarm as the page shows it: the peers and gaps of one model, and how the swarm serves each of the others. Pure.
 import type { Swarm } from "../mesh/ports/directory.ts";
 import { findGaps } from "../route/coverage.ts";
 import { pickForPrompt, SOLO_BYTES, standingOf } from "../route/plan-model.ts";
@@ -6,7 +6,7 @@ import type { PeerId } from "../shared/ids.ts";
 import type { ModelOffer } from "../model/model-summary.ts";
 import type { NodeState } from "./state.ts";
 
-/** `model` is the one that was lent or asked last; before that the picture is that of what a prompt would get. */
+/** `model`: the one that was lent or asked last. Without one, the picture shows the model that a prompt would get. */
 export function viewSwarm(
   self: PeerId,
   { peers }: Swarm,

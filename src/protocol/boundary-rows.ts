@@ -1,8 +1,11 @@
-// Rows of a boundary's payload: its tensors lie one after the other, so the first rows of all are not the first bytes.
+// Rows of a boundary's payload. Its tensors lie one after the other, so the first rows of
+// all tensors are not the first bytes.
 import { concatBytes } from "../shared/bytes.ts";
 import { type BoundaryTensor, boundaryBytesPerPosition, rowBytes } from "./span-plan.ts";
 
-/** Of a payload of `count` positions those from `from` to `to`: tensors one after the other, row-major. */
+/**
+ * The positions `[from, to)` of a payload of `count` positions, as a payload: tensors one after the other, row-major.
+ */
 export function sliceRows(
   boundary: readonly BoundaryTensor[],
   payload: Uint8Array,
@@ -21,7 +24,7 @@ export function sliceRows(
   return out;
 }
 
-/** One payload of two: `firstCount` rows, then `secondCount` rows. */
+/** Joins two payloads into one: `firstCount` rows, then `secondCount` rows. */
 export function joinRows(
   boundary: readonly BoundaryTensor[],
   firstCount: number,

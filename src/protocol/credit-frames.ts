@@ -1,17 +1,17 @@
-// Frames between a peer and the relay's ledger: receipts in, what became of them, the account, reservations, storage challenges.
+// Frames between a peer and the relay's ledger: receipts and their outcomes, the account,
+// reservations, storage challenges.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
-import { hash, natural } from "./fields.ts";
+import { hash, natural, readAs } from "./fields.ts";
 import { RECEIPT_LIMITS, ReservationId } from "./receipt.ts";
 
 export const CREDIT_LIMITS = Object.freeze({
-  /** Receipts in one frame: one transaction of the ledger, some ten milliseconds. */
+  /** Receipts in one frame: one transaction of the ledger, about ten milliseconds. */
   receipts: 32,
-  /** Rows of history in one answer: some screens full. */
+  /** Rows of history in one reply: a few screens. */
   history: 50,
-  /** Microcredits of one reservation: more than anything costs, far from where integers end. */
+  /** Microcredits of one reservation: more than anything costs, and far below the largest safe integer. */
   amount: 1_000_000_000_000,
-  /** Milliseconds for which a reservation may hold: a long answer. */
+  /** Milliseconds for which a reservation may hold: long enough for a long answer. */
   reserveMs: 60 * 60_000,
   /** Bytes of a tile that one challenge asks for. */
   challengeBytes: 64 * 1024,
@@ -20,7 +20,7 @@ export const CREDIT_LIMITS = Object.freeze({
 
 const count = natural(Number.MAX_SAFE_INTEGER);
 const amount = v.pipe(v.number(), v.safeInteger());
-/** Counts up with each request of a stream; the answer carries the same. */
+/** Counts up with each request of a stream. The reply carries the same number. */
 const id = natural(Number.MAX_SAFE_INTEGER);
 
 export const CreditRequest = v.variant("kind", [
@@ -36,17 +36,17 @@ export const CreditRequest = v.variant("kind", [
     id,
     reservation: ReservationId,
     amount: v.pipe(natural(CREDIT_LIMITS.amount), v.minValue(1)),
-    /** From when the relay reads it: no clock but the relay's own is asked. */
+    /** Milliseconds from the moment at which the relay reads the frame: only the relay's own clock counts. */
     forMs: v.pipe(natural(CREDIT_LIMITS.reserveMs), v.minValue(1)),
   }),
   v.strictObject({ kind: v.literal("release"), id, reservation: ReservationId }),
-  /** Answers a challenge by its id; null where the tile is not here. */
+  /** Reply to the challenge of that id; null if the peer does not have the tile. */
   v.strictObject({ kind: v.literal("proof"), id, proof: v.nullable(hash) }),
 ]);
 export type CreditRequest = v.InferOutput<typeof CreditRequest>;
 
-/** Why a receipt is not paid. `unfunded` and `too-early` may pass; the others never will. */
-export const RefusalReason = v.picklist([
+/** Why a receipt is not paid. `unfunded` and `too-early` may pass; the others never do. */
+export const ReceiptRefusal = v.picklist([
   "malformed",
   "bad-signature",
   "missing-signature",
@@ -61,17 +61,17 @@ export const RefusalReason = v.picklist([
   "conflict",
   "unfunded",
 ]);
-export type RefusalReason = v.InferOutput<typeof RefusalReason>;
+export type ReceiptRefusal = v.InferOutput<typeof ReceiptRefusal>;
 
 /** What became of one receipt. Amounts are microcredits. */
 export const Outcome = v.variant("kind", [
-  /** Paid now: `escrowed` of `amount` waits until the worker is trusted. */
+  /** Paid now. The part `escrowed` of `amount` waits until the peer that did the work is trusted. */
   v.strictObject({ kind: v.literal("posted"), amount: count, escrowed: count }),
-  /** The same work was paid before: nothing moved. */
+  /** The same work was paid before: no credit moved. */
   v.strictObject({ kind: v.literal("already") }),
-  /** A wrong result: trust is gone, this much was taken back. */
+  /** The result was wrong: the peer lost its trust, and this much was taken back. */
   v.strictObject({ kind: v.literal("convicted"), takenBack: count }),
-  v.strictObject({ kind: v.literal("refused"), reason: RefusalReason }),
+  v.strictObject({ kind: v.literal("refused"), reason: ReceiptRefusal }),
 ]);
 export type Outcome = v.InferOutput<typeof Outcome>;
 
@@ -81,12 +81,12 @@ export interface HistoryRow {
   readonly event: number;
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  /** What moved it: `receipt`, `trusted`, `wrong`, `reserve`, `release`, `expire`, `storage`. */
+  /** The cause: `receipt`, `trusted`, `wrong`, `reserve`, `release`, `expire`, `storage`. */
   readonly why: string;
   readonly part: "available" | "escrow" | "reserved";
-  /** Microcredits, negative when they left. */
+  /** Microcredits; negative if they left. */
   readonly amount: number;
-  /** A few words about the work. */
+  /** A few words about the work that was paid for. */
   readonly about: string;
 }
 export const HistoryRow: v.GenericSchema<unknown, HistoryRow> = v.strictObject({
@@ -98,18 +98,18 @@ export const HistoryRow: v.GenericSchema<unknown, HistoryRow> = v.strictObject({
   about: v.pipe(v.string(), v.maxLength(200)),
 });
 
-/** One peer's account; microcredits. */
+/** One peer's account. Amounts are microcredits. */
 export interface Account {
   readonly available: number;
   readonly escrow: number;
   readonly reserved: number;
-  /** What is left of the allowance of an account that has nothing, used at low priority. */
+  /** The part of the allowance that is left. An account without credit spends it, at low priority. */
   readonly starterLeft: number;
   readonly isTrusted: boolean;
-  /** Checked receipts still wanted, and different requesters still wanted, until the escrow is released. */
+  /** Checked receipts, and different requesters, that are still missing until the escrow is released. */
   readonly checksToTrust: number;
   readonly requestersToTrust: number;
-  /** The relay's clock, milliseconds since 1970: whoever signs times can see how far its own is off. */
+  /** The relay's clock, milliseconds since 1970: a peer that signs times sees how far its own clock is off. */
   readonly nowMs: number;
   readonly history: readonly HistoryRow[];
 }
@@ -128,12 +128,15 @@ export const Account: v.GenericSchema<unknown, Account> = v.strictObject({
 export const CreditReply = v.variant("kind", [
   v.strictObject({ kind: v.literal("posted"), id, outcomes: v.pipe(v.array(Outcome), v.maxLength(CREDIT_LIMITS.receipts)) }),
   v.strictObject({ kind: v.literal("account"), id, account: Account }),
-  /** `low`: at least a part comes out of the starter allowance. `refused`: there is not enough. */
+  /** `low`: at least a part of the amount comes out of the allowance. `refused`: there is not enough credit. */
   v.strictObject({ kind: v.literal("reserved"), id, priority: v.picklist(["normal", "low", "refused"]) }),
   v.strictObject({ kind: v.literal("released"), id }),
-  /** Nothing was done. `busy`: too many requests; `unavailable`: the ledger cannot write. Both are worth another try. */
+  /**
+   * The relay did nothing. `busy`: too many requests; `unavailable`: the ledger cannot
+   * write. Both are worth another try.
+   */
   v.strictObject({ kind: v.literal("failed"), id, reason: v.picklist(["busy", "unavailable"]) }),
-  /** Asked by the relay: SHA-256 of nonce and bytes `[start, end)` of the tile, within seconds. */
+  /** The relay asks for the SHA-256 of the nonce and bytes `[start, end)` of the tile, within seconds. */
   v.strictObject({
     kind: v.literal("challenge"),
     id,
@@ -145,13 +148,7 @@ export const CreditReply = v.variant("kind", [
 ]);
 export type CreditReply = v.InferOutput<typeof CreditReply>;
 
-function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
-}
-
-/** Reads what a peer sent. Throws FRAME_MALFORMED. */
-export const readCreditRequest = (header: unknown): CreditRequest => read(CreditRequest, header, "credit request");
-/** Reads what the relay sent. Throws FRAME_MALFORMED. */
-export const readCreditReply = (header: unknown): CreditReply => read(CreditReply, header, "credit reply");
+/** Reads a header that a peer sent. Throws FRAME_MALFORMED. */
+export const readCreditRequest = (header: unknown): CreditRequest => readAs(CreditRequest, header, "a credit request");
+/** Reads a header that the relay sent. Throws FRAME_MALFORMED. */
+export const readCreditReply = (header: unknown): CreditReply => readAs(CreditReply, header, "a credit reply");

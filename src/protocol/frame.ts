@@ -1,10 +1,11 @@
-// The frame: varint length of the header, CBOR header, payload bytes. A `Link` carries whole frames.
+// The frame, which links carry whole: the header's length as a varint, the header in
+// CBOR, and the bytes of the payload.
 import { decode, encode } from "@ipld/dag-cbor";
 import { ManyhandsError } from "../shared/errors.ts";
 import { LIMITS } from "./version.ts";
 
 export interface Frame {
-  /** Plain data; `unknown` until a schema of this folder has read it. */
+  /** Plain data, unknown until a schema of this folder has read it. */
   readonly header: unknown;
   /** A view into the received bytes, not a copy. May be empty. */
   readonly payload: Uint8Array;
@@ -12,7 +13,7 @@ export interface Frame {
 
 const VARINT_MAX_BYTES = 3; // 2^21 > LIMITS.headerBytes
 
-/** One frame as bytes. Throws FRAME_TOO_LARGE where the protocol's limits forbid it. */
+/** One frame as bytes. Throws FRAME_TOO_LARGE if it is over the protocol's limits. */
 export function encodeFrame(header: object, payload: Uint8Array = new Uint8Array(0)): Uint8Array<ArrayBuffer> {
   const head = encode(header);
   if (head.byteLength > LIMITS.headerBytes)
@@ -34,7 +35,7 @@ export function encodeFrame(header: object, payload: Uint8Array = new Uint8Array
   return out;
 }
 
-/** Reads a frame. Throws FRAME_TOO_LARGE or FRAME_MALFORMED; allocates nothing before the sizes are checked. */
+/** Reads a frame. Throws FRAME_TOO_LARGE or FRAME_MALFORMED. Allocates nothing before it has checked the sizes. */
 export function decodeFrame(bytes: Uint8Array): Frame {
   if (bytes.byteLength > LIMITS.frameBytes)
     throw new ManyhandsError("FRAME_TOO_LARGE", `a frame of ${bytes.byteLength} bytes is over the limit`);
@@ -59,10 +60,10 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   return { header, payload: bytes.subarray(offset + length) };
 }
 
-/** Cuts a payload as a header says. Throws SIZE_MISMATCH where they do not fit. */
+/** Cuts a payload into parts of the sizes that its header lists. Throws SIZE_MISMATCH if they do not add up. */
 export function cutPayload(payload: Uint8Array, sizes: readonly number[]): readonly Uint8Array<ArrayBuffer>[] {
   if (sizes.reduce((sum, size) => sum + size, 0) !== payload.byteLength)
-    throw new ManyhandsError("SIZE_MISMATCH", "the payload is not what its header says");
+    throw new ManyhandsError("SIZE_MISMATCH", "the payload does not have the size that its header says");
   let offset = 0;
   return sizes.map((size) => payload.slice(offset, (offset += size)));
 }

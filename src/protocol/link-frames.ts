@@ -1,27 +1,27 @@
 // How a link cuts a byte stream into whole frames, and how its reader holds back its writer.
 //
-// A record opens with a varint. Even: a frame of half that many bytes follows. Odd: control, nothing follows: 1 says
-// goodbye, any other value v gives (v - 1) / 2 bytes of credit back. Transports without back-pressure of their own
-// (WebRTC data channels) need the credit; the goodbye tells an end from a loss.
+// A record opens with a varint. If it is even, a frame of half that many bytes follows. If it is odd, nothing follows:
+// 1 is the goodbye, and any other value v gives (v - 1) / 2 bytes of credit back. Transports without back-pressure of
+// their own (WebRTC data channels) need the credit. The goodbye distinguishes an end from a loss.
 import { ManyhandsError } from "../shared/errors.ts";
 import { LIMITS } from "./version.ts";
 
 export const LINK = Object.freeze({
   /**
-   * Bytes that a writer may have under way, sent but not yet taken by the reader. A frame may start below this bound
-   * and end past it, so a link holds at most this and one frame: enough for 100 ms at 80 Mbit/s.
+   * Bytes that a writer may have under way: sent, but not yet received by the reader. A frame may start below this
+   * bound and end past it, so a link holds at most this many bytes and one frame: enough for 100 ms at 80 Mbit/s.
    */
   windowBytes: 1024 * 1024,
-  /** Bytes charged for a frame beside its own, so that a flood of empty frames is bounded as well. */
+  /** Bytes that each frame is charged beside its own: they bound a flood of empty frames as well. */
   frameCostBytes: 64,
-  /** The reader gives credit back in lumps of this: small beside the window, rare beside frames of a step. */
+  /** The reader gives credit back in lumps of this size: small beside the window, rare beside the frames of a step. */
   creditBytes: 256 * 1024,
 });
 
 const VARINT_MAX_BYTES = 4; // 2^28 > 2 * LIMITS.frameBytes
 const GOODBYE = 1;
 
-/** What a frame of `sizeBytes` takes from the window. */
+/** Bytes that a frame of `sizeBytes` takes from the window. */
 export const frameCost = (sizeBytes: number): number => sizeBytes + LINK.frameCostBytes;
 
 function varint(value: number, extraBytes: number): { readonly out: Uint8Array<ArrayBuffer>; readonly offset: number } {
@@ -36,7 +36,7 @@ function varint(value: number, extraBytes: number): { readonly out: Uint8Array<A
   return { out, offset: length };
 }
 
-/** The record of a frame, a copy of it. Throws FRAME_TOO_LARGE. */
+/** The record of a frame, with a copy of the frame in it. Throws FRAME_TOO_LARGE. */
 export function encodeLinkFrame(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   if (frame.byteLength > LIMITS.frameBytes) {
     throw new ManyhandsError("FRAME_TOO_LARGE", `a frame of ${frame.byteLength} bytes is over the limit`);
@@ -46,15 +46,15 @@ export function encodeLinkFrame(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** The record that gives `sizeBytes` of credit back; at least 1, at most a window and a frame. */
+/** The record that gives `sizeBytes` of credit back: at least 1, at most a window and a frame. */
 export const encodeCredit = (sizeBytes: number): Uint8Array<ArrayBuffer> => varint(sizeBytes * 2 + 1, 0).out;
 
-/** The record after which nothing more comes. */
+/** The last record of a link. */
 export const encodeGoodbye = (): Uint8Array<ArrayBuffer> => Uint8Array.of(GOODBYE);
 
-/** What a `LinkFrameReader` found. */
+/** Receives what a `LinkFrameReader` finds. */
 export interface LinkFrameSink {
-  /** A whole frame: a view of the received bytes where it came in one piece, else a copy. */
+  /** A whole frame: a view of the received bytes if it came in one piece, else a copy. */
   frame(frame: Uint8Array): void;
   credit(sizeBytes: number): void;
   goodbye(): void;
@@ -69,13 +69,16 @@ export class LinkFrameReader {
   #frame: Uint8Array | undefined;
   #filled = 0;
 
-  /** `maxFrameBytes`: what this protocol's frames may have, at most LIMITS.frameBytes. */
+  /** `maxFrameBytes`: the most bytes of one of this protocol's frames, at most LIMITS.frameBytes. */
   constructor(sink: LinkFrameSink, maxFrameBytes: number = LIMITS.frameBytes) {
     this.#sink = sink;
     this.#maxFrameBytes = maxFrameBytes;
   }
 
-  /** Takes the next bytes. Throws FRAME_TOO_LARGE before it allocates, or FRAME_MALFORMED; the stream is lost then. */
+  /**
+   * Reads the next bytes. Throws FRAME_TOO_LARGE before it allocates, or FRAME_MALFORMED;
+   * after either, the stream is lost.
+   */
   push(chunk: Uint8Array): void {
     let offset = 0;
     while (offset < chunk.byteLength) {

@@ -1,12 +1,11 @@
-// Frames between a requester and the desks of those who took part in an answer: claims, countersignatures, receipts. One question
-// at a time; the answers come in order.
+// Frames between a requester and the peers that took part in an answer: claims,
+// countersignatures, receipts. One request at a time; the replies come in order.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
-import { hash, range, sessionId, signature } from "./fields.ts";
+import { hash, range, readAs, sessionId, signature } from "./fields.ts";
 import { Claim, RECEIPT_LIMITS } from "./receipt.ts";
 import { LIMITS } from "./version.ts";
 
-/** Bytes of a receipt or statement at most: one with all its witnesses takes 2.2 KB. */
+/** The most bytes of a receipt or statement: one with all its witnesses takes 2.2 KB. */
 const RECORD_BYTES = 8 * 1024;
 
 const record = v.pipe(
@@ -14,25 +13,25 @@ const record = v.pipe(
   v.check((bytes) => bytes.byteLength <= RECORD_BYTES, "too long for a receipt"),
 );
 
-/** What the result in a claim is made of: what went in, what came out, and by which class of computing. */
+/** The parts that the result in a claim is made of: hashes of the input and the output, and the determinism class. */
 const ResultParts = v.strictObject({ input: hash, output: hash, determinismClass: v.pipe(v.string(), v.maxLength(LIMITS.classLength)) });
 export type ResultParts = v.InferOutput<typeof ResultParts>;
 
-const ReceiptQuestion = v.variant("kind", [
-  /** To the worker: sign for what you computed at these positions. */
+const ReceiptRequest = v.variant("kind", [
+  /** To a peer that computed a span: claim what you computed at these positions. */
   v.strictObject({ kind: v.literal("claim"), session: sessionId, span: range(LIMITS.layers), positions: range(RECEIPT_LIMITS.positions) }),
-  /** To a neighbour or a witness: sign the statement, where it says what you saw. */
+  /** To a neighbour or a witness: sign the statement if it says what you saw. */
   v.strictObject({
     kind: v.literal("countersign"),
     statement: record,
     parts: ResultParts,
-    /** Under which name a witness computed it again; null for a neighbour. */
+    /** The session under which a witness computed it again; null for a neighbour. */
     audit: v.nullable(sessionId),
   }),
-  /** To the worker: your receipt. */
+  /** To the peer that did the work: here is your receipt. */
   v.strictObject({ kind: v.literal("receipt"), receipt: record }),
 ]);
-export type ReceiptQuestion = v.InferOutput<typeof ReceiptQuestion>;
+export type ReceiptRequest = v.InferOutput<typeof ReceiptRequest>;
 
 const ReceiptReply = v.variant("kind", [
   v.strictObject({ kind: v.literal("claimed"), claim: Claim, signature, parts: ResultParts }),
@@ -42,13 +41,7 @@ const ReceiptReply = v.variant("kind", [
 ]);
 export type ReceiptReply = v.InferOutput<typeof ReceiptReply>;
 
-function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not ${what}: ${result.issues[0].message}`);
-}
-
-/** Reads what a requester asks. Throws FRAME_MALFORMED. */
-export const readReceiptQuestion = (header: unknown): ReceiptQuestion => read(ReceiptQuestion, header, "a question to a desk");
-/** Reads what a desk answers. Throws FRAME_MALFORMED. */
-export const readReceiptReply = (header: unknown): ReceiptReply => read(ReceiptReply, header, "a desk's answer");
+/** Reads a header that a requester sent. Throws FRAME_MALFORMED. */
+export const readReceiptRequest = (header: unknown): ReceiptRequest => readAs(ReceiptRequest, header, "a request about a receipt");
+/** Reads a header that came in reply. Throws FRAME_MALFORMED. */
+export const readReceiptReply = (header: unknown): ReceiptReply => readAs(ReceiptReply, header, "a reply about a receipt");

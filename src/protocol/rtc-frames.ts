@@ -1,9 +1,9 @@
-// Frames with which two peers negotiate a direct connection, over a stream on which each has proved its key.
+// Frames by which two peers negotiate a direct connection, over a stream on which each has proved its key.
 import * as v from "valibot";
-import { ManyhandsError } from "../shared/errors.ts";
+import { readAs } from "./fields.ts";
 
 export const RTC_LIMITS = Object.freeze({
-  /** Characters of a session description: one of data channels alone has about 600. */
+  /** Characters of a session description: one for data channels alone has about 600. */
   sdpLength: 16 * 1024,
   /** Characters of one ICE candidate. */
   candidateLength: 1024,
@@ -13,7 +13,9 @@ export const RTC_LIMITS = Object.freeze({
 
 const sdp = v.pipe(v.string(), v.maxLength(RTC_LIMITS.sdpLength));
 
-/** Who calls describes itself; the certificate's fingerprint in it is bound to the key that the stream proved. */
+/**
+ * The caller describes itself. The certificate's fingerprint in `sdp` is bound to the key that the stream has proved.
+ */
 const OfferFrame = v.strictObject({ kind: v.literal("offer"), sdp });
 const AnswerFrame = v.strictObject({ kind: v.literal("answer"), sdp });
 /** An address at which the sender may be reached. */
@@ -22,15 +24,11 @@ const CandidateFrame = v.strictObject({
   candidate: v.pipe(v.string(), v.maxLength(RTC_LIMITS.candidateLength)),
   mid: v.nullable(v.pipe(v.string(), v.maxLength(64))),
 });
-/** The called peer holds as many connections as it may. */
+/** The called peer has as many connections as it may have. */
 const FullFrame = v.strictObject({ kind: v.literal("full") });
 
 const RtcFrame = v.variant("kind", [OfferFrame, AnswerFrame, CandidateFrame, FullFrame]);
 export type RtcFrame = v.InferOutput<typeof RtcFrame>;
 
 /** Reads the header of a negotiation frame. Throws FRAME_MALFORMED. */
-export function readRtcFrame(header: unknown): RtcFrame {
-  const result = v.safeParse(RtcFrame, header);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a negotiation frame: ${result.issues[0].message}`);
-}
+export const readRtcFrame = (header: unknown): RtcFrame => readAs(RtcFrame, header, "a negotiation frame");

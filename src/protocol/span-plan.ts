@@ -1,4 +1,4 @@
-// What a worker must know of a span to run it: plain data that crosses from the page to its engine worker.
+// What a Web Worker must know of a span to run it: plain data that crosses from the page to its engine worker.
 import { ManyhandsError } from "../shared/errors.ts";
 import type { ModelId, Span } from "../shared/ids.ts";
 
@@ -25,30 +25,31 @@ export interface SpanPlan {
   readonly layerCount: number;
   /** Positions that the model was made for. */
   readonly contextLength: number;
-  /** Token ids `[1, positions]` int64: the first span, and spans that need the ids again. */
+  /** Token ids `[1, positions]` int64, for the first span, and for spans that need the ids again. */
   readonly tokens: string | undefined;
-  /** int64 `[1, past + positions]` of ones, where the graph takes one. */
+  /** int64 `[1, past + positions]` of ones, if the graph takes a mask. */
   readonly attentionMask: string | undefined;
-  /** int64 `[1, positions]`, where the graph takes one. */
+  /** int64 `[1, positions]`, if the graph takes positions. */
   readonly positionIds: string | undefined;
   /** Empty for the first span. */
   readonly boundaryIn: readonly BoundaryTensor[];
   /** Empty for the last span. */
   readonly boundaryOut: readonly BoundaryTensor[];
-  /** `[1, positions, vocabulary]`: the last span. */
+  /** `[1, positions, vocabulary]`, for the last span. */
   readonly logits: { readonly name: string; readonly type: "float32" | "float16"; readonly vocabularySize: number } | undefined;
   readonly caches: readonly CacheTensor[];
 }
 
-/** Bytes of a quantized tensor: a file of the span's external data, or inside the graph where small. */
+/** Bytes of a quantized tensor: a file of the span's external data, or inside the graph if they are few. */
 export type PackedBytes =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "inline"; readonly bytes: Uint8Array<ArrayBuffer> };
 
 /**
- * How to unpack one weight into f32 `[rows, columns]`, row-major: (q - zeroPoint) * scale in f32, blocks of `blockSize`
- * columns, low nibble first. Layout as ONNX Runtime's MatMulNBits has it: packed `[rows, blocks, blockSize * bits / 8]`,
- * scales `[rows, blocks]` f32, zero points `[rows, ceil(blocks * bits / 8)]`, by default the middle of the range.
+ * How to unpack one weight into f32 `[rows, columns]`, row-major: (q - zeroPoint) * scale in
+ * f32, blocks of `blockSize` columns, low nibble first. The layout is that of ONNX Runtime's
+ * MatMulNBits: packed `[rows, blocks, blockSize * bits / 8]`, scales `[rows, blocks]` f32,
+ * zero points `[rows, ceil(blocks * bits / 8)]`, by default the middle of the range.
  */
 export interface WeightConversion {
   readonly bits: 4 | 8;
@@ -58,11 +59,11 @@ export interface WeightConversion {
   readonly packed: PackedBytes;
   readonly scales: PackedBytes;
   readonly zeroPoints: PackedBytes | undefined;
-  /** External file of the converted graph that takes the result. */
+  /** External file of the converted graph that the result goes into. */
   readonly path: string;
 }
 
-/** The same span over unpacked weights, for a backend whose kernel for packed ones is slow. */
+/** The same span over unpacked weights, for a backend whose kernel for packed weights is slow. */
 export interface ConvertedSpan {
   /** ONNX ModelProto. */
   readonly graph: Uint8Array<ArrayBuffer>;
@@ -71,17 +72,17 @@ export interface ConvertedSpan {
   readonly unusedFiles: readonly string[];
 }
 
-/** The span's graph in the form whose rows do not depend on their step, or why there is none. */
+/** The row-invariant form of the span's graph, or the reason why there is none. */
 export type RowInvariantForm =
   | {
       readonly kind: "graph";
       /** ONNX ModelProto over the same weights as the span's own graph. */
       readonly graph: Uint8Array<ArrayBuffer>;
-      /** The same over unpacked weights. */
+      /** The same form over unpacked weights. */
       readonly converted: ConvertedSpan | undefined;
       /** Whether a step takes no longer in this form. */
       readonly isFree: boolean;
-      /** Cache lengths that no step may cross: the runner splits it there. Ascending. */
+      /** Cache lengths that no step may cross: the runner splits the step there. Ascending. */
       readonly stepBreaks: readonly number[];
     }
   | { readonly kind: "refused"; readonly reason: string };
@@ -90,7 +91,10 @@ export type RowInvariantForm =
 export interface ExternalFile {
   readonly path: string;
   readonly data: Uint8Array<ArrayBuffer>;
-  /** One node reads it, so that a runtime reads it once while it builds a session: its memory can be freed at once. */
+  /**
+   * Whether a single node reads it. Then a runtime reads it once, while it builds a
+   * session, and its memory can be freed at once.
+   */
   readonly readOnce?: boolean;
 }
 
@@ -100,22 +104,23 @@ export interface SpanSource {
   /** ONNX ModelProto. */
   readonly graph: Uint8Array<ArrayBuffer>;
   readonly externalData: readonly ExternalFile[];
-  /** Where the span has block-quantized weights. */
+  /** Set if the span has block-quantized weights. */
   readonly converted?: ConvertedSpan | undefined;
   readonly rowInvariant?: RowInvariantForm | undefined;
 }
 
 /**
- * A whole span in parts, first to last. Each becomes a runtime session of its own that feeds the next: a runtime's heap
- * never shrinks and needs half as much again of what one session holds while that is built (docs/decisions.md).
+ * A whole span in parts, first to last. Each part becomes a runtime session of its
+ * own, which feeds the next: a runtime's heap never shrinks, and while a session
+ * is built it needs half as much again as the session holds (docs/decisions.md).
  */
 export interface SplitSpan {
-  /** Of all parts together. */
+  /** The plan of all parts together. */
   readonly plan: SpanPlan;
   readonly parts: readonly SpanSource[];
 }
 
-/** All parts as one span. Throws BAD_INPUT where there are none. */
+/** All parts as one span. Throws BAD_INPUT if there are none. */
 export function joinParts(parts: readonly SpanSource[]): SplitSpan {
   const [first, last] = [parts[0]?.plan, parts.at(-1)?.plan];
   if (!first || !last) throw new ManyhandsError("BAD_INPUT", "a span has at least one part");
@@ -129,17 +134,23 @@ export function joinParts(parts: readonly SpanSource[]): SplitSpan {
   return { plan, parts };
 }
 
-/** Whether a span is best run in its row-invariant form: where that costs nothing, since drafts and faster prompts come with it. */
+/**
+ * Whether a span is best run in its row-invariant form. It is if that costs nothing,
+ * since the form allows drafts and faster prompts.
+ */
 export function isBetterRowInvariant({ parts }: SplitSpan): boolean {
   return parts.every(({ rowInvariant }) => rowInvariant?.kind === "graph" && rowInvariant.isFree);
 }
 
-/** What a span hands over when it moves to another thread. */
+/** The buffers of a span, to be transferred when it moves to another thread. */
 export function spanBuffers({ parts }: SplitSpan): ArrayBuffer[] {
   return [...new Set(parts.flatMap((part) => [part.graph.buffer, ...part.externalData.map(({ data }) => data.buffer)]))];
 }
 
-/** Bytes of unpacked weights at most, in a WebAssembly heap of 4 GB beside caches and gaps; beyond, they run packed. */
+/**
+ * The most bytes of unpacked weights in a WebAssembly heap of 4 GB, beside caches and
+ * gaps. Beyond that, weights run packed.
+ */
 export const MAX_UNPACKED_BYTES = 1.5e9;
 
 /** Bytes of f32 weights that a conversion makes. */

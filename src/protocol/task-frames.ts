@@ -1,4 +1,4 @@
-// Tasks and the frames by which they are lent, committed to, revealed and refused. A task's CID is its id.
+// Tasks, and the frames by which they are assigned, committed to, revealed and refused. A task's CID is its id.
 import { decode, encode } from "@ipld/dag-cbor";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { CID } from "multiformats/cid";
@@ -6,27 +6,29 @@ import { create } from "multiformats/hashes/digest";
 import * as v from "valibot";
 import { ManyhandsError } from "../shared/errors.ts";
 import { asTaskId, type TaskId } from "../shared/ids.ts";
-import { hash, natural } from "./fields.ts";
+import { hash, natural, readAs } from "./fields.ts";
 import { cutPayload } from "./frame.ts";
 import { RECEIPT_LIMITS } from "./receipt.ts";
 
-/** Raised with every change of a shape in this file; an offer of another version is not lent to. */
+/**
+ * Raised with every change of a shape in this file. A volunteer whose offer has another version is assigned no tasks.
+ */
 export const TASK_VERSION = 3;
 
 export const TASK_LIMITS = Object.freeze({
-  /** Bytes of input that a task carries itself; larger inputs are tiles. */
+  /** Bytes of input that a task carries itself. Larger inputs are tiles. */
   inlineBytes: 1024 * 1024,
   /** Tiles of one task: 1 GiB at 1 MiB each. */
   tiles: 1024,
   /** Bytes of a task as CBOR: inline input, parameters, and the rest. */
   taskBytes: 1024 * 1024 + 128 * 1024,
-  /** Bytes of one result: it has to fit a frame beside its header. */
+  /** Bytes of one result: it has to fit into a frame beside the header. */
   outputBytes: 4 * 1024 * 1024,
-  /** Tasks in one frame: 64 of their headers stay far under a header's 64 KiB. */
+  /** Tasks in one frame: 64 entries stay far below the 64 KiB of a header. */
   batch: 64,
   /** Bytes of tasks or results in one frame. */
   batchBytes: 6 * 1024 * 1024,
-  /** Kinds that one volunteer offers, and characters of the class in which it computes one. */
+  /** Kinds that one volunteer offers, and characters of a determinism class. */
   kinds: 64,
   classLength: 64,
   /** Tasks that a volunteer computes at once: threads of a large machine. */
@@ -41,8 +43,8 @@ export const TASK_LIMITS = Object.freeze({
 });
 
 const positive = (max: number) => v.pipe(natural(max), v.minValue(1));
-const kindName = v.pipe(v.string(), v.regex(/^[a-z_]{1,32}$/, "wants the name of a kind"));
-/** Named by the requester, once for each time that it lends a task; counts up with each. */
+const kindName = v.pipe(v.string(), v.regex(/^[a-z_]{1,32}$/, "expected the name of a kind"));
+/** Number of a lease. The requester gives each assignment its own; the numbers count up. */
 const leaseNumber = natural(Number.MAX_SAFE_INTEGER);
 
 const TaskInput = v.variant("kind", [
@@ -50,7 +52,7 @@ const TaskInput = v.variant("kind", [
     kind: v.literal("inline"),
     bytes: v.pipe(v.instance(Uint8Array), v.maxLength(TASK_LIMITS.inlineBytes)),
   }),
-  /** In this order, one after the other, each addressed by its SHA-256. */
+  /** The input is these tiles, joined in this order, each named by its SHA-256. */
   v.strictObject({
     kind: v.literal("tiles"),
     tiles: v.pipe(
@@ -61,7 +63,7 @@ const TaskInput = v.variant("kind", [
   }),
 ]);
 
-/** What one task may take. */
+/** The limits of one task. */
 export interface TaskLimits {
   /** Milliseconds in total, and without a sign of progress. */
   readonly runMs: number;
@@ -79,16 +81,16 @@ export const TaskLimits: v.GenericSchema<unknown, TaskLimits> = v.strictObject({
 
 export const Task = v.strictObject({
   kind: kindName,
-  /** Of the kind: what a result means changes with it. */
+  /** Version of the kind. The meaning of a result changes with it. */
   version: positive(1000),
   /** Plain data that the kind reads with a schema of its own. */
   params: v.unknown(),
   input: TaskInput,
   limits: TaskLimits,
-  /** Equal results that settle the task where it is checked, and how many may be asked for to get there. */
+  /** Equal results that settle the task if it is checked, and the most replicas that may be assigned to get there. */
   replication: v.pipe(
     v.strictObject({ quorum: positive(TASK_LIMITS.replicas), most: positive(TASK_LIMITS.replicas) }),
-    v.check(({ quorum, most }) => quorum <= most, "a quorum that may be reached"),
+    v.check(({ quorum, most }) => quorum <= most, "a quorum that can be reached"),
   ),
   /** Microcredits that the requester offers for it. */
   reward: natural(TASK_LIMITS.reward),
@@ -98,7 +100,10 @@ export type Task = v.InferOutput<typeof Task>;
 const DAG_CBOR = 0x71;
 const SHA2_256 = 0x12;
 
-/** The task in canonical bytes. Throws BAD_INPUT where it breaks the limits, or holds what CBOR has no word for (NaN, functions). */
+/**
+ * The task in canonical bytes. Throws BAD_INPUT if it breaks the limits, or has values
+ * that CBOR cannot express (NaN, functions).
+ */
 export function encodeTask(task: Task): Uint8Array<ArrayBuffer> {
   const checked = v.safeParse(Task, task);
   if (!checked.success) throw new ManyhandsError("BAD_INPUT", `not a task: ${checked.issues[0].message}`);
@@ -126,10 +131,10 @@ export function decodeTask(bytes: Uint8Array): Task {
   } catch (cause) {
     throw new ManyhandsError("FRAME_MALFORMED", "the task is not CBOR", { cause });
   }
-  return read(Task, value, "task");
+  return readAs(Task, value, "a task");
 }
 
-/** What a volunteer says first on a link, and again when it changes. */
+/** Volunteer to requester: the first frame on a link, sent again whenever it changes. */
 export const OfferFrame = v.strictObject({
   kind: v.literal("offer"),
   version: natural(2 ** 16),
@@ -138,38 +143,44 @@ export const OfferFrame = v.strictObject({
       v.strictObject({
         kind: kindName,
         version: positive(1000),
-        /** Names the machines that give the same bytes as this one, where not all do: runtime, its form, how it was probed. */
+        /**
+         * Names the machines that give the same bytes as this one, if not all machines do:
+         * runtime, its form, and how it was probed.
+         */
         determinismClass: v.optional(v.pipe(v.string(), v.maxLength(TASK_LIMITS.classLength))),
       }),
     ),
     v.maxLength(TASK_LIMITS.kinds),
   ),
-  /** Tasks that it computes at once; 0: none now. */
+  /** Tasks that it computes at once; 0 if it computes none now. */
   slots: natural(TASK_LIMITS.slots),
 });
 export type OfferFrame = v.InferOutput<typeof OfferFrame>;
 
 const batch = <const Item extends v.GenericSchema>(item: Item) => v.pipe(v.array(item), v.minLength(1), v.maxLength(TASK_LIMITS.batch));
 
-/** Requester to volunteer. Payload: the tasks' canonical bytes, one after the other. */
-const LendFrame = v.strictObject({
+/** Requester to volunteer: compute these tasks. Payload: the tasks' canonical bytes, one after the other. */
+const AssignFrame = v.strictObject({
   kind: v.literal("lend"),
   leases: batch(v.strictObject({ lease: leaseNumber, sizeBytes: positive(TASK_LIMITS.taskBytes) })),
 });
 
-/** Volunteer to requester: what keeps the leases. `step` goes up with the work. */
+/** Volunteer to requester: it keeps the leases alive. `step` counts up with the progress. */
 const ProgressFrame = v.strictObject({
   kind: v.literal("progress"),
   leases: batch(v.strictObject({ lease: leaseNumber, step: natural(Number.MAX_SAFE_INTEGER) })),
 });
 
-/** Volunteer to requester: computed. The digest binds the result to its maker before anybody is shown one. */
+/**
+ * Volunteer to requester: the tasks are computed. The digest binds each result to its
+ * maker before anybody sees a result.
+ */
 const CommitFrame = v.strictObject({
   kind: v.literal("commit"),
   commits: batch(v.strictObject({ lease: leaseNumber, digest: hash })),
 });
 
-/** Requester to volunteer: show it, as this replica, worth so many units. */
+/** Requester to volunteer: reveal the results. Each counts as this replica, and is worth so many units. */
 const RevealFrame = v.strictObject({
   kind: v.literal("reveal"),
   reveals: batch(v.strictObject({ lease: leaseNumber, replica: natural(1000), units: positive(1_000_000_000) })),
@@ -182,9 +193,9 @@ const ResultFrame = v.strictObject({
     v.strictObject({
       lease: leaseNumber,
       sizeBytes: natural(TASK_LIMITS.outputBytes),
-      /** Drawn by the volunteer: a commitment to a guessable result tells nothing. */
+      /** Drawn by the volunteer, so that a commitment to a guessable result reveals nothing. */
       salt: v.pipe(v.instance(Uint8Array), v.length(16)),
-      /** The worker's signature under its claim; null where it works for nothing. */
+      /** The volunteer's signature under its claim; null if it works for nothing. */
       claim: v.nullable(
         v.strictObject({ finishedMs: natural(Number.MAX_SAFE_INTEGER), signature: v.pipe(v.instance(Uint8Array), v.length(64)) }),
       ),
@@ -193,8 +204,8 @@ const ResultFrame = v.strictObject({
 });
 
 /**
- * `fault`: the task itself fails, by its program or its limits. `unknown-kind`, `bad-task`: not for this volunteer.
- * `busy`: not now. `unavailable`: its tiles were not to be had.
+ * `fault`: the task itself fails, by its program or its limits. `unknown-kind`, `bad-task`: this volunteer cannot
+ * compute it. `busy`: not now. `unavailable`: its tiles could not be fetched.
  */
 export const RefusalReason = v.picklist(["fault", "unknown-kind", "bad-task", "busy", "unavailable"]);
 export type RefusalReason = v.InferOutput<typeof RefusalReason>;
@@ -206,48 +217,42 @@ const RefuseFrame = v.strictObject({
   message: v.pipe(v.string(), v.maxLength(400)),
 });
 
-/** Requester to volunteer: nobody wants these any more. */
+/** Requester to volunteer: these tasks are no longer wanted. */
 const CancelFrame = v.strictObject({ kind: v.literal("cancel"), leases: batch(leaseNumber) });
 
 /**
- * Requester to volunteer: sign that you got this result, or another one, where you did. Payload: statements in canonical
- * CBOR. `ask` counts up with each.
+ * Requester to volunteer: sign that you got this result, or another one, if that is so. Payload: statements in
+ * canonical CBOR. `ask` counts up with each statement.
  */
 const WitnessFrame = v.strictObject({
   kind: v.literal("witness"),
   asks: batch(v.strictObject({ ask: leaseNumber, sizeBytes: positive(RECEIPT_LIMITS.bytes) })),
 });
 
-/** Volunteer to requester: its signature under the statement; null where it did not get that. */
+/** Volunteer to requester: its signature under each statement; null if that is not what it got. */
 const WitnessedFrame = v.strictObject({
   kind: v.literal("witnessed"),
   answers: batch(v.strictObject({ ask: leaseNumber, signature: v.nullable(v.pipe(v.instance(Uint8Array<ArrayBuffer>), v.length(64))) })),
 });
 
-/** Requester to volunteer: the receipts of its work, complete. Payload: receipts in canonical CBOR. */
+/** Requester to volunteer: the complete receipts of its work. Payload: receipts in canonical CBOR. */
 const ReceiptFrame = v.strictObject({
   kind: v.literal("receipt"),
   sizes: batch(positive(RECEIPT_LIMITS.bytes)),
 });
 
-const ToVolunteer = v.variant("kind", [LendFrame, RevealFrame, CancelFrame, WitnessFrame, ReceiptFrame]);
+const ToVolunteer = v.variant("kind", [AssignFrame, RevealFrame, CancelFrame, WitnessFrame, ReceiptFrame]);
 export type ToVolunteer = v.InferOutput<typeof ToVolunteer>;
 const ToRequester = v.variant("kind", [OfferFrame, ProgressFrame, CommitFrame, ResultFrame, RefuseFrame, WitnessedFrame]);
 export type ToRequester = v.InferOutput<typeof ToRequester>;
 export type TaskClaim = v.InferOutput<typeof ResultFrame>["results"][number]["claim"];
 
-/** Reads what a requester sent. Throws FRAME_MALFORMED. */
-export const readToVolunteer = (header: unknown): ToVolunteer => read(ToVolunteer, header, "frame for a volunteer");
-/** Reads what a volunteer sent. Throws FRAME_MALFORMED. */
-export const readToRequester = (header: unknown): ToRequester => read(ToRequester, header, "frame for a requester");
+/** Reads a header that a requester sent. Throws FRAME_MALFORMED. */
+export const readToVolunteer = (header: unknown): ToVolunteer => readAs(ToVolunteer, header, "a frame for a volunteer");
+/** Reads a header that a volunteer sent. Throws FRAME_MALFORMED. */
+export const readToRequester = (header: unknown): ToRequester => readAs(ToRequester, header, "a frame for a requester");
 
-function read<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, what: string): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new ManyhandsError("FRAME_MALFORMED", `not a ${what}: ${result.issues[0].message}`);
-}
-
-/** What a frame lists, each with its own bytes of the payload. Throws SIZE_MISMATCH. */
+/** The items that a frame lists, each with its own bytes of the payload. Throws SIZE_MISMATCH. */
 export function pairPayload<Item extends { readonly sizeBytes: number }>(
   payload: Uint8Array,
   items: readonly Item[],
@@ -258,12 +263,15 @@ export function pairPayload<Item extends { readonly sizeBytes: number }>(
 
 const text = new TextEncoder();
 
-/** What a worker commits to: SHA-256 over salt, worker, task, and the output's SHA-256. Nobody can commit to it under another name. */
-export function commitment(salt: Uint8Array, worker: string, task: string, outputHash: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * The digest that a volunteer commits to: SHA-256 over salt, volunteer, task, and the output's SHA-256. The volunteer's
+ * id is in it, so another peer cannot copy the commitment.
+ */
+export function commitment(salt: Uint8Array, volunteer: string, task: string, outputHash: Uint8Array): Uint8Array<ArrayBuffer> {
   return sha256
     .create()
     .update(salt)
-    .update(text.encode(`${worker}\n${task}\n`))
+    .update(text.encode(`${volunteer}\n${task}\n`))
     .update(outputHash)
     .digest();
 }

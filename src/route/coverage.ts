@@ -1,4 +1,4 @@
-// Which layers a set of spans covers: the arithmetic under placement, routes and the picture of the swarm.
+// Which layers a set of spans covers: placement, routes and the picture of the swarm are built on this arithmetic.
 import type { Span } from "../shared/ids.ts";
 
 /** Maximal runs of layers in `[0, layerCount)` that no span covers, in order. */
@@ -14,7 +14,7 @@ export function findGaps(spans: readonly Span[], layerCount: number): readonly S
   return gaps;
 }
 
-/** Whether `span` lies inside `[0, layerCount)` and holds a layer: what a peer announces is not taken on trust. */
+/** Whether `span` lies inside `[0, layerCount)` and is not empty: the spans that peers announce are not trusted. */
 export function isValidSpan(span: Span, layerCount: number): boolean {
   return span.start >= 0 && span.start < span.end && span.end <= layerCount;
 }
@@ -33,7 +33,7 @@ export function isCovered(span: Span, others: readonly Span[]): boolean {
   );
 }
 
-/** Whether spans that meet end to end lead from layer 0 to the last: only those make a route. */
+/** Whether spans that meet end to end lead from layer 0 to the last layer: only such spans make a route. */
 export function isRouted(spans: readonly Span[], layerCount: number): boolean {
   const reached = new Set([0]);
   for (const { start, end } of spans.toSorted((a, b) => a.start - b.start)) if (reached.has(start)) reached.add(end);

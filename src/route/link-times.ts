@@ -1,23 +1,24 @@
-// How long a hop's way takes between any two of a swarm: what they measured, and what is assumed of the rest. Pure.
+// How long the way between any two peers of a swarm takes: as they measured it, or else
+// as is assumed of strangers. Pure.
 import type { PeerId } from "../shared/ids.ts";
 import { COST, oneWayMs, type RoutePeer } from "./route-cost.ts";
 
 const UNKNOWN_MS = COST.unknownRttMs / 2;
 
 /**
- * One-way milliseconds between peers, by their number in the list that it is made of; numbers rather than names, because
- * ten thousand peers with eight neighbours each are read for every route.
+ * One-way milliseconds between peers. Peers are numbers here, their places in the list that it is made of, because
+ * every route reads ten thousand peers with eight neighbours each.
  */
 export class LinkTimes {
   readonly #numbers = new Map<PeerId, number>();
   readonly #toRequesterMs: Float64Array;
-  /** Where the measured pairs of each peer begin in the three arrays that follow. */
+  /** By peer: where its measured pairs begin in the three arrays below. */
   readonly #begin: Int32Array;
   readonly #other: Int32Array;
   readonly #rttMs: Float64Array;
   readonly #ageMs: Float64Array;
 
-  /** `others` are peers outside the swarm that somebody may have measured: the ends of a gap. */
+  /** `others` are peers outside the swarm whose way some peer may have measured: the ends of a gap. */
   constructor(peers: readonly RoutePeer[], others: readonly (PeerId | undefined)[] = []) {
     for (const { peer } of peers) this.#numbers.set(peer, this.#numbers.size);
     for (const peer of others) if (peer !== undefined && !this.#numbers.has(peer)) this.#numbers.set(peer, this.#numbers.size);
@@ -39,7 +40,7 @@ export class LinkTimes {
         measured[filled++] = ageMs;
       }
     }
-    // Both ends know of a pair: counted, then sorted into place.
+    // Each pair is entered at both of its ends: first counted, then sorted into place.
     for (const end of ends.subarray(0, filled)) this.#begin[end + 1] = (this.#begin[end + 1] ?? 0) + 1;
     for (let number = 0; number < count; number++) this.#begin[number + 1] = (this.#begin[number + 1] ?? 0) + (this.#begin[number] ?? 0);
     const next = this.#begin.slice();
@@ -64,21 +65,21 @@ export class LinkTimes {
     return this.#numbers.get(peer);
   }
 
-  /** Between requester and the peer of that number. */
+  /** One-way milliseconds between the requester and the peer of that number. */
   requesterMs(number: number | undefined): number {
     return number === undefined ? UNKNOWN_MS : (this.#toRequesterMs[number] ?? UNKNOWN_MS);
   }
 
-  /** Calls `visit` with everyone whose way to the peer of that number was measured: twice where both ends did. */
+  /** Calls `visit` with each peer whose way to the peer of that number was measured: twice if both ends measured it. */
   known(number: number, visit: (other: number, rttMs: number, ageMs: number) => void): void {
     const end = this.#begin[number + 1] ?? 0;
     for (let at = this.#begin[number] ?? 0; at < end; at++) visit(this.#other[at] ?? 0, this.#rttMs[at] ?? 0, this.#ageMs[at] ?? 0);
   }
 
   /**
-   * From one to the other, `undefined` being the requester: 0 within a peer, else as measured, else the detour over the
-   * requester where that is shorter than what is assumed of strangers. Of two measurements the fresher counts, the longer
-   * of two that are as fresh.
+   * One-way milliseconds from one peer to another; `undefined` is the requester. 0 within a peer; else as measured;
+   * else the way over the requester, if that is shorter than what is assumed of strangers. Of two measurements the
+   * fresher one counts; of two that are as fresh, the longer one.
    */
   ms(from: PeerId | undefined, to: PeerId | undefined): number {
     if (from === to) return 0;

@@ -1,20 +1,21 @@
-// Which of the relay's models answers a prompt, and which one a tab helps most by lending, where the person has no wish. Pure.
+// Which of the relay's models answers a prompt, and which one a tab helps most by
+// lending, if the person has no wish. Pure.
 import type { ModelId, Span } from "../shared/ids.ts";
 import { findGaps } from "./coverage.ts";
 
 /** Bytes of the largest model that a tab loads whole for a prompt of its own. */
 export const SOLO_BYTES = 64 * 1024 * 1024;
 
-/** A model as choosing needs it. */
+/** What has to be known about a model to choose it. */
 export interface ModelChoice {
   readonly id: ModelId;
   readonly layerCount: number;
   readonly sizeBytes: number;
 }
 
-/** A peer as choosing needs it. */
+/** What has to be known about a peer to choose a model. */
 export interface ModelPeer {
-  /** Null where it holds layers of none. */
+  /** Null for a peer that holds layers of no model. */
   readonly model: ModelId | null;
   readonly serving: readonly Span[];
   /** The span that the peer means to hold; null while it has not chosen. */
@@ -22,10 +23,10 @@ export interface ModelPeer {
   readonly sessions: number;
 }
 
-/** What the swarm does with a model now. */
+/** How the swarm serves a model now. */
 export interface ModelStanding {
   readonly model: ModelId;
-  /** Peers that serve it or load it. */
+  /** Number of peers that serve it or load it. */
   readonly peers: number;
   /** Whether its layers are all served. */
   readonly isServed: boolean;
@@ -33,7 +34,10 @@ export interface ModelStanding {
   readonly missingLayers: number;
 }
 
-/** Why a model was taken: a person asked for it, there is no other, the swarm serves it, this tab can run it alone, or it is the operator's first. */
+/**
+ * Why a model was chosen: a person asked for it, there is no other, the swarm serves it,
+ * this tab can run it alone, or it is the operator's first.
+ */
 export type ModelReason = "wished" | "only" | "served" | "alone" | "first";
 
 export interface ModelPick {
@@ -52,8 +56,8 @@ export function standingOf(model: ModelChoice, peers: readonly ModelPeer[]): Mod
 }
 
 /**
- * The model for a prompt: the person's wish, or the only one; else the first of the operator's list that the swarm serves whole now, else
- * the first that this tab may load by itself, else the first. Undefined for an empty list.
+ * The model for a prompt: the person's wish, or the only model; else the first of the operator's list that the swarm
+ * serves whole now; else the first that this tab may load by itself; else the first. Undefined for an empty list.
  */
 export function pickForPrompt(
   models: readonly ModelChoice[],
@@ -73,15 +77,16 @@ export function pickForPrompt(
 }
 
 /**
- * The model that a new lender helps most: the person's wish; else one that others have begun and that lacks layers, the
- * one nearest to being whole first; else the one where the most open sessions share a peer; else the operator's first.
+ * The model that a new lender helps most: the person's wish; else, of the models
+ * that others have begun and that lack layers, the one that lacks fewest; else the
+ * one whose peers have the most open sessions each; else the operator's first.
  */
 export function pickToLend(models: readonly ModelChoice[], peers: readonly ModelPeer[], wish: ModelId | undefined): ModelPick | undefined {
   const wished = models.find((model) => model.id === wish);
   if (wished) return { model: wished.id, reason: "wished" };
   const plans = models.map((model) => {
     const here = peers.filter((peer) => peer.model === model.id);
-    // What is being loaded counts: another tab for the same gap would come too late.
+    // Spans that are being loaded count: another tab for the same gap would come too late.
     const meant = findGaps(
       here.flatMap((peer) => (peer.target ? [peer.target, ...peer.serving] : peer.serving)),
       model.layerCount,

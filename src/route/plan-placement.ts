@@ -1,30 +1,34 @@
-// Who should hold which layers. Pure: every peer plans for all from the same swarm and applies its own entry.
+// Which peer should hold which layers. Pure: every peer plans for all peers from the same
+// swarm, and applies its own entry.
 import { type PeerId, sameSpan, type Span, spanLength } from "../shared/ids.ts";
 import { findGaps, isCovered, isRouted, isValidSpan } from "./coverage.ts";
-import { type Holding, LayerWeights, type PlacementModel, type PlacementPeer, workOf } from "./layer-weights.ts";
+import { type Holding, LayerRates, type PlacementModel, type PlacementPeer, workOf } from "./layer-rates.ts";
 import { moveReplicas, shiftCuts } from "./rebalance.ts";
 import { choosePipelines, shareLayers } from "./share-layers.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Plans made from one another until they stay the same. */
+  /** The most plans that are made from one another until they stay the same. */
   rounds: 8,
-  /** How many times as much work the slower one of two halves of one length may have, for which they stay so. */
+  /**
+   * Two halves of equal length stay equal while the slower one has at most this many times the work of the best cut.
+   */
   uneven: 1.05,
 });
 
 /**
- * A span for every peer, moving as little as possible: peers keep what they hold; gaps go to spare peers, then to
- * neighbours with room. A spare peer that has not said what it can hold takes the upper half of the span of its like that does
- * most; one that has becomes a replica where the lightest layer is, as long as it can hold, since halving a span adds a
- * hop and no pipeline. Then replicas move to lighter layers and cuts shift, where that gains a fifth.
+ * A span for every peer. As little as possible moves: peers keep what they hold; gaps go to spare peers, then to
+ * neighbours with room. A spare peer that has not said what it can hold takes the upper half of a span: of the spans of
+ * peers that have not said it either, the one with the most work. A spare peer that has said it becomes a replica where
+ * the slowest layer is, as long as it can hold, since halving a span adds a hop and no pipeline. Then replicas move to
+ * slower layers and cuts shift, if that gains a fifth.
  *
- * A route through all layers is there wherever the peers have the room; a peer with room for nothing has no entry. A
- * fixed point: planning again from the planned spans gives the same spans.
+ * There is a route through all layers whenever the peers have the room. A peer with room for nothing has no entry. The
+ * plan is a fixed point: planning again from the planned spans gives the same spans.
  */
 export function planPlacement(peers: readonly PlacementPeer[], model: PlacementModel): ReadonlyMap<PeerId, Span> {
   let entries = peers
     .filter(({ maxLayers }) => maxLayers !== 0)
-    // Speed moves layers only to peers that said how many they can hold.
+    // Measured speed moves layers only to peers that said how many they can hold.
     .map((peer) => (peer.maxLayers === undefined ? { ...peer, layerMs: undefined } : peer))
     .toSorted((a, b) => a.joined - b.joined);
   for (let round = 0; ; round++) {
@@ -37,8 +41,8 @@ export function planPlacement(peers: readonly PlacementPeer[], model: PlacementM
 }
 
 /**
- * Whether a peer may stop serving `current` for `target` without breaking coverage: every layer that it would drop is
- * served by somebody else now.
+ * Whether a peer may stop serving `current` for `target` without breaking coverage: other
+ * peers serve every layer that it would drop.
  */
 export function mayRelease(current: Span, target: Span, servedByOthers: readonly Span[]): boolean {
   return isCovered(current, [target, ...servedByOthers]);
@@ -72,8 +76,8 @@ function planOnce(peers: readonly PlacementPeer[], model: PlacementModel): reado
 }
 
 /**
- * Those who told their room keep what they hold. Of the others shorter spans claim first, so that whoever took half of a
- * long one keeps it and the long one is trimmed.
+ * Peers that said how much they can hold keep what they hold. Of the others, shorter spans claim first: a peer that
+ * took half of a long span keeps it, and the long one is trimmed.
  */
 function claim(peers: readonly PlacementPeer[], layerCount: number): { holdings: Holding[]; spares: PlacementPeer[] } {
   const holdings: Holding[] = [];
@@ -106,8 +110,8 @@ function longestFree(span: Span, taken: readonly boolean[]): Span | undefined {
 }
 
 /**
- * Gaps go to spare peers, longest first, to the roomiest; then to the neighbour that does least; then to a peer whose
- * layers all have another holder. Takes used spares out. Leaves gaps where nobody has room.
+ * Gaps, longest first, go to the spare peer with the most room; then to the neighbour with the least work; then to a
+ * peer whose layers all have another holder. Removes the spares that it uses. Leaves gaps if nobody has room.
  */
 function fillGaps(holdings: Holding[], spares: PlacementPeer[], model: PlacementModel): void {
   for (;;) {
@@ -135,7 +139,7 @@ function fillGap(gap: Span, holdings: Holding[], spares: PlacementPeer[], model:
     neighbour.span = end === gap.start ? { start, end: end + more } : { start: start - more, end };
     return true;
   }
-  const { holders } = new LayerWeights(model, holdings);
+  const { holders } = new LayerRates(model, holdings);
   const spared = holdings
     .filter(({ span }) => holders.slice(span.start, span.end).every((count) => count > 1))
     .toSorted((a, b) => b.peer.joined - a.peer.joined)[0];
@@ -156,26 +160,20 @@ function placeSpares(holdings: Holding[], spares: readonly PlacementPeer[], mode
     holdings.push({ peer: spare, span: { start: cut, end: heaviest.span.end } });
     heaviest.span = { start: heaviest.span.start, end: cut };
   }
-  const weights = new LayerWeights(model, holdings);
+  const rates = new LayerRates(model, holdings);
   const homeless: PlacementPeer[] = [];
   const place = (peer: PlacementPeer, span: Span): void => {
     const holding = { peer, span };
     holdings.push(holding);
-    weights.add(holding);
+    rates.add(holding);
   };
   for (const peer of left) {
     const { span } = peer;
-    if (
-      span &&
-      isValidSpan(span, model.layerCount) &&
-      spanLength(span) <= roomOf(peer) &&
-      weights.isCut(span.start) &&
-      weights.isCut(span.end)
-    )
+    if (span && isValidSpan(span, model.layerCount) && spanLength(span) <= roomOf(peer) && rates.isCut(span.start) && rates.isCut(span.end))
       place(peer, span);
     else homeless.push(peer);
   }
-  for (const peer of homeless) place(peer, weights.window(peer.maxLayers));
+  for (const peer of homeless) place(peer, rates.window(peer.maxLayers));
 }
 
 function heaviestHalvable(holdings: readonly Holding[], model: PlacementModel): Holding | undefined {
@@ -188,7 +186,10 @@ function heaviestHalvable(holdings: readonly Holding[], model: PlacementModel): 
   return heaviest;
 }
 
-/** Where the slower half has least to do; in the middle where that is nearly as good: halves of one length need the same memory. */
+/**
+ * The cut whose slower half has least work; the middle if that is nearly as good, since
+ * halves of equal length need the same memory.
+ */
 function halve({ start, end }: Span, model: PlacementModel): number {
   const slower = (cut: number): number => Math.max(workOf(model, { start, end: cut }), workOf(model, { start: cut, end }));
   const middle = start + Math.ceil((end - start) / 2);

@@ -1,22 +1,23 @@
-// How many pipelines a swarm can make under its peers' memory limits, and how one pipeline shares the layers out. Pure.
-import type { PlacementModel, PlacementPeer } from "./layer-weights.ts";
+// How many pipelines a swarm can form within its peers' memory limits, and how the peers
+// of one pipeline share the layers. Pure.
+import type { PlacementModel, PlacementPeer } from "./layer-rates.ts";
 import { COST } from "./route-cost.ts";
 
-/** Pipelines beyond which another one changes nothing about who stands in the first. */
+/** Number of pipelines beyond which one more does not change which peers form the first. */
 const MOST_PIPELINES = 16;
 
 export interface Pipelines<P> {
-  /** Pipelines that hold the model whole at the same time; 0 where the peers' room is not enough for one. */
+  /** Number of pipelines that hold the whole model at the same time; 0 if the peers do not have room for one. */
   readonly count: number;
-  /** Spans in all of them. */
+  /** Number of spans in all of them together. */
   readonly stages: number;
-  /** Who stands in each. */
+  /** The peers of each. */
   readonly groups: readonly (readonly P[])[];
 }
 
 /**
- * The number of pipelines k that makes k² / stages greatest: many at once, of few hops each (Parallax, arXiv 2509.26182).
- * For each k the roomiest peers go one by one to the pipeline that lacks most.
+ * The number of pipelines k for which k² / stages is greatest: many at once, of few hops each (Parallax, arXiv
+ * 2509.26182). For each k, the peers, roomiest first, go one by one to the pipeline that lacks most layers.
  */
 export function choosePipelines<P extends Pick<PlacementPeer, "maxLayers" | "joined">>(
   peers: readonly P[],
@@ -37,7 +38,7 @@ export function choosePipelines<P extends Pick<PlacementPeer, "maxLayers" | "joi
       neediest.peers.push(peer);
       stages++;
     }
-    if (groups.some(({ lacks }) => lacks > 0)) break; // more pipelines lack more
+    if (groups.some(({ lacks }) => lacks > 0)) break; // more pipelines would lack more
     if (best.count === 0 || count ** 2 / stages > best.count ** 2 / best.stages)
       best = { count, stages, groups: groups.map((group) => group.peers) };
   }
@@ -45,9 +46,9 @@ export function choosePipelines<P extends Pick<PlacementPeer, "maxLayers" | "joi
 }
 
 /**
- * Layers for each peer of one pipeline, in their order: work in proportion to speed under the limits, which makes the slowest
- * stage as quick as can be. At least one each; the last peer has the head beside its layers. Undefined where the peers are
- * more than the layers or lack room.
+ * Layers for each peer of one pipeline, in their order: work in proportion to speed, within the limits, which makes the
+ * slowest stage as fast as possible. Each peer has at least one layer; the last one has the head beside its layers.
+ * Undefined if there are more peers than layers, or if they lack room.
  */
 export function shareLayers(
   peers: readonly Pick<PlacementPeer, "maxLayers" | "layerMs">[],
@@ -73,10 +74,10 @@ export function shareLayers(
   return shares.map(({ layers }) => layers);
 }
 
-/** What the peer in place `index` of a pipeline does beside its layers, in layers: the head is the last one's. */
+/** The work of the peer in place `index` of a pipeline beside its layers, in layers: the last peer has the head. */
 const headOf = (index: number, { length }: readonly unknown[], headLayers: number): number => (index === length - 1 ? headLayers : 0);
 
-/** Milliseconds of the slowest stage, which bounds the tokens a second of all sessions together. */
+/** Milliseconds of the slowest stage. It bounds the tokens a second of all sessions together. */
 export function bottleneckMs(
   peers: readonly Pick<PlacementPeer, "layerMs">[],
   layers: readonly number[],

@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 /** Settles like `promise`, or rejects with `signal.reason` as soon as the signal aborts. Leaves no listener behind. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  promise.catch(() => {}); // once the signal has aborted, nobody waits for a failure
+  promise.catch(() => {}); // once the signal has aborted, nobody is there to handle a failure
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -18,6 +18,21 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
+/**
+ * Whether `promise` resolves within `ms` milliseconds. Rejects if the promise does so in
+ * that time. Leaves no timer behind.
+ */
+export async function settlesWithin(promise: Promise<unknown>, ms: number, clock: Pick<Clock, "sleep">): Promise<boolean> {
+  const timer = new AbortController();
+  const late = clock.sleep(ms, timer.signal).then(() => false);
+  late.catch(() => {}); // aborted below: `promise` was faster
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    timer.abort();
+  }
+}
+
 /** Whether a thrown value is only the echo of `signal` having been aborted. */
 export function isAbort(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (error === signal.reason || (error instanceof Error && error.name === "AbortError"));
@@ -26,19 +41,19 @@ export function isAbort(error: unknown, signal: AbortSignal): boolean {
 export interface Deadline {
   readonly clock: Pick<Clock, "sleep">;
   readonly ms: number;
-  /** What the wait rejects with when its time is over. */
+  /** Makes the error that the wait rejects with when its time is over. */
   readonly onTimeout: () => Error;
 }
 
 /**
- * Runs `work` under a signal that aborts with `signal`, or with `onTimeout()` after `ms` milliseconds. Rejects as soon as either
- * happens, whatever `work` does. Leaves neither timer nor listener behind, unlike `AbortSignal.timeout`: such waits come by the
- * thousand.
+ * Runs `act` under a signal that aborts with `signal`, or with `onTimeout()` after `ms` milliseconds. Rejects as soon
+ * as either happens, even if `act` goes on. Leaves neither timer nor listener behind, unlike `AbortSignal.timeout`:
+ * there are thousands of such waits.
  */
 export async function withDeadline<T>(
   { clock, ms, onTimeout }: Deadline,
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
+  act: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
   const limit = new AbortController();
@@ -47,10 +62,10 @@ export async function withDeadline<T>(
   signal.addEventListener("abort", onAbort, { once: true });
   clock.sleep(ms, timer.signal).then(
     () => limit.abort(onTimeout()),
-    () => {}, // `work` has settled in time
+    () => {}, // `act` settled in time
   );
   try {
-    return await abortable(work(limit.signal), limit.signal);
+    return await abortable(act(limit.signal), limit.signal);
   } finally {
     timer.abort();
     signal.removeEventListener("abort", onAbort);

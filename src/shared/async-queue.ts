@@ -1,6 +1,8 @@
-// A queue that one reader drains as an async iterable; who pushes decides what bounds it.
+// A queue that one reader drains as an async iterable. The writers bound it.
 
-/** Items come out in the order in which they went in. Breaking out of a `for await` leaves the rest for the next one. */
+/**
+ * Items come out in the order in which they went in. Breaking out of a `for await` leaves the rest for the next loop.
+ */
 export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   readonly #onTaken: ((item: T) => void) | undefined;
   #items: T[] = [];
@@ -30,7 +32,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     this.#onTaken?.(item);
   }
 
-  /** No more items. What is queued still comes out, then the iteration ends, or throws `error` once. */
+  /** Ends the queue. The items in it still come out; then the iteration ends, or throws `error` once. */
   end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -38,7 +40,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     for (const reader of this.#waiting.splice(0)) this.#settle(reader);
   }
 
-  /** Drops what is queued. */
+  /** Drops the items in the queue. */
   clear(): void {
     this.#items = [];
     this.#head = 0;
@@ -47,7 +49,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T>> {
     if (this.#head < this.#items.length) {
       const value = this.#items[this.#head] as T; // the index was just checked
-      this.#items[this.#head++] = undefined as T; // frees what was taken
+      this.#items[this.#head++] = undefined as T; // frees the item
       if (this.#head === this.#items.length) this.clear();
       this.#onTaken?.(value);
       return Promise.resolve({ done: false, value });

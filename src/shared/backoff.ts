@@ -1,4 +1,4 @@
-// How long to wait before the next try of something that failed: longer each time, never in step with others, and bounded.
+// How long to wait before trying again: longer after each failure, never in step with others, and bounded.
 import type { Clock } from "./clock.ts";
 
 export interface BackoffRule {
@@ -10,7 +10,10 @@ export interface BackoffRule {
   readonly jitter: number;
 }
 
-/** For a relay: one that restarts is back within a second, and a person who brings it back should not wait longer than the last. */
+/**
+ * For a relay: one that restarts is back within a second, and a person who brings it back
+ * should wait no longer than the last pause.
+ */
 export const RELAY_BACKOFF: BackoffRule = Object.freeze({ firstMs: 500, mostMs: 15_000, jitter: 0.5 });
 
 /** Milliseconds to wait after `failures` failures in a row, 1 and up. `random` is in [0, 1). */
@@ -19,7 +22,7 @@ export function backoffMs({ firstMs, mostMs, jitter }: BackoffRule, failures: nu
   return pauseMs * (1 + jitter * (random - 0.5));
 }
 
-/** The pauses of one caller. A pause ends early when somebody wants the next try now. */
+/** The pauses of one caller. `hurry` ends a pause early. */
 export class Backoff {
   readonly #clock: Pick<Clock, "sleep">;
   readonly #random: () => number;

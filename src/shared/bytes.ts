@@ -1,4 +1,4 @@
-// Byte helpers that the platform does not have everywhere yet.
+// Functions over bytes that not every platform has yet.
 
 /** Lower-case hex of `bytes`. */
 export function toHex(bytes: Uint8Array): string {
@@ -31,6 +31,6 @@ export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: hex.length / 2 }, (_, index) => Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16));
 }
 
-/** Zeros whose memory can be given back at once, by their buffer's `resize(0)`, whoever still refers to it. */
+/** Zeros whose memory can be given back at once by their buffer's `resize(0)`, even while something refers to it. */
 export const shrinkableBytes = (length: number): Uint8Array<ArrayBuffer> =>
   new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }), 0, length);

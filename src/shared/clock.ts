@@ -2,7 +2,7 @@
 
 /** Monotonic milliseconds and cancellable waiting. */
 export interface Clock {
-  /** Milliseconds since some fixed moment; never goes back. */
+  /** Milliseconds since some fixed moment. Never goes back. */
   now(): number;
   /** Resolves after `ms` milliseconds; rejects with `signal.reason` when aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
@@ -28,13 +28,15 @@ export const systemClock: Clock = {
     }),
 };
 
-/** Does `act` each `ms` milliseconds until the signal aborts. Rejects with what `act` throws, which ends it. */
+/**
+ * Calls `act` every `ms` milliseconds until the signal aborts. If `act` throws, it stops and rejects with that error.
+ */
 export async function every(clock: Pick<Clock, "sleep">, ms: number, signal: AbortSignal, act: () => void): Promise<void> {
   for (;;) {
     try {
       await clock.sleep(ms, signal);
     } catch {
-      return; // over
+      return; // aborted
     }
     act();
   }

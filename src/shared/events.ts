@@ -1,6 +1,6 @@
 // A typed event emitter: a map of event names (`noun:past`) to payloads, nothing more.
 
-/** Listen to events of `Events`; `on` answers the function that stops listening. */
+/** Events of `Events` to listen to. `on` returns a function that stops listening. */
 export interface Observable<Events> {
   on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void;
 }

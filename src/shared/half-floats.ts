@@ -1,4 +1,4 @@
-// IEEE 754 half floats: what crosses a wire where a class of peers agrees to round hidden states.
+// IEEE 754 half floats: hidden states cross the wire in them if a session asks for it.
 
 /** The largest finite half. */
 export const HALF_MAX = 65504;
@@ -6,7 +6,10 @@ export const HALF_MAX = 65504;
 const floats = new Float32Array(1);
 const bits = new Uint32Array(floats.buffer);
 
-/** The bits of the half nearest to `value`, ties to even; past the range infinity, NaN to one quiet NaN. */
+/**
+ * The bits of the half nearest to `value`, ties to even. Values past the range become
+ * infinity, every NaN one quiet NaN.
+ */
 export function floatToHalf(value: number): number {
   floats[0] = value;
   const word = bits[0] ?? 0;
@@ -15,7 +18,8 @@ export function floatToHalf(value: number): number {
   if (magnitude > 0x7f800000) return 0x7e00;
   if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 and above round to infinity
   if (magnitude < 0x38800000) {
-    // Below the smallest normal half: multiples of 2^-24. Adding 0.5 leaves them, rounded to even, in the low bits.
+    // Below the smallest normal half, halves are multiples of 2^-24.
+    // Adding 0.5 leaves them in the low bits, rounded to even.
     floats[0] = Math.abs(value) + 0.5;
     return sign | ((bits[0] ?? 0) - 0x3f000000);
   }
@@ -34,8 +38,8 @@ export function halfToFloat(half: number): number {
 }
 
 /**
- * f32 little-endian bytes as halves, little-endian: half the bytes. Undefined where a finite value lies outside the range
- * of halves: such a state must cross unrounded.
+ * f32 little-endian bytes as little-endian halves: half as many bytes. Undefined if a finite value lies outside the
+ * range of halves: such a state must cross unrounded.
  */
 export function packHalves(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   const count = bytes.byteLength / 4;
@@ -51,7 +55,7 @@ export function packHalves(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefin
   return packed;
 }
 
-/** The f32 little-endian bytes of halves: twice the bytes. */
+/** The f32 little-endian bytes of halves: twice as many bytes. */
 export function unpackHalves(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const count = bytes.byteLength / 2;
   const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

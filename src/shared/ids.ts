@@ -1,4 +1,4 @@
-// Branded identifiers, so that a peer id can never be passed where a model id is wanted.
+// Branded identifiers: the compiler refuses a peer id in the place of a model id.
 
 type Branded<Name extends string> = string & { readonly "~id": Name };
 
@@ -10,10 +10,10 @@ export type ModelId = Branded<"ModelId">;
 export type SessionId = Branded<"SessionId">;
 /** CID (base32, dag-cbor, SHA-256) of a task's canonical bytes. */
 export type TaskId = Branded<"TaskId">;
-/** What a person or program asked for as a whole: drawn by whoever asks, as 32 lower-case hex digits. */
+/** 16 random bytes drawn by the requester of a job, as 32 lower-case hex digits. */
 export type JobId = Branded<"JobId">;
 
-// Branding is the one place where a cast is the point: the caller vouches for the form.
+// These casts are the point of branding: the caller vouches for the form.
 export const asPeerId = (text: string): PeerId => text as PeerId;
 export const asModelId = (text: string): ModelId => text as ModelId;
 export const asSessionId = (text: string): SessionId => text as SessionId;

@@ -1,6 +1,9 @@
-// What is asked for many times in one turn of the event loop, and is to be done once.
+// Joins calls: many in one turn of the event loop become one.
 
-/** Answers a function that has `act` done at the end of the turn in which it is called, once however often that is. */
+/**
+ * Returns a function that has `act` called at the end of the turn: once, however often
+ * the function is called in that turn.
+ */
 export function oncePerTurn(act: () => void): () => void {
   let isDue = false;
   return () => {

@@ -1,4 +1,4 @@
-// A name and a colour that a person can hold on to, drawn from a peer's id. The id itself stays the identity.
+// A name and a colour by which a person can recognise a peer, drawn from its id. The identity stays the id itself.
 import type { PeerId } from "./ids.ts";
 
 const TRAITS = [
@@ -13,7 +13,7 @@ const BIRDS = [
 /** How many peer colours the theme has (`--peer-0` and on). */
 export const PEER_COLOURS = 8;
 
-/** FNV-1a over the text, 32 bits: spreads well over ids that share a long beginning. */
+/** FNV-1a over the text, 32 bits: it spreads well even over ids that begin alike. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);

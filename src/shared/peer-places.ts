@@ -1,22 +1,25 @@
-// How many of something each peer has here at once, none more than its share: links, above all.
+// Counts how many of something (above all links) each peer has here at once, and gives no peer more than its share.
 import type { PeerId } from "./ids.ts";
 
 export class PeerPlaces {
   readonly #each: number;
   readonly #taken = new Map<PeerId, number>();
 
-  /** `each`: places of one peer. */
+  /** `each`: number of places that one peer may have. */
   constructor(each: number) {
     this.#each = each;
   }
 
-  /** Places that are taken now, by all peers. */
+  /** Places that all peers together have now. */
   get taken(): number {
     return [...this.#taken.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** Takes a place; answers the function that gives it back, to be called once. Undefined where the peer has its share. */
-  take(peer: PeerId): (() => void) | undefined {
+  /**
+   * Gives the peer a place, and returns a function that frees it, to be called once.
+   * Undefined if the peer has its share.
+   */
+  acquire(peer: PeerId): (() => void) | undefined {
     const count = this.#taken.get(peer) ?? 0;
     if (count >= this.#each) return undefined;
     this.#taken.set(peer, count + 1);

@@ -1,4 +1,4 @@
-// What the portable projects may use of the platform: only what browsers, workers and Node all have.
+// The part of the platform that the portable projects may use: only what browsers, workers and Node all have.
 // Compiled code sees the real types of its platform; this file is part of the portable project alone.
 
 declare class AbortSignal {

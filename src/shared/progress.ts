@@ -1,4 +1,4 @@
-// Bytes on their way, as a person is shown them.
+// Progress of a load, as the page shows it.
 
 /** Bytes of weights on their way into this tab. `fromCacheBytes` of `doneBytes` came from this browser's storage. */
 export interface LoadProgress {
@@ -7,6 +7,8 @@ export interface LoadProgress {
   readonly fromCacheBytes: number;
   /** Measured over the last seconds; 0 until known. */
   readonly bytesPerSecond: number;
-  /** Bytes of this device's memory that the layers will take at the highest, caches included; told from the first event on. */
+  /**
+   * The most bytes of this device's memory that the layers will take, caches included. Known from the first event on.
+   */
   readonly memoryBytes?: number;
 }

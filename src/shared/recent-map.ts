@@ -1,15 +1,15 @@
-// A map of what was noted lately: past its size it forgets what was noted longest ago.
+// A map that remembers its latest entries: when it is full, it forgets the oldest one.
 
 export class RecentMap<Key, Value> extends Map<Key, Value> {
   readonly #most: number;
 
-  /** `most`: entries that are kept. */
+  /** `most`: number of entries that are kept. */
   constructor(most: number) {
     super();
     this.#most = most;
   }
 
-  /** As the newest, also where the key was there already. */
+  /** Makes the entry the newest one, even if the key was there already. */
   override set(key: Key, value: Value): this {
     this.delete(key);
     super.set(key, value);

@@ -1,5 +1,5 @@
-// What went through a span at some positions of a session, as the span itself saw it: from the worker that computed it to the
-// page that claims it. Plain data.
+// What went through a span at some positions of a session, as the span itself saw it. Plain data: it goes from the
+// worker that computed the span to the page that claims the work.
 import type { ModelId, PeerId, SessionId, Span } from "./ids.ts";
 
 export interface SpanTally {
@@ -7,7 +7,7 @@ export interface SpanTally {
   readonly model: ModelId;
   readonly span: Span;
   readonly requester: PeerId;
-  /** Who sent the steps, and who got the results: the requester at the ends of a route. */
+  /** The peer that sent the steps, and the one that got the results: the requester at the ends of a route. */
   readonly upstream: PeerId;
   readonly downstream: PeerId;
   readonly positions: { readonly start: number; readonly end: number };
@@ -15,8 +15,8 @@ export interface SpanTally {
   readonly input: Uint8Array<ArrayBuffer>;
   readonly output: Uint8Array<ArrayBuffer>;
   readonly determinismClass: string;
-  /** Whether any grouping of the positions into steps gives the same. */
+  /** Whether the result is the same however the positions are grouped into steps. */
   readonly rowInvariant: boolean;
-  /** Computed to be compared, not for an answer. */
+  /** Whether it was computed to be compared, not for an answer. */
   readonly isAudit: boolean;
 }

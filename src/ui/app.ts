@@ -1,14 +1,14 @@
-// The page: header, asking, lending, the swarm, the foot. Holds nothing itself; what it shows comes in as properties.
+// The page: the header, the panels and the footer. It has no data of its own; all that it shows comes in as properties.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { Capability } from "../node/face.ts";
 import { isRunning } from "./ask/ask-state.ts";
-import type { Asker } from "./ask/asker.ts";
+import type { AskController } from "./ask/ask-controller.ts";
 import { mark } from "./parts/icons.ts";
-import type { Memory } from "./memory.ts";
+import type { LocalStore } from "./local-store.ts";
 import type { NodeController } from "./node-controller.ts";
 import { base } from "./parts/shared-styles.ts";
 import { layoutSwarm } from "./swarm/swarm-layout.ts";
-import type { Talks } from "./ask/talks.ts";
+import type { Conversations } from "./ask/conversations.ts";
 import { Watch } from "./parts/watch.ts";
 
 export class App extends LitElement {
@@ -84,7 +84,7 @@ export class App extends LitElement {
       .lights.running .lit {
         animation: wave 1.6s ease-in-out infinite;
       }
-      /* Opacity alone: the compositor does it, and the main thread is free for the answer's own work. */
+      /* Only opacity changes: the compositor does that, and leaves the main thread to the answer. */
       @keyframes wave {
         30% {
           opacity: 0.45;
@@ -100,7 +100,7 @@ export class App extends LitElement {
         gap: clamp(18px, 2.6vw, 28px);
       }
       @media (min-width: 940px) {
-        /* A grid of its own, so that the panel that stays in sight stays beside the one that it belongs to. */
+        /* A grid of its own, so that the sticky panel stays beside the one that it belongs to. */
         .pair {
           grid-template-columns: minmax(0, 1.55fr) minmax(0, 1fr);
           align-items: start;
@@ -130,18 +130,18 @@ export class App extends LitElement {
   ];
   static override properties = {
     controller: { attribute: false },
-    asker: { attribute: false },
-    talks: { attribute: false },
-    memory: { attribute: false },
+    askController: { attribute: false },
+    conversations: { attribute: false },
+    localStore: { attribute: false },
     capability: { attribute: false },
     loadTasks: { attribute: false },
     site: {},
   };
 
   declare controller: NodeController;
-  declare asker: Asker;
-  declare talks: Talks;
-  declare memory: Memory;
+  declare askController: AskController;
+  declare conversations: Conversations;
+  declare localStore: LocalStore;
   /** Undefined until the browser has been looked at. */
   declare capability: Capability | undefined;
   declare loadTasks: () => Promise<void>;
@@ -149,7 +149,7 @@ export class App extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.controller, this.asker]);
+    new Watch(this, () => [this.controller, this.askController]);
   }
 
   protected override render(): TemplateResult {
@@ -167,7 +167,7 @@ export class App extends LitElement {
           </div>
           <div class="side">
             <mh-relay .relay=${view.relay} .address=${new URL(this.site).host} ?joined=${view.joined}></mh-relay>
-            <mh-theme .memory=${this.memory}></mh-theme>
+            <mh-theme .localStore=${this.localStore}></mh-theme>
           </div>
         </header>
         <main id="main">
@@ -176,15 +176,20 @@ export class App extends LitElement {
             blocked
               ? nothing
               : html`<div class="pair">
-                  <mh-ask .asker=${this.asker} .controller=${this.controller} .talks=${this.talks} .memory=${this.memory}></mh-ask>
+                  <mh-ask
+                    .askController=${this.askController}
+                    .controller=${this.controller}
+                    .conversations=${this.conversations}
+                    .localStore=${this.localStore}
+                  ></mh-ask>
                   <mh-lend .controller=${this.controller}></mh-lend>
                 </div>`
           }
-          <mh-swarm .controller=${this.controller} .asker=${this.asker}></mh-swarm>
+          <mh-swarm .controller=${this.controller} .askController=${this.askController}></mh-swarm>
           ${
             blocked
               ? nothing
-              : html`<mh-tasks .controller=${this.controller} .memory=${this.memory} .load=${this.loadTasks}></mh-tasks>
+              : html`<mh-tasks .controller=${this.controller} .localStore=${this.localStore} .load=${this.loadTasks}></mh-tasks>
                   <mh-credit .controller=${this.controller}></mh-credit> <mh-models .controller=${this.controller}></mh-models>`
           }
         </main>
@@ -192,17 +197,17 @@ export class App extends LitElement {
       </div>`;
   }
 
-  /** The signature of the page: one light a layer, lit while somebody serves it, a wave while an answer runs. */
+  /** The emblem of the page: a light for each layer, lit while a peer serves it. A wave shows that an answer runs. */
   #lights(): TemplateResult {
     const { swarm, model } = this.controller.view;
     const { coverage } = layoutSwarm(swarm ?? [], model?.layerCount ?? 0);
-    return html`<div class="lights ${isRunning(this.asker.state) ? "running" : ""}" aria-hidden="true">
+    return html`<div class="lights ${isRunning(this.askController.state) ? "running" : ""}" aria-hidden="true">
       ${coverage.map((count, layer) => html`<i class=${count > 0 ? "lit" : ""} style="animation-delay: ${((layer / coverage.length) * 1.2).toFixed(2)}s"></i>`)}
     </div>`;
   }
 
   #skip(event: Event): void {
-    event.preventDefault(); // a fragment can't reach into a shadow root
+    event.preventDefault(); // a fragment cannot reach into a shadow root
     this.renderRoot.querySelector<HTMLElement>("mh-ask")?.shadowRoot?.querySelector<HTMLElement>("textarea")?.focus();
   }
 }

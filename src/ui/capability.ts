@@ -1,9 +1,9 @@
-// What this browser lacks, found before anything is loaded, in the words that the page shows.
+// Finds out what this browser lacks before anything is loaded, in the words that the page shows.
 import type { Capability } from "../node/face.ts";
 
 type Missing = Capability["missing"][number];
 
-/** The slice of a window that is looked at. */
+/** The part of a window that is examined. */
 export interface BrowserFeatures {
   readonly RTCPeerConnection?: { readonly prototype: object } | undefined;
   readonly RTCDataChannel?: unknown;
@@ -14,7 +14,9 @@ export interface BrowserFeatures {
   openDatabase(name: string): Promise<void>;
 }
 
-/** The smallest module that uses 128-bit vectors, which every build of the runtime needs: one function, `v128.const 0`. */
+/**
+ * The smallest module that uses 128-bit vectors, which every build of the runtime needs: one function, `v128.const 0`.
+ */
 const VECTOR_MODULE = [
   ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00], // magic, version
   ...[0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b], // type: () -> v128
@@ -22,19 +24,19 @@ const VECTOR_MODULE = [
   ...[0x0a, 0x16, 0x01, 0x14, 0x00, 0xfd, 0x0c, ...new Array<number>(16).fill(0), 0x0b], // its body
 ] as const;
 
-/** A browser that opens no database within this time is treated as one that forbids it. */
+/** Milliseconds after which a browser that has not opened a database counts as one that forbids it. */
 const DATABASE_TIMEOUT_MS = 3000;
 
 const MISSING = {
   secureContext: {
     name: "A secure connection",
-    why: "Browsers give a page keys and checksums only over https or on this very machine; without them peers could not tell who they talk to.",
+    why: "Browsers give a page keys and checksums only over https or on this very machine; without them peers could not know who they talk to.",
     whatToDo: "Open this page over https, or as http://localhost when the relay runs on this machine.",
     blocks: "everything",
   },
   webrtc: {
     name: "WebRTC data channels",
-    why: "They are the links that carry a prompt's numbers from tab to tab.",
+    why: "They carry a prompt's numbers from tab to tab.",
     whatToDo:
       "Allow WebRTC (a privacy add-on or a policy may have switched it off), or open this page in a current Firefox, Chrome, Edge or Safari.",
     blocks: "everything",
@@ -47,14 +49,14 @@ const MISSING = {
   },
   worker: {
     name: "Web workers",
-    why: "Computing happens beside the page, so that the page stays smooth and can be stopped at once.",
+    why: "The computing happens beside the page, so that the page stays smooth and the work can be stopped at once.",
     whatToDo: "Open this page in a current Firefox, Chrome, Edge or Safari.",
     blocks: "everything",
   },
   storage: {
     name: "Storage (IndexedDB)",
     why: "Without it this tab keeps neither its key nor the weights that it fetched.",
-    whatToDo: "All else works. To avoid fetching the weights again on each visit, leave private browsing or allow site data here.",
+    whatToDo: "Everything else works. To avoid fetching the weights again on each visit, leave private browsing or allow site data here.",
     blocks: "nothing",
   },
 } as const satisfies Record<string, Missing>;
@@ -65,18 +67,18 @@ async function canOpen(features: BrowserFeatures): Promise<boolean> {
     await Promise.race([
       features.openDatabase("manyhands-probe"),
       new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error("no answer")), DATABASE_TIMEOUT_MS);
+        timer = setTimeout(() => reject(new Error("no reply")), DATABASE_TIMEOUT_MS);
       }),
     ]);
     return true;
   } catch {
-    return false; // forbidden, or silent, which comes to the same
+    return false; // forbidden, or no reply
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** What is missing, in the order in which a person should mend it. */
+/** Returns the missing features, in the order in which a person should mend them. */
 export async function findCapability(features: BrowserFeatures): Promise<Capability> {
   const missing: Missing[] = [];
   if (features.crypto?.subtle === undefined) missing.push(MISSING.secureContext);
@@ -89,7 +91,7 @@ export async function findCapability(features: BrowserFeatures): Promise<Capabil
   return { missing };
 }
 
-/** The real browser's features. */
+/** Returns the features of the real browser. */
 export function browserFeatures(scope: typeof globalThis): BrowserFeatures {
   return {
     RTCPeerConnection: scope.RTCPeerConnection,

@@ -1,33 +1,33 @@
-// Fetches the node's code when it is first wanted. It comes from the relay, so while that is away it is waited for.
+// Loads the node's code when it is first wanted. The code comes from the relay, so this waits while the relay is away.
 import type { Backoff } from "../shared/backoff.ts";
 
-export interface LoadCodeDeps {
+export interface LoadCodeOptions {
   readonly fetch: (url: string, init: RequestInit) => Promise<{ readonly status: number }>;
-  /** Answers whenever the relay does. */
+  /** An address at which the relay replies whenever it runs. */
   readonly url: string;
   readonly backoff: Pick<Backoff, "pause">;
 }
 
-/** Whoever waits meanwhile. */
-export interface Waiting {
+/** The wait for the code, as its caller sees it. */
+export interface CodeWait {
   readonly signal: AbortSignal;
-  /** The relay does not answer; it is asked again after so many milliseconds. */
+  /** Called when the relay does not reply, with the milliseconds until it is asked again. */
   readonly onAway: (retryInMs: number) => void;
 }
 
 /**
- * What `load` imports, begun only once the relay answers: browsers may remember a module that could not be fetched.
- * Throws what `load` throws, or the signal's reason.
+ * Waits until the relay replies, then returns what `load` imports: a browser may remember that a module could not be
+ * fetched, and not try again. Throws what `load` throws, or the signal's reason.
  */
-export async function loadCode<T>(deps: LoadCodeDeps, load: () => Promise<T>, { signal, onAway }: Waiting): Promise<T> {
-  while (!(await answers(deps, signal))) await deps.backoff.pause(onAway, signal);
+export async function loadCode<T>(options: LoadCodeOptions, load: () => Promise<T>, { signal, onAway }: CodeWait): Promise<T> {
+  while (!(await replies(options, signal))) await options.backoff.pause(onAway, signal);
   return load();
 }
 
-async function answers({ fetch, url }: LoadCodeDeps, signal: AbortSignal): Promise<boolean> {
+async function replies({ fetch, url }: LoadCodeOptions, signal: AbortSignal): Promise<boolean> {
   try {
     const { status } = await fetch(url, { signal, cache: "no-store" });
-    return status < 500; // above: a proxy that speaks for a relay that is away
+    return status < 500; // from 500 on, a proxy speaks for a relay that is away
   } catch {
     signal.throwIfAborted();
     return false;

@@ -1,26 +1,27 @@
-// Owns the node of this tab: makes it on consent or on the first prompt, and tells the elements what to show.
-import type { BackendChoice, FolderHandle, LendState, Node, NodeState, Problem, RelayState } from "../node/face.ts";
-import { abortable } from "../shared/abort.ts";
-import { errorCode, errorMessage, ManyhandsError } from "../shared/errors.ts";
+// Owns the node of this tab: makes it on demand, passes on what the person chooses, and shows its state.
+import type { BackendChoice, FolderHandle, Node, NodeState, Problem, RelayState } from "../node/face.ts";
+import { awaitRelay } from "../shared/await-relay.ts";
+import type { Clock } from "../shared/clock.ts";
+import { errorCode, errorMessage } from "../shared/errors.ts";
 import type { ModelId } from "../shared/ids.ts";
 import { type Choices, DEFAULT_CHOICES, readChoices } from "./choices.ts";
-import type { Waiting } from "./load-code.ts";
-import type { Memory } from "./memory.ts";
+import type { CodeWait } from "./load-code.ts";
+import type { LocalStore } from "./local-store.ts";
 import { UNKNOWN, type Overview } from "./overview.ts";
-import { type View, viewNode } from "./view.ts";
+import { type LendBefore, type View, viewNode } from "./view.ts";
 
 export interface NodeControllerOptions {
-  /** Loads the node's code and makes the node. Called at most once at a time. */
-  readonly createNode: (waiting: Waiting) => Promise<Node>;
-  /** Somebody wants the node now: where `createNode` waits for the relay, it is asked again at once. */
+  /** Loads the node's code and makes the node. Only one call runs at a time, but for calls whose signal has aborted. */
+  readonly createNode: (wait: CodeWait) => Promise<Node>;
+  /** Called when somebody wants the node now: if `createNode` waits for the relay, the relay is asked again at once. */
   readonly hurry?: () => void;
-  readonly memory: Memory;
+  readonly localStore: LocalStore;
+  /** The relay's origin, as a person reads it. */
+  readonly relay: string;
+  readonly clock: Pick<Clock, "sleep">;
 }
 
-/** Milliseconds for which a prompt waits for a relay that is away: as long as the node itself lets it wait later. */
-const PROMPT_PATIENCE_MS = 12_000;
-
-/** A failure as the page tells it: the node's own words where it has some. */
+/** Returns a failure as the page shows it, in the node's own words if it has some. */
 export function problemOf(error: unknown): Problem {
   const code = errorCode(error);
   if (code !== undefined) return { code, message: errorMessage(error) };
@@ -33,24 +34,22 @@ export function problemOf(error: unknown): Problem {
 export class NodeController {
   readonly #options: NodeControllerOptions;
   readonly #listeners = new Set<() => void>();
-  #creating: Promise<Node> | undefined;
-  #stopCreating: AbortController | undefined;
-  /** While the node's code waits for a relay that does not answer. */
-  #away: RelayState | undefined;
+  /** The node, and how to stop making it; undefined until it is wanted. */
+  #making: { readonly node: Promise<Node>; readonly stopper: AbortController } | undefined;
+  /** The node, once it is made. */
+  #node: Node | undefined;
   #state: NodeState | undefined;
+  #unsubscribe: (() => void) | undefined;
+  /** Set while the node's code waits for a relay that does not reply. */
+  #away: RelayState | undefined;
   #overview = UNKNOWN;
-  /** What the page says of lending while there is no node to say it. */
-  #lendHere: LendState = { kind: "off" };
-  #lendWanted = false;
+  #lendBefore: LendBefore = "off";
   #choices: Choices;
   readonly #folders = new Map<ModelId, FolderHandle>();
-  #unsubscribe: (() => void) | undefined;
-  /** Counts up with each node that is begun or let go of. */
-  #generation = 0;
 
   constructor(options: NodeControllerOptions) {
     this.#options = options;
-    this.#choices = readChoices(options.memory);
+    this.#choices = readChoices(options.localStore);
   }
 
   get view(): View {
@@ -58,13 +57,13 @@ export class NodeController {
       state: this.#state,
       overview: this.#overview,
       choices: this.#choices,
-      lendHere: this.#lendHere,
+      lendBefore: this.#lendBefore,
       away: this.#away,
       folders: this.#folders,
     });
   }
 
-  /** Calls `listener` after every change of `view`; answers the function that stops it. */
+  /** Calls `listener` after every change of `view`. Returns a function that stops this. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -75,7 +74,7 @@ export class NodeController {
     this.#changed();
   }
 
-  /** The person agreed to lend: remembered, and lending starts. */
+  /** The person agreed to lend: the consent is remembered, and lending starts. */
   async agree(): Promise<void> {
     this.#choose({ consented: true }, "consent", true);
     await this.lend(true);
@@ -83,27 +82,23 @@ export class NodeController {
 
   async withdrawConsent(): Promise<void> {
     this.#choices = { ...this.#choices, consented: false };
-    this.#options.memory.forget("consent");
+    this.#options.localStore.remove("consent");
     await this.lend(false);
   }
 
-  /** Never throws: what fails shows in `view.lend`. */
+  /** Passes the wish to the node; without one, the wish waits for it. Never throws: failures show in `view.lend`. */
   async lend(on: boolean): Promise<void> {
     if (on && !this.#choices.consented) return;
-    this.#lendWanted = on;
-    this.#lendHere = on ? { kind: "joining", step: "Loading what lending needs" } : { kind: "off" };
-    this.#changed();
-    if (!on && this.#creating === undefined) return;
-    try {
-      const node = await this.node();
-      // The switch may have been moved while the node was made.
-      if (this.#lendWanted !== on) return;
-      await node.lend(on);
-      this.#lendHere = { kind: "off" };
-    } catch (error) {
-      this.#lendHere = this.#lendWanted ? { kind: "failed", problem: problemOf(error) } : { kind: "off" };
+    if (this.#node !== undefined) {
+      const lending = this.#node.lend(on);
+      this.#state = this.#node.state;
+      this.#changed();
+      await lending;
+      return;
     }
+    this.#lendBefore = on ? "wanted" : "off";
     this.#changed();
+    if (on) await this.node().catch(() => {}); // shown in `view.lend`
   }
 
   setShare(wanted: number): void {
@@ -119,121 +114,113 @@ export class NodeController {
     this.#choose({ keepBytes }, "keepBytes", keepBytes, (node) => node.setKeepBytes(keepBytes));
   }
 
-  /** Which model prompts go to; undefined leaves it to what the swarm serves. */
+  /** Which model gets the prompts; undefined leaves the choice to what the swarm serves. */
   setAskModel(askWish: ModelId | undefined): void {
     this.#choose({ askWish }, "askModel", askWish ?? null);
   }
 
-  /** Which model is lent; undefined leaves it to what helps the swarm most. */
+  /** Which model is lent; undefined leaves the choice to what helps the swarm most. */
   setLendModel(lendWish: ModelId | undefined): void {
     this.#choose({ lendWish }, "lendModel", lendWish ?? null, (node) => node.setLendModel(lendWish));
   }
 
-  /** A folder that the person opened for `model`; a browser forgets it with the page. */
+  /** A folder that the person opened for `model`; the browser forgets it with the page. */
   mountFolder(model: ModelId, folder: FolderHandle): void {
     this.#folders.set(model, folder);
-    void this.#withNode((node) => node.mountFolder(model, folder));
+    this.#node?.mountFolder(model, folder);
     this.#changed();
   }
 
-  #choose(choice: Partial<Choices>, key: string, value: unknown, tell?: (node: Node) => void): void {
+  #choose(choice: Partial<Choices>, key: string, value: unknown, pass?: (node: Node) => void): void {
     this.#choices = { ...this.#choices, ...choice };
-    this.#options.memory.write(key, value);
-    if (tell) void this.#withNode(tell);
+    this.#options.localStore.write(key, value);
+    if (this.#node !== undefined) pass?.(this.#node);
     this.#changed();
   }
 
-  /** The node, made when it is first wanted. Throws what making it threw; the next call tries again. */
+  /** Returns the node, and makes it if there is none. Throws what making it threw; the next call tries again. */
   node(): Promise<Node> {
-    if (this.#creating === undefined || this.#away !== undefined) this.#options.hurry?.();
-    if (this.#creating === undefined) {
-      this.#generation += 1;
-      this.#creating = this.#create(this.#generation);
+    if (this.#making === undefined || this.#away !== undefined) this.#options.hurry?.();
+    if (this.#making === undefined) {
+      const stopper = new AbortController();
+      this.#making = { node: this.#make(stopper.signal), stopper };
     }
-    return this.#creating;
+    return this.#making.node;
   }
 
-  /** The node for a prompt, which does not wait for ever for a relay that is away. Throws RELAY_UNREACHABLE, else as `node`. */
-  async nodeForPrompt(): Promise<Node> {
-    const making = this.node();
-    try {
-      return await abortable(making, AbortSignal.timeout(PROMPT_PATIENCE_MS));
-    } catch (cause) {
-      if (this.#away === undefined) return making;
-      throw new ManyhandsError(
-        "RELAY_UNREACHABLE",
-        "The relay does not answer, so this tab cannot join yet; it goes on trying. Your prompt is kept: check your connection and ask again.",
-        { cause },
-      );
-    }
+  /**
+   * Returns the node for a prompt, which does not wait forever for a relay that is away. Throws RELAY_UNREACHABLE too.
+   */
+  nodeForPrompt(): Promise<Node> {
+    const { clock, relay } = this.#options;
+    const advice = "Your prompt is kept: check your connection and ask again.";
+    const isAway = (): boolean => this.#away !== undefined;
+    return awaitRelay(this.node(), { clock, relay, isAway, advice }, new AbortController().signal);
   }
 
-  /** Leaves the swarm and frees everything; the next wish for a node makes a new one. */
+  /** Leaves the swarm and frees everything. A new node is made when one is wanted again. */
   async release(): Promise<void> {
-    const creating = this.#creating;
-    this.#lendWanted = false;
-    this.#lendHere = { kind: "off" };
-    this.#creating = undefined;
-    this.#stopCreating?.abort();
-    this.#away = undefined;
-    this.#generation += 1;
+    const making = this.#making;
+    this.#making = undefined;
+    making?.stopper.abort();
+    this.#node = undefined;
     this.#unsubscribe?.();
     this.#state = undefined;
+    this.#away = undefined;
+    this.#lendBefore = "off";
     this.#changed();
     try {
-      await (await creating)?.stop();
+      await (await making?.node)?.stop();
     } catch {
-      // A node that could not be made, or is gone already, has nothing left to free.
+      // A node that could not be made, or has stopped already, has nothing left to free.
     }
   }
 
-  async #create(generation: number): Promise<Node> {
-    const stopper = new AbortController();
-    this.#stopCreating = stopper;
+  /** `signal` aborts when the page releases the node: then `release` stops it. */
+  async #make(signal: AbortSignal): Promise<Node> {
     try {
-      const node = await this.#options.createNode({ signal: stopper.signal, onAway: (retryInMs) => this.#wait(generation, retryInMs) });
-      if (this.#generation !== generation) return node; // let go of meanwhile: `release` stops it
-      this.#away = undefined;
-      this.#tellChoices(node);
-      this.#state = node.state;
-      this.#unsubscribe = node.subscribe((state) => {
-        this.#state = state;
-        this.#changed();
-      });
-      this.#changed();
+      const node = await this.#options.createNode({ signal, onAway: (retryInMs) => this.#onAway(signal, retryInMs) });
+      if (!signal.aborted) this.#adopt(node);
       return node;
     } catch (error) {
-      if (this.#generation === generation) {
-        this.#creating = undefined;
+      if (!signal.aborted) {
+        this.#making = undefined;
         this.#away = undefined;
+        if (this.#lendBefore === "wanted") this.#lendBefore = problemOf(error);
+        this.#changed();
       }
       throw error;
     }
   }
 
-  /** What was chosen before the node was there. */
-  #tellChoices(node: Node): void {
+  #adopt(node: Node): void {
+    this.#node = node;
+    this.#away = undefined;
+    this.#passChoices(node);
+    this.#state = node.state;
+    this.#unsubscribe = node.subscribe((state) => {
+      this.#state = state;
+      this.#changed();
+    });
+    this.#changed();
+  }
+
+  /** Passes on what was chosen before there was a node. */
+  #passChoices(node: Node): void {
     const { share, backendChoice, keepBytes, lendWish } = this.#choices;
     node.setShare(share);
     if (backendChoice !== DEFAULT_CHOICES.backendChoice) node.setBackend(backendChoice);
     if (keepBytes !== DEFAULT_CHOICES.keepBytes) node.setKeepBytes(keepBytes);
     if (lendWish !== undefined) node.setLendModel(lendWish);
     for (const [model, folder] of this.#folders) node.mountFolder(model, folder);
+    if (this.#lendBefore === "wanted") void node.lend(true);
+    this.#lendBefore = "off";
   }
 
-  #wait(generation: number, retryInMs: number): void {
-    if (this.#generation !== generation) return;
+  #onAway(signal: AbortSignal, retryInMs: number): void {
+    if (signal.aborted) return;
     this.#away = { kind: "lost", name: this.#overview.relay.name, retryInMs };
-    if (this.#lendWanted) this.#lendHere = { kind: "joining", step: "Waiting for the relay, which does not answer" };
     this.#changed();
-  }
-
-  async #withNode(use: (node: Node) => void): Promise<void> {
-    try {
-      if (this.#creating !== undefined) use(await this.#creating);
-    } catch {
-      // Making the node failed, which whoever wanted it is told; the choice is kept for the next one.
-    }
   }
 
   #changed(): void {

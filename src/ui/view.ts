@@ -1,5 +1,5 @@
-// Everything but the answer that the page shows, put together from the node, the relay's overview and what the person chose. Pure.
-import type { FolderHandle, LendState, NodeState, RelayState, SwarmPeer } from "../node/face.ts";
+// All that the page shows except answers: from the node, the relay's overview and the person's choices. Pure.
+import type { FolderHandle, LendState, NodeState, Problem, RelayState, SwarmPeer } from "../node/face.ts";
 import { NO_TASKS_SERVED, NOTHING_SERVED } from "../node/state.ts";
 import type { ModelId } from "../shared/ids.ts";
 import type { Choices } from "./choices.ts";
@@ -7,33 +7,35 @@ import { type ModelsView, viewModels } from "./models/models-view.ts";
 import type { Overview } from "./overview.ts";
 import { layoutSwarm } from "./swarm/swarm-layout.ts";
 
-type Told = Pick<NodeState, "relay" | "model" | "lend" | "gaps" | "served" | "servedTasks" | "credit" | "jobs" | "notices">;
+type FromNode = Pick<NodeState, "relay" | "model" | "lend" | "gaps" | "served" | "servedTasks" | "credit" | "jobs" | "notices">;
 
-export interface View extends ModelsView, Choices, Told {
+export interface View extends ModelsView, Choices, FromNode {
   readonly joined: boolean;
-  /** Undefined until the relay or the swarm told. */
+  /** Undefined until the relay's overview or the node knows it. */
   readonly swarm: readonly SwarmPeer[] | undefined;
   /** Folders that the person opened, by model. */
   readonly folders: ReadonlyMap<ModelId, Pick<FolderHandle, "name">>;
 }
 
-/** What a page knows of its node, and beside it. */
+/** What a page knows about lending until its node is made: whether it is wanted, or why the node could not be made. */
+export type LendBefore = "off" | "wanted" | Problem;
+
+/** What a page knows: from its node, and from elsewhere. */
 export interface Known extends Pick<View, "folders"> {
   /** Undefined while there is no node. */
   readonly state: NodeState | undefined;
   readonly overview: Overview;
   readonly choices: Choices;
-  /** What the page says of lending while there is no node to say it. */
-  readonly lendHere: LendState;
-  /** While the node's code waits for a relay that does not answer. */
+  readonly lendBefore: LendBefore;
+  /** Set while the node's code waits for a relay that does not reply. */
   readonly away: RelayState | undefined;
 }
 
-export function viewNode({ state, overview, choices, lendHere, away, folders }: Known): View {
+export function viewNode({ state, overview, choices, lendBefore, away, folders }: Known): View {
   const joined = state?.self !== undefined;
   const { models, standings, asked } = viewModels(state, overview, choices.askWish);
   const model = state?.model ?? asked;
-  // A node that has only just started knows less than the relay told before: show what is known.
+  // A node that has just started knows less of the swarm than the overview, which is shown until it knows more.
   const swarm =
     joined && (state.swarm.length > 0 || state.relay.kind === "connected")
       ? state.swarm
@@ -46,7 +48,7 @@ export function viewNode({ state, overview, choices, lendHere, away, folders }: 
     standings,
     model,
     asked,
-    lend: state === undefined || (state.lend.kind === "off" && lendHere.kind !== "off") ? lendHere : state.lend,
+    lend: state?.lend ?? viewLendBefore(lendBefore, away),
     share: state?.share ?? choices.share,
     backendChoice: state?.backendChoice ?? choices.backendChoice,
     swarm,
@@ -58,4 +60,10 @@ export function viewNode({ state, overview, choices, lendHere, away, folders }: 
     notices: state?.notices ?? [],
     folders,
   };
+}
+
+function viewLendBefore(lendBefore: LendBefore, away: RelayState | undefined): LendState {
+  if (lendBefore === "off") return { kind: "off" };
+  if (lendBefore !== "wanted") return { kind: "failed", problem: lendBefore };
+  return { kind: "joining", step: away ? "Waiting for the relay, which does not answer" : "Loading what lending needs" };
 }

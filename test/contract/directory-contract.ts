@@ -1,4 +1,4 @@
-// What every directory must do: one suite, run over the one in memory and the one at a real relay.
+// The contract of every directory: one suite, which runs over the one in memory and the one at a real relay.
 import { describe, expect, test } from "vitest";
 import type { Directory, Swarm } from "../../src/mesh/ports/directory.ts";
 import type { PeerAnnouncement } from "../../src/protocol/directory-frames.ts";
@@ -7,11 +7,11 @@ import { asModelId, type PeerId } from "../../src/shared/ids.ts";
 export interface DirectoryPeer {
   readonly self: PeerId;
   readonly directory: Directory;
-  /** Takes the peer away as a crash would. */
+  /** Ends the peer as a crash would. */
   readonly kill: () => void;
 }
 
-/** An announcement of layers `[start, end)`. */
+/** Returns an announcement of layers `[start, end)`. */
 export const announcementOf = (start: number, end: number, serving = true): PeerAnnouncement => ({
   model: asModelId("bafymodel"),
   target: { start, end },
@@ -23,7 +23,7 @@ export const announcementOf = (start: number, end: number, serving = true): Peer
   host: "page",
 });
 
-/** Resolves as soon as what `directory` knows passes `check`. */
+/** Resolves once the swarm of `directory` passes `check`. */
 export function seen(directory: Directory, check: (swarm: Swarm) => boolean): Promise<Swarm> {
   if (check(directory.swarm)) return Promise.resolve(directory.swarm);
   return new Promise((resolve) => {
@@ -37,10 +37,10 @@ export function seen(directory: Directory, check: (swarm: Swarm) => boolean): Pr
 
 const record = (swarm: Swarm, peer: PeerId) => swarm.peers.find((candidate) => candidate.peer === peer);
 
-/** Declares the suite; `join` makes a peer that sees the same directory as all others. */
+/** Declares the suite. `join` makes a peer that sees the same directory as all others. */
 export function describeDirectoryContract(name: string, join: () => Promise<DirectoryPeer>): void {
   describe(`directory contract: ${name}`, () => {
-    test("what one announces, the others see, in the order of joining", async () => {
+    test("all peers see what one announces, in the order of joining", async () => {
       const [a, b] = [await join(), await join()];
       a.directory.announce(announcementOf(0, 4));
       await seen(b.directory, (swarm) => record(swarm, a.self) !== undefined);
@@ -52,7 +52,7 @@ export function describeDirectoryContract(name: string, join: () => Promise<Dire
       await Promise.all([a.directory.stop(), b.directory.stop()]);
     });
 
-    test("a change keeps the place in the order and raises the revision", async () => {
+    test("a change keeps a peer's place in the order, and raises the revision", async () => {
       const [a, b] = [await join(), await join()];
       a.directory.announce(announcementOf(0, 4, false));
       const before = await seen(b.directory, (swarm) => record(swarm, a.self) !== undefined);
@@ -63,7 +63,7 @@ export function describeDirectoryContract(name: string, join: () => Promise<Dire
       await Promise.all([a.directory.stop(), b.directory.stop()]);
     });
 
-    test("a peer that withdraws is gone and goes on watching", async () => {
+    test("a peer that withdraws is gone, and goes on watching", async () => {
       const [a, b] = [await join(), await join()];
       a.directory.announce(announcementOf(0, 4));
       await seen(b.directory, (swarm) => record(swarm, a.self) !== undefined);
@@ -74,7 +74,7 @@ export function describeDirectoryContract(name: string, join: () => Promise<Dire
       await Promise.all([a.directory.stop(), b.directory.stop()]);
     });
 
-    test("a peer that stops, and one that dies, is gone", async () => {
+    test("a peer that stops is gone, and so is one that dies", async () => {
       const [a, b, watcher] = [await join(), await join(), await join()];
       a.directory.announce(announcementOf(0, 4));
       b.directory.announce(announcementOf(4, 8));

@@ -1,4 +1,4 @@
-// Answers every frame of the links that are moved into it with itself.
+// A worker that sends every frame back, over the links that are transferred to it.
 import { openRtcLink } from "../../src/mesh/rtc/rtc-link.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { echoLink } from "./echo.ts";

@@ -1,4 +1,4 @@
-// The store of outputs in IndexedDB keeps its contract, and forgets what an earlier page left.
+// The contract of output stores over IndexedDB, and what only a disk can show: outputs do not outlive their page.
 import { expect, it } from "vitest";
 import { openIdbOutputStore } from "../../src/inference/log/idb-output-store.browser.ts";
 import { asSessionId } from "../../src/shared/ids.ts";

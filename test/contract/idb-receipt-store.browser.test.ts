@@ -1,4 +1,4 @@
-// The contract over real IndexedDB, and what only a disk can show: receipts outlive the page that kept them.
+// The contract of receipt stores over real IndexedDB, and what only a disk can show: receipts outlive their page.
 import { deleteDB, openDB } from "idb";
 import { expect, test } from "vitest";
 import { IdbReceiptStore } from "../../src/credit/idb-receipt-store.browser.ts";
@@ -17,7 +17,7 @@ describeReceiptStore("IdbReceiptStore", async () => {
   };
 });
 
-test("receipts are there after the database was closed and opened again", async () => {
+test("receipts are still there after the database was closed and opened again", async () => {
   const receipt = { key: "a", bytes: Uint8Array.of(1), addedMs: 1, tries: 0, notBeforeMs: 0 };
   const first = await IdbReceiptStore.open("receipts-reopened");
   await first.write([receipt]);
@@ -29,7 +29,7 @@ test("receipts are there after the database was closed and opened again", async 
   await deleteDB("receipts-reopened");
 });
 
-test("receipts that an older version of the page left are found", async () => {
+test("receipts from an older version of the page are found", async () => {
   const receipt = { key: "a", bytes: Uint8Array.of(1), addedMs: 1, tries: 2, notBeforeMs: 5 };
   const old = await openDB("receipts-old", 1, {
     upgrade: (db) => void db.createObjectStore("receipts", { keyPath: "key" }).createIndex("addedMs", "addedMs"),

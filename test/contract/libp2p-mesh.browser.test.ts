@@ -1,4 +1,5 @@
-// The mesh contract over libp2p: real WebRTC between nodes of one page, called through a real relay.
+// The mesh contract over libp2p, and what happens when its relay or a peer goes away. The nodes of one page reach each
+// other over real WebRTC, and call each other through a real relay.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import type { RelayStatus } from "../../src/mesh/ports/directory.ts";
 import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
@@ -57,7 +58,7 @@ describeDirectoryContract("RelayDirectory in a browser", async () => {
   return { self: mesh.self, directory, kill: () => mesh.vanish() };
 });
 
-test("a 3 KB frame goes there and back in a few milliseconds", async () => {
+test("a frame of 3 KB goes there and back in a few milliseconds", async () => {
   echo(callee, "/manyhands/test-echo/1");
   const link = await caller.open(callee.self, "/manyhands/test-echo/1", soon());
   const frame = crypto.getRandomValues(new Uint8Array(3000));
@@ -73,7 +74,7 @@ test("a 3 KB frame goes there and back in a few milliseconds", async () => {
   await link.close();
 });
 
-test("links live on without the relay; who is new cannot be called; the relay is found again where it is then", async () => {
+test("without the relay links live on and no new peer can be called, until the relay is found at its new address", async () => {
   let address = await control("/start");
   const [a, b, stranger] = await Promise.all([join(() => address), join(() => address), join(() => address)]);
   echo(b, "/manyhands/test-echo/1");
@@ -95,7 +96,7 @@ test("links live on without the relay; who is new cannot be called; the relay is
 });
 
 test("a tab that starts before its relay joins once the relay is there", async () => {
-  let address = inject("relayAddress").replace(/\/tcp\/\d+/, "/tcp/1"); // nobody listens there
+  let address = inject("relayAddress").replace(/\/tcp\/\d+/, "/tcp/1"); // no relay listens there
   const mesh = await Libp2pMesh.start({ seed: freshSeed(), relayAddresses: async () => [address], random: () => 0 });
   meshes.push(mesh);
   await reached(mesh, "lost");
@@ -106,7 +107,7 @@ test("a tab that starts before its relay joins once the relay is there", async (
   await directory.stop();
 });
 
-test("a tab that is reloaded with the same key is reached again", async () => {
+test("a tab that was reloaded with the same key can be reached again", async () => {
   const seed = freshSeed();
   const first = await join(undefined, seed);
   echo(first, "/manyhands/test-echo/1");
@@ -120,7 +121,7 @@ test("a tab that is reloaded with the same key is reached again", async () => {
   expect(await roundTrip(again, Uint8Array.of(9))).toEqual(Uint8Array.of(9));
 });
 
-test("a false report that a peer is gone costs nothing", async () => {
+test("a false report that a peer is gone does no harm", async () => {
   const mesh = await join();
   echo(mesh, "/manyhands/test-echo/1");
   const link = await caller.open(mesh.self, "/manyhands/test-echo/1", soon());

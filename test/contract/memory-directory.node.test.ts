@@ -1,4 +1,4 @@
-// The directory contract over the board in memory.
+// The contract of directories over the board in memory.
 import { expect, test } from "vitest";
 import { MemoryBoard } from "../../src/mesh/memory/memory-directory.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
@@ -12,7 +12,7 @@ describeDirectoryContract("MemoryDirectory", async () => {
   return { self, directory: board.join(self), kill: () => board.remove(self) };
 });
 
-test("while its relay is away a peer keeps the last known swarm, then catches up", () => {
+test("a peer keeps the last known swarm while its relay is away, and then catches up", () => {
   const shared = new MemoryBoard();
   const [a, b] = [shared.join(asPeerId("a")), shared.join(asPeerId("b"))];
   a.announce(announcementOf(0, 4));

@@ -1,4 +1,4 @@
-// The mesh contract over meshes in memory: the one for tests, and the loopback of a peer that asks itself.
+// The mesh contract over meshes in memory: the one for tests, and the loopback by which a peer reaches itself.
 import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
 import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
 import { asPeerId } from "../../src/shared/ids.ts";

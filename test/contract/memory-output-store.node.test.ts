@@ -1,4 +1,4 @@
-// The store of outputs in memory keeps its contract.
+// The contract of output stores over the one in memory.
 import { MemoryOutputStore } from "../../src/inference/log/output-store.ts";
 import { outputStoreContract } from "./output-store-contract.ts";
 

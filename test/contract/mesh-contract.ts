@@ -1,4 +1,4 @@
-// What every mesh must do, whatever carries it: one suite, run over each implementation.
+// The contract of every mesh: one suite, which runs over each implementation.
 import { describe, expect, test } from "vitest";
 import type { Link } from "../../src/mesh/ports/link.ts";
 import type { Mesh } from "../../src/mesh/ports/mesh.ts";
@@ -8,10 +8,13 @@ import { errorCode } from "../../src/shared/errors.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 
 export interface MeshHarness {
-  /** Two peers that can reach each other, the same ones for all tests; for a loopback both are one. */
+  /** Two peers that can reach each other, the same for all tests. For a loopback both are the same peer. */
   readonly caller: Mesh;
   readonly callee: Mesh;
-  /** A further peer that `caller` can reach, and a way to kill it without a goodbye. Undefined where peers cannot die. */
+  /**
+   * Makes a further peer that `caller` can reach and that can be killed without a goodbye. Undefined if peers cannot
+   * die.
+   */
   readonly mortal: (() => Promise<{ readonly mesh: Mesh; readonly kill: () => void }>) | undefined;
 }
 
@@ -21,10 +24,10 @@ const NOBODY = asPeerId("12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN");
 let protocols = 0;
 const newProtocol = (): string => `/manyhands/test-${++protocols}/1`;
 
-/** Fails a test rather than hang it. Nine megabytes of which a busy machine dropped half take a browser 13 s. */
+/** Fails a test rather than hang it. Nine megabytes, of which a busy machine dropped half, take a browser 13 s. */
 const soon = (): AbortSignal => AbortSignal.timeout(40_000);
 
-/** A link from caller to callee and its other end. */
+/** Opens a link from caller to callee. Returns both ends. */
 async function openPair(mesh: MeshHarness): Promise<{ readonly near: Link; readonly far: Link; readonly remove: () => void }> {
   const protocol = newProtocol();
   const accepted = Promise.withResolvers<Link>();
@@ -33,7 +36,7 @@ async function openPair(mesh: MeshHarness): Promise<{ readonly near: Link; reado
   return { near, far: await accepted.promise, remove };
 }
 
-/** Bytes that differ by place and by `seed`. */
+/** Returns bytes that differ by position and by `seed`. */
 function pattern(size: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >>> 8) * 7 + seed) & 0xff;
@@ -59,12 +62,12 @@ const codeOf = (promise: Promise<unknown>): Promise<string | undefined> =>
   );
 
 function expectSame(got: Uint8Array | undefined, wanted: Uint8Array): void {
-  // Comparing megabytes with toEqual takes seconds; the first difference says as much.
+  // To compare megabytes with toEqual takes seconds, and the first difference says as much.
   expect(got?.byteLength).toBe(wanted.byteLength);
   expect(wanted.findIndex((byte, i) => got?.[i] !== byte)).toBe(-1);
 }
 
-/** Declares the suite. `harness` gives the same meshes each time it is called. */
+/** Declares the suite. `harness` returns the same meshes each time. */
 export function describeMeshContract(name: string, harness: () => MeshHarness): void {
   describe(`mesh contract: ${name}`, () => {
     test("both ends know each other", async () => {
@@ -75,7 +78,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       await near.close();
     });
 
-    test("frames come whole and in order, both ways", async () => {
+    test("frames come whole and in order, in both directions", async () => {
       const { near, far, remove } = await openPair(harness());
       const sizes = [0, 1, 63, 64, 127, 128, 3000, 16_000, 16_383, 16_384, 40_000, 5, 0, 200_000];
       const sent = sizes.map((size, i) => pattern(size, i));
@@ -96,7 +99,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       second.remove();
     });
 
-    test("a sender may write over its array once send has resolved", async () => {
+    test("a sender may overwrite its array once send has resolved", async () => {
       const { near, far, remove } = await openPair(harness());
       const bytes = pattern(300_000, 1);
       await near.send(bytes, soon());
@@ -106,7 +109,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       await near.close();
     });
 
-    test("a frame at the limit passes, one over it is refused and hurts nothing", async () => {
+    test("a frame at the limit passes, and one over it is refused without harm to the link", async () => {
       const { near, far, remove } = await openPair(harness());
       expect(await codeOf(near.send(new Uint8Array(LIMITS.frameBytes + 1)))).toBe("FRAME_TOO_LARGE");
       const biggest = pattern(LIMITS.frameBytes, 9);
@@ -118,7 +121,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       await near.close();
     });
 
-    test("a reader that does not read holds the sender back", async () => {
+    test("a reader that does not read makes the sender wait", async () => {
       const { near, far, remove } = await openPair(harness());
       const frame = pattern(64 * 1024, 2);
       const enough = Math.ceil(LINK.windowBytes / frame.byteLength) + 2;
@@ -129,7 +132,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
           accepted++;
         }
       })();
-      // The sender stops for good only once the window is full; a later frame of another link proves that time has passed.
+      // The sender stops only once the window is full. Later frames of another link show that it had the time to go on.
       const probe = await openPair(harness());
       for (let i = 0; i < 20; i++) {
         await probe.near.send(frame, soon());
@@ -144,13 +147,13 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       await Promise.all([near.close(), probe.near.close()]);
     });
 
-    test("a send that waits can be given up, and the next one goes through", async () => {
+    test("a send that waits can be cancelled, and the next one goes through", async () => {
       const { near, far, remove } = await openPair(harness());
       const frame = pattern(LINK.windowBytes, 4);
       await near.send(frame, soon());
       const controller = new AbortController();
       const waiting = near.send(pattern(10, 5), controller.signal);
-      const reason = new Error("given up");
+      const reason = new Error("cancelled");
       controller.abort(reason);
       await expect(waiting).rejects.toBe(reason);
       expectSame(await readFrame(far), frame);
@@ -184,7 +187,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       remove();
     });
 
-    test("an abort closes both ends at once, and the other end knows that it is no good end", async () => {
+    test("an abort closes both ends at once, and the other end sees a loss", async () => {
       const { near, far, remove } = await openPair(harness());
       const reading = codeOf(readAll(far));
       near.abort(new Error("broke the protocol"));
@@ -217,7 +220,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       remove();
     });
 
-    test("nobody's id, no handler, a removed handler: PEER_UNREACHABLE", async () => {
+    test("an unknown id, no handler, a removed handler: PEER_UNREACHABLE", async () => {
       const mesh = harness();
       expect(await codeOf(mesh.caller.open(NOBODY, newProtocol(), soon()))).toBe("PEER_UNREACHABLE");
       expect(await codeOf(mesh.caller.open(asPeerId("not/an/id"), newProtocol(), soon()))).toBe("PEER_UNREACHABLE");
@@ -227,7 +230,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       expect(await codeOf(mesh.caller.open(mesh.callee.self, protocol, soon()))).toBe("PEER_UNREACHABLE");
     });
 
-    test("one handler for each protocol; after removal another may come", async () => {
+    test("there is one handler for each protocol, and another may follow once it is removed", async () => {
       const mesh = harness();
       const protocol = newProtocol();
       const remove = mesh.callee.handle(protocol, (link) => link.abort(new Error("the old one")));
@@ -246,7 +249,7 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       await expect(harness().caller.open(harness().callee.self, newProtocol(), AbortSignal.abort(reason))).rejects.toBe(reason);
     });
 
-    test("breaking out of the frames and reading on loses nothing", async () => {
+    test("a reader that breaks out of the frames and reads on loses nothing", async () => {
       const { near, far, remove } = await openPair(harness());
       for (let i = 0; i < 3; i++) await near.send(pattern(5, i), soon());
       for await (const frame of far.frames) {
@@ -259,9 +262,9 @@ export function describeMeshContract(name: string, harness: () => MeshHarness): 
       await near.close();
     });
 
-    test("a peer that dies is seen: frames throw, sends that wait reject, new links fail", async (context) => {
+    test("a peer that dies is noticed: frames throw, sends that wait reject, new links fail", async (context) => {
       const mesh = harness();
-      if (mesh.mortal === undefined) return context.skip("this peer cannot die before its caller");
+      if (mesh.mortal === undefined) return context.skip("the callee is the caller, and cannot die before it");
       const { mesh: mortal, kill } = await mesh.mortal();
       const protocol = newProtocol();
       const accepted = Promise.withResolvers<Link>();

@@ -1,4 +1,4 @@
-// What every store of logged outputs must do.
+// The contract of every store of logged outputs: one suite, which runs over memory and IndexedDB.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OutputStore } from "../../src/inference/log/output-store.ts";
 import { asSessionId } from "../../src/shared/ids.ts";
@@ -6,7 +6,7 @@ import { asSessionId } from "../../src/shared/ids.ts";
 const ONE = asSessionId("1".repeat(32));
 const TWO = asSessionId("2".repeat(32));
 
-/** `open` makes an empty store; `close` is called with it at the end. */
+/** Declares the suite. `open` makes an empty store, and `close` closes it after each test. */
 export function outputStoreContract<Store extends OutputStore>(
   name: string,
   open: () => Promise<Store>,
@@ -24,7 +24,7 @@ export function outputStoreContract<Store extends OutputStore>(
       return found;
     };
 
-    it("gives back what was put, by session and index", async () => {
+    it("returns an output by its session and index", async () => {
       await store.put(ONE, 3, Uint8Array.of(1, 2, 3));
       await store.put(TWO, 3, Uint8Array.of(4));
       expect([...((await store.get(ONE, 3)) ?? [])]).toEqual([1, 2, 3]);
@@ -32,7 +32,7 @@ export function outputStoreContract<Store extends OutputStore>(
       expect(await store.get(ONE, 4)).toBeUndefined();
     });
 
-    it("drops a session's entries from an index on, and nobody else's", async () => {
+    it("drops a session's outputs from an index on, and no other session's", async () => {
       for (const index of [0, 1, 2, 11]) {
         await store.put(ONE, index, Uint8Array.of(index));
         await store.put(TWO, index, Uint8Array.of(index));

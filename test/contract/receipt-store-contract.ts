@@ -1,4 +1,4 @@
-// What every store of waiting receipts must do: one suite, run over the one in memory and the one in IndexedDB.
+// The contract of every store of waiting receipts: one suite, which runs over memory and IndexedDB.
 import { describe, expect, test } from "vitest";
 import type { ReceiptStore, WaitingReceipt } from "../../src/credit/receipt-store.ts";
 
@@ -10,13 +10,13 @@ const receipt = (key: string, addedMs: number, notBeforeMs = 0): WaitingReceipt 
   notBeforeMs,
 });
 
-/** Declares the suite; `open` makes an empty store. */
+/** Declares the suite. `open` makes an empty store. */
 export function describeReceiptStore(
   name: string,
   open: () => Promise<{ readonly store: ReceiptStore; readonly close: () => Promise<void> }>,
 ): void {
   describe(`receipt store contract: ${name}`, () => {
-    test("what is due comes oldest first, at most as many as wanted; what is put off waits its time, and comes last", async () => {
+    test("due receipts come oldest first, up to the limit, and a postponed one waits its time and comes last", async () => {
       const { store, close } = await open();
       expect(await store.write([receipt("c", 3), receipt("a", 1), receipt("later", 0, 100), receipt("b", 2)])).toBe(4);
       expect((await store.due(50, 10)).map(({ key }) => key)).toEqual(["a", "b", "c"]);
@@ -26,7 +26,7 @@ export function describeReceiptStore(
       await close();
     });
 
-    test("the same receipt is kept once, as it was put last", async () => {
+    test("a receipt that is written twice is kept once, as it was written last", async () => {
       const { store, close } = await open();
       await store.write([receipt("a", 1)]);
       expect(await store.write([{ ...receipt("a", 1), tries: 4 }])).toBe(1);
@@ -34,7 +34,7 @@ export function describeReceiptStore(
       await close();
     });
 
-    test("what is removed is gone, what was never there is no matter", async () => {
+    test("a removed receipt is gone, and to remove one that is not there does no harm", async () => {
       const { store, close } = await open();
       await store.write([receipt("a", 1), receipt("b", 2)]);
       expect(await store.write([receipt("c", 3)], ["a", "nothing"])).toBe(2);

@@ -1,4 +1,5 @@
-// Starts a real relay on a free port for tests in a browser, and further ones on request, so that a test can stop its own.
+// Starts a real relay on a free port for tests in a browser. Starts further ones on request, so that a test can stop
+// its own.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -10,7 +11,7 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Multiaddr of the relay, with its peer id. */
     relayAddress: string;
-    /** `GET <this>/start` starts a relay and answers its multiaddr; `GET <this>/stop?address=…` stops that one. */
+    /** `GET <this>/start` starts a relay and returns its multiaddr. `GET <this>/stop?address=…` stops that relay. */
     relayControl: string;
   }
 }
@@ -28,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const control = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://localhost");
     const job = url.pathname === "/start" ? start() : (relays.get(url.searchParams.get("address") ?? "")?.stop() ?? Promise.resolve());
-    void job.then((answer) => response.writeHead(200, { "access-control-allow-origin": "*" }).end(answer ?? "stopped"));
+    void job.then((started) => response.writeHead(200, { "access-control-allow-origin": "*" }).end(started ?? "stopped"));
   });
   await new Promise<void>((resolve) => {
     control.listen(0, "127.0.0.1", resolve);

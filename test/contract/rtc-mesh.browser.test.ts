@@ -1,7 +1,9 @@
-// The mesh contract over direct connections: data channels between nodes of one page, negotiated through a real relay.
+// The mesh contract over direct connections, and what these alone do. The data channels run between nodes of one page,
+// and are negotiated through a real relay.
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
 import type { Link } from "../../src/mesh/ports/link.ts";
+import { RTC_LIFE } from "../../src/mesh/rtc/rtc-life.ts";
 import { RtcLink } from "../../src/mesh/rtc/rtc-link.ts";
 import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
 import { encodeCredit } from "../../src/protocol/link-frames.ts";
@@ -57,7 +59,7 @@ describeMeshContract("RtcMesh over data channels", () => ({
   },
 }));
 
-test("both call each other at once, and both links work", async () => {
+test("two peers call each other at once, and both links work", async () => {
   const [a, b] = await Promise.all([join(), join()]);
   echo(a.mesh, ECHO);
   echo(b.mesh, ECHO);
@@ -65,7 +67,7 @@ test("both call each other at once, and both links work", async () => {
   for (const link of links) expect(await roundTrip(link, Uint8Array.of(5))).toEqual(Uint8Array.of(5));
 });
 
-test("knows how far a peer is that it was connected to", async () => {
+test("a mesh knows the round trip to a peer to which it was connected", async () => {
   const [a, b] = await Promise.all([join(), join()]);
   echo(b.mesh, ECHO);
   expect(a.mesh.roundTrips.of(b.mesh.self)).toBeUndefined();
@@ -75,21 +77,31 @@ test("knows how far a peer is that it was connected to", async () => {
   expect(a.mesh.roundTrips.latest(8)).toHaveLength(1);
 });
 
-test("a link that arrived says nothing before the opener said something: it might not be heard yet", async () => {
+test("a link that arrived sends nothing before its opener has sent something: the opener might miss it", async () => {
   const [opener, other] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  const [probes, probing] = [opener, other].map((peer) => peer.createDataChannel("probe", { negotiated: true, id: 9 })) as [
+    RTCDataChannel,
+    RTCDataChannel,
+  ]; // as many as there are peers
+  const opened = new Promise((resolve) => probing.addEventListener("open", resolve));
   const arrived = new Promise<RTCDataChannel>((resolve) => other.addEventListener("datachannel", ({ channel }) => resolve(channel)));
   const channel = opener.createDataChannel("link");
   channel.binaryType = "arraybuffer";
   const heard: number[] = [];
   channel.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer>) => heard.push(data.byteLength));
   await connectPeers(opener, other);
+  await opened;
   const link = new RtcLink(await arrived, caller.mesh.self, "arrived", () => {});
   const sent = link.send(Uint8Array.of(7));
-  await systemClock.sleep(300);
+  // What the same connection carries after it has come: the frame would have come as well.
+  let came = 0;
+  const allCame = new Promise<void>((resolve) => probes.addEventListener("message", () => ++came === 20 && resolve()));
+  for (let i = 0; i < 20; i++) probing.send("probe");
+  await allCame;
   expect(heard).toEqual([]);
   channel.send(encodeCredit(1));
   await sent;
-  await vi.waitFor(() => expect(heard).toEqual([2])); // its length and itself
+  await vi.waitFor(() => expect(heard).toEqual([2])); // the length of the frame, and the frame itself
   opener.close();
   other.close();
 });
@@ -99,15 +111,15 @@ test("a page that may be going and stays keeps its links", async () => {
   echo(b.mesh, ECHO);
   const link = await a.mesh.open(b.mesh.self, ECHO, soon());
   expect(await roundTrip(link, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+  const untilMs = systemClock.now() + RTC_LIFE.goingMs;
   b.mesh.going();
   a.mesh.going();
-  for (let left = 30; left > 0; left--) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await roundTrip(link, Uint8Array.of(left))).toEqual(Uint8Array.of(left));
-  }
+  // For as long as each watches whether the other is still there.
+  while (systemClock.now() < untilMs) expect(await roundTrip(link, Uint8Array.of(2))).toEqual(Uint8Array.of(2));
+  expect(await roundTrip(link, Uint8Array.of(3))).toEqual(Uint8Array.of(3));
 });
 
-test("links live on without libp2p, and new ones open over the connection that is there", async () => {
+test("links live on without libp2p, and new ones open over the same connection", async () => {
   const [a, b] = await Promise.all([join(), join()]);
   echo(b.mesh, ECHO);
   const link = await a.mesh.open(b.mesh.self, ECHO, soon());
@@ -118,7 +130,7 @@ test("links live on without libp2p, and new ones open over the connection that i
   expect(await roundTrip(second, Uint8Array.of(3))).toEqual(Uint8Array.of(3));
 });
 
-test("a tab holds ten connections: an idle one makes room, and where none is idle libp2p carries the link", async () => {
+test("a tab holds ten connections: an idle one gives way to a new one, and if none is idle, libp2p carries the link", async () => {
   const center = await join();
   const links: Link[] = [];
   for (let made = 0; made < 12; made++) {
@@ -132,12 +144,12 @@ test("a tab holds ten connections: an idle one makes room, and where none is idl
   for (const link of links) expect(await roundTrip(link, Uint8Array.of(9))).toEqual(Uint8Array.of(9));
 }, 60_000);
 
-test("a link goes into a worker and answers from there", async () => {
+test("a link is transferred to a worker, which replies over it", async () => {
   const worker = new Worker(new URL("echo-worker.ts", import.meta.url), { type: "module" });
   const host = await join();
   host.mesh.handle("/manyhands/test-moved/1", (link) => {
     const moved = link.detach?.();
-    if (!moved) throw new Error("this browser should move channels");
+    if (!moved) throw new Error("this browser should transfer channels");
     expect(link.detach?.()).toBeUndefined();
     worker.postMessage({ remote: moved.remote, channel: moved.transferable }, [moved.transferable as Transferable]);
   });

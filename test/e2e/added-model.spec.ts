@@ -1,25 +1,25 @@
-// A model that was added from a hub: the relay has its manifest and small files alone, tabs fetch the weights where they came from.
+// A model that was added from a hub: the relay has only its manifest and small files, the hub has the weights.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { addModel } from "../../tools/model/add.ts";
 import { findSource } from "../../tools/model/find-source.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { expect, test } from "../support/relay-fixture.ts";
-import { makeTalkingModel, told } from "../support/talking-model.ts";
+import { makeConversationModel, promptOf } from "../support/conversation-model.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
 
-test("tabs lend and answer from the hub's bytes; a hub that is away is told with what to do, and nothing is lost", async ({
+test("tabs lend and answer from the hub's bytes; if the hub is away, the page says what to do, and nothing is lost", async ({
   folder,
   startRelay,
   openTab,
 }) => {
   const hub = await startHub();
-  const { folder: model } = await makeTalkingModel(path.join(folder, "export"));
+  const { folder: model } = await makeConversationModel(path.join(folder, "export"));
   for (const name of ["model.onnx", "model.onnx.data"])
     hub.files.set(`org/tales/onnx/${name}`, new Uint8Array(await readFile(path.join(model, name))));
   for (const name of ["tokenizer.json", "tokenizer_config.json", "genai_config.json"])
     hub.files.set(`org/tales/${name}`, new Uint8Array(await readFile(path.join(model, name))));
-  // In the hub's layout the ONNX file lies in a folder of its own.
+  // In the hub's layout the ONNX file has a folder of its own.
   hub.files.delete("org/tales/genai_config.json");
   hub.files.set("org/tales/config.json", Buffer.from('{"max_position_embeddings": 512, "eos_token_id": 0}'));
   const to = path.join(folder, "models/tales");
@@ -34,7 +34,7 @@ test("tabs lend and answer from the hub's bytes; a hub that is away is told with
   expect(hub.asked.every((line) => line.includes("onnx/model.onnx.data"))).toBe(true);
   expect(hub.asked.length).toBeGreaterThan(0);
   const visitor = await openTab(relay.url);
-  const [expected] = await greedyUnsplit([told("The moon")], 8);
+  const [expected] = await greedyUnsplit([promptOf("The moon")], 8);
   expect(await visitor.ask("The moon", { maxTokens: 8 })).toMatchObject({ status: "done", tokens: expected, route: ["0-8"] });
 
   await hub.stop();

@@ -1,7 +1,7 @@
-// A tab that computes with other weights than the model's: found out by two others after the answer, told to whoever asked, gone
-// round from then on, and not paid; who was honest is.
+// A tab that computes with weights other than the model's: two other tabs find it out after the answer. The requester
+// is notified and avoids the cheat from then on; the cheat is not paid, and the honest tab is.
 import path from "node:path";
-import { ensureWideModel } from "../../tools/bench/wide-model.ts";
+import { ensureWideModel } from "../../tools/bench/models/wide-model.ts";
 import { peerOf } from "../../tools/browser/answer-tap.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
@@ -14,7 +14,7 @@ const routeOf = (tab: Tab): Promise<readonly string[]> =>
     .locator("[data-peer]")
     .evaluateAll((hops) => hops.map((hop) => hop.getAttribute("data-peer") ?? ""));
 
-test("a tab that computes something else is found out, gone round, and not paid", async ({ folder, startRelay, openTab }) => {
+test("a tab that computes something else is found out, avoided, and not paid", async ({ folder, startRelay, openTab }) => {
   const shape = { layers: 2, width: 128, heads: 2, kvHeads: 1, headSize: 64, feedForward: 256, vocabulary: 2000 };
   const model = await ensureWideModel({ ...shape, folder: path.join(folder, "models/two-layers") });
   const relay = await startRelay({ models: [path.dirname(model)] });
@@ -25,7 +25,7 @@ test("a tab that computes something else is found out, gone round, and not paid"
     relay.directory.swarm.peers
       .filter(({ serving }) => serving.some(({ start, end }) => `${start}-${end}` === span))
       .map(({ peer }) => peer);
-  // Until two others hold the layers that the cheat has.
+  // Add tabs until two others hold the layers of the cheat.
   for (let tabs = 0; tabs < 8 && holding("0-1").length < 3; tabs++) await (await openTab(relay.url)).lend();
   expect(holding("0-1").length).toBeGreaterThan(2);
   expect(holding("0-1")).toContain(liar);
@@ -36,15 +36,15 @@ test("a tab that computes something else is found out, gone round, and not paid"
   expect(first).toContain(liar);
   const notice = visitor.page.getByTestId("notice").filter({ hasText: "had given something else" });
   await expect(notice).toContainText(`(${liar.slice(-6)})`, { timeout: 60_000 });
-  // The next answer goes round it.
+  // The next answer avoids the cheat.
   expect(await visitor.ask("Once upon a time", { maxTokens: 4 })).toMatchObject({ status: "done", route: ["0-1", "1-2"] });
   expect(await routeOf(visitor)).not.toContain(liar);
 
-  const owned = async (peer: string): Promise<number> => {
+  const creditOf = async (peer: string): Promise<number> => {
     const { available, escrow } = await relay.ledger.account(asPeerId(peer));
     return available + escrow;
   };
   const neighbour = first.find((peer) => peer !== liar);
-  await expect.poll(() => owned(neighbour ?? ""), { timeout: 60_000 }).toBeGreaterThan(0);
+  await expect.poll(() => creditOf(neighbour ?? ""), { timeout: 60_000 }).toBeGreaterThan(0);
   expect((await relay.ledger.account(asPeerId(liar))).history.filter(({ why }) => why === "receipt")).toEqual([]);
 });

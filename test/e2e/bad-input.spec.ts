@@ -1,10 +1,10 @@
-// Bad input, as a person meets it: prompts that cannot be answered, models that are damaged or gone, storage that rots.
+// Bad input, as a person meets it: prompts without an answer, models that are damaged or missing, storage that rots.
 import { expect, test } from "../support/relay-fixture.ts";
 import { ModelCopy } from "../support/model-copy.ts";
 import { damageStoredTile, readStoredTiles } from "../support/stored-tiles.ts";
 import { greedyUnsplit, tokenizer } from "../support/unsplit.ts";
 
-test("an empty prompt is answered with a helpful sentence and nothing is loaded or sent", async ({ openTab }) => {
+test("for an empty prompt the page shows a helpful sentence, and loads and sends nothing", async ({ openTab }) => {
   const { page } = await openTab();
   await expect(page.getByTestId("lend-start")).toBeVisible(); // the page has loaded what it loads by itself
   const requests: string[] = [];
@@ -21,7 +21,7 @@ test("an empty prompt is answered with a helpful sentence and nothing is loaded 
   await expect(page.getByTestId("ask-wrong")).toHaveCount(0);
 });
 
-test("a prompt that is longer than the context is refused with both numbers and kept", async ({ openTab, relay }) => {
+test("a prompt that is longer than the context is refused with both numbers, and stays in the field", async ({ openTab, relay }) => {
   const tab = await openTab();
   const prompt = "Once upon a time there was a very long story. ".repeat(80);
   const count = tokenizer.encode(prompt).length;
@@ -47,7 +47,7 @@ const DAMAGES = [
   { what: "the manifest is missing", file: "manifest.cbor", damage: "remove", code: "MODEL_UNAVAILABLE" },
 ] as const;
 
-test("a damaged or missing model is refused and said so; nothing of it is kept; mended, it is served", async ({
+test("a damaged or missing model is refused with its reason, and nothing of it is kept; once repaired, it is served", async ({
   folder,
   startRelay,
   openTab,
@@ -58,15 +58,15 @@ test("a damaged or missing model is refused and said so; nothing of it is kept; 
     await test.step(what, async () => {
       await model[damage](file);
       const tab = await openTab(relay.url);
-      const said =
+      const sentence =
         code === "MODEL_CORRUPT"
-          ? /^The relay's copy of the model is damaged: .+\. Nothing .+ kept.* whoever runs the relay\.$/
-          : /^The model could not be fetched: .+ whoever runs the relay\.$/;
-      expect(await tab.failToLend()).toMatch(said);
+          ? /^The relay's copy of the model is damaged: .+\. Nothing .+ kept.* the relay's operator\.$/
+          : /^The model could not be fetched: .+ the relay's operator\.$/;
+      expect(await tab.failToLend()).toMatch(sentence);
       const answer = await tab.ask("Once upon a time", { maxTokens: 4 });
       expect(answer).toMatchObject({ status: "failed", tokens: [] });
       expect(answer.problem).toMatch(
-        said.source.startsWith("^The relay") ? /^\s*The relay's copy of the model is damaged/ : /^\s*The model could not be fetched/,
+        sentence.source.startsWith("^The relay") ? /^\s*The relay's copy of the model is damaged/ : /^\s*The model could not be fetched/,
       );
       await expect(tab.page.getByTestId("ask-problem")).toHaveAttribute("data-code", code);
       await expect.poll(() => relay.directory.swarm.peers).toEqual([]);
@@ -79,7 +79,7 @@ test("a damaged or missing model is refused and said so; nothing of it is kept; 
   }
 });
 
-test("a tile that rotted in this browser's storage is fetched again, alone, and served", async ({ openTab, relay }) => {
+test("a tile that rotted in this browser's storage is the only one fetched again, and is then served", async ({ openTab, relay }) => {
   const tab = await openTab();
   await tab.lend();
   const before = await readStoredTiles(tab.page);
@@ -108,7 +108,7 @@ test.describe("a browser that lacks something", () => {
     { name: "WebRTC", lacks: "WebRTC data channels", script: "delete globalThis.RTCPeerConnection; delete globalThis.RTCDataChannel;" },
     { name: "WebAssembly", lacks: "WebAssembly with SIMD", script: "delete globalThis.WebAssembly;" },
   ]) {
-    test(`without ${name} the page explains itself and loads nothing`, async ({ openTab, relay }) => {
+    test(`without ${name} the page explains what is missing and loads nothing`, async ({ openTab, relay }) => {
       const requests: string[] = [];
       const { page } = await openTab(relay.url, async (context) => {
         context.on("request", (request) => requests.push(new URL(request.url()).pathname));
@@ -124,7 +124,7 @@ test.describe("a browser that lacks something", () => {
     });
   }
 
-  test("without IndexedDB the page says what that costs, and lends", async ({ openTab, relay }) => {
+  test("without IndexedDB the page says what that costs, and still lends", async ({ openTab, relay }) => {
     const tab = await openTab(relay.url, (context) =>
       context.addInitScript(() => {
         IDBFactory.prototype.open = () => {

@@ -1,8 +1,8 @@
-// The account in the page: nothing before joining, then what the relay's ledger says, and why it moved.
+// The account on the page: empty before the tab joins, then as the relay's ledger has it, with a reason for each move.
 import { asPeerId } from "../../src/shared/ids.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
-test("a tab that joined sees its account; what it earned shows with its escrow and its reason", async ({ relay, openTab }) => {
+test("a tab that joined sees its account; its earnings show with their escrow and their reason", async ({ relay, openTab }) => {
   const tab = await openTab();
   await expect(tab.page.getByTestId("credit-empty")).toContainText("Nothing yet");
   await tab.lend();
@@ -11,7 +11,7 @@ test("a tab that joined sees its account; what it earned shows with its escrow a
   const peer = relay.directory.swarm.peers[0]?.peer ?? asPeerId("");
   expect(await relay.ledger.earnStorage(peer, "ab".repeat(32), 1)).toBeGreaterThan(0);
   const shown = async (part: "available" | "escrow") => Number(await tab.page.getByTestId(`credit-${part}`).getAttribute("data-micro"));
-  // The relay may ask the tab for a proof of its own meanwhile, which earns as well: the page follows the ledger.
+  // The relay may also ask the tab for a storage proof meanwhile, which earns as well: the page must follow the ledger.
   await expect(async () => {
     const { available, escrow } = await relay.ledger.account(peer);
     expect(available).toBeGreaterThan(0);
@@ -22,7 +22,7 @@ test("a tab that joined sees its account; what it earned shows with its escrow a
   await expect(tab.page.getByRole("cell", { name: /^For holding rare layers: tile abab/ })).toBeVisible();
 });
 
-test("tabs that answered a prompt are paid for it: their panels show what for", async ({ openTab }) => {
+test("tabs that answered a prompt are paid for it, and their panels say what for", async ({ openTab }) => {
   const [first, second] = [await openTab(), await openTab()];
   await first.lend();
   await second.lend();

@@ -1,9 +1,9 @@
-// The examples of the documentation, each as a reader runs it: Node, a real relay, real tabs that lend; what they print is checked.
+// The examples of the documentation, run as a reader runs them: in Node, with a real relay and real tabs that lend.
 import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { crc32, inflateSync } from "node:zlib";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { hashOf } from "../support/checked-tasks.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { greedyUnsplit, tokenizer } from "../support/unsplit.ts";
@@ -11,7 +11,7 @@ import { greedyUnsplit, tokenizer } from "../support/unsplit.ts";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const EXAMPLES = path.join(ROOT, "docs/examples");
 
-/** What the example prints. Throws where it fails, or does not end by itself. */
+/** Resolves with the output of the example. Rejects if it fails, or does not end by itself. */
 function run(name: string, ...args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(EXAMPLES, name), ...args], { cwd: ROOT, timeout: 120_000 });
@@ -26,11 +26,11 @@ function run(name: string, ...args: readonly string[]): Promise<string> {
   });
 }
 
-test("each example runs, ends by itself, and prints what is right", async ({ relay, openTab, folder }) => {
+test("each example runs, ends by itself, and prints the right result", async ({ relay, openTab, folder }) => {
   test.setTimeout(400_000);
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const ran = new Set<string>();
   const example = async (name: string, check: (output: string) => unknown, ...args: readonly string[]): Promise<void> => {
     ran.add(name);
@@ -41,7 +41,7 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
     let total = 0n;
     for (let at = 1n; at <= 1_000_000n; at++) total += at ** 3n;
     expect(output).toContain(`The sum of the first million cubes is ${total}.`);
-    expect(output).toMatch(/^\d+ parts, \d+ of them computed twice/m);
+    expect(output).toMatch(/^\d+ tasks, \d+ of them computed twice/m);
   });
 
   await example("map-function.ts", (output) => {
@@ -79,7 +79,7 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
   await example("balance.ts", (output) => {
     expect(output).toContain(`2000 hashes, the first ${hashOf(new TextEncoder().encode("item 0")).toString("hex")}.`);
     expect(output).toMatch(/^Account 12D3Koo\w+: 0\.000 credits, 2000\.000 of its first allowance\.$/m);
-    expect(output).toContain("Set aside for the work: 0.100 credits.");
+    expect(output).toContain("Reserved for the job: 0.100 credits.");
   });
 
   expect([...ran].toSorted(), "every example is run here").toEqual(
@@ -87,12 +87,12 @@ test("each example runs, ends by itself, and prints what is right", async ({ rel
   );
 });
 
-test("an example says what is wrong where there is no relay, and ends", async () => {
+test("without a relay an example says what is wrong, and ends", async () => {
   await expect(run("sum.ts", "http://127.0.0.1:9/")).rejects.toThrow(/The relay at http:\/\/127\.0\.0\.1:9 does not answer/);
   await expect(run("sum.ts", "relay.example")).rejects.toThrow(/"relay\.example" is not the address of a relay/);
 });
 
-/** As much of PNG as is needed: one IDAT of rows without a filter. */
+/** Reads the part of PNG that the example writes: one IDAT of rows without a filter. */
 function readPng(file: Buffer): { width: number; height: number; pixels: Buffer } {
   expect(file.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
   const chunks = new Map<string, Buffer>();

@@ -1,12 +1,12 @@
-// A tab is closed in the middle of an answer: others take its layers, and the text is that of one machine.
+// A tab is closed in the middle of an answer: others take over its layers, and the text is that of one machine.
 import { findGaps } from "../../src/route/coverage.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { findLongAnswer } from "../support/long-answer.ts";
 
-test("an answer goes on with the same text when a tab of its route is closed, and says so", async ({ openTab, relay }) => {
+test("when a tab of its route is closed, an answer goes on with the same text, and the page says so", async ({ openTab, relay }) => {
   const long = await findLongAnswer(300);
   const first = await openTab();
-  // Slow enough that an answer is still on its way when a tab is closed.
+  // Slow enough that an answer still runs when a tab is closed.
   const share = 0.2;
   await first.lend({ share });
   const second = await openTab();
@@ -24,7 +24,7 @@ test("an answer goes on with the same text when a tab of its route is closed, an
       8,
     ).length;
   for (const lost of [second, third]) {
-    await expect.poll(gaps).toBe(0); // whoever is left has taken the layers of the tab before
+    await expect.poll(gaps).toBe(0); // the tabs that are left have taken the layers of the closed one
     await visitor.startAsking(long.prompt, { maxTokens: 300, drafts: false });
     await expect(answer).toHaveAttribute("data-tokens", /^\d+(,\d+){20,}/);
     await lost.close();

@@ -1,4 +1,5 @@
-// A peer that sends garbage over the real mesh: dropped, counted in the page, its stream ended, the answer of others unharmed.
+// A peer that sends garbage over the real mesh: the frames are dropped and counted on the page, its links are ended,
+// and the answers of others are unharmed.
 import { chainTokens } from "../../src/inference/log/prefix-log.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
@@ -21,7 +22,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
   await first.lend({ share: 0.1 });
   await second.lend({ share: 0.1 });
   await first.holds("0-4");
-  // The ids of sessions are no secret to the peers of a route: this villain knows all that the page drew.
+  // Session ids are no secret to the peers of a route: this villain knows every id that the page drew.
   const asking = await openTab(relay.url, (context) =>
     context.addInitScript(() => {
       const drawn: string[] = [];
@@ -97,7 +98,7 @@ test("garbage over the real mesh is dropped and counted, its streams are ended, 
   for (const session of drawn) await test.step(`a step into ${session}`, () => villain.attack(target.peer, protocol, [step({ session })]));
   await expect(answer).toHaveAttribute("data-status", "streaming");
   await expect(first.page.getByTestId("refused-frames")).toHaveText(String(attacks.length + drawn.length));
-  // One of the ids is that of the session that runs.
+  // One of the ids is that of the running session.
   const codes = first.console.flatMap((line) => /refused a frame.* code: (\w+)/.exec(line)?.[1] ?? []);
   expect(codes.slice(0, attacks.length)).toEqual(attacks.map(([, , code]) => code));
   expect(codes.slice(attacks.length).toSorted()).toEqual(["SESSION_FOREIGN", ...drawn.slice(1).map(() => "SESSION_UNKNOWN")]);

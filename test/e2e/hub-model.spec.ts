@@ -1,4 +1,4 @@
-// A 4-bit model of 135 million parameters whose weights lie on a hub: three tabs load their thirds, unpack them and answer together.
+// A 4-bit model of 135 million parameters on a hub: three tabs load their spans, unpack them, and answer together.
 import path from "node:path";
 import * as ort from "onnxruntime-web";
 import { unpackSpan } from "../../src/engine/dequantize.ts";
@@ -8,7 +8,7 @@ import { loadSpan } from "../../src/model/load-span.ts";
 import { MemoryTileStore } from "../../src/model/tiles/memory-tile-store.ts";
 import { decodeManifest } from "../../src/model/tiles/manifest.ts";
 import { systemClock } from "../../src/shared/clock.ts";
-import { hubModel, HUB_MODEL, type HubModel } from "../../tools/bench/hub-model.ts";
+import { hubModel, HUB_MODEL, type HubModel } from "../../tools/bench/models/hub-model.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { spansOf } from "../../tools/browser/relay-swarm.ts";
 import { FolderTileSource } from "../../tools/model/model-folder.ts";
@@ -17,7 +17,7 @@ import { greedyAlone } from "../support/greedy.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { tokenizer } from "../support/unsplit.ts";
 
-/** SmolLM2-135M's width, heads and feed-forward; as many layers as give 135 million parameters with a small vocabulary. */
+/** SmolLM2-135M's width, heads and feed-forward; with a small vocabulary, 36 layers give 135 million parameters. */
 const SHAPE = {
   bits: 4,
   layers: 36,
@@ -32,7 +32,7 @@ const SHAPE = {
 const PROMPT = "Once upon a time";
 const TOKENS = 8;
 
-test("three tabs answer with a 4-bit model from a hub as one machine does, and show what they load", async ({
+test("three tabs answer with a 4-bit model from a hub as one machine does, and show the progress of loading", async ({
   folder,
   startRelay,
   openTab,
@@ -61,7 +61,7 @@ test("three tabs answer with a 4-bit model from a hub as one machine does, and s
   await hub.stop();
 });
 
-/** Greedy tokens of the whole model over unpacked weights, in one session of this process. */
+/** Resolves with the greedy tokens of the whole model over unpacked weights, from one session in this process. */
 async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
   const manifest = decodeManifest(served.bytes);
   const source = await loadSpan({
@@ -79,7 +79,7 @@ async function greedyUnpacked(served: HubModel): Promise<readonly number[]> {
     ort,
     runner,
     { backend: "wasm", determinismClass: "test", rowInvariant: false, layerMs: 1, conversionMs: 0, notices: [] },
-    { cacheBudgetBytes: 2 ** 30, share: 1 },
+    { cacheBudgetBytes: 2 ** 30, share: 1, clock: systemClock },
   );
   const made = await greedyAlone(engine, tokenizer.encode(PROMPT), {
     count: TOKENS,

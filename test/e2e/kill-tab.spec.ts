@@ -1,10 +1,10 @@
-// Each of the four ways to kill a tab removes its peer and no other: the directory sees it go, and the rest still answers.
+// Each of the four ways to kill a tab removes that peer from the directory and no other, and the others still answer.
 import { KILL_WAYS, killTab, rendererPid } from "../../tools/browser/kill-tab.ts";
 import { peerOf } from "../../tools/browser/answer-tap.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
 for (const way of KILL_WAYS) {
-  test(`a tab that is killed by "${way}" is gone, and the tab beside it is not`, async ({ openTab, relay }) => {
+  test(`a tab that is killed by "${way}" is gone, and the tab beside it stays`, async ({ openTab, relay }) => {
     const [stays, dies] = [await openTab(), await openTab()];
     await stays.lend();
     await dies.lend();

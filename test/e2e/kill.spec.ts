@@ -1,10 +1,10 @@
-// Five answers whose tabs are killed in the middle, in all four ways: each is the text of the undisturbed run.
+// Five answers during which tabs are killed, in all four ways: each text is that of the undisturbed run.
 import { KILL_WAYS } from "../../tools/browser/kill-tab.ts";
-import { type KillRun, reportKills } from "../../tools/soak/kill-report.ts";
-import { KillSoak } from "../../tools/soak/kill-soak.ts";
+import { type KillRun, reportKills } from "../../tools/soak/parts/kill-report.ts";
+import { KillSoak } from "../../tools/soak/parts/kill-soak.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
-/** Its first five runs draw every way at least once. */
+/** A seed whose first five runs draw every way at least once. */
 const SEED = 4;
 const RUNS = 5;
 

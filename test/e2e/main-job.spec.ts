@@ -1,4 +1,4 @@
-// The main job: tabs join one by one, each with its own layers; the answer is that of one machine; tabs leave again.
+// The main purpose: tabs join one by one, each with its own layers; they answer as one machine does; tabs leave again.
 import { expect, test } from "../support/relay-fixture.ts";
 import { spansOf } from "../../tools/browser/relay-swarm.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
@@ -49,7 +49,7 @@ test("three tabs hold different layers and answer ten prompts as one session doe
   expect(await second.ask(PROMPTS[3] ?? "", { maxTokens: 64 })).toMatchObject({ tokens: expected[3], route: ["0-8"] });
 });
 
-test("with nobody lending, the tab that asks answers by itself and does not lend", async ({ openTab, relay }) => {
+test("if nobody lends, the tab that asks answers by itself and does not lend", async ({ openTab, relay }) => {
   const tab = await openTab();
   const [expected] = await greedyUnsplit(["Once upon a time"], 16);
   expect(await tab.ask("Once upon a time", { maxTokens: 16 })).toMatchObject({ status: "done", tokens: expected, route: ["0-8"] });
@@ -57,7 +57,7 @@ test("with nobody lending, the tab that asks answers by itself and does not lend
   await expect(tab.page.getByTestId("lend-start")).toBeVisible();
 });
 
-test("an answer streams, can be stopped, and what was shown stays", async ({ openTab }) => {
+test("an answer streams and can be stopped, and the text so far stays", async ({ openTab }) => {
   const tab = await openTab();
   await tab.lend();
   await tab.startAsking("Once upon a time", { maxTokens: 400, temperature: 1 });
@@ -70,7 +70,7 @@ test("an answer streams, can be stopped, and what was shown stays", async ({ ope
   expect((await tab.ask("The moon", { maxTokens: 4 })).status).toBe("done");
 });
 
-test("lending stops at once when the switch goes off, and the swarm knows", async ({ openTab, relay }) => {
+test("lending stops at once when it is switched off, and the swarm knows", async ({ openTab, relay }) => {
   const [lender, other] = [await openTab(), await openTab()];
   await lender.lend();
   await other.lend();

@@ -1,13 +1,16 @@
-// Where weights come from and go to, as a person meets it: a folder of their own, a full disk, an origin that goes away in the middle.
+// Where weights come from and go to, as a person meets it: their own folder, a full disk, an origin that goes away.
 import path from "node:path";
-import { hubModel, HUB_MODEL } from "../../tools/bench/hub-model.ts";
+import { hubModel, HUB_MODEL } from "../../tools/bench/models/hub-model.ts";
 import { decodeManifest } from "../../src/model/tiles/manifest.ts";
 import { startHub } from "../../tools/hub/hub-server.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { readStoredTiles } from "../support/stored-tiles.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
 
-/** Stands in for the browser's own dialogue, which no test can press: answers a real folder with what `files` names by its address. */
+/**
+ * Stands in for the browser's own dialogue, which no test can press. It gives the page a real folder, with files that
+ * are fetched from the addresses in `files`.
+ */
 const pickFolder = (files: Readonly<Record<string, string>>): void => {
   Object.assign(globalThis, {
     showDirectoryPicker: async () => {
@@ -25,7 +28,7 @@ const pickFolder = (files: Readonly<Record<string, string>>): void => {
 
 const DATA = "model.onnx.data";
 
-test("a folder that a person opens is read instead of the relay; one that is of no use is told, and costs nothing", async ({
+test("a folder that a person opens is read instead of the relay; if it is of no use, the page says so and fetches", async ({
   openTab,
   relay,
 }) => {
@@ -64,7 +67,7 @@ test("a folder that a person opens is read instead of the relay; one that is of 
   expect(other.ranges.length).toBeGreaterThan(0);
 });
 
-test("a full disk is said, and the tab lends all the same", async ({ openTab, relay }) => {
+test("the page says that the disk is full, and the tab lends all the same", async ({ openTab, relay }) => {
   const tab = await openTab(relay.url, (context) =>
     context.addInitScript(() => {
       IDBObjectStore.prototype.put = () => {
@@ -77,7 +80,7 @@ test("a full disk is said, and the tab lends all the same", async ({ openTab, re
   expect(await readStoredTiles(tab.page)).toEqual({ good: 0, bad: 0 });
 });
 
-test("an origin that goes away in the middle of a load is told with what was kept; when it is back, the load goes on from there", async ({
+test("if the origin goes away during a load, the page says what was kept; once it is back, the load goes on from there", async ({
   folder,
   startRelay,
   openTab,

@@ -1,4 +1,4 @@
-// Two tabs of one profile: each has a key of its own, both serve, and a reloaded tab comes back as who it was.
+// Two tabs of one profile: each has a key of its own, both serve, and a reloaded tab comes back as the same peer.
 import { expect, test } from "../support/relay-fixture.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
 

@@ -1,4 +1,4 @@
-// The relay goes away: told in the page with the time to the next try; what runs goes on; all is well when it is back.
+// The relay goes away: the page says so and when it tries again, links stay up, and all is well once the relay is back.
 import type { Locator } from "@playwright/test";
 import type { Relay } from "../../relay/relay.ts";
 import { startHostSite } from "../support/host-site.ts";
@@ -11,34 +11,34 @@ const PROMPT = "Once upon a time";
 const pill = ({ page }: Tab, state: string): Locator => page.locator(`[data-testid="relay-status"][data-state="${state}"]`);
 const serving = (relay: Relay): number => relay.directory.swarm.peers.filter((peer) => peer.serving.length > 0).length;
 
-test("a relay that is away when somebody wants to lend or ask is told, tried again, and joined once it is there", async ({
+test("if the relay is away when a person wants to lend or ask, the page says so, tries again, and joins once it is back", async ({
   openTab,
   relay,
   startRelay,
 }) => {
   const [expected] = await greedyUnsplit([PROMPT], 16);
-  const [lender, asker] = [await openTab(), await openTab()];
+  const [lender, requester] = [await openTab(), await openTab()];
   await relay.stop();
   await lender.page.getByTestId("lend-start").click();
   await expect(pill(lender, "lost")).toContainText(`The relay at localhost:${relay.port} does not answer.`);
   await expect(pill(lender, "lost")).toContainText(/Trying again (in \d+ s|now)\./);
   await expect(lender.page.getByTestId("lend-state")).toHaveAttribute("data-state", "joining");
 
-  const answer = await asker.ask(PROMPT, { maxTokens: 16 });
+  const answer = await requester.ask(PROMPT, { maxTokens: 16 });
   expect(answer).toMatchObject({ status: "failed", tokens: [] });
-  expect(answer.problem).toMatch(/The relay does not answer.* Your prompt is kept: check your connection and ask again\./);
-  await expect(asker.page.getByTestId("ask-problem")).toHaveAttribute("data-code", "RELAY_UNREACHABLE");
-  await expect(asker.page.getByTestId("ask-prompt")).toHaveValue(PROMPT);
-  await expect(pill(asker, "lost")).toBeVisible();
+  expect(answer.problem).toMatch(/The relay at .* does not answer.* Your prompt is kept: check your connection and ask again\./);
+  await expect(requester.page.getByTestId("ask-problem")).toHaveAttribute("data-code", "RELAY_UNREACHABLE");
+  await expect(requester.page.getByTestId("ask-prompt")).toHaveValue(PROMPT);
+  await expect(pill(requester, "lost")).toBeVisible();
 
   const back = await startRelay({ port: relay.port });
   expect(back.port).toBe(relay.port);
   await lender.holds("0-8");
   await expect(pill(lender, "connected")).toBeVisible();
-  expect(await asker.ask(PROMPT, { maxTokens: 16 })).toMatchObject({ status: "done", tokens: expected, route: ["0-8"] });
+  expect(await requester.ask(PROMPT, { maxTokens: 16 })).toMatchObject({ status: "done", tokens: expected, route: ["0-8"] });
 });
 
-test("links live on without the relay: an answer goes on, a new one is given, and the swarm is whole when it is back", async ({
+test("links live on without the relay: an answer goes on, a new prompt is answered, and the swarm is whole once it is back", async ({
   openTab,
   relay,
   startRelay,
@@ -54,7 +54,7 @@ test("links live on without the relay: an answer goes on, a new one is given, an
   const running = first.page.getByTestId("ask-answer");
   await expect(running).toHaveAttribute("data-tokens", /^\d+(,\d+){2,}$/);
   await relay.stop();
-  await expect(pill(first, "lost")).toContainText("Links that run go on.");
+  await expect(pill(first, "lost")).toContainText("Open links stay up.");
   await expect(pill(second, "lost")).toBeVisible();
   await expect(running).toHaveAttribute("data-status", "streaming");
   for (const tab of [first, second]) await tab.page.getByTestId("share-slider").fill("100");

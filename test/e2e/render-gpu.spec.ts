@@ -1,4 +1,4 @@
-// The path tracer on a graphics card, the browser's software one where there is no other, against the one that is exact everywhere.
+// The path tracer on a graphics card, or on the browser's software adapter, against the one that is exact everywhere.
 import type { Page } from "@playwright/test";
 import { putInPages } from "../../tools/browser/bundle-page.ts";
 import { launchBrowser, Tab, WEBGPU_FLAGS } from "../../tools/browser/tabs.ts";
@@ -16,7 +16,7 @@ type GpuGlobal = typeof globalThis & { readonly Gpu: typeof Gpu };
 
 const SITE = "http://localhost/gpu";
 
-/** Outputs of the squares of a scene, or the code with which a stopped one ended; undefined where there is no adapter. */
+/** Resolves with the output or the error message of each square of a scene; undefined if there is no adapter. */
 const drawOn = (page: Page, scene: Scene, stopped = false): Promise<(readonly number[] | string)[] | undefined> =>
   page.evaluate(
     async ([given, isStopped]) => {
@@ -40,7 +40,7 @@ const drawOn = (page: Page, scene: Scene, stopped = false): Promise<(readonly nu
     [scene, stopped] as const,
   );
 
-test("a picture that a person wants drawn by cards is drawn by a lending tab's, and looked at here", async ({ relay }) => {
+test("a picture for graphics cards is drawn by the card of a lending tab, and checked by the tab that asked", async ({ relay }) => {
   test.setTimeout(240_000);
   const browser = await launchBrowser(WEBGPU_FLAGS);
   try {
@@ -51,18 +51,18 @@ test("a picture that a person wants drawn by cards is drawn by a lending tab's, 
     const asking = new TaskPage(await Tab.open(browser, relay.url));
     await asking.open();
     await asking.page.getByTestId("task-by-card").check();
-    const work = await asking.render("ring", "small", "quick", false);
-    await asking.over(work, "done");
-    await expect(work).toHaveAttribute("data-kind", "render_gpu");
-    await expect(work).toHaveAttribute("data-peers", "1"); // one card is enough: this tab looks itself
-    await expect(work).toHaveAttribute("data-wrong", "0");
-    await expect(work.getByTestId("work-picture")).toHaveAttribute("data-drawn", "2");
+    const job = await asking.render("ring", "small", "quick", false);
+    await asking.over(job, "done");
+    await expect(job).toHaveAttribute("data-kind", "render_gpu");
+    await expect(job).toHaveAttribute("data-peers", "1"); // one card is enough, since this tab checks itself
+    await expect(job).toHaveAttribute("data-wrong", "0");
+    await expect(job.getByTestId("job-picture")).toHaveAttribute("data-drawn", "2");
     const { rgba } = await runWhole(render, sceneOf({ scene: "ring", size: "small", fineness: "quick" }));
-    const saved = await decodePng(asking.page, await asking.save(work));
+    const saved = await decodePng(asking.page, await asking.save(job));
     const far = saved.rgba.filter((byte, at) => Math.abs(byte - (rgba[at] ?? 0)) > PROBE_LIMITS.near).length;
     expect(saved.rgba.length).toBe(rgba.length);
     expect(far / rgba.length).toBeLessThan(0.02);
-    expect(saved.rgba.some((byte, at) => byte !== rgba[at])).toBe(true); // it is not the exact path that drew it
+    expect(saved.rgba.some((byte, at) => byte !== rgba[at])).toBe(true); // so the exact tracer did not draw it
   } finally {
     await browser.close();
   }
@@ -78,7 +78,7 @@ test("squares drawn on WebGPU differ from the exact ones by less than the stated
     await putInPages([page], new URL("../support/gpu-page.ts", import.meta.url), "Gpu");
     const kind = renderGpuBy(undefined);
     for (const { make } of Object.values(SCENES)) {
-      const scene = make({ width: 150, height: 70, samples: 4 }); // two squares, the second a narrow one
+      const scene = make({ width: 150, height: 70, samples: 4 }); // two squares, of which the second is narrow
       const outputs = await drawOn(page, scene);
       test.skip(outputs === undefined, "no WebGPU adapter in this browser, not even the software one");
       const bytes = (outputs ?? []).map((output) => Uint8Array.from(typeof output === "string" ? [] : output));

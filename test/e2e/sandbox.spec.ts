@@ -1,17 +1,17 @@
-// The sandbox as it is shipped: minified, under the headers that the relay sends, with the page's own policy around it.
+// The sandbox as it is shipped: minified, with the headers that the relay sends, and under the page's own policy.
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Browser, expect, test } from "@playwright/test";
 import { build, type Rolldown } from "vite";
-import { headersFor } from "../../relay/headers.ts";
+import { headersFor } from "../../relay/http/headers.ts";
 import type { FrameSandbox } from "../../src/tasks/sandbox/frame-sandbox.browser.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 let server: Server;
 let address: string;
-const asked: string[] = [];
+const requested: string[] = [];
 
 test.beforeAll(async () => {
   const entry = path.join(ROOT, "src/tasks/sandbox/frame-sandbox.browser.ts");
@@ -28,7 +28,7 @@ test.beforeAll(async () => {
   };
   server = createServer((request, response) => {
     const name = request.url ?? "/";
-    asked.push(name);
+    requested.push(name);
     const [type, body] = files[name] ?? ["text/plain", ""];
     response.writeHead(files[name] === undefined ? 404 : 200, { ...headersFor(name, request.headers.host ?? ""), "content-type": type });
     response.end(body);
@@ -56,15 +56,15 @@ test("a program computes, and reaches nothing, in the shipped sandbox", async ({
       return String(output);
     }, source);
   expect(await run("(x) => 2 * x + 2")).toBe("42");
-  const before = asked.length;
+  const before = requested.length;
   expect(await run(`async () => { try { await import("${address}/stolen.js"); return "found"; } catch { return "none"; } }`)).toBe(
     '"none"',
   );
   expect(await run(`() => typeof fetch + typeof WebSocket + typeof Worker + typeof indexedDB`)).toBe(`"${"undefined".repeat(4)}"`);
-  expect(asked.slice(before).filter((name) => !["/sandbox.html", "/assets/code.js"].includes(name))).toEqual([]);
+  expect(requested.slice(before).filter((name) => !["/sandbox.html", "/assets/code.js"].includes(name))).toEqual([]);
 });
 
-/** Bytes that all renderers of the browser hold; Linux alone tells. */
+/** Resolves with the bytes that all renderers of the browser hold. Only Linux reports them. */
 async function rendererBytes(browser: Browser): Promise<number> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
@@ -72,7 +72,7 @@ async function rendererBytes(browser: Browser): Promise<number> {
   const sizes = processInfo
     .filter(({ type }) => type === "renderer")
     .map(async ({ id }) => {
-      const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => ""); // gone since
+      const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => ""); // the process has ended meanwhile
       return 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
     });
   return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
@@ -85,17 +85,17 @@ const BOMBS = {
 };
 
 test.describe("a bomb", () => {
-  // Where other programs take the machine for a while, a page stalls whatever it does: once in three tries it must not.
+  // If other programs take the machine for a while, every page stalls: in one of three tries this one must not.
   test.describe.configure({ retries: 2 });
   for (const [name, bomb] of Object.entries(BOMBS))
     test(`of ${name} leaves the page its frames, and its memory goes`, async ({ page, browser }) => {
-      test.skip(process.platform !== "linux", "only Linux tells how much memory a process holds");
+      test.skip(process.platform !== "linux", "only Linux reports how much memory a process holds");
       await page.goto(address);
       const run = (source: string): Promise<{ readonly outcome: string; readonly gapMs: number; readonly idleMs: number }> =>
         page.evaluate(async (text) => {
           const code = (await import(`${location.origin}/assets/code.js`)) as { FrameSandbox: typeof FrameSandbox };
           const sandbox = new code.FrameSandbox("/sandbox.html");
-          // An idle worker beside the page: what both wait for is the machine, not the page.
+          // An idle worker beside the page: if both wait, the machine is slow, and not the page.
           const idle = new Worker(
             URL.createObjectURL(
               new Blob([
@@ -125,7 +125,7 @@ test.describe("a bomb", () => {
           idle.terminate();
           return { outcome, gapMs, idleMs };
         }, source);
-      expect((await run("(x) => x")).outcome).toBe("done"); // all code is loaded
+      expect((await run("(x) => x")).outcome).toBe("done"); // from here on all code is loaded
       const before = await rendererBytes(browser);
       const { outcome, gapMs, idleMs } = await run(bomb);
       expect(outcome).toMatch(name === "buffers" ? /buffers are over|Timeout/ : /Timeout/);

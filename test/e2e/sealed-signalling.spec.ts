@@ -1,13 +1,14 @@
-// What the relay carries of the negotiation of a direct connection is sealed: it can neither read nor rewrite a certificate's fingerprint.
+// The messages that negotiate a direct connection pass the relay sealed: it can neither read nor rewrite the
+// fingerprint of a certificate.
 import { expect, test } from "../support/relay-fixture.ts";
 
 interface Seen {
-  /** Everything that went over this tab's sockets to the relay, one character a byte. */
+  /** Every byte that went over this tab's sockets to and from the relay, as one character each. */
   wire: string;
 }
 
-/** The fingerprints of certificates in the descriptions that this page gave or took. */
-type Told = typeof globalThis & { fingerprints: Set<string> };
+/** The fingerprints of certificates in the descriptions that this page received. */
+type FingerprintsGlobal = typeof globalThis & { fingerprints: Set<string> };
 
 test("no fingerprint of a direct connection passes the relay in the clear", async ({ openTab, relay }) => {
   const open = async () => {
@@ -27,11 +28,11 @@ test("no fingerprint of a direct connection passes the relay in the clear", asyn
       });
       context.on("page", (page) =>
         page.on("websocket", (socket) => {
-          const take = ({ payload }: { readonly payload: string | Buffer }): void => {
+          const record = ({ payload }: { readonly payload: string | Buffer }): void => {
             seen.wire += typeof payload === "string" ? payload : payload.toString("latin1");
           };
-          socket.on("framesent", take);
-          socket.on("framereceived", take);
+          socket.on("framesent", record);
+          socket.on("framereceived", record);
         }),
       );
     });
@@ -45,15 +46,15 @@ test("no fingerprint of a direct connection passes the relay in the clear", asyn
   expect((await asking.tab.ask("Once upon a time", { maxTokens: 8 })).tokens.length).toBe(8);
 
   const all = [lending, beside, asking];
-  const told = new Set<string>();
+  const known = new Set<string>();
   for (const { tab } of all)
-    for (const print of await tab.page.evaluate(() => [...(globalThis as Told).fingerprints])) told.add(print.toLowerCase());
-  expect(told.size).toBeGreaterThan(1); // direct connections were negotiated, and this test would know their fingerprints
+    for (const print of await tab.page.evaluate(() => [...(globalThis as FingerprintsGlobal).fingerprints])) known.add(print.toLowerCase());
+  expect(known.size).toBeGreaterThan(1); // direct connections were negotiated, and this test knows their fingerprints
   for (const { seen } of all) {
     expect(seen.wire.length).toBeGreaterThan(1000);
     const wire = seen.wire.toLowerCase();
     expect(wire).not.toContain("a=fingerprint");
-    for (const print of told) {
+    for (const print of known) {
       expect(wire).not.toContain(print);
       const bytes = String.fromCharCode(...print.split(":").map((byte) => Number.parseInt(byte, 16)));
       expect(seen.wire).not.toContain(bytes);

@@ -1,8 +1,8 @@
-// Real tabs with one that lies: it is caught, its work is done anew, its escrow is taken, the answers are right.
+// Real tabs, one of which lies: it is caught, its work is computed again, its escrow is taken, the results are right.
 import { makeLiar } from "../support/liar.ts";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
-import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
+import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
 /** Numbers of one part of a sum. */
@@ -12,14 +12,14 @@ test("a volunteer that lies is caught, its work redone, its escrow taken, and th
   test.setTimeout(180_000);
   for (let n = 0; n < 2; n++) await (await openTab()).lend();
   const liar = await makeLiar(await openTab(), await meshAddress(relay));
-  await expect.poll(() => takersOf(relay).length).toBe(3);
-  const asker = await openTab();
-  await makeRequester(asker, relay);
-  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
+  await expect.poll(() => volunteersOf(relay).length).toBe(3);
+  const requesterTab = await openTab();
+  await makeRequester(requesterTab, relay);
+  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.assignTo(all), volunteersOf(relay));
 
-  /** Sums numbers that are drawn in the page; answers what came, what is right, how it was settled, and who was caught. */
+  /** Sums numbers that the page makes. Resolves with the sum, the right sum, the settled tasks and the caught peers. */
   const sum = (blocks: number, seed: number) =>
-    asker.page.evaluate(
+    requesterTab.page.evaluate(
       async ([count, first]) => {
         const { requester } = globalThis as RequesterGlobal;
         const floats = Array.from({ length: count }, (_, at) => (at * 48_271 + first) % 100_003);
@@ -32,7 +32,7 @@ test("a volunteer that lies is caught, its work redone, its escrow taken, and th
       [blocks * BLOCK, seed] as const,
     );
 
-  // Everybody is new here: each part is computed by two. The liar earns honestly first.
+  // All volunteers are new to this requester, so two of them compute each part. At first the liar earns honestly.
   const honest = await sum(6, 1);
   expect(honest.value).toBe(honest.right);
   expect(honest.caught).toEqual([]);

@@ -1,10 +1,11 @@
-// Real tabs that lend tasks: every kind of worker, tiles over the exchange, room for inference, and an end at once.
+// Real tabs that compute tasks for others: every kind of Web Worker, tiles over the exchange, answers beside tasks, and
+// an end at once.
 import { createHash } from "node:crypto";
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { drawScene } from "../support/checked-tasks.ts";
 import { Random } from "../../tools/sim/random.ts";
 import { expect, test } from "../support/relay-fixture.ts";
@@ -15,22 +16,22 @@ const SCENE = { ...drawScene(new Random(11), 192, 128), samples: 64 };
 
 const DIST = path.join(import.meta.dirname, "../../dist");
 
-test("two lending tabs compute tasks of each kind of worker for a third", async ({ relay, openTab }) => {
+test("two lending tabs compute tasks for a third, in each kind of Web Worker", async ({ relay, openTab }) => {
   const [first, second] = [await openTab(), await openTab()];
   await first.lend();
   await second.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
 
-  const asker = await openTab();
-  await makeRequester(asker, relay);
-  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
+  const requesterTab = await openTab();
+  await makeRequester(requesterTab, relay);
+  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.assignTo(all), volunteersOf(relay));
 
   const numbers = Array.from({ length: 70_000 }, (_, at) => (at * 7919) % 1001);
-  const total = await asker.page.evaluate((floats) => (globalThis as RequesterGlobal).requester.compute("sum", { floats }), numbers);
+  const total = await requesterTab.page.evaluate((floats) => (globalThis as RequesterGlobal).requester.compute("sum", { floats }), numbers);
   expect(total).toBe(numbers.reduce((sum, number) => sum + number, 0));
 
   const words = ["tell", "me", "a", "story"];
-  const hashes = await asker.page.evaluate(async (items) => {
+  const hashes = await requesterTab.page.evaluate(async (items) => {
     const all = await (globalThis as RequesterGlobal).requester.compute("hash", {
       items: items.map((item) => new TextEncoder().encode(item)),
     });
@@ -38,7 +39,7 @@ test("two lending tabs compute tasks of each kind of worker for a third", async 
   }, words);
   expect(hashes).toEqual(words.map((word) => [...createHash("sha256").update(word).digest()]));
 
-  const squares = await asker.page.evaluate(() =>
+  const squares = await requesterTab.page.evaluate(() =>
     (globalThis as RequesterGlobal).requester.compute("map", {
       program: { language: "js", source: "(x) => ({ square: x * x })" },
       inputs: [1, 2, 3, 12],
@@ -55,7 +56,7 @@ test("two lending tabs compute tasks of each kind of worker for a third", async 
     ],
     [0.5, -0.5],
   );
-  const y = await asker.page.evaluate(
+  const y = await requesterTab.page.evaluate(
     async (bytes) => {
       const { requester } = globalThis as RequesterGlobal;
       const tiles = await requester.offer(Uint8Array.from(bytes));
@@ -68,19 +69,19 @@ test("two lending tabs compute tasks of each kind of worker for a third", async 
   );
   expect(y).toEqual({ dims: [2, 2], values: [-3.5, -4.5, 12, 14.5] });
 
-  const verdicts = await asker.page.evaluate(() => (globalThis as RequesterGlobal).requester.settled.map(({ verdict }) => verdict));
-  expect(new Set(verdicts)).toEqual(new Set(["quorum"])); // both are new to the requester
+  const verdicts = await requesterTab.page.evaluate(() => (globalThis as RequesterGlobal).requester.settled.map(({ verdict }) => verdict));
+  expect(new Set(verdicts)).toEqual(new Set(["quorum"])); // both volunteers are new to the requester
 });
 
 test("a tab answers a prompt while it computes a picture for others, and neither is harmed", async ({ relay, openTab }) => {
   const tabs = [await openTab(), await openTab()];
   for (const tab of tabs) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
-  const asker = await openTab();
-  await makeRequester(asker, relay);
-  await asker.page.evaluate((all) => (globalThis as RequesterGlobal).requester.lend(all), takersOf(relay));
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
+  const requesterTab = await openTab();
+  await makeRequester(requesterTab, relay);
+  await requesterTab.page.evaluate((all) => (globalThis as RequesterGlobal).requester.assignTo(all), volunteersOf(relay));
 
-  const drawn = asker.page.evaluate(async (scene) => {
+  const drawn = requesterTab.page.evaluate(async (scene) => {
     const picture = await (globalThis as RequesterGlobal).requester.compute("render", scene);
     return [...new Uint8Array(await crypto.subtle.digest("SHA-256", picture.rgba))];
   }, SCENE);
@@ -91,7 +92,7 @@ test("a tab answers a prompt while it computes a picture for others, and neither
   expect(await drawn).toEqual([...createHash("sha256").update(rgba).digest()]);
 });
 
-test("a tab lends tasks where the relay offers no model, and stops at once", async ({ folder, startRelay, openTab }) => {
+test("if the relay offers no model, a tab computes tasks alone, and stops at once", async ({ folder, startRelay, openTab }) => {
   const site = path.join(folder, "site");
   await cp(DIST, site, { recursive: true, filter: (source) => source !== path.join(DIST, "models") });
   const relay = await startRelay({ site });

@@ -1,58 +1,59 @@
-// Tasks in the page: handed over, followed, stopped, gone on with after a reload, and saved; what is wrong is told at its field.
+// Jobs on the page: a person hands them over, follows, stops and saves them, and sees them go on after a reload. A
+// fault is shown at its field.
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
-import { meshAddress, takersOf } from "../../tools/browser/relay-swarm.ts";
+import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 import { makeLiar } from "../support/liar.ts";
 import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 
-test("two lending tabs render a scene that a third asked for; its PNG has the pixels of one computer", async ({ relay, openTab }) => {
+test("two lending tabs render a scene for a third; its PNG has the same pixels as from one computer", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   const lending = [await openTab(), await openTab()];
   for (const tab of lending) await tab.lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
 
   const asking = new TaskPage(await openTab());
   await asking.open();
-  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
-  const work = await asking.render("hand", "small", "quick", false);
-  await asking.over(work, "done");
-  await expect(work).toHaveAttribute("data-peers", "2");
-  await expect(work).toHaveAttribute("data-checked", await work.getAttribute("data-parts").then(String)); // both are new to it
-  const picture = work.getByTestId("work-picture");
+  await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
+  const job = await asking.render("hand", "small", "quick", false);
+  await asking.over(job, "done");
+  await expect(job).toHaveAttribute("data-peers", "2");
+  await expect(job).toHaveAttribute("data-checked", await job.getAttribute("data-parts").then(String)); // both volunteers are new to this tab
+  const picture = job.getByTestId("job-picture");
   await expect(picture).toHaveAttribute("data-drawn", "20"); // squares of 32 pixels in 160 by 120
 
   const { width, height, rgba } = await runWhole(render, sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
-  const saved = await decodePng(asking.page, await asking.save(work));
+  const saved = await decodePng(asking.page, await asking.save(job));
   expect([saved.width, saved.height]).toEqual([width, height]);
   expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
 
   for (const tab of lending) {
-    await expect.poll(async () => Number(await tab.page.getByTestId("lent-tasks").textContent())).toBeGreaterThanOrEqual(20);
-    await expect(tab.page.getByTestId("lent-tasks-words")).toContainText("between prompts");
+    await expect.poll(async () => Number(await tab.page.getByTestId("served-tasks").textContent())).toBeGreaterThanOrEqual(20);
+    await expect(tab.page.getByTestId("served-tasks-words")).toContainText("between prompts");
   }
 });
 
-test("a tab that lies is caught, its squares are drawn anew, and the person is told", async ({ relay, openTab }) => {
+test("a tab that lies is caught, its squares are drawn again, and the page says so", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
   const liar = await makeLiar(await openTab(), await meshAddress(relay));
   await liar.lie(true);
-  await expect.poll(() => takersOf(relay).length).toBe(3);
+  await expect.poll(() => volunteersOf(relay).length).toBe(3);
   const asking = new TaskPage(await openTab());
   await asking.open();
-  const work = await asking.render("hand", "small", "quick", false);
-  await asking.over(work, "done");
-  expect(Number(await work.getAttribute("data-wrong"))).toBeGreaterThan(0);
-  await expect(work.getByTestId("work-wrong")).toContainText("no longer trusted");
+  const job = await asking.render("hand", "small", "quick", false);
+  await asking.over(job, "done");
+  expect(Number(await job.getAttribute("data-wrong"))).toBeGreaterThan(0);
+  await expect(job.getByTestId("job-wrong")).toContainText("no longer trusted");
   const { rgba } = await runWhole(render, sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
-  const saved = await decodePng(asking.page, await asking.save(work));
+  const saved = await decodePng(asking.page, await asking.save(job));
   expect(Buffer.from(saved.rgba).equals(Buffer.from(rgba))).toBe(true);
 });
 
-test("a reload goes on with a picture and keeps what was done; stopping ends it, forgetting leaves nothing", async ({ openTab }) => {
+test("after a reload a picture goes on from where it was; stopping ends a job, and forgetting it leaves nothing", async ({ openTab }) => {
   test.setTimeout(240_000);
   const tab = await openTab();
   const asking = new TaskPage(tab);
@@ -62,29 +63,29 @@ test("a reload goes on with a picture and keeps what was done; stopping ends it,
   await expect(first).toHaveAttribute("data-state", "running"); // else nothing is left to go on with
   await asking.page.getByTestId("tasks-close").click();
   await asking.page.reload();
-  await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // joined for the work's sake, with the panel closed
+  await expect(asking.page.getByTestId("credit-starter")).toBeVisible(); // the tab joined because of the job, with the panel closed
   await asking.open();
   await asking.over(asking.jobs.first(), "done");
   await expect(asking.jobs).toHaveCount(1);
-  const cached = await asking.page.getByTestId("work-progress").textContent();
-  expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last may not have been written
-  await expect(asking.page.getByTestId("work-picture")).toHaveAttribute("data-drawn", "20");
+  const cached = await asking.page.getByTestId("job-progress").textContent();
+  expect(Number(/(\d+) known from before/.exec(cached ?? "")?.[1])).toBeGreaterThan(2); // the last ones may not have been written
+  await expect(asking.page.getByTestId("job-picture")).toHaveAttribute("data-drawn", "20");
 
   const second = await asking.render("room", "large", "finest");
   await expect(second).toHaveAttribute("data-state", "running");
-  await second.getByTestId("work-stop").click();
+  await second.getByTestId("job-stop").click();
   await asking.over(second, "stopped");
-  await expect(second.getByTestId("work-stop")).toHaveCount(0);
+  await expect(second.getByTestId("job-stop")).toHaveCount(0);
   for (const left of [1, 0]) {
-    await asking.jobs.first().getByTestId("work-forget").click();
+    await asking.jobs.first().getByTestId("job-forget").click();
     await expect(asking.jobs).toHaveCount(left);
   }
-  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+  await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
   await asking.page.reload();
-  await expect(asking.page.getByTestId("works-empty")).toBeVisible();
+  await expect(asking.page.getByTestId("jobs-empty")).toBeVisible();
 });
 
-test("each kind gives what it should to a person who is alone", async ({ openTab }) => {
+test("each kind gives the right result to a person who is alone", async ({ openTab }) => {
   test.setTimeout(240_000);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
@@ -92,9 +93,9 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
   const result = async (kind: string, fill: () => Promise<unknown>): Promise<string> => {
     await asking.choose(kind);
     await fill();
-    const work = await asking.submit();
-    await asking.over(work, "done");
-    return (await work.getByTestId("work-result").textContent()) ?? "";
+    const job = await asking.submit();
+    await asking.over(job, "done");
+    return (await job.getByTestId("job-result").textContent()) ?? "";
   };
   expect(await result("sum", () => page.getByTestId("task-numbers").fill("1 2\n90071992547409930"))).toBe("90071992547409933");
   expect(await result("sort", () => page.getByTestId("task-numbers").fill("3, -1 2.5"))).toBe("-1\n2.5\n3");
@@ -109,10 +110,10 @@ test("each kind gives what it should to a person who is alone", async ({ openTab
   expect(outputs[1]?.y.data).toHaveLength(2);
 });
 
-test("programs run in the sandbox of another tab, a function and a module; one that throws is told", async ({ relay, openTab }) => {
+test("programs, a function and a module, run in another tab's sandbox; if one throws, its error is shown", async ({ relay, openTab }) => {
   test.setTimeout(240_000);
   for (let count = 1; count <= 2; count++) await (await openTab()).lend();
-  await expect.poll(() => takersOf(relay).length).toBe(2);
+  await expect.poll(() => volunteersOf(relay).length).toBe(2);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
   await asking.open();
@@ -121,19 +122,19 @@ test("programs run in the sandbox of another tab, a function and a module; one t
   await page.getByTestId("task-inputs").fill("[3, 4]");
   const squares = await asking.submit();
   await asking.over(squares, "done");
-  await expect(squares.getByTestId("work-result")).toHaveText(/9,\s+16/);
+  await expect(squares.getByTestId("job-result")).toHaveText(/9,\s+16/);
   await page.getByTestId("task-example").last().click();
   const module = await asking.submit();
   await asking.over(module, "done");
-  await expect(module.getByTestId("work-result")).toContainText("MAKE LIGHT WORK");
+  await expect(module.getByTestId("job-result")).toContainText("MAKE LIGHT WORK");
   await page.getByTestId("task-language-js").check();
   await page.getByTestId("task-source").fill('() => { throw new Error("no such thing"); }');
   const throwing = await asking.submit();
   await asking.over(throwing, "failed");
-  await expect(throwing.getByTestId("work-state")).toContainText("no such thing");
+  await expect(throwing.getByTestId("job-state")).toContainText("no such thing");
 });
 
-test("what is wrong is told at its field, which has the keyboard", async ({ openTab }) => {
+test("a fault is shown at its field, which has the focus", async ({ openTab }) => {
   const asking = new TaskPage(await openTab());
   const { page } = asking;
   await asking.open();
@@ -166,7 +167,7 @@ test("what is wrong is told at its field, which has the keyboard", async ({ open
   expect(await asking.jobs.count()).toBe(0);
 });
 
-test("the page jobs by keyboard, on a phone, in both colours, and axe finds nothing", async ({ openTab }) => {
+test("the page works by keyboard, on a phone and in both colours, and axe finds nothing", async ({ openTab }) => {
   test.setTimeout(120_000);
   const asking = new TaskPage(await openTab());
   const { page } = asking;
@@ -187,8 +188,7 @@ test("the page jobs by keyboard, on a phone, in both colours, and axe finds noth
     await asking.choose(kind);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      await page.waitForTimeout(500); // colours fade from one to the other
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // with reduced motion, colours change at once
       expect(await axeFindings(page, ["mh-app", "mh-tasks"])).toEqual([]);
     }
   }

@@ -1,11 +1,11 @@
-// Tasks end to end: four real tabs compute each kind on inputs drawn at random, and what comes is checked by other means.
+// Tasks end to end: four real tabs compute each kind over random inputs, and the results are checked by other means.
 import { createHash } from "node:crypto";
 import type { Page } from "@playwright/test";
 import * as ort from "onnxruntime-web";
 import type { Relay } from "../../relay/relay.ts";
 import { render } from "../../src/tasks/kinds/render/render.ts";
 import type { Scene } from "../../src/manyhands.ts";
-import { takersOf } from "../../tools/browser/relay-swarm.ts";
+import { volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { Random } from "../../tools/sim/random.ts";
 import { type ApiGlobal, joinFrom } from "../support/api-page.ts";
@@ -15,26 +15,26 @@ import { linearModel } from "../support/tiny-onnx.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 import { wasmModule } from "../unit/tasks/wasm-module.ts";
 
-/** `count` tabs that lend, and one that asks through the public API. */
-async function gather(relay: Relay, openTab: () => Promise<Tab>, count: number): Promise<{ asker: Tab; volunteers: Tab[] }> {
+/** Opens `count` tabs that lend, and one that asks through the public API. */
+async function gather(relay: Relay, openTab: () => Promise<Tab>, count: number): Promise<{ requester: Tab; volunteers: Tab[] }> {
   const volunteers: Tab[] = [];
   for (let n = 0; n < count; n++) volunteers.push(await openTab());
   await Promise.all(volunteers.map((tab) => tab.lend()));
-  await expect.poll(() => takersOf(relay).length).toBe(count);
-  const asker = await openTab();
-  await joinFrom(asker);
-  return { asker, volunteers };
+  await expect.poll(() => volunteersOf(relay).length).toBe(count);
+  const requester = await openTab();
+  await joinFrom(requester);
+  return { requester, volunteers };
 }
 
 const newest = ({ page }: Tab) => page.evaluate(() => (globalThis as unknown as ApiGlobal).node.state.jobs[0]);
 
-test("each kind gives the right answer over four tabs, on inputs drawn at random", async ({ relay, openTab }) => {
+test("each kind gives the right result over four tabs, with random inputs", async ({ relay, openTab }) => {
   test.setTimeout(300_000);
   const seed = Number(process.env["MANYHANDS_SEED"] ?? Date.now() % 1_000_000);
   console.log(`tasks.spec: MANYHANDS_SEED=${seed}`);
   const random = new Random(seed);
-  const { asker } = await gather(relay, openTab, 3);
-  const { page } = asker;
+  const { requester } = await gather(relay, openTab, 3);
+  const { page } = requester;
 
   await test.step("sum", async () => {
     const floats = Float64Array.from(drawList(random, 100_000, 250_000, drawFloat));
@@ -125,7 +125,7 @@ test("each kind gives the right answer over four tabs, on inputs drawn at random
       { inputs, bytes, module: wasmModule() },
     );
     expect(texts).toEqual(inputs.map(({ text, times }) => ({ long: text.repeat(times), length: text.length * times })));
-    expect(same).toEqual(bytes); // the module gives back what it is given
+    expect(same).toEqual(bytes); // the module returns its input
   });
 
   await test.step("ml_inference", async () => {
@@ -169,7 +169,7 @@ test("each kind gives the right answer over four tabs, on inputs drawn at random
   expect(Math.max(...jobs.map(({ peers }) => peers))).toBeGreaterThanOrEqual(3);
 });
 
-/** SHA-256 of the picture's pixels, as the page's program has them. */
+/** Draws a picture through the public API. Resolves with the SHA-256 of its pixels, and with how it was computed. */
 const picture = ({ page }: Tab, scene: Scene, own: boolean): Promise<{ hash: string; filled: number; parts: number; peers: number }> =>
   page
     .evaluate(
@@ -179,8 +179,8 @@ const picture = ({ page }: Tab, scene: Scene, own: boolean): Promise<{ hash: str
         const seen = new Set<number>();
         node.watchParts(id, (at) => seen.add(at));
         const { rgba } = await node.waitForResult(id);
-        const work = node.state.jobs.find((each) => each.id === id);
-        return { rgba: new Uint8Array(rgba), filled: seen.size, parts: work?.parts ?? 0, peers: work?.peers ?? 0 };
+        const job = node.state.jobs.find((each) => each.id === id);
+        return { rgba: new Uint8Array(rgba), filled: seen.size, parts: job?.parts ?? 0, peers: job?.peers ?? 0 };
       },
       [scene, own] as const,
     )
@@ -192,10 +192,12 @@ test("a picture has the same pixels from one tab, from four, and from Node", asy
   await joinFrom(alone);
   const one = await picture(alone, scene, true);
   expect(one.peers).toBe(1);
-  const { asker } = await gather(relay, openTab, 3);
-  // Linked with all three before, so that this tab does not draw the whole picture meanwhile.
-  await expect.poll(() => picture(asker, { ...scene, seed: Math.floor(Math.random() * 1e9) }, false).then(({ peers }) => peers)).toBe(3);
-  const four = await picture(asker, scene, true);
+  const { requester } = await gather(relay, openTab, 3);
+  // Wait until this tab is linked with all three; else it might draw the whole picture before they join in.
+  await expect
+    .poll(() => picture(requester, { ...scene, seed: Math.floor(Math.random() * 1e9) }, false).then(({ peers }) => peers))
+    .toBe(3);
+  const four = await picture(requester, scene, true);
   expect(four.peers).toBe(4);
   expect(four.filled).toBe(four.parts); // it filled in square by square
   expect(four.hash).toBe(one.hash);
@@ -203,7 +205,7 @@ test("a picture has the same pixels from one tab, from four, and from Node", asy
   expect(one.hash).toBe(createHash("sha256").update(rgba).digest("hex"));
 });
 
-/** How many results lie in a tab's storage. */
+/** Resolves with the number of results in a tab's storage. */
 const keptResults = (page: Page): Promise<number> =>
   page.evaluate(
     () =>
@@ -220,53 +222,53 @@ const keptResults = (page: Page): Promise<number> =>
       }),
   );
 
-test("a reload in the middle loses nothing: the work goes on, and what was settled is not computed again", async ({ relay, openTab }) => {
+test("a reload in the middle loses nothing: the job goes on, and settled parts are not computed again", async ({ relay, openTab }) => {
   const scene = drawScene(new Random(12), 480, 360);
-  const { asker } = await gather(relay, openTab, 2);
-  const { page } = asker;
+  const { requester } = await gather(relay, openTab, 2);
+  const { page } = requester;
   const id = await page.evaluate(
     (given) => (globalThis as unknown as ApiGlobal).node.distributeTask({ kind: "render", data: given }),
     scene,
   );
-  await expect.poll(async () => (await newest(asker))?.done ?? 0).toBeGreaterThanOrEqual(10);
-  const before = await newest(asker);
-  await expect.poll(() => keptResults(page)).toBeGreaterThanOrEqual(before?.done ?? 0); // what was settled just now may not be written yet
-  expect((await newest(asker))?.state).not.toBe("done");
+  await expect.poll(async () => (await newest(requester))?.done ?? 0).toBeGreaterThanOrEqual(10);
+  const before = await newest(requester);
+  await expect.poll(() => keptResults(page)).toBeGreaterThanOrEqual(before?.done ?? 0); // the part that was settled last may not be written yet
+  expect((await newest(requester))?.state).not.toBe("done");
   await page.reload();
-  await joinFrom(asker);
+  await joinFrom(requester);
   const rgba = await page.evaluate(
-    async (work) => new Uint8Array((await (globalThis as unknown as ApiGlobal).node.waitForResult(work)).rgba),
+    async (job) => new Uint8Array((await (globalThis as unknown as ApiGlobal).node.waitForResult(job)).rgba),
     id,
   );
-  const after = await newest(asker);
+  const after = await newest(requester);
   expect(after).toMatchObject({ id, state: "done", done: before?.parts });
   expect(after?.cached).toBeGreaterThanOrEqual(before?.done ?? 0);
   const expected = await runWhole(render, scene);
   expect(Buffer.from(rgba).equals(Buffer.from(expected.rgba))).toBe(true);
-  // The same work again is answered at once from what is kept.
+  // The same job again has its result at once, from the kept parts.
   await page.evaluate(async (given) => {
     const { node } = globalThis as unknown as ApiGlobal;
     await node.waitForResult(await node.distributeTask({ kind: "render", data: given }));
   }, scene);
-  const again = await newest(asker);
+  const again = await newest(requester);
   expect(again).toMatchObject({ state: "done", cached: before?.parts });
 });
 
 test("a volunteer that is closed in the middle loses nothing", async ({ relay, openTab }) => {
-  const { asker, volunteers } = await gather(relay, openTab, 3);
+  const { requester, volunteers } = await gather(relay, openTab, 3);
   const random = new Random(13);
   const items = drawList(random, 12_000, 12_000, (drawn) => drawn.bytes(new Uint8Array(drawn.whole(200, 400))));
-  await asker.page.evaluate(async (all) => {
+  await requester.page.evaluate(async (all) => {
     const { node } = globalThis as unknown as ApiGlobal;
     await node.distributeTask({ kind: "hash", data: { items: all }, own: false });
   }, items);
-  await expect.poll(async () => (await newest(asker))?.done ?? 0).toBeGreaterThanOrEqual(1);
+  await expect.poll(async () => (await newest(requester))?.done ?? 0).toBeGreaterThanOrEqual(1);
   await volunteers[0]?.close();
-  const hashes = await asker.page.evaluate(async () => {
+  const hashes = await requester.page.evaluate(async () => {
     const { node } = globalThis as unknown as ApiGlobal;
-    const [work] = node.state.jobs;
-    if (work === undefined) throw new Error("the work is gone");
-    return (await node.waitForResult(work.id)) as readonly Uint8Array[];
+    const [job] = node.state.jobs;
+    if (job === undefined) throw new Error("the job is gone");
+    return (await node.waitForResult(job.id)) as readonly Uint8Array[];
   });
   expect(hashes.map((each) => Buffer.from(each).toString("hex"))).toEqual(items.map((item) => hashOf(item).toString("hex")));
 });

@@ -1,4 +1,4 @@
-// The path that benches put between tabs: what passes over it takes as long as it was told to, and nothing goes round it.
+// The path that benches put between tabs: each packet takes as long as the path says, and no packet bypasses it.
 import type { Browser, BrowserContext } from "@playwright/test";
 import { RawChannel } from "../../tools/browser/raw-channel.ts";
 import { launchBrowser, type Tab } from "../../tools/browser/tabs.ts";
@@ -36,7 +36,7 @@ const test = base.extend<Pick<Fixtures, "path" | "udp" | "openFar">, Pick<Fixtur
   openFar: async ({ openTab, udp }, use) => use((name, url) => openTab(url, (context: BrowserContext) => udp.attach(context, name))),
 });
 
-test("a ping over the path takes its round trip, and a direct way is not found", async ({ openFar, path, udp, relay }) => {
+test("a ping over the path takes the path's round trip, and no direct way is found", async ({ openFar, path, udp, relay }) => {
   const page = `${relay.url}healthz`;
   const [near, far] = [await openFar("near", page), await openFar("far", page)];
   const channel = await RawChannel.open(near.page, far.page, { sliceBytes: SLICE });
@@ -56,7 +56,7 @@ test("a ping over the path takes its round trip, and a direct way is not found",
   const lost = channel.ping(1000, 1);
   await expect.poll(() => udp.lost).toBeGreaterThan(0);
   path.current = { delayMs: 0 };
-  await lost; // what was lost is sent again
+  await lost; // the lost packets are sent again
   expect(udp.passed).toBeGreaterThan(before);
 });
 

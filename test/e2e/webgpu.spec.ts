@@ -1,4 +1,4 @@
-// The same on WebGPU: spans on the GPU, the software adapter where there is no other, give the text of one session.
+// The main purpose on WebGPU: spans on a graphics card, or on the software adapter, give the text of one session.
 import { chromium } from "playwright-core";
 import { BROWSER_FLAGS, findBrowser } from "../../tools/setup/browser.mjs";
 import { expect, test } from "../support/relay-fixture.ts";

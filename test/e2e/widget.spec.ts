@@ -1,10 +1,10 @@
-// The widget on somebody else's page: nothing but the card before consent, a span of a real answer after it, a no that stays.
+// The widget on somebody else's page: only the card before consent, a span of a real answer after it, a no that stays.
 import type { FrameLocator, Page, Request } from "@playwright/test";
 import { startHostSite } from "../support/host-site.ts";
 import { test as base, expect } from "../support/relay-fixture.ts";
 import { greedyUnsplit } from "../support/unsplit.ts";
 
-/** Bytes on the wire before consent. */
+/** The most bytes on the wire before consent. */
 const CARD_MAX_BYTES = 30_000;
 
 const test = base.extend<{ readonly hostUrl: string }>({
@@ -17,7 +17,7 @@ const test = base.extend<{ readonly hostUrl: string }>({
 
 const cardOf = (page: Page): FrameLocator => page.frameLocator("manyhands-widget iframe");
 
-/** What a page asks of the relay, from now on; emptied by `splice`. */
+/** Returns a list that collects the page's requests to the relay from now on. */
 function requestsTo(relayUrl: string, page: Page): Request[] {
   const requests: Request[] = [];
   page.on("request", (request) => {
@@ -26,7 +26,7 @@ function requestsTo(relayUrl: string, page: Page): Request[] {
   return requests;
 }
 
-/** Fails unless `requests` are those of the card and nothing else. */
+/** Fails unless `requests` are exactly those of the card. */
 function expectCardOnly(requests: readonly Request[]): void {
   const paths = requests.map((request) => new URL(request.url()).pathname);
   expect(paths.slice(0, 2)).toEqual(["/widget.js", "/widget.html"]);
@@ -34,7 +34,7 @@ function expectCardOnly(requests: readonly Request[]): void {
   expect(new Set(paths).size).toBe(paths.length);
 }
 
-/** Bytes of the bodies as they came over the wire. */
+/** Resolves with the bytes of the bodies as they came over the wire. */
 async function weigh(requests: readonly Request[]): Promise<number> {
   const sizes = await Promise.all(requests.map((request) => request.sizes()));
   const total = sizes.reduce((sum, { responseBodySize }) => sum + responseBodySize, 0);

@@ -1,4 +1,4 @@
-// Receipts made while the relay is away: they wait, and are posted by themselves when it is back, once.
+// Receipts that are made while the relay is away: they wait, and are posted once when the relay is back.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { MemoryReceiptStore } from "../../src/credit/memory-receipt-store.ts";
 import { ReceiptOutbox } from "../../src/credit/receipt-outbox.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { newSigner, taskReceipt } from "../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt } from "../../tools/soak/parts/make-receipts.ts";
 import { joinMesh, reached, testRelay } from "./relay-harness.ts";
 
 let data: string;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(data, { recursive: true, force: true }));
 
-/** Resolves as soon as the keeper's state passes `check`. */
+/** Resolves once the keeper's state passes `check`. */
 function seen(keeper: AccountKeeper, check: (state: CreditState) => boolean): Promise<CreditState> {
   if (check(keeper.state)) return Promise.resolve(keeper.state);
   return new Promise((resolve) => {
@@ -29,7 +29,7 @@ function seen(keeper: AccountKeeper, check: (state: CreditState) => boolean): Pr
   });
 }
 
-test("a receipt goes at once while the relay is there, waits while it is away, and goes when it is back", async () => {
+test("a receipt is posted at once if the relay is there, and else as soon as the relay is back", async () => {
   let served = await testRelay({ data });
   const mesh = await joinMesh(() => served.relay.address);
   const outbox = new ReceiptOutbox({ store: new MemoryReceiptStore(), now: Date.now, clock: systemClock, log: silentLog });
@@ -44,20 +44,19 @@ test("a receipt goes at once while the relay is there, waits while it is away, a
   const life = new AbortController();
   const running = keeper.run(life.signal);
   const requester = newSigner();
-  const earned = ({ receipts }: { readonly receipts: number }) => receipts;
 
   expect((await seen(keeper, ({ account }) => account !== undefined)).account).toMatchObject({ available: 0, isTrusted: false });
   await keeper.add(taskReceipt({ worker: newSigner(), requester }));
   await seen(keeper, ({ waiting }) => waiting === 1);
   await seen(keeper, ({ waiting }) => waiting === 0);
-  expect(earned(await served.relay.ledger.audit())).toBe(1);
+  expect((await served.relay.ledger.audit()).receipts).toBe(1);
 
   await served.relay.stop();
   await reached(mesh, "lost");
   await keeper.add(taskReceipt({ worker: newSigner(), requester }));
   await keeper.add(taskReceipt({ worker: newSigner(), requester }));
   expect(keeper.state.waiting).toBe(2);
-  expect(keeper.state.account).toBeDefined(); // what was known last stays
+  expect(keeper.state.account).toBeDefined(); // the last known account
 
   served = await testRelay({ data });
   await seen(keeper, ({ waiting }) => waiting === 0);

@@ -1,28 +1,28 @@
-// The credit service over real streams: a libp2p node of a relay with a clock that tests move, and peers that dial it.
+// The credit service over real streams, for tests: a relay's libp2p node and ledger, a clock that tests move, and peers
+// that dial the node.
 import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
-import { startBootstrap } from "../../relay/bootstrap.ts";
-import { CreditService } from "../../relay/credit-service.ts";
-import { Directory } from "../../relay/directory.ts";
+import { startRelayNode } from "../../relay/streams/relay-node.ts";
+import { CreditService } from "../../relay/ledger/credit-service.ts";
+import { Directory } from "../../relay/directory/directory.ts";
 import { Ledger } from "../../relay/ledger/ledger.ts";
 import { ModelStorageAudit } from "../../relay/ledger/storage-audit.ts";
 import { findModels } from "../../relay/models.ts";
 import { CreditClient } from "../../src/credit/credit-client.ts";
 import { createTabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
 import { StreamLink } from "../../src/mesh/libp2p/stream-link.ts";
-import { decodeManifest, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { decodeManifest, MANIFEST_FILE, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
 import { PROTOCOLS } from "../../src/protocol/version.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { makeManifest } from "../../tools/model/make-manifest.ts";
-import { syncSigner } from "../../tools/soak/make-receipts.ts";
+import { syncSigner } from "../../tools/soak/parts/make-receipts.ts";
 import { BUNDLED } from "../support/bundled-model.ts";
 
 export type Shelf = ConstructorParameters<typeof CreditClient>[0]["shelf"];
@@ -40,14 +40,14 @@ export async function creditHarness() {
   const service = new CreditService({
     ledger,
     costOf: (id) => models.find((each) => each.id === id)?.cost,
-    storage: new ModelStorageAudit({ models, swarm: () => directory.swarm }),
+    storage: new ModelStorageAudit({ models, swarm: () => directory.swarm, log: silentLog }),
     clock: { now: () => clock.nowMs, sleep: () => Promise.resolve() },
     now: Date.now,
     random: () => 0,
     log: silentLog,
   });
-  const bootstrap = await startBootstrap(new Uint8Array(randomBytes(32)));
-  await bootstrap.handle(PROTOCOLS.credit, service.accept);
+  const relayNode = await startRelayNode(new Uint8Array(randomBytes(32)));
+  await relayNode.handle(PROTOCOLS.credit, service.accept);
   const stops: (() => Promise<unknown>)[] = [];
 
   const raw = async () => {
@@ -55,7 +55,7 @@ export async function creditHarness() {
     const node = await createTabNode({ seed, iceServers: [] });
     stops.push(async () => node.stop());
     const dial = (): Promise<Stream> =>
-      node.dialProtocol(multiaddr(`/ip4/127.0.0.1/tcp/${bootstrap.port}/ws/p2p/${bootstrap.peerId}`), PROTOCOLS.credit);
+      node.dialProtocol(multiaddr(`/ip4/127.0.0.1/tcp/${relayNode.port}/ws/p2p/${relayNode.peerId}`), PROTOCOLS.credit);
     return { signer: syncSigner(seed), stream: await dial(), dial };
   };
   return {
@@ -65,16 +65,16 @@ export async function creditHarness() {
     ledger,
     service,
     clock,
-    /** A peer with a stream that takes any bytes. */
+    /** Makes a peer with a stream over which any bytes can be sent. */
     raw,
-    /** A peer with a client. */
+    /** Makes a peer with a client of the ledger. */
     join: async (shelf: Shelf = EMPTY) => {
       const { signer, stream, dial } = await raw();
       const clientOn = (on: Stream) =>
-        new CreditClient({ link: new StreamLink(on, asPeerId(bootstrap.peerId)), shelf, clock: systemClock, log: silentLog });
+        new CreditClient({ link: new StreamLink(on, asPeerId(relayNode.peerId)), shelf, clock: systemClock, log: silentLog });
       return { signer, client: clientOn(stream), again: async () => clientOn(await dial()) };
     },
-    /** The tiles of the bundled model, as a tab that holds all of them would have them. */
+    /** Returns all tiles of the bundled model. */
     tiles: async (): Promise<Shelf> => {
       const manifest = decodeManifest(new Uint8Array(await readFile(join(folder, MANIFEST_FILE))));
       const tiles = new Map<string, Uint8Array>();
@@ -90,7 +90,7 @@ export async function creditHarness() {
     stop: async () => {
       await Promise.all(stops.map((stop) => stop()));
       await service.stop();
-      await bootstrap.stop();
+      await relayNode.stop();
       await ledger.close();
       await rm(dir, { recursive: true, force: true });
     },

@@ -1,14 +1,14 @@
-// The ledger over real streams: posting, accounts, reservations, storage proofs; forgeries, floods and garbage.
+// The ledger over real streams: posting, accounts, reservations and storage proofs, and forgeries, floods and garbage.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEFAULTS as SERVICE } from "../../relay/credit-service.ts";
-import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
+import { CREDIT_SERVICE_LIMITS } from "../../relay/ledger/credit-service.ts";
+import { LEDGER_RULES } from "../../relay/ledger/plan-posting.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
 import { encodeReceipt } from "../../src/protocol/receipt.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { asModelId, asSessionId, type PeerId, type Span } from "../../src/shared/ids.ts";
 import { servingSpan } from "../../tools/sim/serving-span.ts";
-import { newReservation, newSigner, receiptOf, taskReceipt, type SyncSigner } from "../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, receiptOf, taskReceipt, type SyncSigner } from "../../tools/soak/parts/make-receipts.ts";
 import { creditHarness, EMPTY } from "./credit-harness.ts";
 
 const { signal } = new AbortController();
@@ -29,11 +29,11 @@ const work = (model: ModelId, span: Span, upstream: SyncSigner, downstream: Sync
 });
 
 test("a route of two spans is paid by layer-tokens, each span signed by its neighbours", async () => {
-  const [first, second, asker] = [await harness.join(), await harness.join(), newSigner()];
-  const a = receiptOf(work(harness.model, { start: 0, end: 3 }, asker, second.signer), { worker: first.signer, requester: asker }, [
+  const [first, second, requester] = [await harness.join(), await harness.join(), newSigner()];
+  const a = receiptOf(work(harness.model, { start: 0, end: 3 }, requester, second.signer), { worker: first.signer, requester }, [
     second.signer,
   ]);
-  const b = receiptOf(work(harness.model, { start: 3, end: 8 }, first.signer, asker), { worker: second.signer, requester: asker }, [
+  const b = receiptOf(work(harness.model, { start: 3, end: 8 }, first.signer, requester), { worker: second.signer, requester }, [
     first.signer,
   ]);
   const outcomes = [...(await first.client.post([encodeReceipt(a)], signal)), ...(await second.client.post([encodeReceipt(b)], signal))];
@@ -46,7 +46,7 @@ test("a route of two spans is paid by layer-tokens, each span signed by its neig
   expect(Math.abs(account.nowMs - Date.now())).toBeLessThan(60_000);
 });
 
-test("in one batch the sound are paid and the others told why, in order", async () => {
+test("sound receipts of a batch are paid and the others get a reason, in order", async () => {
   const { client, signer: worker } = await harness.join();
   const requester = newSigner();
   const good = taskReceipt({ worker, requester });
@@ -84,45 +84,45 @@ test("a receipt replayed by somebody else moves nothing", async () => {
   expect(await thief.client.account(signal)).toMatchObject({ available: 0, escrow: 0, history: [] });
 });
 
-test("a reservation is one's own, made over the wire and given back", async () => {
+test("a peer reserves credit over the wire, and releases it", async () => {
   const { client } = await harness.join();
   const id = newReservation();
-  expect(await client.reserve(id, RULES.starter, 60_000, signal)).toBe("low");
-  expect(await client.reserve(newReservation(), RULES.starter, 60_000, signal)).toBe("refused");
-  expect(await client.account(signal)).toMatchObject({ reserved: RULES.starter, starterLeft: 0 });
+  expect(await client.reserve(id, LEDGER_RULES.starter, 60_000, signal)).toBe("low");
+  expect(await client.reserve(newReservation(), LEDGER_RULES.starter, 60_000, signal)).toBe("refused");
+  expect(await client.account(signal)).toMatchObject({ reserved: LEDGER_RULES.starter, starterLeft: 0 });
   await client.release(id, signal);
-  expect(await client.account(signal)).toMatchObject({ reserved: 0, starterLeft: RULES.starter });
+  expect(await client.account(signal)).toMatchObject({ reserved: 0, starterLeft: LEDGER_RULES.starter });
 });
 
-test("a peer that asks too often is told that the ledger is busy, also over a second stream; others are not", async () => {
+test("a peer that asks too often finds the ledger busy, also over a second stream, and other peers do not", async () => {
   const flood = await harness.join();
   const ask = async (client: typeof flood.client): Promise<string> =>
     client.account(signal).then(
-      () => "answered",
+      () => "replied",
       (error: { readonly code?: string }) => error.code ?? "",
     );
-  const answers: string[] = [];
-  for (let i = 0; i < SERVICE.burst + 5; i++) answers.push(await ask(flood.client));
-  expect(answers.filter((answer) => answer === "answered").length).toBe(SERVICE.burst);
-  expect(answers.at(-1)).toBe("LEDGER_UNAVAILABLE");
+  const replies: string[] = [];
+  for (let i = 0; i < CREDIT_SERVICE_LIMITS.burst + 5; i++) replies.push(await ask(flood.client));
+  expect(replies.filter((reply) => reply === "replied").length).toBe(CREDIT_SERVICE_LIMITS.burst);
+  expect(replies.at(-1)).toBe("LEDGER_UNAVAILABLE");
   expect(await ask(await flood.again())).toBe("LEDGER_UNAVAILABLE");
-  expect(await ask((await harness.join()).client)).toBe("answered");
+  expect(await ask((await harness.join()).client)).toBe("replied");
   harness.clock.nowMs += 1000;
-  expect(await ask(flood.client)).toBe("answered");
+  expect(await ask(flood.client)).toBe("replied");
 });
 
-describe("garbage ends its own stream and hurts nobody else", () => {
+describe("garbage ends its own stream, and harms no other peer", () => {
   test.each([
     ["a frame over the limit", Uint8Array.of(0xfe, 0xff, 0xff, 0x0f)],
-    ["a frame that is no CBOR", encodeLinkFrame(Uint8Array.of(3, 0xff, 0xff, 0xff))],
+    ["a frame that is not CBOR", encodeLinkFrame(Uint8Array.of(3, 0xff, 0xff, 0xff))],
     ["a request of another protocol", encodeLinkFrame(encodeFrame({ kind: "watch" }))],
     ["a negative amount", encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: -1, forMs: 1 }))],
     [
       "a time without end",
       encodeLinkFrame(encodeFrame({ kind: "reserve", id: 1, reservation: "ab".repeat(16), amount: 1, forMs: 2 ** 50 })),
     ],
-    ["receipts of other sizes than told", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: [3] }, new Uint8Array(4)))],
-    ["a payload where none belongs", encodeLinkFrame(encodeFrame({ kind: "account", id: 1 }, new Uint8Array(4)))],
+    ["receipts of other sizes than the header says", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: [3] }, new Uint8Array(4)))],
+    ["a payload that does not belong there", encodeLinkFrame(encodeFrame({ kind: "account", id: 1 }, new Uint8Array(4)))],
     ["too many receipts", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: Array(33).fill(1) }, new Uint8Array(33)))],
     ["a receipt over the limit", encodeLinkFrame(encodeFrame({ kind: "post", id: 1, sizes: [4097] }, new Uint8Array(4097)))],
   ])("%s", async (_name, bytes) => {
@@ -140,67 +140,67 @@ describe("garbage ends its own stream and hurts nobody else", () => {
 describe("storage", () => {
   const serve = (peer: PeerId): unknown =>
     harness.directory.announce(peer, {}, { ...servingSpan(harness.model, { start: 0, end: 4 }), layerMs: null }, harness.clock.nowMs);
-  const ask = (): void => {
-    harness.clock.nowMs += 3 * SERVICE.questionMs;
+  const challenge = (): void => {
+    harness.clock.nowMs += 3 * CREDIT_SERVICE_LIMITS.challengeMs;
     harness.service.look();
   };
-  /** Resolves with what `peer` has as soon as it has something. */
+  /** Resolves with the credit of `peer` once it has some. */
   const earned = async (peer: PeerId): Promise<number> => {
     for (;;) {
       const { available, escrow } = await harness.ledger.account(peer);
       if (available + escrow > 0) return available + escrow;
-      await new Promise((resolve) => setImmediate(resolve)); // the ledger in memory never waits: let the streams have their turn
+      await new Promise((resolve) => setImmediate(resolve)); // the ledger in memory never waits: give the streams their turn
     }
   };
 
-  test("who holds a rare tile now proves it and earns; who does not, or lies, earns nothing", async () => {
+  test("a peer that holds a rare tile proves it and earns, and one that does not, or lies, earns nothing", async () => {
     const tiles = await harness.tiles();
     const holder = await harness.join(tiles);
     serve(holder.signer.peer);
-    ask();
-    expect(await earned(holder.signer.peer)).toBe(RULES.storage);
+    challenge();
+    expect(await earned(holder.signer.peer)).toBe(LEDGER_RULES.storage);
     harness.directory.remove(holder.signer.peer);
 
-    const heard: ((value: unknown) => void)[] = [];
-    const question = (): Promise<unknown> => new Promise((resolve) => heard.push(resolve));
+    const listeners: ((value: unknown) => void)[] = [];
+    const challenged = (): Promise<unknown> => new Promise((resolve) => listeners.push(resolve));
     const empty = await harness.join({
       get: (hash) => {
-        heard.shift()?.(hash);
+        listeners.shift()?.(hash);
         return EMPTY.get(hash);
       },
     });
     const liar = await harness.join({
       get: async (hash) => {
         const bytes = (await tiles.get(hash))?.slice();
-        heard.shift()?.(hash);
+        listeners.shift()?.(hash);
         return bytes?.fill(7);
       },
     });
     for (const each of [empty, liar]) {
       serve(each.signer.peer);
-      const asking = question();
-      ask();
-      await asking;
-      await each.client.account(signal); // by the second answer the proof has been read
+      const isChallenged = challenged();
+      challenge();
+      await isChallenged;
+      await each.client.account(signal); // the proof is read before the reply to the next request
       expect(await each.client.account(signal)).toMatchObject({ available: 0, escrow: 0 });
       harness.directory.remove(each.signer.peer);
     }
   });
 
-  test("an answer that comes too late earns nothing: the tile could have been fetched from somebody", async () => {
+  test("a proof that comes too late earns nothing: the tile could have been fetched from another peer", async () => {
     const tiles = await harness.tiles();
     const read = Promise.withResolvers<void>();
     const late = await harness.join({
       get: async (hash) => {
-        harness.clock.nowMs += SERVICE.answerMs + 1;
+        harness.clock.nowMs += CREDIT_SERVICE_LIMITS.proofMs + 1;
         read.resolve();
         return tiles.get(hash);
       },
     });
     serve(late.signer.peer);
-    ask();
+    challenge();
     await read.promise;
-    await late.client.account(signal); // by the next answer the proof has been read
+    await late.client.account(signal); // the proof is read before the reply to the next request
     expect(await late.client.account(signal)).toMatchObject({ available: 0, escrow: 0 });
   });
 });

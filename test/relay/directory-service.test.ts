@@ -1,4 +1,4 @@
-// The directory at a real relay over WebSocket: the contract, coming back after a loss, garbage.
+// The directory at a real relay over WebSocket: the contract, the return after a loss, and garbage.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { encodeLinkFrame } from "../../src/protocol/link-frames.ts";
@@ -27,26 +27,26 @@ async function join() {
 
 describeDirectoryContract("RelayDirectory at a relay", join);
 
-test("the same peers are told over HTTP", async () => {
+test("the overview over HTTP has the same peers", async () => {
   const peer = await join();
   peer.directory.announce(announcementOf(2, 6));
   await seen(peer.directory, (swarm) => swarm.peers.some((record) => record.peer === peer.self));
-  const answer: unknown = await (await fetch(new URL("/api/swarm", served.relay.url))).json();
-  expect(answer).toMatchObject({
+  const overview: unknown = await (await fetch(new URL("/api/swarm", served.relay.url))).json();
+  expect(overview).toMatchObject({
     peers: expect.arrayContaining([expect.objectContaining({ peer: peer.self, span: { start: 2, end: 6 }, serving: true, host: "page" })]),
   });
   await peer.directory.stop();
 });
 
-describe("garbage is counted, ends its own stream and hurts nobody else", () => {
+describe("garbage is counted, ends its own stream, and harms no other peer", () => {
   const header = { kind: "announce", announcement: { ...announcementOf(0, 4), sessions: -1 } };
   test.each([
     ["a frame over the limit", Uint8Array.of(0xfe, 0xff, 0xff, 0x0f), "FRAME_TOO_LARGE"],
     ["a length that never ends", Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff), "FRAME_MALFORMED"],
-    ["a frame that is no CBOR", encodeLinkFrame(Uint8Array.of(3, 0xff, 0xff, 0xff)), "FRAME_MALFORMED"],
+    ["a frame that is not CBOR", encodeLinkFrame(Uint8Array.of(3, 0xff, 0xff, 0xff)), "FRAME_MALFORMED"],
     ["a frame of another protocol", encodeLinkFrame(encodeFrame({ kind: "step" })), "FRAME_MALFORMED"],
     ["an announcement of the wrong shape", encodeLinkFrame(encodeFrame(header)), "FRAME_MALFORMED"],
-    ["a field too many", encodeLinkFrame(encodeFrame({ kind: "watch", extra: 1 })), "FRAME_MALFORMED"],
+    ["an extra field", encodeLinkFrame(encodeFrame({ kind: "watch", extra: 1 })), "FRAME_MALFORMED"],
   ])("%s", async (_name, bytes, code) => {
     const good = await join();
     good.directory.announce(announcementOf(0, 4));
@@ -62,7 +62,7 @@ describe("garbage is counted, ends its own stream and hurts nobody else", () => 
   });
 });
 
-test("a peer that floods announcements is held to its rate and stays listed", async () => {
+test("a peer that floods the relay with announcements is held to its rate, and stays listed", async () => {
   const raw = await rawDirectoryStream(served.relay);
   for (let i = 0; i < 100; i++) {
     raw.stream.send(encodeLinkFrame(encodeFrame({ kind: "announce", announcement: { ...announcementOf(0, 4), tokensServed: i } })));
@@ -73,7 +73,7 @@ test("a peer that floods announcements is held to its rate and stays listed", as
   await Promise.all([raw.stop(), watcher.directory.stop()]);
 });
 
-test("a relay that goes and comes back: said, the last swarm kept, announced again by itself", async () => {
+test("while the relay is away a peer reports that and keeps the last swarm; when it is back, the peer announces again", async () => {
   const first = await testRelay();
   let address = first.relay.address;
   const [mesh, other] = await Promise.all([joinMesh(() => address), joinMesh(() => address)]);

@@ -1,12 +1,14 @@
-// What the relay serves over HTTP: page, models with ranges, API, headers.
+// The relay over HTTP: the page, models by ranges, the API, and headers.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import * as v from "valibot";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { relayAddress } from "../../relay/app.ts";
+import { relayAddress } from "../../relay/http/app.ts";
 import { tinyManifest } from "./tiny-manifest.ts";
 import { type TestRelay, testRelay } from "./relay-harness.ts";
+import { Bootstrap, Health, SwarmOverview } from "../../src/protocol/relay-api.ts";
 import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
 
 let dir: string;
@@ -39,7 +41,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-test("the page is served, never kept without asking, and framed by nobody", async () => {
+test("browsers revalidate the page, and no other site may frame it", async () => {
   const response = await fetch(url("/"));
   expect(await response.text()).toBe("<h1>page</h1>");
   expect(response.headers.get("content-type")).toMatch(/^text\/html/);
@@ -51,7 +53,7 @@ test("the page is served, never kept without asking, and framed by nobody", asyn
   expect(response.headers.get("access-control-allow-origin")).toBeNull();
 });
 
-test("the widget may be framed and its script loaded from anywhere", async () => {
+test("any site may frame the widget and load its script", async () => {
   expect((await fetch(url("/widget.html"))).headers.get("content-security-policy")).toContain("frame-ancestors *");
   const script = await fetch(url("/widget.js"));
   expect(script.headers.get("access-control-allow-origin")).toBe("*");
@@ -65,7 +67,7 @@ test("the sandbox has no origin and no network", async () => {
   expect(policy).not.toContain("self");
 });
 
-test("assets with a hash are kept for long, and go out compressed where they are there compressed", async () => {
+test("browsers keep assets with a hash for long, and get them compressed if they were built compressed", async () => {
   const response = await fetch(url("/assets/app-a1b2c3d4.js"), { headers: { "accept-encoding": "gzip" } });
   expect(await response.text()).toBe("let compressed;");
   expect(response.headers.get("content-type")).toMatch(/javascript/);
@@ -74,7 +76,7 @@ test("assets with a hash are kept for long, and go out compressed where they are
   expect((await fetch(url("/assets/ort-a1b2c3d4.wasm"))).headers.get("content-type")).toBe("application/wasm");
 });
 
-/** What is told of a tiny model. */
+/** The summary of a tiny model. */
 const TINY = (name: string) => ({
   name,
   licence: "MIT",
@@ -88,7 +90,7 @@ const TINY = (name: string) => ({
   cacheBytes: 2,
 });
 
-test("models come in ranges, to any origin", async () => {
+test("models are served by ranges, to any origin", async () => {
   const response = await fetch(url("/models/extra/weights.bin"), { headers: { range: "bytes=10-19" } });
   expect(response.status).toBe(206);
   expect(response.headers.get("content-range")).toBe("bytes 10-19/1000");
@@ -100,21 +102,20 @@ test("models come in ranges, to any origin", async () => {
   expect(preflight.headers.get("access-control-allow-headers")).toBe("range");
 });
 
-test("nothing outside of its folders is served", async () => {
+test("no file outside of the relay's folders is served", async () => {
   for (const path of ["/models/extra/..%2f..%2fsite/index.html", "/..%2f..%2f..%2fetc/passwd", "/models/nothing/manifest.cbor", "/.env"]) {
     expect((await fetch(url(path))).status).toBeGreaterThanOrEqual(400);
   }
 });
 
-test("bootstrap tells what a tab needs, with the address that it came by", async () => {
+test("the bootstrap says what a tab needs, with the address by which the tab came", async () => {
   const { relay } = served;
-  const answer: unknown = await (await fetch(`http://127.0.0.1:${relay.port}/api/bootstrap`)).json();
-  expect(answer).toEqual({
+  const bootstrap: unknown = await (await fetch(`http://127.0.0.1:${relay.port}/api/bootstrap`)).json();
+  expect(bootstrap).toEqual({
     protocolVersion: PROTOCOL_VERSION,
     name: "test relay",
     peerId: relay.peerId,
     addrs: [`/ip4/127.0.0.1/tcp/${relay.port}/ws/p2p/${relay.peerId}`],
-    relays: [],
     iceServers: ["stun:example.org:3478"],
     models: [
       { name: "extra", id: (await tinyManifest("extra")).id, manifest: "/models/extra/manifest.cbor", summary: TINY("extra") },
@@ -124,10 +125,19 @@ test("bootstrap tells what a tab needs, with the address that it came by", async
   expect((await fetch(url("/models/extra/manifest.cbor"))).status).toBe(200);
 });
 
-test("behind a TLS proxy on this machine the address is a secure one", async () => {
+test("tabs read what the relay writes", async () => {
+  const [bootstrap, overview, health]: unknown[] = await Promise.all(
+    ["/api/bootstrap", "/api/swarm", "/healthz"].map(async (path) => (await fetch(url(path))).json()),
+  );
+  expect(v.parse(Bootstrap, bootstrap).models).toHaveLength(2);
+  expect(v.parse(SwarmOverview, overview).models).toHaveLength(2);
+  expect(v.parse(Health, health).ok).toBe(true);
+});
+
+test("behind a TLS proxy on this machine the address is secure", async () => {
   const headers = { "x-forwarded-proto": "https", "x-forwarded-host": "relay.example" };
-  const answer: unknown = await (await fetch(url("/api/bootstrap"), { headers })).json();
-  expect(answer).toMatchObject({ addrs: [`/dns/relay.example/tcp/443/tls/ws/p2p/${served.relay.peerId}`] });
+  const bootstrap: unknown = await (await fetch(url("/api/bootstrap"), { headers })).json();
+  expect(bootstrap).toMatchObject({ addrs: [`/dns/relay.example/tcp/443/tls/ws/p2p/${served.relay.peerId}`] });
 });
 
 test.each([
@@ -141,7 +151,7 @@ test.each([
   expect(relayAddress(host, protocol, "12D3")).toEqual(wanted);
 });
 
-test("the swarm and the health are told", async () => {
+test("the relay describes its swarm and its health", async () => {
   expect(await (await fetch(url("/api/swarm"))).json()).toEqual({
     name: "test relay",
     revision: 0,
@@ -155,7 +165,7 @@ test("the swarm and the health are told", async () => {
   expect(await (await fetch(url("/healthz"))).json()).toMatchObject({ ok: true, peers: 0 });
 });
 
-test("a model whose manifest cannot be read is named", async () => {
+test("a relay does not start with a manifest that it cannot read, and names the model", async () => {
   const broken = join(dir, "broken");
   await mkdir(broken);
   await writeFile(join(broken, "manifest.cbor"), "x");

@@ -1,9 +1,9 @@
-// An answer over three peers, from its steps to the ledger of a real relay: each is paid by the manifest's cost for what its
-// neighbours saw, more than that is not signed for, and whoever computed something else is convicted.
+// An answer over three peers, from its steps to the ledger of a real relay. Each peer is paid by the manifest's cost
+// for the positions that its neighbours saw and for no more, and a peer that computed something else is convicted.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
 import { ReceiptClient } from "../../src/credit/receipt-client.ts";
-import { layerResult } from "../../src/credit/layer-result.ts";
+import { layerResult } from "../../src/credit/layer-work.ts";
 import type { Signer } from "../../src/credit/ed25519.ts";
 import type { Engine } from "../../src/engine/contract.ts";
 import { generate, type PromptModel } from "../../src/inference/generate.ts";
@@ -40,7 +40,7 @@ afterAll(() => harness.stop());
 
 type Member = Awaited<ReturnType<typeof harness.join>>;
 
-/** A swarm whose peers have keys and streams to the ledger; `lying` and `silent` by the place of the span. */
+/** A swarm whose peers have keys and streams to the ledger. `lying` and `silent` are indexes of spans. */
 async function startPaidSwarm({ lying, silent }: { readonly lying?: number; readonly silent?: number } = {}) {
   const members = new Map<PeerId, Member>();
   const named: PeerId[] = [];
@@ -81,11 +81,11 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
       revision: 1,
     },
   };
-  const credit = (member: Member, mesh: Mesh, desk: Parameters<typeof startLayerCredit>[0]["desk"]): AnswerSettlement =>
+  const credit = (member: Member, mesh: Mesh, spans: Parameters<typeof startLayerCredit>[0]["spans"]): AnswerSettlement =>
     startLayerCredit({
       mesh,
       directory,
-      desk,
+      spans,
       signer: member.signer,
       add: async (receipt) => {
         const [outcome] = await member.client.post([encodeReceipt(receipt)], signal);
@@ -113,7 +113,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
   };
   const asking = await harness.join();
   const mesh = swarm.guest(asking.signer.peer);
-  const care = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
+  const settlement = credit(asking, mesh, swarm.peers[0]?.service ?? fail("no peer"));
   const shelf = new SessionShelf(systemClock);
   const model: PromptModel = {
     id: harness.model,
@@ -124,7 +124,9 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
     tokenizer: CHARACTERS,
     chat: undefined,
   };
-  /** Asks, stops after so many tokens, and waits until the answer is looked after. Answers how many positions were computed. */
+  /**
+   * Asks, stops after so many tokens, and waits until the answer is settled. Returns how many positions were computed.
+   */
   const ask = async ({ stopAfter = Infinity, maxTokens = 20 } = {}): Promise<number> => {
     let settled: Promise<void> = Promise.resolve();
     let positions = 0;
@@ -134,7 +136,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
         shelf,
         onAnswered: (record, held) => {
           positions = held;
-          settled = care.take(record, held);
+          settled = settlement.settle(record, held);
           return settled;
         },
       },
@@ -147,7 +149,7 @@ async function startPaidSwarm({ lying, silent }: { readonly lying?: number; read
     await settled;
     return positions;
   };
-  return { swarm, ask, shelf, addSpare, members, asking, mesh, outcomes, notices, care, named };
+  return { swarm, ask, shelf, addSpare, members, asking, mesh, outcomes, notices, settlement, named };
 }
 
 function fail(message: string): never {
@@ -159,7 +161,7 @@ const owned = async (peer: PeerId): Promise<number> => {
   return available + escrow;
 };
 
-/** Microcredits for so many positions through a span, straight from the manifest. */
+/** Returns the microcredits for so many positions through a span, straight from the manifest. */
 function worth([start, end]: readonly [number, number], positions: number): number {
   const cost = harness.costOf(harness.model) ?? fail("the model has a cost");
   const layers = cost.layerCost.slice(start, end).reduce((sum, each) => sum + each, 0);
@@ -174,28 +176,29 @@ describe("an answer over three peers", () => {
     made = undefined;
   });
 
-  it("credits each by the manifest's cost, and once, whoever posts the receipt", async () => {
+  it("credits each peer by the manifest's cost, and once, although two peers post the receipt", async () => {
     made = await startPaidSwarm();
     const positions = await made.ask();
     expect(positions).toBeGreaterThan(50);
     for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, positions));
-    // Worker and requester both post.
+    // Worker and requester both post it.
     expect(made.outcomes.map(([, , { kind }]) => kind).toSorted()).toEqual(["already", "already", "already", "posted", "posted", "posted"]);
-    expect(made.outcomes.map(([, { statement }]) => statement.verdict)).toEqual(Array.from({ length: 6 }, () => "unchecked")); // nobody else is there
+    // Nobody else holds the layers, so no work is audited.
+    expect(made.outcomes.map(([, { statement }]) => statement.verdict)).toEqual(Array.from({ length: 6 }, () => "unchecked"));
     expect(made.notices).toEqual([]);
   });
 
-  it("credits them for an answer that was stopped as well, as far as it came", async () => {
+  it("credits an answer that was stopped, as far as it came", async () => {
     made = await startPaidSwarm();
     const positions = await made.ask({ stopAfter: 5 });
     expect(positions).toBeLessThan(50);
     for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, positions));
   });
 
-  it("credits each position of a conversation once, however often it is gone on with", async () => {
+  it("credits each position of a conversation once, even if the conversation goes on", async () => {
     made = await startPaidSwarm();
     const first = await made.ask();
-    expect(await made.ask()).toBe(first); // the same again: nothing is new
+    expect(await made.ask()).toBe(first); // the same prompt again: no position is new
     for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, first));
     const longer = await made.ask({ maxTokens: 40 });
     expect(longer).toBe(first + 20);
@@ -203,7 +206,7 @@ describe("an answer over three peers", () => {
       expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, first) + worth(span, 20));
   });
 
-  it("is checked where others hold the layers: paid as audited, a witness's hand under it", async () => {
+  it("is audited if others hold the layers, and a witness signs the receipt", async () => {
     made = await startPaidSwarm();
     for (const [start, end] of SPANS) await made.addSpare(start, end);
     const positions = await made.ask();
@@ -216,33 +219,33 @@ describe("an answer over three peers", () => {
     for (const [index, span] of SPANS.entries()) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(span, positions));
   });
 
-  it("pays nobody for more positions than the neighbours saw: they do not sign, and the ledger refuses", async () => {
+  it("pays nobody for more positions than the neighbours saw: they do not sign, and the ledger refuses the receipt", async () => {
     made = await startPaidSwarm();
     await made.ask();
     const receipt = made.outcomes.find(
       ([, { statement }]) => statement.claim.work.kind === "layers" && statement.claim.work.span.start === 3,
     )?.[1];
-    const work = receipt?.statement.claim.work as LayerWork; // of the middle span, as the ledger took it
+    const work = receipt?.statement.claim.work as LayerWork; // of the middle span, as the ledger accepted it
     const [worker, requester] = [made.members.get(made.named[1] ?? asPeerId(""))?.signer, made.asking.signer] as [Signer, Signer];
     const parts = { input: new Uint8Array(32), output: new Uint8Array(32).fill(1), determinismClass: "recurrence" };
     const more = { ...work, positions: { start: 0, end: work.positions.end + 50 } };
     const signed = await claimWork(worker, { work: more, requester: requester.peer, result: layerResult(parts), finishedMs: Date.now() });
     const statement = await stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
-    const desks = new ReceiptClient(made.mesh, silentLog);
+    const client = new ReceiptClient(made.mesh, silentLog);
     for (const neighbour of [work.upstream, work.downstream]) {
-      const question = { kind: "countersign" as const, statement: encodeReceipt(statement.statement), parts, audit: null };
-      expect(await desks.ask(neighbour, question, "countersigned")).toBeUndefined();
-      expect((await desks.ask(neighbour, question, "declined"))?.why).toContain("not what went through");
+      const request = { kind: "countersign" as const, statement: encodeReceipt(statement.statement), parts, audit: null };
+      expect(await client.ask(neighbour, request, "countersigned")).toBeUndefined();
+      expect((await client.ask(neighbour, request, "declined"))?.why).toContain("not what went through");
     }
-    // A worker does not claim what it did not count either.
+    // A worker does not claim positions that it did not count either.
     expect(
-      await desks.ask(worker.peer, { kind: "claim", session: work.session, span: work.span, positions: more.positions }, "claimed"),
+      await client.ask(worker.peer, { kind: "claim", session: work.session, span: work.span, positions: more.positions }, "claimed"),
     ).toBeUndefined();
-    await desks.close();
+    await client.close();
     expect(await made.asking.client.post([encodeReceipt(statement)], signal)).toEqual([{ kind: "refused", reason: "missing-signature" }]);
   });
 
-  it("pays the others where one does not answer: whoever computed its neighbour's part again signs in its place", async () => {
+  it("pays the others if one peer does not reply: a witness that computed its neighbour's part again signs instead", async () => {
     made = await startPaidSwarm({ silent: 2 });
     for (const [start, end] of SPANS.slice(0, 2)) await made.addSpare(start, end);
     const positions = await made.ask();
@@ -250,7 +253,7 @@ describe("an answer over three peers", () => {
     expect(paid).toEqual([worth(SPANS[0], positions), worth(SPANS[1], positions), 0]);
   });
 
-  it("convicts a peer that computed something else, with the hands of those who know", async () => {
+  it("convicts a peer that computed something else, with the signatures of two witnesses", async () => {
     made = await startPaidSwarm({ lying: 1 });
     for (const _ of [1, 2]) await made.addSpare(3, 5);
     const liar = made.named[1] ?? asPeerId("");
@@ -261,7 +264,7 @@ describe("an answer over three peers", () => {
     ]);
     expect(await owned(liar)).toBe(0);
     for (const index of [0, 2]) expect(await owned(made.named[index] ?? asPeerId(""))).toBe(worth(SPANS[index] ?? [0, 1], positions));
-    expect([...made.care.avoided]).toEqual([liar]);
+    expect([...made.settlement.avoidedPeers.all]).toEqual([liar]);
     expect(made.notices).toEqual([expect.stringContaining("had given something else")]);
   });
 });

@@ -1,4 +1,4 @@
-// The relay as a program: help, bad options, a port that is taken, signals, a key that stays.
+// The relay as a program: help, bad options, a port that is taken, signals, and a key that stays the same.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -41,7 +41,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 test("--help names every option", async () => {
   const { exit, output } = run(["--help"]);
   expect(await exit).toEqual({ code: 0, signal: null });
-  for (const flag of ["--port", "--host", "--name", "--bootstrap", "--stun", "--site", "--models", "--data", "--ledger", "--verbose"]) {
+  for (const flag of ["--port", "--host", "--name", "--stun", "--site", "--models", "--data", "--ledger", "--verbose"]) {
     expect(output()).toContain(flag);
   }
 });
@@ -51,15 +51,14 @@ test.each([
   [["--port", "70000"], /--port wants 0 to 65535/],
   [["--nonsense"], /Unknown option '--nonsense'/],
   [["--name", "x".repeat(100)], /--name wants at most 80/],
-  [["--bootstrap", "example.org"], /--bootstrap wants a multiaddr/],
   [["--stun", "http://x"], /--stun wants a stun:/],
   [["--ledger", "mysql://host/db"], /--ledger wants a file or postgres/],
   [["file"], /Unexpected argument/],
-])("%j is refused with a word on what to change", (args, message) => {
+])("%j is refused, with a message that says what to change", (args, message) => {
   expect(() => readCommand(args, {})).toThrow(expect.objectContaining({ code: "BAD_INPUT", message: expect.stringMatching(message) }));
 });
 
-test("the environment counts where no flag is given", () => {
+test("the environment sets options that no flag sets", () => {
   const env = { MANYHANDS_PORT: "9000", MANYHANDS_NAME: "env", MANYHANDS_MODELS: "a,b", MANYHANDS_VERBOSE: "1" };
   expect(readCommand(["--name", "flag"], env)).toMatchObject({
     kind: "run",
@@ -68,13 +67,13 @@ test("the environment counts where no flag is given", () => {
   expect(() => readCommand([], { MANYHANDS_PORT: "x" })).toThrow(expect.objectContaining({ code: "BAD_INPUT" }));
 });
 
-test("a bad option ends the program with 2 and one line", async () => {
+test("a bad option ends the program with exit code 2 and one line", async () => {
   const { exit, output } = run(["--port", "many"]);
   expect((await exit).code).toBe(2);
   expect(output().trim().split("\n").length).toBe(1);
 });
 
-test("a taken port moves on and says so; SIGTERM ends it within two seconds with 0; the key stays", async () => {
+test("if its port is taken, the relay uses the next one and says so; a signal ends it within two seconds; its key stays", async () => {
   const blocker = createServer();
   await new Promise<void>((resolve) => {
     blocker.listen(0, "127.0.0.1", resolve);
@@ -97,7 +96,7 @@ test("a taken port moves on and says so; SIGTERM ends it within two seconds with
   blocker.close();
 });
 
-test("a damaged key is said, not replaced", async () => {
+test("a damaged key is reported and not replaced", async () => {
   const damaged = await mkdtemp(join(tmpdir(), "manyhands-key-"));
   await writeFile(join(damaged, "relay.key"), "nonsense");
   const { exit, output } = run(["--port", "0", "--data", damaged]);

@@ -1,4 +1,4 @@
-// A real relay on a free port for tests in Node, peers that join it over WebSocket, and a raw stream for garbage.
+// A real relay on a free port for tests in Node, peers that join it over WebSocket, and a bare stream for garbage.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ export interface TestRelay {
   stop(): Promise<void>;
 }
 
-/** A relay with a data folder of its own, on a free port unless told otherwise. */
+/** Starts a relay with a data folder of its own, on a free port. `options` may change both. */
 export async function testRelay(options: Partial<RelayConfig> = {}): Promise<TestRelay> {
   const dir = await mkdtemp(join(tmpdir(), "manyhands-relay-"));
   const dataDir = options.data ?? dir;
@@ -48,7 +48,7 @@ export function reached(relay: RelayPort, kind: RelayPort["relay"]["kind"]): Pro
   });
 }
 
-/** A mesh that is connected to the relay. `random` 0 makes the shortest waits. */
+/** Starts a mesh, and waits until it is connected to the relay. `random` is 0, which makes the shortest pauses. */
 export async function joinMesh(relayAddress: () => string): Promise<Libp2pMesh> {
   const mesh = await Libp2pMesh.start({ seed: randomBytes(32), relayAddresses: async () => [relayAddress()], random: () => 0 });
   await reached(mesh, "connected");
@@ -58,7 +58,7 @@ export async function joinMesh(relayAddress: () => string): Promise<Libp2pMesh> 
 export const directoryOf = (mesh: Libp2pMesh): RelayDirectory =>
   new RelayDirectory({ relay: mesh, clock: systemClock, random: () => 0, log: silentLog });
 
-/** A directory stream to the relay that takes any bytes, and what ends it. */
+/** Opens a bare stream of the directory protocol to the relay, over which any bytes can be sent. */
 export async function rawDirectoryStream(
   relay: Relay,
 ): Promise<{ readonly stream: Stream; readonly closed: Promise<void>; stop(): Promise<void> }> {

@@ -1,6 +1,7 @@
-// Tasks and the ledger together: real volunteers in memory, a real relay's ledger over real streams, claims, witnesses, receipts.
+// Tasks and the ledger together: real volunteers in memory make claims, witnesses sign, and receipts go over real
+// streams to a real relay's ledger.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEFAULTS as RULES } from "../../relay/ledger/plan-posting.ts";
+import { LEDGER_RULES } from "../../relay/ledger/plan-posting.ts";
 import { claimWork, stateVerdict } from "../../src/credit/make-receipt.ts";
 import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
 import { TaskClaims, taskWork } from "../../src/node/credit/task-claims.ts";
@@ -21,12 +22,12 @@ import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { type DoneTask, Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
 import { Witnesses } from "../../src/tasks/dispatch/witnesses.ts";
 import { computeJob } from "../../tools/sim/compute-job.ts";
-import { newReservation, newSigner } from "../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner } from "../../tools/soak/parts/make-receipts.ts";
 import { creditHarness } from "./credit-harness.ts";
 
 const { signal } = new AbortController();
-/** Blocks of the sum: 66 units each. */
-const BLOCK = 65_536;
+/** Numbers in a part of the sum. Each part is 66 units of work. */
+const PART = 65_536;
 const PART_MICRO = 66 * KINDS.sum.price.micro;
 
 let harness: Awaited<ReturnType<typeof creditHarness>>;
@@ -36,46 +37,48 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 
 type Peer = Awaited<ReturnType<(typeof harness)["join"]>>;
-interface Odd {
+/** How a volunteer misbehaves. */
+interface Faults {
   /** Adds one to every sum. */
   isLying?: boolean;
-  /** Signs its claims with somebody else's key. */
+  /** Signs its claims with another peer's key. */
   isForging?: boolean;
 }
 
-/** A requester with its dispatcher, and volunteers that are paid for sums. */
+/** Makes a requester with its dispatcher, and volunteers that are paid for sums. */
 async function swarm() {
   const network = new MemoryNetwork();
   const stop = new AbortController();
-  const asker = await harness.join();
+  const requester = await harness.join();
   const outcomes: Outcome[] = [];
   const copies: Outcome[] = [];
   const posts = new Map<Peer, Promise<void>>();
-  /** One after the other for each peer, as its outbox does. */
-  const post = (peer: Peer, receipt: Receipt, told: Outcome[]): Promise<void> => {
+  /** Posts a peer's receipts one after the other, as its outbox does. */
+  const post = (peer: Peer, receipt: Receipt, received: Outcome[]): Promise<void> => {
     const posted = (posts.get(peer) ?? Promise.resolve()).then(
-      async () => void told.push(...(await peer.client.post([encodeReceipt(receipt)], signal))),
+      async () => void received.push(...(await peer.client.post([encodeReceipt(receipt)], signal))),
     );
     posts.set(peer, posted);
     return posted;
   };
   const witnesses = new Witnesses(systemClock);
-  const receipts = new TaskReceipts({ signer: asker.signer, witnesses, add: (receipt) => post(asker, receipt, outcomes), log: silentLog });
+  const add = (receipt: Receipt): Promise<void> => post(requester, receipt, outcomes);
+  const receipts = new TaskReceipts({ signer: requester.signer, witnesses, add, log: silentLog });
   const standings = new Standings();
   const dispatcher = new Dispatcher({ clock: systemClock, random: Math.random, standings, checkClaim: receipts.checkClaim });
   receipts.follow(dispatcher);
   const forged: string[] = [];
   dispatcher.on("claim:forged", ({ peer }) => forged.push(peer));
   void dispatcher.watch(stop.signal);
-  const mesh = network.join(asker.signer.peer);
+  const mesh = network.join(requester.signer.peer);
   return {
-    asker,
+    requester,
     receipts,
     outcomes,
     copies,
     forged,
     stop: () => stop.abort(),
-    volunteer: async (odd: Odd = {}) => {
+    volunteer: async (faults: Faults = {}) => {
       const worker = await harness.join();
       const claims = new TaskClaims({
         signer: worker.signer,
@@ -92,7 +95,7 @@ async function swarm() {
             kinds: honest.kinds,
             run: async (task, context) => {
               const output = await honest.run(task, context);
-              if (odd.isLying === true)
+              if (faults.isLying === true)
                 new DataView(output.buffer).setFloat64(0, new DataView(output.buffer).getFloat64(0, true) + 1, true);
               return output;
             },
@@ -100,18 +103,18 @@ async function swarm() {
         ],
         clock: systemClock,
         salt: () => crypto.getRandomValues(new Uint8Array(16)),
-        claim: (done) => (odd.isForging === true ? thief : claims).claim(done),
+        claim: (done) => (faults.isForging === true ? thief : claims).claim(done),
         witness: claims.witness,
         receipt: claims.receipt,
       });
       network.join(worker.signer.peer).handle(PROTOCOLS.task, (link) => volunteer.accept(link));
-      const deps = { mesh, clock: systemClock, random: Math.random, dispatcher, witnesses, log: silentLog };
-      void linkVolunteer(worker.signer.peer, deps, stop.signal);
+      const options = { mesh, clock: systemClock, random: Math.random, dispatcher, witnesses, log: silentLog };
+      void linkVolunteer(worker.signer.peer, options, stop.signal);
       return { ...worker, account: () => harness.ledger.account(worker.signer.peer) };
     },
-    /** Sums so many blocks of small numbers, different ones each time; and waits until the ledger knows. */
-    sum: async (blocks: number, reservation: string | null = null) => {
-      const floats = Array.from({ length: blocks * BLOCK }, () => Math.floor(Math.random() * 1000));
+    /** Sums so many parts of small numbers, different ones each time, and waits until the ledger has all receipts. */
+    sum: async (parts: number, reservation: string | null = null) => {
+      const floats = Array.from({ length: parts * PART }, () => Math.floor(Math.random() * 1000));
       const request = { kind: "sum", data: { floats }, ...(reservation !== null && { reward: 1 }) } as const;
       const reserve = () => Promise.resolve({ id: reservation ?? "", release: () => Promise.resolve() }); // it was reserved before
       const total = await computeJob(dispatcher, request, signal, { reserve });
@@ -123,39 +126,39 @@ async function swarm() {
   };
 }
 
-test("checked work is paid as priced, once, whoever posts the receipt; half of it waits in escrow", async () => {
+test("checked work is paid its price once, although two peers post the receipt, and half of the pay waits in escrow", async () => {
   const here = await swarm();
   const workers = [await here.volunteer(), await here.volunteer()];
   await here.sum(3);
-  expect(here.outcomes.length).toBe(6); // newcomers: every part is computed twice
+  expect(here.outcomes.length).toBe(6); // the volunteers are newcomers, so every part is computed twice
   const accounts = await Promise.all(workers.map(({ account }) => account()));
   for (const account of accounts) {
     expect(account.available + account.escrow).toBe(3 * PART_MICRO);
     expect(account.escrow).toBe(3 * Math.ceil(PART_MICRO / 2));
-    expect(account.checksToTrust).toBe(RULES.checksToTrust - 3);
+    expect(account.checksToTrust).toBe(LEDGER_RULES.checksToTrust - 3);
   }
   expect([...here.outcomes, ...here.copies].filter(({ kind }) => kind === "posted").length).toBe(6);
   expect([...here.outcomes, ...here.copies].filter(({ kind }) => kind === "refused")).toEqual([]);
-  const { starterLeft } = await harness.ledger.account(here.asker.signer.peer);
-  expect(starterLeft).toBe(RULES.starter - 6 * PART_MICRO);
+  const { starterLeft } = await harness.ledger.account(here.requester.signer.peer);
+  expect(starterLeft).toBe(LEDGER_RULES.starter - 6 * PART_MICRO);
   here.stop();
 });
 
-test("what was set aside pays first, and what is left of it comes back", async () => {
+test("a reservation pays first, and what is left of it comes back", async () => {
   const here = await swarm();
   await here.volunteer();
   await here.volunteer();
   const reservation = newReservation();
-  await here.asker.client.reserve(reservation, 5 * PART_MICRO, 60_000, signal);
+  await here.requester.client.reserve(reservation, 5 * PART_MICRO, 60_000, signal);
   await here.sum(2, reservation);
-  const { peer } = here.asker.signer;
+  const { peer } = here.requester.signer;
   expect((await harness.ledger.account(peer)).reserved).toBe(PART_MICRO);
-  await here.asker.client.release(reservation, signal);
-  expect(await harness.ledger.account(peer)).toMatchObject({ reserved: 0, starterLeft: RULES.starter - 4 * PART_MICRO });
+  await here.requester.client.release(reservation, signal);
+  expect(await harness.ledger.account(peer)).toMatchObject({ reserved: 0, starterLeft: LEDGER_RULES.starter - 4 * PART_MICRO });
   here.stop();
 });
 
-test("a claim that somebody else signed does not count, is counted, and earns nothing; the answer is right all the same", async () => {
+test("a claim with another peer's signature is refused, counted and not paid, and the result is right nevertheless", async () => {
   const here = await swarm();
   const forger = await here.volunteer({ isForging: true });
   await here.volunteer();
@@ -170,25 +173,25 @@ test("a claim that somebody else signed does not count, is counted, and earns no
 
 test("a liar is convicted by its own signature and two witnesses, and its escrow is gone; the others are paid", async () => {
   const here = await swarm();
-  const odd: Odd = {};
-  const liar = await here.volunteer(odd);
+  const faults: Faults = {};
+  const liar = await here.volunteer(faults);
   const honest = [await here.volunteer(), await here.volunteer()];
   await here.sum(6);
   const before = await liar.account();
   expect(before.escrow).toBeGreaterThan(0);
-  odd.isLying = true;
+  faults.isLying = true;
   await here.sum(6);
   const taken = here.outcomes.flatMap((outcome) => (outcome.kind === "convicted" ? [outcome.takenBack] : []));
   expect(Math.max(...taken)).toBeGreaterThanOrEqual(before.escrow);
   const after = await liar.account();
-  expect(after).toMatchObject({ escrow: 0, checksToTrust: RULES.checksToTrust });
+  expect(after).toMatchObject({ escrow: 0, checksToTrust: LEDGER_RULES.checksToTrust });
   expect(after.history.some(({ why, part, amount }) => why === "wrong" && part === "escrow" && amount < 0)).toBe(true);
   for (const { account } of honest) expect((await account()).history.every(({ why }) => why === "receipt")).toBe(true);
   expect((await harness.ledger.audit()).sum).toBe(0);
   here.stop();
 });
 
-describe("a worker vouches for nothing that it did not get itself", () => {
+describe("a volunteer signs as a witness only for what it computed itself", () => {
   const [requester, self, other] = [newSigner(), newSigner(), newSigner()];
   const done: DoneTask = {
     task: asTaskId("bafytaskone"),
@@ -221,24 +224,28 @@ describe("a worker vouches for nothing that it did not get itself", () => {
   const lie = new Uint8Array(32).fill(2);
 
   test.each([
-    ["the same result, agreed", true, () => ask()],
-    ["another result, called wrong", true, () => ask({ resultHash: lie }, "wrong")],
-    ["another result, called agreed", false, () => ask({ resultHash: lie })],
-    ["the same result, called wrong", false, () => ask({}, "wrong")],
+    ["the same result, with the verdict quorum", true, () => ask()],
+    ["another result, with the verdict wrong", true, () => ask({ resultHash: lie }, "wrong")],
+    ["another result, with the verdict quorum", false, () => ask({ resultHash: lie })],
+    ["the same result, with the verdict wrong", false, () => ask({}, "wrong")],
     [
       "another result of a model",
       false,
       () => ask({ task: asTaskId("bafytaskmlinference"), kind: "ml_inference", resultHash: lie }, "wrong"),
     ],
-    ["another result of a card", false, () => ask({ task: asTaskId("bafytaskrendergpu"), kind: "render_gpu", resultHash: lie }, "wrong")],
-    ["a verdict that is not its to say", false, () => ask({}, "audited")],
+    [
+      "another result of a graphics card",
+      false,
+      () => ask({ task: asTaskId("bafytaskrendergpu"), kind: "render_gpu", resultHash: lie }, "wrong"),
+    ],
+    ["a verdict that no witness of a task states", false, () => ask({}, "audited")],
     ["another task", false, () => ask({ task: asTaskId("bafytasktwo") })],
-    ["more units than it was told", false, () => ask({ units: 6600 })],
+    ["more units than its own task had", false, () => ask({ units: 6600 })],
     ["another kind", false, () => ask({ kind: "map" })],
     ["another requester", false, () => ask({}, "quorum", { requester: newSigner() })],
     ["its own work", false, () => ask({}, "quorum", { worker: self })],
-    ["somebody else as witness", false, () => ask({}, "quorum", { witness: newSigner() })],
-  ])("%s: %s", async (_name, signs, asked) => {
-    expect(await asked()).toBe(signs);
+    ["another peer as the witness", false, () => ask({}, "quorum", { witness: newSigner() })],
+  ])("%s: %s", async (_name, signs, askToSign) => {
+    expect(await askToSign()).toBe(signs);
   });
 });

@@ -1,7 +1,7 @@
-// The smallest manifest that is one: enough for a relay to list a model.
+// The smallest valid manifest. A relay lists a model by it.
 import { encodeManifest } from "../../src/model/tiles/manifest.ts";
 
-/** Canonical bytes and id. */
+/** Returns its canonical bytes and its id. */
 export function tinyManifest(name: string): ReturnType<typeof encodeManifest> {
   return encodeManifest({
     format: 2,

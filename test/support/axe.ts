@@ -1,4 +1,4 @@
-// What axe finds wrong with a page for people who do not see it or use no mouse.
+// Runs axe on a page: it finds faults for people who do not see the page or use no mouse.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
@@ -6,7 +6,10 @@ import type axe from "axe-core";
 
 const SOURCE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** One line for each rule that is broken inside an element, named with those whose shadow it is in: the rule, and where. */
+/**
+ * Resolves with one line for each broken rule: the rule, and where it is broken. `fromShadowDom` names the element that
+ * is checked, after the elements whose shadow roots it is in.
+ */
 export async function axeFindings(page: Page, fromShadowDom: [string, string, ...string[]]): Promise<readonly string[]> {
   await page.evaluate(await readFile(SOURCE, "utf8"));
   return page.evaluate(async (inside) => {

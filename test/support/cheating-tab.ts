@@ -1,13 +1,17 @@
-// A tab that cheats: the real page and the real worker, but the halves of each of its weights change places before they are built
-// into a session, and it says that it is the fastest, so that it is asked. It announces, serves, claims and signs like any other.
+// A tab that cheats: the real page and the real worker, but the two halves of each tensor of weights change places
+// before they are built into a session. The tab also announces that it is the fastest, so that requesters choose it. It
+// serves, claims and signs like any other.
 import type { BrowserContext } from "@playwright/test";
 
-/** What of a worker's global is used. */
+/** The part of a worker's global scope that is used. */
 interface WorkerScope extends EventTarget {
   postMessage(message: unknown, ...rest: readonly unknown[]): void;
 }
 
-/** Runs in the worker before its own code, so that it sees a span's weights first. Plain text: it has no imports. */
+/**
+ * Runs in the worker before its own code, so that it sees a span's weights first. It is sent as text, so it has no
+ * imports.
+ */
 function cheat(scope: WorkerScope): void {
   const post = scope.postMessage.bind(scope);
   scope.postMessage = (message, ...rest) => {
@@ -34,7 +38,7 @@ function cheat(scope: WorkerScope): void {
   });
 }
 
-/** Makes every tab of `context` a cheat. Call it before anything is loaded. */
+/** Makes every tab of `context` cheat. To be called before anything is loaded. */
 export async function makeCheat(context: BrowserContext): Promise<void> {
   await context.route("**/assets/span-worker-*.js", async (route) => {
     const response = await route.fetch();

@@ -1,6 +1,6 @@
-// Two connections of one page, made to meet without a relay.
+// Connects two WebRTC connections of one page to each other, without a relay.
 
-/** Negotiates what was opened on `near` so far. */
+/** Negotiates everything that was opened on `near` so far. */
 export async function connectPeers(near: RTCPeerConnection, far: RTCPeerConnection): Promise<void> {
   near.addEventListener("icecandidate", ({ candidate }) => candidate && void far.addIceCandidate(candidate));
   far.addEventListener("icecandidate", ({ candidate }) => candidate && void near.addIceCandidate(candidate));

@@ -1,10 +1,10 @@
-// A span served by the thread that asks: an engine and its service, as one `SpanHost`.
+// Serves a span in the same thread: an engine and its service, as one `SpanHost`.
 import type { Engine, StartEngine } from "../../src/engine/contract.ts";
-import { SpanService, type SpanServiceDeps, type SpanServiceEvents } from "../../src/inference/server/span-service.ts";
+import { SpanService, type SpanServiceOptions, type SpanServiceEvents } from "../../src/inference/server/span-service.ts";
 import type { Link } from "../../src/mesh/ports/link.ts";
 import type { SpanHost, StartSpan } from "../../src/node/spans/span-host.ts";
 
-type HostDeps = Omit<SpanServiceDeps, "engine">;
+type HostDeps = Omit<SpanServiceOptions, "engine">;
 
 /** Serves what `startEngine` builds. */
 export function startEngineSpan(deps: HostDeps, startEngine: StartEngine): StartSpan {

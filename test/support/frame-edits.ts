@@ -1,7 +1,7 @@
-// One field of one recorded session frame changed, in each way that a span has a code for.
+// Changes one field of a recorded session frame, in each way that a span refuses with its own code.
 import type { ErrorCode } from "../../src/shared/errors.ts";
 
-/** A frame as it was sent. */
+/** A recorded frame. */
 export interface Recorded {
   readonly header: Readonly<Record<string, unknown>>;
   readonly payload: Uint8Array;
@@ -12,7 +12,7 @@ export const edited = (frame: Recorded, change: Readonly<Record<string, unknown>
   ...frame,
   header: { ...frame.header, ...change },
 });
-/** With one byte changed. */
+/** Returns a copy with one byte changed. */
 export const flipped = (bytes: unknown, seed: number): Uint8Array => {
   const copy = (bytes as Uint8Array).slice(); // the field of a recorded header
   const at = seed % copy.byteLength;
@@ -20,7 +20,7 @@ export const flipped = (bytes: unknown, seed: number): Uint8Array => {
   return copy;
 };
 
-/** One field of one step, and the code by which a span must refuse it. */
+/** Edits of a step, each with its name and the code with which a span must refuse the step. */
 export const EDITS: readonly (readonly [string, ErrorCode, Edit])[] = [
   ["another session", "SESSION_FOREIGN", (frame, seed) => edited(frame, { session: (seed % 16 ** 6).toString(16).padStart(32, "e") })],
   [
@@ -41,7 +41,7 @@ export const EDITS: readonly (readonly [string, ErrorCode, Edit])[] = [
   ],
   ["a count without its hashes", "FRAME_MALFORMED", (frame) => edited(frame, { count: (frame.header["count"] as number) + 1 })],
   ["a kind that does not exist", "FRAME_MALFORMED", (frame) => edited(frame, { kind: "leap" })],
-  ["a field too many", "FRAME_MALFORMED", (frame, seed) => edited(frame, { extra: seed })],
+  ["an extra field", "FRAME_MALFORMED", (frame, seed) => edited(frame, { extra: seed })],
   [
     "a kind for the other side",
     "FRAME_UNEXPECTED",

@@ -1,8 +1,8 @@
-// Greedy tokens of one engine that holds the whole model, in one session: the reference for what several peers answer.
+// Greedy tokens of one engine that holds the whole model, in one session: the reference for answers of several peers.
 import type { Engine } from "../../src/engine/contract.ts";
 import { asSessionId } from "../../src/shared/ids.ts";
 
-/** At most `count` tokens after `prompt`, ended by one of `stops`, which is left out. */
+/** Resolves with at most `count` tokens after `prompt`. One of `stops` ends them, and is left out. */
 export async function greedyAlone(
   engine: Engine,
   prompt: readonly number[],

@@ -1,4 +1,5 @@
-// Somebody else's web page that embeds the widget as the README says: another site than the relay's, no special headers.
+// Somebody else's web page, which embeds the widget as the README says: on another site than the relay, without special
+// headers.
 import { createServer } from "node:http";
 
 export interface HostSite {
@@ -6,7 +7,7 @@ export interface HostSite {
   stop(): Promise<void>;
 }
 
-/** `relayUrl` ends in a slash and is on `localhost`: the page is on 127.0.0.1, which browsers take for another site. */
+/** `relayUrl` ends in a slash and is on `localhost`; the page is on 127.0.0.1, which browsers treat as another site. */
 export async function startHostSite(relayUrl: string): Promise<HostSite> {
   const html = `<!doctype html>
 <html lang="en">

@@ -31,7 +31,12 @@ export async function join(relay: string): Promise<string> {
     onState: () => {},
   });
   const honest = plainRunner();
-  const claims = new TaskClaims({ signer: credit.signer, add: (receipt) => credit.add(receipt), now: Date.now, onReceipt: () => {} });
+  const claims = new TaskClaims({
+    signer: credit.signer,
+    add: (receipt) => credit.keeper.add(receipt),
+    now: Date.now,
+    onReceipt: () => {},
+  });
   const volunteer = new TabVolunteer({
     mesh,
     presence: new Presence(directory, "page"),

@@ -16,7 +16,7 @@ export interface SwarmPeer {
   readonly service: SpanService;
   readonly hop: Hop;
   readonly refused: SpanServiceEvents["frame:refused"][];
-  /** What this peer makes of the hidden states that it computed, where it does not tell the truth. */
+  /** Changes the hidden states that this peer computed, if it cheats. */
   tamper: ((hidden: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | undefined;
 }
 
@@ -24,25 +24,25 @@ export interface MemorySwarm {
   readonly network: MemoryNetwork;
   readonly peers: readonly SwarmPeer[];
   readonly route: Route;
-  /** A further peer that serves `[start, end)`. */
+  /** Adds a peer that serves `[start, end)`. */
   add(name: string, start: number, end: number, wrap?: WrapEngine): Promise<SwarmPeer>;
-  /** A peer without a span. */
+  /** Adds a peer without a span. */
   guest(name: string): MemoryMesh;
   stop(): Promise<void>;
 }
 
-/** What a peer runs in an engine's place. */
+/** Returns what a peer runs in place of its engine. */
 export type WrapEngine = (engine: Engine) => Engine | Promise<Engine>;
 
 export interface MemorySwarmOptions {
-  /** By the place of the span. */
+  /** By the index of the span. */
   readonly wrap?: Readonly<Record<number, WrapEngine>>;
-  /** By default that of the bundled model. */
+  /** Default: the engine of the bundled model. */
   readonly startEngine?: (start: number, end: number) => Promise<Engine>;
   readonly nameOf?: (start: number, end: number) => string;
 }
 
-/** One peer for each of the spans that `boundaries` cut the eight layers into. */
+/** Starts one peer for each of the spans into which `boundaries` cut the eight layers. */
 export async function startMemorySwarm(
   boundaries: readonly number[],
   { wrap = {}, startEngine = bundledEngine, nameOf = (start, end) => `peer-of-layers-${start}-${end}` }: MemorySwarmOptions = {},
@@ -78,7 +78,7 @@ export async function startMemorySwarm(
   };
 }
 
-/** The engine itself, for as long as `tamper` answers nothing. */
+/** Returns an engine whose hidden states pass through `tamper()`, if that returns a function. */
 function tampering(engine: Engine, tamper: () => SwarmPeer["tamper"]): Engine {
   return new Proxy(engine, {
     get: (target, name) => {

@@ -5,7 +5,7 @@ import path from "node:path";
 const BUILT = new URL("../../dist/models/tales-2m/", import.meta.url);
 
 export class ModelCopy {
-  /** What `--models` is given. */
+  /** The folder to pass to `--models`. */
   readonly folder: string;
 
   private constructor(folder: string) {

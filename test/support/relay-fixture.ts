@@ -1,4 +1,4 @@
-// Playwright tests with relays of their own and tabs that are closed afterwards.
+// Playwright's `test` with relays and tabs of each test's own, which are closed after it.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,18 +8,18 @@ import { startRelay, type Relay } from "../../relay/relay.ts";
 import { Tab } from "../../tools/browser/tabs.ts";
 
 interface Fixtures {
-  /** A folder of this test alone, removed afterwards. */
+  /** A folder of this test alone, which is removed after it. */
   readonly folder: string;
   /** A real relay on a free port, serving the built page. */
   readonly relay: Relay;
-  /** Starts a relay with other options; relays of one test share their key, so that one can take another's place. */
+  /** Starts a relay with other options. The relays of a test share their key, so that one can replace another. */
   readonly startRelay: (options: Partial<RelayConfig>) => Promise<Relay>;
-  /** Opens the relay's page, or another address, in a context of its own; `prepare` is called before anything is loaded. */
+  /** Opens the relay's page, or another address, in a context of its own. Calls `prepare` before anything is loaded. */
   readonly openTab: (url?: string, prepare?: (context: BrowserContext) => Promise<unknown>) => Promise<Tab>;
 }
 
 export const test = base.extend<Fixtures>({
-  // Playwright reads which fixtures are wanted from this pattern.
+  // Playwright reads from this pattern which fixtures the function uses.
   // oxlint-disable-next-line no-empty-pattern
   folder: async ({}, use) => {
     const folder = await mkdtemp(path.join(tmpdir(), "manyhands-test-"));

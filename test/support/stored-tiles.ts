@@ -1,7 +1,10 @@
-// Looks into a page's tile database from outside: what is kept there, and whether it is what its hash says.
+// Looks into a page's tile database from outside: which tiles are there, and whether they match their hashes.
 import type { Page } from "@playwright/test";
 
-/** Hashes of stored tiles, split by whether the bytes match. The page must have closed or never opened the database for writing. */
+/**
+ * Counts the stored tiles whose bytes match their hash, and those whose bytes do not. The page must have closed the
+ * database, or never opened it for writing.
+ */
 export function readStoredTiles(page: Page): Promise<{ readonly good: number; readonly bad: number }> {
   return page.evaluate(async () => {
     const known = (await indexedDB.databases()).some(({ name }) => name === "manyhands-tiles");

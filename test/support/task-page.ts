@@ -41,15 +41,15 @@ export class TaskPage {
   /** Submits the form. Resolves with the new job in the list. */
   async submit(): Promise<Locator> {
     const newest = async (): Promise<string | null> =>
-      (await this.jobs.count()) === 0 ? null : this.jobs.first().getAttribute("data-work");
+      (await this.jobs.count()) === 0 ? null : this.jobs.first().getAttribute("data-job");
     const before = await newest();
     await this.page.getByTestId("task-submit").click();
     await expect.poll(newest).not.toBe(before);
-    return this.page.locator(`[data-work="${(await newest()) ?? ""}"]`); // it stays this one when others come
+    return this.page.locator(`[data-job="${(await newest()) ?? ""}"]`); // it stays this one when others come
   }
 
   get jobs(): Locator {
-    return this.page.getByTestId("work");
+    return this.page.getByTestId("job");
   }
 
   async over(job: Locator, state: "done" | "failed" | "stopped"): Promise<void> {
@@ -58,7 +58,7 @@ export class TaskPage {
 
   /** Resolves with the file that the button saves. */
   async save(work: Locator): Promise<Buffer> {
-    const [download] = await Promise.all([this.page.waitForEvent("download"), work.getByTestId("work-save").click()]);
+    const [download] = await Promise.all([this.page.waitForEvent("download"), work.getByTestId("job-save").click()]);
     return readFile(await download.path());
   }
 }

@@ -14,7 +14,7 @@ import {
   ValueInfoProtoSchema,
 } from "../../src/model/graph/onnx_pb.ts";
 
-/** `weights`: `[inputs][outputs]`. */
+/** The file's bytes. `weights` are `[inputs][outputs]`. */
 export function linearModel(weights: readonly (readonly number[])[], bias: readonly number[]): Uint8Array<ArrayBuffer> {
   const tensor = (name: string, dims: readonly number[], values: readonly number[]) =>
     create(TensorProtoSchema, { name, dataType: TensorProto_DataType.FLOAT, dims: dims.map(BigInt), floatData: [...values] });

@@ -10,7 +10,10 @@ export const tokenizer = readTokenizer(read("tokenizer.json"), read("tokenizer_c
 /** `<|endoftext|>`. */
 const STOP_TOKEN = 0;
 
-/** Greedy tokens after `prompt` (at most `count`, ended by the stop token, which is left out), from `model.onnx` as it was exported. */
+/**
+ * Resolves with the greedy tokens after each of `prompts`, from `model.onnx` as it was
+ * exported: at most `count`. The stop token ends them, and is left out.
+ */
 export async function greedyUnsplit(prompts: readonly string[], count: number): Promise<readonly (readonly number[])[]> {
   ort.env.wasm.numThreads = 1;
   const session = await ort.InferenceSession.create(read("model.onnx"), {

@@ -1,11 +1,11 @@
-// Runs inside a page of a test: a libp2p node of its own that sends whatever bytes it is told to over the real mesh.
+// Runs inside a page of a test, for `villain.ts`: a libp2p node of its own that sends any bytes over the real mesh.
 import { multiaddr } from "@multiformats/multiaddr";
 import { settleInitChannels } from "../../src/mesh/libp2p/init-channel.ts";
 import { createTabNode, type TabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
 
 let joined: { readonly node: TabNode; readonly relay: string } | undefined;
 
-/** Calls the relay. Answers this peer's id. */
+/** Connects to the relay. Returns this peer's id. */
 export async function join(relay: string): Promise<string> {
   settleInitChannels(RTCPeerConnection.prototype);
   const node = await createTabNode({ seed: crypto.getRandomValues(new Uint8Array(32)), iceServers: [] });
@@ -24,7 +24,7 @@ export async function attack(peer: string, protocol: string, records: readonly (
     stream.addEventListener("remoteCloseWrite", () => resolve(), { once: true });
   });
   for (const record of records) {
-    if (stream.status !== "open") break; // refused already, as it should be
+    if (stream.status !== "open") break; // the peer has refused it already, as it should
     stream.send(Uint8Array.from(record));
   }
   await ended;

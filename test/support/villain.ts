@@ -1,15 +1,15 @@
-// A peer that breaks the protocol: a page with a real libp2p node, told by the test which bytes to send.
+// A peer that breaks the protocol: a page with a real libp2p node, which sends the bytes that a test wants.
 import { putInPages } from "../../tools/browser/bundle-page.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import type * as VillainPage from "./villain-page.ts";
 
 export interface Villain {
   readonly peer: string;
-  /** Sends link records to a peer on a stream of `protocol` of their own; resolves when that peer has ended the stream. */
+  /** Sends link records to a peer over a new stream of `protocol`. Resolves when that peer has ended the stream. */
   attack(peer: string, protocol: string, records: readonly Uint8Array[]): Promise<void>;
 }
 
-/** Makes a villain of a tab: the node's real code, bundled for it, without the page's manners. */
+/** Turns a tab into a villain: it gets the real code of a node, bundled, without the rules that the page keeps. */
 export async function makeVillain({ page }: Tab, relayAddress: string): Promise<Villain> {
   await putInPages([page], new URL("villain-page.ts", import.meta.url), "villain");
   type Global = typeof globalThis & { readonly villain: typeof VillainPage };

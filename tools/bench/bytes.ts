@@ -1,4 +1,4 @@
-// Bytes that a model costs its origin, and that every tile was checked: a third of it, eight tabs, a second visit, a killed tab.
+// Bytes that a model costs its origin, and whether all tiles are checked: a third, a second visit, a killed tab, a swarm.
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import path from "node:path";
@@ -11,15 +11,18 @@ import { asModelId, asPeerId, type Span } from "../../src/shared/ids.ts";
 import { killTab } from "../browser/kill-tab.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
-import { announceStandIn } from "./stand-in.ts";
-import { HUB_MODEL, HUB_SHAPES, hubModel, type HubShape } from "./hub-model.ts";
+import { announceStandIn } from "./parts/stand-in.ts";
+import { HUB_MODEL, HUB_SHAPES, hubModel, type HubShape } from "./models/hub-model.ts";
 
 const DEFAULTS = Object.freeze({
   /** Tabs that together hold a model twice. */
   tabs: 8,
   /** Bytes a second of each connection to the origin while many tabs start: 200 Mbit/s. */
   swarmRate: 25_000_000,
-  /** The same while one tab is killed: 80 Mbit/s, so that what was sent is what has arrived and not what fills buffers on the way. */
+  /**
+   * The same while one tab is killed: 80 Mbit/s, slow enough that bytes that were sent have arrived and fill no
+   * buffers.
+   */
   killedRate: 10_000_000,
   /** Milliseconds for all tabs to serve, on a busy machine. */
   serveMs: 300_000,
@@ -38,7 +41,7 @@ export async function run(args: readonly string[]): Promise<void> {
     });
   }
   if (wanted("swarm")) {
-    // Placement gives each of four layers to two of eight tabs.
+    // Placement gives each of the four layers to two of the eight tabs.
     await withBench(HUB_SHAPES.fourLayers, (bench) => bench.swarm(Number(values.tabs)));
   }
 }
@@ -89,9 +92,9 @@ class Bench {
     return this.#manifest.dataFiles.reduce((sum, file) => sum + file.size, 0);
   }
 
-  /** A tab that holds a third of the layers fetches those bytes and no others; when it comes again, nothing. */
+  /** A tab that holds a third of the layers fetches only their bytes, and nothing on its second visit. */
   async third(): Promise<void> {
-    // A directory with stand-ins for the other two thirds: placement then gives a tab the middle third.
+    // Stand-ins in the directory serve the other two thirds, so placement gives the tab the middle one.
     const relay = await this.#relay();
     const { layerCount } = this.#manifest;
     const width = Math.max(1, Math.round(layerCount / 3));
@@ -103,7 +106,7 @@ class Bench {
     const tab = await Tab.open(this.#browser, relay.url);
     const held = await tab.lend();
     const counts = await countsOf(tab);
-    // What the span reads, tables that several layers share counted once.
+    // The bytes of the span; tables that several layers share count once.
     const own = counts.fromStoreBytes + counts.fromPeersBytes + counts.fromOriginBytes;
     print({
       case: "third",
@@ -130,7 +133,7 @@ class Bench {
     await relay.stop();
   }
 
-  /** A tab that dies half way fetches the rest, and at most the tile that was under way twice. */
+  /** A tab that dies half way fetches the rest, and nothing twice but at most the tile that was on its way. */
   async killed(): Promise<void> {
     const relay = await this.#relay();
     this.#hub.reset();
@@ -142,7 +145,7 @@ class Bench {
     const second = await tab.openBeside("about:blank");
     const before = this.#hub.sentBytes;
     await killTab(tab, "crash");
-    await pause(1000); // the connection of the dead tab ends
+    await pause(1000); // until the connection of the dead tab has ended
     this.#hub.reset();
     this.#hub.setRate(0);
     await second.page.goto(relay.url);
@@ -162,7 +165,7 @@ class Bench {
     await relay.stop();
   }
 
-  /** Tabs that hold the model twice between them, all starting at once: what the origin sends in all. */
+  /** Tabs that together hold the model twice, all started at once: the bytes that the origin sends to all of them. */
   async swarm(count: number): Promise<void> {
     const relay = await this.#relay();
     this.#hub.reset();
@@ -201,17 +204,17 @@ class Bench {
   }
 }
 
-/** What the page counted: a measure that it leaves in the browser's own timeline. */
+/** Resolves with the page's own counts, which it leaves in the browser's performance timeline. */
 async function countsOf(tab: Tab): Promise<TileCounts> {
   const counts = await tab.page.evaluate(() => {
     const marks = performance.getEntriesByName("manyhands:tiles");
     return marks.length > 0 ? (marks.at(-1) as PerformanceMark).detail : undefined;
   });
   if (counts === undefined) throw new Error("the page counted no tiles");
-  return counts as TileCounts; // our own page's
+  return counts as TileCounts; // from our own page
 }
 
-/** Resolves once all peers serve what they mean to hold, and go on doing so. */
+/** Resolves once all peers have served their targets for a while. */
 async function settled(relay: Relay, count: number): Promise<void> {
   const limit = Date.now() + DEFAULTS.serveMs;
   for (let quiet = 0; quiet < 10;) {

@@ -1,5 +1,4 @@
-// What distance costs: a 16 KB hop against the round trip, decoding against its bound, and what drafts win, over a path of any length.
-import { existsSync } from "node:fs";
+// What distance costs: a 16 KB hop against the round trip, decoding against its bound, and the gain of drafts.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -7,12 +6,12 @@ import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
 import type { PathOptions } from "../browser/path-shaper.ts";
 import { Swarm } from "../browser/swarm.ts";
 import { PROXY_FLAGS, UdpProxy } from "../browser/udp-proxy.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { HopPair } from "./hop-pair.ts";
-import { gaps, percentile, spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { HopPair } from "./parts/hop-pair.ts";
+import { gaps, percentile, spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds there and back: across a continent. */
+  /** Round trip in milliseconds: across a continent. */
   rtt: "100",
   jitter: "0",
   /** Percent of packets. */
@@ -20,24 +19,24 @@ const DEFAULTS = Object.freeze({
   tabs: "2",
   rounds: "5",
   tokens: "32",
-  /** Tokens of an answer with drafts and without: it takes some until it repeats anything. */
+  /** Tokens of an answer with and without drafts: it needs some before it repeats anything. */
   draftTokens: "64",
   model: "copying",
   /** How hidden states cross: float32, or float16 for half the bytes. */
   wire: "float32",
-  /** Bytes of the hop that is timed: a hidden state of 4,096 floats. */
+  /** Bytes of the timed hop: a hidden state of 4,096 floats. */
   hopBytes: 16_384,
-  /** Bytes of a decode step's frame: 768 floats of the synthetic model. */
+  /** Bytes of a decode step's frame: the 768 floats of the synthetic model. */
   stepBytes: 3_072,
-  /** Pings in a round, and milliseconds between them: as far apart as steps are. */
+  /** Pings in a round, and the milliseconds between two of them: as many as between two steps. */
   pings: 10,
   pauseMs: 20,
   answerMs: 300_000,
 });
 
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
-/** Prompts whose answers repeat them, and others. */
-const PROMPTS_FILE = path.join(import.meta.dirname, "repeating-prompts.json");
+/** Prompts whose answers repeat them, and other prompts. */
+const PROMPTS_FILE = path.join(import.meta.dirname, "parts", "repeating-prompts.json");
 
 const OTHER = "other";
 
@@ -83,12 +82,12 @@ export async function run(args: readonly string[]): Promise<void> {
     const pair = await HopPair.open(browser, swarm.relay, (context, name) => proxy.attach(context, name));
     const bench = new DistanceBench({ tap, pair, tabs, tokens, rttMs, wire: values.wire, model: await asking.modelName() });
     const draftTokens = wholeNumber("draft-tokens", values["draft-tokens"], 8);
-    await bench.warm(); // connections are made while the tabs are near
+    await bench.warm(); // connections are made while the path is short
     current = far;
     for (let round = 0; round <= rounds; round++) await bench.round(round);
     bench.report();
-    if (existsSync(PROMPTS_FILE)) await bench.drafts(JSON.parse(await readFile(PROMPTS_FILE, "utf8")) as PromptList, draftTokens); // a file of our own
-    else console.error(`no ${path.basename(PROMPTS_FILE)}: drafts are not measured`);
+    const prompts = JSON.parse(await readFile(PROMPTS_FILE, "utf8")) as PromptList; // a file of our own
+    await bench.drafts(prompts, draftTokens);
     await pair.close();
     await swarm.close();
   });
@@ -107,7 +106,7 @@ interface DistanceOptions {
 
 class DistanceBench {
   readonly #options: DistanceOptions;
-  /** Milliseconds of a packet there and back over the path, as a bare channel sees it. */
+  /** Round trip of a packet over the path in milliseconds, by a bare channel. */
   readonly #pingMs: number[] = [];
   readonly #hopMs: number[] = [];
   readonly #hopRoundTripMs: number[] = [];
@@ -125,7 +124,7 @@ class DistanceBench {
     await this.#ask(PROMPT, { drafts: false });
   }
 
-  /** Hops and an answer, interleaved; the first round warms the connections up and is not counted. */
+  /** Measures hops and an answer, interleaved. The first round warms the connections up and does not count. */
   async round(round: number): Promise<void> {
     const { pair } = this.#options;
     const { hopBytes, stepBytes, pings, pauseMs } = DEFAULTS;
@@ -160,7 +159,8 @@ class DistanceBench {
       oneWayToRtt: rounded(hopMs.median / rttMs, 3),
     });
     const [tokenMs, computeMs, stepHopMs] = [spread(this.#tokenMs), spread(this.#computeMs), spread(this.#stepHopMs)];
-    // A lap goes from the tab that asks, which holds the first span, through the others and back: as many hops as tabs.
+    // A lap starts at the tab that asks, which holds the first span, and goes through the other tabs and back: one hop
+    // a tab.
     const boundMs = computeMs.median + tabs * stepHopMs.median;
     this.#print({
       case: "decode",
@@ -175,7 +175,10 @@ class DistanceBench {
     });
   }
 
-  /** The same prompts with drafts and without: the text must be the same, and the pace is compared by kind. */
+  /**
+   * Asks the same prompts with and without drafts. The text must be the same; the speeds are compared by kind of
+   * prompt.
+   */
   async drafts({ repeating, other }: PromptList, maxTokens: number): Promise<void> {
     const ratios = new Map<string, number[]>();
     let same = 0;
@@ -215,10 +218,10 @@ class DistanceBench {
   }
 }
 
-/** Milliseconds of compute in all spans together, for one token. */
+/** Returns the milliseconds of compute for one token, of all spans together. */
 const computeOf = ({ hops }: TappedAnswer): number => hops.reduce((sum, { computeMs }) => sum + computeMs, 0);
 
-/** Tokens a second after the first. */
+/** Returns the tokens per second after the first token. */
 function paceOf({ tokenTimes }: TappedAnswer): number {
   return (1000 * (tokenTimes.length - 1)) / ((tokenTimes.at(-1) ?? Number.NaN) - (tokenTimes[0] ?? Number.NaN));
 }

@@ -1,4 +1,4 @@
-// Whether a split answer has the bytes of an unsplit one: every boundary of every model, logits compared bit by bit.
+// Whether a split model gives the logits of the unsplit one, bit by bit, at every boundary of every model.
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -24,15 +24,15 @@ const FIXTURES = path.join(ROOT, "test/fixtures/models");
 const DEFAULTS = Object.freeze({ prefill: 32, steps: 64, promptSeed: 1 });
 
 export interface ExactnessOptions {
-  /** Positions of the prompt, in one step. */
+  /** Positions of the prompt, which is one step. */
   readonly prefill: number;
-  /** Decode steps after it. */
+  /** Decode steps after the prompt. */
   readonly steps: number;
-  /** Draws the decoded tokens; undefined takes the unsplit session's greedy ones. */
+  /** Seed from which the decoded tokens are drawn; undefined uses the greedy tokens of the unsplit session. */
   readonly seed: number | undefined;
-  /** Says where the model comes from, and where its folder has a reference answer, takes its prompt and compares its tokens. */
+  /** Report where the model comes from. If its folder has a reference answer, use its prompt and compare its tokens. */
   readonly describes?: boolean;
-  /** Where the split model is read from: the same folder, unless a test wants to see a difference. */
+  /** Folder of the split model: the same folder, unless a test wants to see a difference. */
   readonly splitFolder?: string;
 }
 
@@ -42,12 +42,12 @@ export interface ExactnessResult {
   readonly exporter?: string;
   readonly family?: string;
   readonly quantization?: string;
-  /** Layers before which the model was cut. */
+  /** Layers before which the model is cut. */
   readonly cuts: readonly number[];
   readonly steps: number;
   /** Whether the logits of every position have the same bytes. */
   readonly equal: boolean;
-  /** Whether the tokens are those of the reference answer; null where there is none. */
+  /** Whether the tokens are those of the reference answer; null if there is none. */
   readonly reference?: boolean | null;
 }
 
@@ -59,19 +59,22 @@ interface Step {
   readonly best: number;
 }
 
-/** Every boundary alone, then all at once. */
+/** Returns the ways of cutting: at every boundary alone, then at all of them. */
 export function listCuts(layerCount: number): readonly (readonly number[])[] {
   const each = Array.from({ length: layerCount - 1 }, (_, index) => [index + 1]);
   return each.length > 1 ? [...each, each.flat()] : each;
 }
 
-/** Compares every way of cutting the model in `folder`. WASM, one thread, float32 (float16 for half-precision models) on the wire. */
+/**
+ * Compares every way of cutting the model in `folder` with the unsplit model: on WebAssembly, with one thread, and with
+ * float32 between the spans (float16 for half-precision models).
+ */
 export async function* compareSplits(folder: string, options: ExactnessOptions): AsyncGenerator<ExactnessResult> {
   const splitFolder = options.splitFolder ?? folder;
   const built = await manifestOfFolder(splitFolder);
   const origin = options.describes === true ? await readOrigin(folder, readCuttableModel(built.graph.bytes)) : undefined;
   const steps = await runUnsplit(folder, built.manifest, options, origin?.answer);
-  const reference = origin?.answer === undefined ? null : answers(steps, origin.answer);
+  const reference = origin?.answer === undefined ? null : givesReference(steps, origin.answer);
   for (const cuts of listCuts(built.manifest.layerCount)) {
     const equal = await equalsUnsplit(splitFolder, built, cuts, steps);
     const result = { bench: "exactness", model: path.basename(folder) } as const;
@@ -84,8 +87,8 @@ export async function* compareSplits(folder: string, options: ExactnessOptions):
   }
 }
 
-/** Whether each step's best token is the reference's. */
-const answers = (steps: readonly Step[], { tokens }: ReferenceAnswer): boolean =>
+/** Returns whether each step's best token is that of the reference. */
+const givesReference = (steps: readonly Step[], { tokens }: ReferenceAnswer): boolean =>
   steps.length === tokens.length && steps.every((step, index) => step.best === tokens[index]);
 
 async function runUnsplit(
@@ -116,15 +119,15 @@ async function runUnsplit(
   }
 }
 
-/** One span at work: its runner and its cache. */
-interface Worker {
+/** A span of the split model: its runner and its cache. */
+interface SplitSpan {
   readonly runner: SpanRunner;
   cache: Parameters<SpanRunner["run"]>[0];
 }
 
 async function equalsUnsplit(folder: string, built: BuiltManifest, cuts: readonly number[], steps: readonly Step[]): Promise<boolean> {
   const bounds = [0, ...cuts, built.manifest.layerCount];
-  const workers: Worker[] = [];
+  const spans: SplitSpan[] = [];
   try {
     for (const [index, start] of bounds.slice(0, -1).entries()) {
       const source = await loadSpan({
@@ -138,31 +141,37 @@ async function equalsUnsplit(folder: string, built: BuiltManifest, cuts: readonl
         signal: new AbortController().signal,
       });
       const runner = await SpanRunner.create(ort, source, { executionProviders: ["wasm"], cacheOnDevice: false });
-      workers.push({ runner, cache: { length: 0, tensors: new Map() } });
+      spans.push({ runner, cache: { length: 0, tensors: new Map() } });
     }
     let equal = true;
-    for (const step of steps) equal = bytesEqual(await runSplit(workers, step.tokens), step.logits) && equal;
+    for (const step of steps) equal = bytesEqual(await runSplit(spans, step.tokens), step.logits) && equal;
     return equal;
   } finally {
-    for (const { runner } of workers) await runner.release();
+    for (const { runner } of spans) await runner.release();
   }
 }
 
-/** The logits' bytes of one step through all spans; what crosses is framed, read back and copied, as between tabs. */
-async function runSplit(workers: readonly Worker[], tokens: readonly number[]): Promise<Uint8Array> {
+/**
+ * Resolves with the bytes of the logits of one step through all spans. Between spans a hidden state is framed, read
+ * back and copied, as between tabs.
+ */
+async function runSplit(spans: readonly SplitSpan[], tokens: readonly number[]): Promise<Uint8Array> {
   let hidden: Uint8Array<ArrayBuffer> | undefined;
-  for (const worker of workers) {
-    const { runner, cache } = worker;
+  for (const span of spans) {
+    const { runner, cache } = span;
     const result = await runner.run(cache, tokens.length, hidden === undefined ? Int32Array.from(tokens) : undefined, hidden);
     for (const tensor of cache.tensors.values()) tensor.dispose();
-    worker.cache = { length: cache.length + tokens.length, tensors: result.caches };
+    span.cache = { length: cache.length + tokens.length, tensors: result.caches };
     if (result.logits !== undefined) return tensorBytes(result.logits);
     hidden = decodeFrame(encodeFrame({ kind: "step" }, result.hidden)).payload.slice();
   }
   throw new Error("no span gave logits");
 }
 
-/** Folders with a model in them, the bundled ones first, with `all` the fixtures too. The public test models lie beside the repository where they are at hand. */
+/**
+ * Returns the folders that hold a model: the bundled ones, with `all` the fixtures too, and the public test models,
+ * which lie beside the repository if somebody put them there.
+ */
 function listFolders(all: boolean): string[] {
   const data = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");
   const own = [path.join(ROOT, "public/models"), ...(all ? [FIXTURES] : [])];
@@ -173,7 +182,7 @@ function listFolders(all: boolean): string[] {
   });
 }
 
-/** Why a model is left out without --all; undefined for one that is compared. */
+/** Resolves with the reason why a model is skipped without --all; undefined if it is compared. */
 async function reasonToSkip(folder: string): Promise<string | undefined> {
   try {
     const built = await manifestOfFolder(folder);
@@ -184,7 +193,7 @@ async function reasonToSkip(folder: string): Promise<string | undefined> {
   }
 }
 
-/** Prints one JSON line per model and cut; exit code 1 where one is not equal. */
+/** Prints one JSON line per model and way of cutting. The exit code is 1 if one of them is not equal. */
 export async function run(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -199,7 +208,7 @@ export async function run(args: readonly string[]): Promise<void> {
   });
   if (values.help) {
     console.log(
-      "exactness [FOLDER…] [--all] [--seed N] [--steps 64] [--prefill 32]\n\nWithout folders: public/models and the test models beside the repository. --all adds the fixtures, models that are not float32, and a comparison with the reference answers of those that have one. --seed draws the tokens instead of taking the greedy ones.",
+      "exactness [FOLDER…] [--all] [--seed N] [--steps 64] [--prefill 32]\n\nWithout folders: public/models and the test models beside the repository. --all adds the fixtures, the models that are not float32, and a comparison with the reference answers of models that have one. --seed draws the tokens at random instead of choosing greedily.",
     );
     return;
   }

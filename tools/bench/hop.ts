@@ -1,20 +1,20 @@
-// The parts of one hop between two tabs (serialise, send, on the way, read), beside a bare data channel, for 3 KB and 16 KB.
+// The parts of one hop between two tabs (serialise, send, travel, read), for 3 KB and 16 KB, beside a bare channel.
 import { parseArgs } from "node:util";
 import { startRelay } from "../../relay/relay.ts";
-import { onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { HopPair } from "./hop-pair.ts";
-import { percentile, spread } from "./spread.ts";
+import { onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { HopPair } from "./parts/hop-pair.ts";
+import { percentile, spread } from "./parts/spread.ts";
 
-/** The kinds of link that are timed, as the bench's page knows them. */
+/** The kinds of link that are timed, by their names in the bench's page. */
 const WAYS = Object.freeze(["rtc", "stream"] as const);
 
 const DEFAULTS = Object.freeze({
-  /** A hidden state of 768 floats, and of 4,096. */
+  /** A hidden state of 768 floats, and one of 4,096. */
   bytes: "3072,16384",
   rounds: "5",
   /** Pings of each kind and size in a round. */
   pings: "100",
-  /** Milliseconds between two pings: 0 is back to back, more is what a decode step leaves between them. */
+  /** Milliseconds between two pings: 0 is back to back; decode steps leave a pause between them. */
   pause: "0",
 });
 
@@ -46,16 +46,16 @@ export async function run(args: readonly string[]): Promise<void> {
     };
     for (let round = 0; round <= rounds; round++) {
       for (const size of sizes) {
-        const taken: [string, readonly object[]][] = [];
-        for (const way of WAYS) taken.push([way, await pair.link(way, size, pings, pauseMs)]);
-        taken.push(["bare", await pair.raw(size, pings)]);
-        if (round > 0) for (const [way, times] of taken) note(size, way, times); // the first warms up
+        const measured: [string, readonly object[]][] = [];
+        for (const way of WAYS) measured.push([way, await pair.link(way, size, pings, pauseMs)]);
+        measured.push(["bare", await pair.raw(size, pings)]);
+        if (round > 0) for (const [way, times] of measured) note(size, way, times); // the first round warms up
       }
     }
     for (const size of sizes) {
       for (const over of [...WAYS, "bare"]) {
-        const told = [...parts].filter(([key]) => key.startsWith(`${size} ${over} `));
-        const figures = told.map(([key, ms]) => [key.split(" ")[2], { ...spread(ms), p95: rounded(percentile(ms, 0.95), 3) }]);
+        const own = [...parts].filter(([key]) => key.startsWith(`${size} ${over} `));
+        const figures = own.map(([key, ms]) => [key.split(" ")[2], { ...spread(ms), p95: rounded(percentile(ms, 0.95), 3) }]);
         console.log(JSON.stringify({ bench: "hop", bytes: size, over, pauseMs, ...Object.fromEntries(figures) }));
       }
     }

@@ -1,4 +1,4 @@
-// Whether a row's bits depend on the step that it was computed in: random chunkings of every model against one position at a time, and what it costs.
+// Whether a row's bits depend on its step, and the price: random chunkings of every model against one position a step.
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -6,21 +6,21 @@ import { tensorBytes } from "../../src/engine/ort.ts";
 import type { SpanRunner } from "../../src/engine/span-runner.ts";
 import { nextFraction, seedRandom } from "../../src/model/text/random.ts";
 import { errorMessage } from "../../src/shared/errors.ts";
-import { timePrice } from "./invariance-price.ts";
-import { withPlainAttention } from "./plain-attention.ts";
-import { loadSpans, openRunner } from "./whole-span.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import { timePrice } from "./parts/invariance-price.ts";
+import { withPlainAttention } from "./models/plain-attention.ts";
+import { loadSpans, openRunner } from "./models/whole-span.ts";
+import { ensureWideModel } from "./models/wide-model.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const DEFAULTS = Object.freeze({
   seed: 1,
   /** Chunkings of each model. */
   chunkings: 50,
-  /** Positions of each chunking at most: past the runtime's blocks of 256 where the model is long enough. */
+  /** Positions of each chunking at most: beyond the runtime's blocks of 256 if the model's context is long enough. */
   positions: 300,
-  /** Rounds of the price, forms in turn. */
+  /** Rounds of the price. In each, both forms are timed in turn. */
   rounds: 7,
-  /** Decode steps of a round. */
+  /** Decode steps in a round. */
   steps: 24,
   /** Cache lengths at which a decode step is timed. */
   lengths: [128, 512, 2048],
@@ -32,9 +32,9 @@ export interface InvarianceOptions {
   readonly chunkings: number;
   readonly positions: number;
   readonly seed: number;
-  /** The span's plain graph instead of its row-invariant form: what a test of the bench wants to see fail. */
+  /** Use the span's plain graph instead of its row-invariant form: a test of this bench wants to see that fail. */
   readonly plain?: boolean;
-  /** With grouped attention written out in plain operators; for generated models without groups. */
+  /** Write grouped attention out in plain operators; for generated models whose heads have no groups. */
   readonly writtenOut?: boolean;
 }
 
@@ -43,15 +43,18 @@ export type InvarianceResult =
       readonly bench: "invariance";
       readonly model: string;
       readonly chunkings: number;
-      /** Rows compared, over all chunkings. */
+      /** Rows compared in all chunkings. */
       readonly rows: number;
-      /** Rows whose logits have other bytes than one position at a time gives. */
+      /** Rows whose logits differ from those of one position a step. */
       readonly differing: number;
       readonly positions: number;
     }
   | { readonly bench: "invariance"; readonly model: string; readonly refused: string };
 
-/** Compares every row of random chunkings, through the model cut in the middle, with the same row computed in steps of its own. */
+/**
+ * Cuts the model in the middle, and compares every row of random chunkings with the same row computed in a step of its
+ * own.
+ */
 export async function compareChunkings(folder: string, options: InvarianceOptions): Promise<InvarianceResult> {
   const model = `${path.basename(folder)}${options.writtenOut === true ? "-plain" : ""}`;
   const loaded = await loadSpans(folder, (layerCount) => (layerCount > 1 ? [layerCount >> 1] : []));
@@ -74,7 +77,7 @@ export async function compareChunkings(folder: string, options: InvarianceOption
     let differing = 0;
     let rows = 0;
     for (let chunking = 0; chunking < options.chunkings; chunking++) {
-      // The first is one pass; the others mix lone positions with steps of every length.
+      // The first chunking is a single step; the others mix single positions with steps of every length.
       const logits = await logitsOf(runners, tokens, chunking === 0 ? [positions] : drawChunks(positions, draw));
       for (const [position, row] of logits) {
         rows++;
@@ -87,7 +90,10 @@ export async function compareChunkings(folder: string, options: InvarianceOption
   }
 }
 
-/** Logits by position, fed in steps of these lengths. Some graphs give those of a step's last row alone. */
+/**
+ * Resolves with the logits by position, computed in steps of these lengths. Some graphs give only those of a step's
+ * last row.
+ */
 async function logitsOf(
   runners: readonly SpanRunner[],
   tokens: Int32Array,
@@ -125,7 +131,10 @@ function drawing(seed: number): () => number {
   };
 }
 
-/** Lengths that add up to `positions`: the largest of each chunking is drawn first, so that some are all short. */
+/**
+ * Returns lengths that sum to `positions`. The largest possible length is drawn first, so that some chunkings have only
+ * short steps.
+ */
 function drawChunks(positions: number, draw: () => number): number[] {
   const largest = 1 + Math.floor(positions ** draw());
   const chunks: number[] = [];
@@ -133,7 +142,7 @@ function drawChunks(positions: number, draw: () => number): number[] {
   return chunks;
 }
 
-/** Folders with a model in them: bundled, fixtures, and the public test models where they are at hand. */
+/** Returns the folders that hold a model: bundled ones, fixtures, and the public test models if they are there. */
 function listFolders(): string[] {
   const data = process.env["MANYHANDS_DATA"] ?? path.join(ROOT, "../shared/data");
   return [path.join(ROOT, "public/models"), path.join(ROOT, "test/fixtures/models"), path.join(data, "models")].flatMap((parent) => {
@@ -143,7 +152,7 @@ function listFolders(): string[] {
   });
 }
 
-/** Head sizes whose products the runtime sums in other blocks, and heads with and without a group; random weights, small. */
+/** Small random models: the runtime sums these head sizes in different blocks, and some heads share a group. */
 const SHAPES = [
   { heads: 2, kvHeads: 2, headSize: 64 },
   { heads: 4, kvHeads: 2, headSize: 96 },
@@ -153,7 +162,7 @@ const SHAPES = [
   { heads: 2, kvHeads: 2, headSize: 256, writtenOut: true },
 ] as const;
 
-/** Prints one JSON line for each model, then the price; exit code 1 where a row differs. */
+/** Prints one JSON line for each model, then the price. The exit code is 1 if a row differs. */
 export async function run(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -202,10 +211,10 @@ export async function run(args: readonly string[]): Promise<void> {
     if (compared === 0 || different > 0) process.exitCode = 1;
   }
   if (values.price === "none") return;
-  const limits = { lengths: DEFAULTS.lengths, rounds, steps: DEFAULTS.steps };
+  const price = { lengths: DEFAULTS.lengths, rounds, steps: DEFAULTS.steps };
   for (const attention of ["grouped by 1", "grouped by 3", "plain"] as const) {
     const kvHeads = attention === "grouped by 3" ? 4 : 12;
     const folder = await ensureWideModel({ layers: 6, kvHeads, vocabulary: 4096, context: 2304 });
-    console.log(JSON.stringify(await timePrice(folder, attention, limits)));
+    console.log(JSON.stringify(await timePrice(folder, attention, price)));
   }
 }

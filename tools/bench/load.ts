@@ -1,4 +1,4 @@
-// Time until a span is ready to serve, against plain fetch of the same bytes and creating the session; and the memory at its peak.
+// Time until a span is ready to serve, and peak memory, against plain fetch of its bytes and creation of the session.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,21 +18,21 @@ import { asModelId, asPeerId } from "../../src/shared/ids.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
 import { type Hub, startHub } from "../hub/hub-server.ts";
 import { FolderTileSource } from "../model/model-folder.ts";
-import { HUB_MODEL, HUB_SHAPES, hubModel } from "./hub-model.ts";
-import { type PlainPage, type PlainSpan, servePlainPage } from "./plain-load.ts";
-import { announceStandIn } from "./stand-in.ts";
-import { rendererMemory } from "./renderer-memory.ts";
-import { spread } from "./spread.ts";
+import { HUB_MODEL, HUB_SHAPES, hubModel } from "./models/hub-model.ts";
+import { type PlainPage, type PlainSpan, servePlainPage } from "./parts/plain-load.ts";
+import { announceStandIn } from "./parts/stand-in.ts";
+import { rendererMemory } from "./parts/renderer-memory.ts";
+import { spread } from "./parts/spread.ts";
 
 const SITE = path.resolve(import.meta.dirname, "../../dist");
 
 const DEFAULTS = Object.freeze({
   rounds: "5",
-  /** Bytes a second from the hub: a line of 200 Mbit/s. 0 is as fast as the machine goes. */
+  /** Bytes a second from the hub: a line of 200 Mbit/s. 0 means no limit. */
   rate: "25000000",
 });
 
-/** Layers of a model. */
+/** How many layers of which model are loaded. */
 const CASES = Object.freeze({
   third: { shape: HUB_SHAPES.twelveLayers, layers: 4 },
   "4-bit": { shape: HUB_SHAPES.twelveLayersOf4Bits, layers: 12 },
@@ -41,9 +41,9 @@ const CASES = Object.freeze({
 
 interface Sample {
   readonly ms: number;
-  /** Of `ms`: unpacking weights. */
+  /** The part of `ms` that unpacking weights took. */
   readonly conversionMs: number;
-  /** Bytes of the renderer above what it had before, at the highest. */
+  /** Bytes that the renderer had at its peak, above what it had before. */
   readonly peakBytes: number;
 }
 
@@ -69,7 +69,7 @@ interface CaseOptions {
   readonly rounds: number;
   /** Bytes a second. */
   readonly rate: number;
-  /** Of a tab that holds next to nothing: the page, the mesh and the runtime. */
+  /** Bytes of a tab that holds next to no weights: the page, the mesh and the runtime. */
   readonly fixedBytes: number;
 }
 
@@ -97,7 +97,8 @@ async function runCase(name: keyof typeof CASES, { rounds, rate, fixedBytes }: C
       ratio: ratio(loadMs.median, plainMs.median),
     });
     const peak = (samples: readonly Sample[], bytes: number) => spread(samples.map(({ peakBytes }) => (peakBytes - fixedBytes) / bytes));
-    // The page's code and the runtime take the same whatever the span: measured with a model of 8 MB, and taken off.
+    // The page's code and the runtime take the same memory for any span. It is measured with a model of 8 MB and
+    // subtracted.
     print({
       case: `memory ${name}`,
       weightBytes,
@@ -113,7 +114,10 @@ async function runCase(name: keyof typeof CASES, { rounds, rate, fixedBytes }: C
   }
 }
 
-/** What a tab takes for holding next to nothing, median of `rounds`: measured with the bundled model, whose bytes are taken off. */
+/**
+ * Resolves with the bytes of a tab that holds next to no weights: the median of `rounds` with the bundled model, less
+ * its bytes.
+ */
 async function fixedBytes(rounds: number): Promise<number> {
   const { summary } = (await findModels(SITE, []))[0] ?? {};
   const data = await mkdtemp(path.join(tmpdir(), "manyhands-bench-"));
@@ -128,7 +132,7 @@ async function fixedBytes(rounds: number): Promise<number> {
   }
 }
 
-/** A tab in a browser of its own that lends until it serves. */
+/** Opens a tab in a browser of its own, lends, and resolves once the tab serves. */
 async function lendOnce(url: string): Promise<Sample> {
   const browser = await launchBrowser();
   try {
@@ -136,8 +140,9 @@ async function lendOnce(url: string): Promise<Sample> {
     const memory = await rendererMemory(browser);
     await tab.lend();
     const times = await tab.page.evaluate(() => {
-      const mark = (name: string): PerformanceMark => performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark; // it serves
-      const { conversionMs } = mark("manyhands:serving").detail as { readonly conversionMs: number }; // the page's own word
+      // The tab serves, so both marks are there.
+      const mark = (name: string): PerformanceMark => performance.getEntriesByName(name, "mark").at(-1) as PerformanceMark;
+      const { conversionMs } = mark("manyhands:serving").detail as { readonly conversionMs: number }; // the detail that our own page sets
       return { ms: mark("manyhands:serving").startTime - mark("manyhands:load-started").startTime, conversionMs };
     });
     return { ...times, peakBytes: await memory.peakBytes() };
@@ -147,9 +152,9 @@ async function lendOnce(url: string): Promise<Sample> {
 }
 
 class LoadBench {
-  /** Of the span, as they are fetched. */
+  /** Bytes of the span's weights as they are fetched. */
   weightBytes = 0;
-  /** And as they are held: what comes in 4 bits is unpacked. */
+  /** Bytes of the span's weights as they are held: 4-bit weights are unpacked. */
   heldBytes = 0;
   readonly #manifest: Manifest;
   readonly #model: string;
@@ -168,7 +173,10 @@ class LoadBench {
     this.#span = { start, end: start + layers };
   }
 
-  /** What the plain page fetches: the span's graph, and where the bytes of each of its files lie. What is unpacked it has at once. */
+  /**
+   * Returns what the plain page fetches: the span's graph, and where the bytes of each of its files are. Unpacked
+   * weights are zeros that it has at once.
+   */
   async plainSpan(files: string): Promise<PlainSpan> {
     const ranges: TileRange[] = [];
     const folder = new FolderTileSource(files);
@@ -192,7 +200,7 @@ class LoadBench {
     const bytesOf = (files: SpanSource["externalData"]): number => files.reduce((sum, { data }) => sum + data.byteLength, 0);
     this.weightBytes = bytesOf(externalData);
     this.heldBytes = bytesOf(unpackSpan(source).externalData);
-    // Tiles of one weight follow each other: their first one says where it begins.
+    // The tiles of a weight follow each other, so the first tile says where the weight begins.
     const starts: TileRange[] = [];
     let at = 0;
     for (const { data } of externalData) {
@@ -205,14 +213,14 @@ class LoadBench {
       unpacked: converted?.conversions.map(({ path: name, rows, columns }) => ({ name, length: 4 * rows * columns })) ?? [],
       url: this.#hub.folderOf(HUB_MODEL),
       files: externalData.map(({ path: name, data }, index) => {
-        const { file, offset } = starts[index] as TileRange; // one for each
+        const { file, offset } = starts[index] as TileRange; // there is one for each weight
         const group = whole.find((entry) => entry.file === file && entry.start <= offset && offset < entry.end);
         return { name, file, offset, length: data.byteLength, groupStart: group?.start ?? 0, groupEnd: group?.end ?? 0 };
       }),
     };
   }
 
-  /** Rounds of both, one after the other, so that a busy minute of the machine falls on both alike; a browser for each. */
+  /** Measures both in turn, so that a busy minute of the machine affects both alike; each in a browser of its own. */
   async compare(rounds: number, plain: PlainPage): Promise<readonly [Sample[], Sample[]]> {
     const ours: Sample[] = [];
     const others: Sample[] = [];

@@ -1,22 +1,22 @@
-// What planning costs in a large swarm: a route and a placement decision in milliseconds, and whether routes of small swarms are the best there are.
+// What planning a route or a placement costs in a large swarm, and whether routes of small swarms are optimal.
 import { parseArgs } from "node:util";
 import { isRouted } from "../../src/route/coverage.ts";
-import type { PlacementPeer } from "../../src/route/layer-weights.ts";
+import type { PlacementPeer } from "../../src/route/layer-rates.ts";
 import { planPlacement } from "../../src/route/plan-placement.ts";
 import { planRoute, routeMs } from "../../src/route/plan-route.ts";
 import type { RouteNeeds, RoutePeer } from "../../src/route/route-cost.ts";
 import { asPeerId, type PeerId, type Span } from "../../src/shared/ids.ts";
-import { everyRoute } from "./every-route.ts";
-import { spread } from "./spread.ts";
+import { everyRoute } from "./parts/every-route.ts";
+import { spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   peers: "10000",
   layers: "48",
   rounds: "30",
-  /** Swarms whose routes are all enumerated. */
+  /** Small swarms whose routes are all enumerated. */
   cases: "500",
   seed: "1",
-  /** Round trips that each peer knows: a tab holds at most ten connections. */
+  /** Round trips that each peer knows: a tab has at most ten connections. */
   neighbours: 8,
 });
 
@@ -29,20 +29,24 @@ export function run(args: readonly string[]): void {
     options: { peers: option("peers"), layers: option("layers"), rounds: option("rounds"), cases: option("cases"), seed: option("seed") },
   });
   const [count, layers, rounds, cases, seed] = [values.peers, values.layers, values.rounds, values.cases, values.seed].map(Number);
-  if (!count || !layers || !rounds || cases === undefined || seed === undefined) throw new Error("all options want whole numbers from 1");
+  if (!count || !layers || !rounds || cases === undefined || seed === undefined)
+    throw new Error("all options must be whole numbers from 1");
   const random = mulberry(seed);
-  for (const told of ["room", "nothing"] as const) large(told, count, layers, rounds, random);
+  for (const known of ["room", "nothing"] as const) large(known, count, layers, rounds, random);
   const { optimal, routed } = small(cases, random);
   console.log(JSON.stringify({ bench: "plan", peers: "at most 9", layers: 6, optimal: `${optimal}/${cases}`, withRoute: routed }));
 }
 
-/** One swarm, planned from nothing and then again and again as a peer comes or goes, and routes through it. */
-function large(told: "room" | "nothing", count: number, layers: number, rounds: number, random: Random): void {
+/**
+ * Plans a swarm from nothing, then again after each peer that comes or goes, and routes through it. `known` is what
+ * peers say of themselves: how many layers they have room for, or nothing.
+ */
+function large(known: "room" | "nothing", count: number, layers: number, rounds: number, random: Random): void {
   let joined = 0;
   const newcomer = (): PlacementPeer => {
     joined++;
     const layerMs = random() < 0.9 ? 1 + 30 * random() : undefined;
-    const maxLayers = told === "room" ? 1 + Math.floor(layers * random() ** 2) : undefined;
+    const maxLayers = known === "room" ? 1 + Math.floor(layers * random() ** 2) : undefined;
     return { peer: asPeerId(`12D3KooW${joined.toString(36).padStart(44, "0")}`), joined, span: undefined, maxLayers, layerMs };
   };
   let peers = Array.from({ length: count }, newcomer);
@@ -50,12 +54,12 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
     const plan = planPlacement(peers, { layerCount: layers, headLayers: 1 });
     return peers.map((peer) => ({ ...peer, span: plan.get(peer.peer) }));
   };
-  // What peers measured stays from round to round, so that making it up is no part of what a round leaves to collect.
+  // Measurements of peers stay from round to round, so that inventing them leaves no garbage to collect within a round.
   const facts = new Map<PeerId, RoutePeer>();
   const factsOf = (peer: PlacementPeer): RoutePeer => {
-    const known = facts.get(peer.peer) ?? asRoutePeer(peer, peers, random);
-    facts.set(peer.peer, known);
-    return { ...known, serving: peer.span ? [peer.span] : [] };
+    const measured = facts.get(peer.peer) ?? asRoutePeer(peer, peers, random);
+    facts.set(peer.peer, measured);
+    return { ...measured, serving: peer.span ? [peer.span] : [] };
   };
   const fromNothing = timed(() => (peers = placed()));
   const [placementMs, routingMs, moved, laps]: [Timing[], Timing[], number[], number[]] = [[], [], [], []];
@@ -66,7 +70,7 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
     placementMs.push(timed(() => (peers = placed())));
     moved.push(before.filter(({ span }, index) => span && JSON.stringify(span) !== JSON.stringify(peers[index]?.span)).length);
     const spans = peers.flatMap(({ span }) => (span ? [span] : []));
-    if (!isRouted(spans, layers)) throw new Error("the placement leads nowhere");
+    if (!isRouted(spans, layers)) throw new Error("the placement leaves layers without a peer");
     const swarm = peers.map(factsOf);
     let lap = 0;
     routingMs.push(
@@ -83,10 +87,10 @@ function large(told: "room" | "nothing", count: number, layers: number, rounds: 
       bench: "plan",
       peers: count,
       layers,
-      told,
+      told: known,
       routeMs: spread(routingMs.map(({ ms }) => ms)),
       placementMs: spread(placementMs.map(({ ms }) => ms)),
-      // Of this thread alone: what a machine that is busy with other things does not change.
+      // Of this thread alone: other load on the machine does not change it.
       cpuMs: {
         route: spread(routingMs.map(({ cpuMs }) => cpuMs)).median,
         placement: spread(placementMs.map(({ cpuMs }) => cpuMs)).median,
@@ -110,7 +114,10 @@ function asRoutePeer({ peer, layerMs }: PlacementPeer, all: readonly PlacementPe
   };
 }
 
-/** Small swarms at random: how many routes are the best of all that there are, or rightly none. */
+/**
+ * Draws small swarms; returns for how many the route is the best of all, or there is rightly none, and how many have a
+ * route.
+ */
 function small(cases: number, random: Random): { readonly optimal: number; readonly routed: number } {
   const pieces: readonly Span[] = ["0-3", "3-6", "0-2", "2-3", "0-6", "3-5", "5-6", "2-6"].map((piece) => {
     const [start = 0, end = 0] = piece.split("-").map(Number);
@@ -145,7 +152,7 @@ function small(cases: number, random: Random): { readonly optimal: number; reado
     );
     const route = planRoute(peers, 6, new Set(), needs);
     if (route) routed++;
-    // Sums of the same numbers in another order may differ in the last bits.
+    // Sums of the same numbers in another order may differ in their last bits.
     if (route ? Math.abs(routeMs(route, peers, needs) - best) <= 1e-12 * best : best === Number.POSITIVE_INFINITY) optimal++;
   }
   return { optimal, routed };
@@ -164,7 +171,7 @@ function timed(work: () => unknown): Timing {
   return { ms, cpuMs: (user + system) / 1000 };
 }
 
-/** Mulberry32 by Tommy Ettinger: small and seeded, the same swarms every time. */
+/** Mulberry32 by Tommy Ettinger: small and seeded, so that every run has the same swarms. */
 function mulberry(seed: number): Random {
   let state = seed | 0;
   return () => {

@@ -1,4 +1,4 @@
-// Decode speed of one tab and one thread, side by side: this project, transformers.js and wllama over weights of one shape.
+// Decode speed of one tab with one thread: this project, transformers.js and wllama, over weights of one shape.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,16 +7,16 @@ import type { Browser, Page } from "playwright-core";
 import { startRelay } from "../../relay/relay.ts";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { launchBrowser, Tab } from "../browser/tabs.ts";
-import type { GgufWeights } from "./gguf.ts";
-import type { LlamaShape } from "./llama-graph.ts";
-import { ensureSoloModels, type SoloPage, startSoloSite } from "./solo-site.ts";
-import { spread } from "./spread.ts";
-import { ensureWideModel } from "./wide-model.ts";
+import type { GgufWeights } from "./models/gguf.ts";
+import type { LlamaShape } from "./models/llama-graph.ts";
+import { ensureSoloModels, type SoloPage, startSoloSite } from "./parts/solo-site.ts";
+import { spread } from "./parts/spread.ts";
+import { ensureWideModel } from "./models/wide-model.ts";
 
 const DEFAULTS = Object.freeze({ rounds: "5", tokens: "48", layers: "12", vocabulary: "32000", quantizations: "fp32,q8,q4" });
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
 const BITS = Object.freeze({ fp32: 32, q8: 8, q4: 4 } as const);
-/** Milliseconds for a model to load or an answer to come, on a busy machine. */
+/** Milliseconds for a model to load or an answer to end, on a busy machine. */
 const PATIENCE_MS = 300_000;
 
 interface Contender {
@@ -24,7 +24,7 @@ interface Contender {
   readonly decode: (tokens: number) => Promise<number>;
   readonly close: () => Promise<void>;
   readonly samples: number[];
-  /** Milliseconds a token inside the runtime, where the engine tells: the rest is this project's own. */
+  /** Milliseconds per token inside the runtime, if the engine reports them: the rest is this project's own. */
   readonly computeMs: number[];
 }
 
@@ -42,10 +42,10 @@ export async function run(args: readonly string[]): Promise<void> {
   });
   const [rounds, tokens, layers, vocabulary] = [values.rounds, values.tokens, values.layers, values.vocabulary].map(Number);
   if (!rounds || !tokens || tokens < 16 || !layers || !vocabulary || vocabulary < 1000)
-    throw new Error("--rounds and --layers want whole numbers from 1, --tokens from 16, --vocabulary from 1000");
+    throw new Error("--rounds and --layers must be whole numbers from 1, --tokens from 16, --vocabulary from 1000");
   for (const quantization of values.quantizations.split(",")) {
     if (quantization !== "fp32" && quantization !== "q8" && quantization !== "q4")
-      throw new Error("--quantizations are some of fp32,q8,q4");
+      throw new Error("--quantizations is a list of fp32, q8 and q4");
     await compare(quantization, { layers, vocabulary }, rounds, tokens);
   }
 }
@@ -79,7 +79,7 @@ async function compare(
     console.error("loading manyhands");
     contenders.push(await openOurs(browser, wide));
     for (let round = 0; round <= rounds; round++) {
-      // Interleaved, so that a busy minute of the machine falls on all alike; the first round warms up.
+      // Interleaved, so that a busy minute of the machine affects all alike. The first round warms up.
       for (const { engine, decode, samples, computeMs } of contenders) {
         const tokensPerSecond = await decode(tokens);
         console.error(`${quantization}, round ${round}, ${engine}: ${tokensPerSecond.toFixed(1)} tokens/s`);
@@ -129,7 +129,7 @@ async function openOther(browser: Browser, engine: "transformers.js" | "wllama",
   };
 }
 
-/** Runs `work` in the page with what the page offers; `work` is sent as text and sees its arguments only. */
+/** Runs `work` in the page with the page's `solo`. It is sent as text, so it sees nothing but its arguments. */
 function onPage<T>(page: Page, work: (solo: SoloPage, count: number) => Promise<T>, count = 0): Promise<T> {
   return page.evaluate(`(${work.toString()})(window.solo, ${count})`);
 }
@@ -139,7 +139,7 @@ async function openOurs(browser: Browser, model: string): Promise<Contender> {
   const relay = await startRelay({ port: 0, data, models: [model] });
   const tab = await Tab.open(browser, relay.url);
   await tab.lend({ backend: "wasm", share: 1 });
-  // Asked as the others are: by a program, with nothing painted, and nothing guessed ahead.
+  // Asked in the same way as the others: by a program, nothing painted, without drafts.
   const tap = await AnswerTap.attach(tab, { live: false });
   const computeMs: number[] = [];
   const decode = async (tokens: number): Promise<number> => {

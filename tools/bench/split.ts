@@ -1,24 +1,24 @@
-// Decode speed of one model over 1, 2, 3, … real tabs, side by side in one run: what each further tab costs.
+// Decode speed of one model over 1, 2, 3, … real tabs, side by side in one run: what each additional tab costs.
 import { parseArgs } from "node:util";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
 import type { Tab } from "../browser/tabs.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { gaps, percentile, spread, type Spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { gaps, percentile, spread, type Spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({ tabs: "1,2,3,8", rounds: "5", tokens: "128", model: "all" });
-/** An opening that the bundled model goes on from for longer than a round takes; the synthetic one has no taste. */
+/** The bundled model continues this opening for longer than a round takes; for the synthetic one, any opening does. */
 const PROMPT = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park with her friends.";
 
 interface Sample {
   readonly tokensPerSecond: number;
-  /** Milliseconds of compute in all spans together, for one token. */
+  /** Milliseconds of compute for one token, of all spans together. */
   readonly computeMs: number;
   /** Milliseconds between each token and the next. */
   readonly tokenMs: readonly number[];
 }
 
-/** A swarm of its own, the first of its tabs asking. */
+/** A swarm whose first tab asks. */
 interface Bed {
   readonly swarm: Swarm;
   readonly asking: Tab;
@@ -53,7 +53,7 @@ async function benchModel(models: readonly string[], counts: readonly number[], 
       beds.set(count, { swarm, asking, tap: await AnswerTap.attach(asking, { live: false }), samples: [] });
     }
     for (let round = 0; round <= rounds; round++) {
-      // Interleaved, so that a busy minute of the machine falls on all alike; the first round warms up.
+      // Interleaved, so that a busy minute of the machine affects all alike. The first round warms up.
       for (const [count, bed] of beds) {
         const sample = await measure(bed, tokens);
         if (round === 0) continue;
@@ -99,7 +99,7 @@ function report(beds: ReadonlyMap<number, Bed>, model: string): void {
         tokensPerSecond,
         ratioToSolo: rounded(tokensPerSecond.median / solo, 3),
         msPerExtraTab: tabs === 1 ? 0 : rounded((stepMs - 1000 / solo) / (tabs - 1), 2),
-        // Every wait between two tokens of all rounds, and what each tab beyond the first adds to it.
+        // All times between two tokens, of all rounds, and what each tab beyond the first adds to them.
         tokenMs: { p50: rounded(tokenMs(tabs, 0.5), 2), p95: rounded(tokenMs(tabs, 0.95), 2) },
         extraHopMs: { p50: hopMs(0.5), p95: hopMs(0.95) },
         msPerToken: { all: rounded(stepMs, 2), compute: rounded(computeMs, 2), betweenSpans: rounded(stepMs - computeMs, 2) },

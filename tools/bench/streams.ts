@@ -1,10 +1,10 @@
-// Several answers at once over the same tabs: what they make together against one alone, and whether each gets its share.
+// Several answers at once over the same tabs: their speed together against one alone, and whether each gets its share.
 import { parseArgs } from "node:util";
 import type { Browser } from "playwright-core";
 import { AnswerTap, type TappedAnswer } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { percentile, spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { percentile, spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   tabs: "2",
@@ -14,11 +14,11 @@ const DEFAULTS = Object.freeze({
   model: "wide",
   /** Milliseconds for all answers of a round. */
   roundMs: 300_000,
-  /** Tokens that each answer must have in the time that all run, so that its pace can be told. */
+  /** Tokens that each answer must have while all of them run, so that its speed can be measured. */
   fewestTokens: 8,
 });
 
-/** One for each session, so that none is answered by what another has left in a cache. */
+/** One for each session, so that no answer profits from another one's cache. */
 const PROMPTS = Object.freeze(
   ["Lily", "Max", "Tom", "Anna", "Ben", "Mia", "Sue", "Pip"].map(
     (name) => `${name} went to the park with a big red ball. The sun was warm, and ${name} wanted to play.`,
@@ -26,9 +26,9 @@ const PROMPTS = Object.freeze(
 );
 
 interface Sample {
-  /** Tokens a second of all answers together while all of them run. */
+  /** Tokens per second of all answers together, while all of them run. */
   readonly tokensPerSecond: number;
-  /** Pace of the slowest answer, as how many times slower than the median. */
+  /** How many times slower than the median the slowest answer is. */
   readonly slowest: number;
 }
 
@@ -50,35 +50,35 @@ export async function run(args: readonly string[]): Promise<void> {
   const models = await modelFolders(values.model);
   await onBed([], async ({ browser, folder }) => {
     const swarm = await Swarm.open({ browser, data: folder("relay"), models }, tabs);
-    // The tabs that lend are the ones that ask: no further process takes from the cores that they compute on.
+    // The tabs that lend also ask, so that no further process uses the cores that they compute on.
     const taps = await Promise.all(swarm.lenders.map(({ tab }) => AnswerTap.attach(tab, { live: false })));
     const apart = await openApart(browser, folder, models, tabs);
     const samples = new Map<number, Sample[]>(counts.map((count) => [count, []]));
     const [alone, beside]: [Sample[], Sample[]] = [[], []];
     for (let round = 0; round <= rounds; round++) {
-      // Interleaved, so that a busy minute of the machine falls on all alike; the first round warms up.
-      for (const [count, taken] of samples) {
+      // Interleaved, so that a busy minute of the machine affects all alike. The first round warms up.
+      for (const [count, measured] of samples) {
         const sample = await measure(taps, count, tokens, tabs);
         if (round === 0) continue;
-        taken.push(sample);
+        measured.push(sample);
         console.error(
           `round ${round}, ${count} at once: ${sample.tokensPerSecond.toFixed(1)} tokens/s, the slowest ${sample.slowest.toFixed(2)} times slower than the median`,
         );
       }
-      // What the machine gives to that many tabs which have nothing to do with each other, against one of them.
-      for (const [count, taken] of [
+      // What the machine gives to as many tabs that share nothing, against one of them.
+      for (const [count, measured] of [
         [1, alone],
         [tabs, beside],
       ] as const) {
         const sample = await measure(apart.taps, count, tokens, 1);
         if (round === 0) continue;
-        taken.push(sample);
+        measured.push(sample);
         console.error(`round ${round}, ${count} tabs apart: ${sample.tokensPerSecond.toFixed(1)} tokens/s`);
       }
     }
     const rate = (count: number) => spread((samples.get(count) ?? []).map(({ tokensPerSecond }) => tokensPerSecond));
     const model = (await swarm.lenders[0]?.tab.modelName()) ?? "unknown";
-    for (const [sessions, taken] of samples) {
+    for (const [sessions, measured] of samples) {
       console.log(
         JSON.stringify({
           bench: "streams",
@@ -87,11 +87,11 @@ export async function run(args: readonly string[]): Promise<void> {
           sessions,
           tokensPerSecond: rate(sessions),
           ratioToOne: rounded(rate(sessions).median / rate(1).median, 3),
-          slowestToMedian: spread(taken.map(({ slowest }) => slowest)),
+          slowestToMedian: spread(measured.map(({ slowest }) => slowest)),
         }),
       );
     }
-    const [one, all] = [alone, beside].map((taken) => spread(taken.map(({ tokensPerSecond }) => tokensPerSecond)));
+    const [one, all] = [alone, beside].map((measured) => spread(measured.map(({ tokensPerSecond }) => tokensPerSecond)));
     const ratioToOne = rounded((all?.median ?? Number.NaN) / (one?.median ?? Number.NaN), 3);
     console.log(JSON.stringify({ bench: "streams", model, case: "tabs that share nothing", tabs, tokensPerSecond: all, ratioToOne }));
     await swarm.close();
@@ -104,7 +104,7 @@ interface Apart {
   readonly close: () => Promise<void>;
 }
 
-/** As many tabs, each with the whole model and a relay of its own, which answer for themselves. */
+/** Opens as many tabs, each with the whole model and a relay of its own. */
 async function openApart(browser: Browser, folder: (name: string) => string, models: readonly string[], tabs: number): Promise<Apart> {
   const swarms: Swarm[] = [];
   for (let n = 0; n < tabs; n++) swarms.push(await Swarm.open({ browser, data: folder(`apart-${n}`), models }, 1));
@@ -116,7 +116,7 @@ async function measure(taps: readonly AnswerTap[], sessions: number, tokens: num
   const answers = await Promise.all(
     PROMPTS.slice(0, sessions).map((prompt, index) =>
       (taps[index % taps.length] as AnswerTap).ask(prompt, { maxTokens: tokens, drafts: false }),
-    ), // a tap for each tab
+    ), // there is a tap for each tab
   );
   await Promise.all(answers.map((answer) => answer.end(DEFAULTS.roundMs)));
   for (const answer of answers) {
@@ -126,7 +126,7 @@ async function measure(taps: readonly AnswerTap[], sessions: number, tokens: num
   return compare(answers);
 }
 
-/** What each made in the time in which all were under way: from the last first token to the first last one. */
+/** Counts the tokens of each answer while all of them ran: from the latest first token to the earliest last token. */
 function compare(answers: readonly TappedAnswer[]): Sample {
   const times = answers.map(({ tokenTimes }) => tokenTimes);
   const from = Math.max(...times.map((each) => each[0] ?? Number.NaN));

@@ -1,4 +1,4 @@
-// Tasks that do nothing: how many a second one dispatcher lends, checks and settles, and how long one takes; with volunteers in this process.
+// Tasks a second that a dispatcher assigns, checks and settles, and how long one takes: in one process and over tabs.
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { MemoryNetwork } from "../../src/mesh/memory/memory-mesh.ts";
@@ -11,27 +11,27 @@ import { linkVolunteer } from "../../src/tasks/dispatch/volunteer-link.ts";
 import { Standings } from "../../src/tasks/dispatch/standings.ts";
 import { afterAgreed, STRANGER } from "../../src/shared/reputation.ts";
 import { Volunteer } from "../../src/tasks/volunteer/volunteer.ts";
-import { type Pace, paceOf } from "./spread.ts";
-import { benchRelay } from "./tasks-relay.ts";
-import { benchTabs } from "./tasks-tabs.ts";
+import { type Pace, paceOf } from "./parts/spread.ts";
+import { benchRelay } from "./parts/tasks-relay.ts";
+import { benchTabs } from "./parts/tasks-tabs.ts";
 import { numbered } from "../sim/task-swarm.ts";
 
 const DEFAULTS = Object.freeze({
   tasks: 20_000,
   volunteers: 4,
-  /** Tasks out at once: enough to fill batches, few enough that none waits long. */
+  /** Tasks assigned at once: enough to fill batches, few enough that none waits long. */
   ahead: 64,
   warmup: 2000,
-  /** Checked results that every volunteer has behind it: 3 % of its work is checked. */
+  /** Checked results in every volunteer's standing: with so many, 3 % of its work is checked. */
   streak: 100,
   oneByOne: 2000,
-  /** Tasks a second that are offered whatever becomes of them: a quarter over the goal. */
+  /** Tasks a second that are submitted however long they take: a quarter more than the goal. */
   offered: 1250,
 });
 
 /**
- * Submits `tasks` tasks at random moments, `offered` a second, whether or not those before are done. Each one's time counts
- * from the moment at which it was due, so that a dispatcher that stalls is not spared what waits meanwhile.
+ * Submits `tasks` tasks at random times, `offered` a second, whether or not the earlier ones are done. The time of each
+ * counts from when it was due, so that the measure includes the tasks that wait while the dispatcher stalls.
  */
 async function offer(dispatcher: Dispatcher, from: number, tasks: number, offered: number, quorum: number): Promise<Pace> {
   const signal = new AbortController().signal;
@@ -50,7 +50,10 @@ async function offer(dispatcher: Dispatcher, from: number, tasks: number, offere
   return paceOf(tookMs, performance.now() - startMs);
 }
 
-/** Submits `tasks` tasks from number `from` on, each of `ahead` lanes the next one as soon as its last is done. */
+/**
+ * Submits `tasks` tasks from number `from` on, in `ahead` lanes: each submits its next task as soon as the last is
+ * done.
+ */
 async function flood(dispatcher: Dispatcher, from: number, tasks: number, ahead: number, quorum: number): Promise<Pace> {
   const signal = new AbortController().signal;
   const tookMs: number[] = [];
@@ -112,7 +115,7 @@ export async function run(args: readonly string[]): Promise<void> {
     ["dispatcher", 2],
     ["dispatcher, unchecked", 1],
   ] as const) {
-    // The time that a task takes is held to the goal at a load that leaves room; how many there can be, where there is none.
+    // How long a task takes is measured at a load below the capacity; how many tasks there can be, at full load.
     const steady = await offer(dispatcher, next(tasks), tasks, offered, quorum);
     print(`${name}, offered ${offered} a second`, { ...steady, offered, goal: { perSecond: 1000, p99Ms: 50 } });
     const most = await flood(dispatcher, next(tasks), tasks, DEFAULTS.ahead, quorum);

@@ -1,19 +1,19 @@
-// Time to the first token of a long prompt over several tabs against one alone, and of the same prompt asked again.
+// Time to the first token of a long prompt over several tabs, against one alone, and of the same prompt asked again.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { readTokenizer, type Tokenizer } from "../../src/model/text/tokenizer.ts";
 import { AnswerTap } from "../browser/answer-tap.ts";
 import { Swarm } from "../browser/swarm.ts";
-import { modelFolders, onBed, rounded, wholeNumber } from "./bench-bed.ts";
-import { spread } from "./spread.ts";
+import { modelFolders, onBed, rounded, wholeNumber } from "./parts/bench-bed.ts";
+import { spread } from "./parts/spread.ts";
 
 const DEFAULTS = Object.freeze({
   tabs: "1,3",
   rounds: "5",
   prompt: "128",
   model: "wide",
-  /** Tokens made after the first: enough to see that the answer goes on. */
+  /** New tokens: enough to see that the answer goes on after the first. */
   tokens: 2,
   answerMs: 120_000,
 });
@@ -54,7 +54,7 @@ export async function run(args: readonly string[]): Promise<void> {
       beds.set(count, { swarm, tap: await AnswerTap.attach(asking, { live: false }), first: [], again: [] });
     }
     for (let round = 0; round <= rounds; round++) {
-      // A prompt that nobody has seen in each round; interleaved, and the first round warms up.
+      // Each round has a new prompt. The swarms take turns, and the first round warms up.
       const prompt = promptOf(tokenizer, length, round);
       for (const [count, { tap, first, again }] of beds) {
         const [fresh, repeated] = [await firstTokenMs(tap, prompt, length, count), await firstTokenMs(tap, prompt, length, count)];
@@ -77,7 +77,7 @@ export async function run(args: readonly string[]): Promise<void> {
           firstTokenMs: firstMs,
           ratioToSolo: rounded(firstMs.median / solo, 3),
           againMs,
-          // Of each pair, so that a slow minute falls on both.
+          // The ratio of each pair, so that a slow minute affects both.
           againRatio: spread(again.map((ms, index) => ms / (first[index] ?? Number.NaN))),
         }),
       );
@@ -89,16 +89,16 @@ export async function run(args: readonly string[]): Promise<void> {
 async function firstTokenMs(tap: AnswerTap, prompt: string, length: number, tabs: number): Promise<number> {
   const answer = await tap.ask(prompt, { maxTokens: DEFAULTS.tokens });
   await answer.end(DEFAULTS.answerMs);
-  const told = answer.moments.find(({ kind }) => kind === "done")?.data?.["stats"] as
+  const stats = answer.moments.find(({ kind }) => kind === "done")?.data?.["stats"] as
     | { readonly timeToFirstTokenMs: number; readonly promptTokens: number }
     | undefined; // the page's own event
-  if (told === undefined) throw new Error(`the answer failed: ${answer.problem}`);
-  if (told.promptTokens !== length) throw new Error(`the prompt has ${told.promptTokens} tokens, not ${length}`);
+  if (stats === undefined) throw new Error(`the answer failed: ${answer.problem}`);
+  if (stats.promptTokens !== length) throw new Error(`the prompt has ${stats.promptTokens} tokens, not ${length}`);
   if (answer.hops.length !== tabs) throw new Error(`the answer came over ${answer.hops.length} of ${tabs} tabs`);
-  return told.timeToFirstTokenMs;
+  return stats.timeToFirstTokenMs;
 }
 
-/** A text of exactly `length` tokens whose first words nobody else's has. */
+/** Returns a text of exactly `length` tokens. Texts of different `salt` begin with different words. */
 function promptOf(tokenizer: Tokenizer, length: number, salt: number): string {
   let word = 1 + 7919 * salt;
   let text = `${salt}`;

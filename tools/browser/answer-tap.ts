@@ -1,4 +1,4 @@
-// Listens to the node of a real tab: every event of every answer with the moment of its coming, and asks without the form.
+// Listens to the node of a real tab, notes every event of every answer with its time, and asks without the form.
 import type { AskEvent, Node, RouteHop } from "../../src/node/face.ts";
 import type { Tab } from "./tabs.ts";
 
@@ -8,17 +8,20 @@ const BINDING = "manyhandsMoments";
 export interface Moment {
   /** Milliseconds since 1970 by the machine's clock, with fractions: comparable between tabs and with this process. */
   readonly atMs: number;
-  /** The kind of the node's event; `failed` where the answer ended with an error, `ended` where it just ended. */
+  /** The kind of the node's event; `failed` if the answer ended with an error, `ended` if it came to its end. */
   readonly kind: string;
   readonly token?: number;
   readonly message?: string;
   readonly hops?: readonly RouteHop[];
-  /** Everything else that the event carries, where it is no token. */
+  /** Everything else that the event carries; absent for a token. */
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
 export interface TapOptions {
-  /** Tell each moment as it comes (for whoever reacts), rather than all at the end (for whoever times). */
+  /**
+   * Report each moment as it comes, for a caller that reacts; else report all at the end, for a caller that measures
+   * times.
+   */
   readonly live: boolean;
 }
 
@@ -41,7 +44,7 @@ export class TappedAnswer {
     return this.moments.filter(({ kind }) => kind === "token").map(({ atMs }) => atMs);
   }
 
-  /** The route that answers now. */
+  /** The route of the answer now. */
   get hops(): readonly RouteHop[] {
     return this.moments.findLast(({ hops }) => hops !== undefined)?.hops ?? [];
   }
@@ -50,12 +53,15 @@ export class TappedAnswer {
     return this.moments.at(-1)?.kind === "ended" || this.moments.at(-1)?.kind === "failed";
   }
 
-  /** Why it failed; empty where it did not. */
+  /** Why the answer failed; empty if it did not. */
   get problem(): string {
     return this.moments.find(({ kind }) => kind === "failed")?.message ?? "";
   }
 
-  /** Resolves once `holds`; throws after `timeoutMs`, saying `what` did not come, or when the answer ends before. */
+  /**
+   * Resolves once `holds` is true. Throws after `timeoutMs`, with a message that `what` did not come, or if the answer
+   * ends before.
+   */
   async until(what: string, timeoutMs: number, holds: (answer: TappedAnswer) => boolean): Promise<void> {
     const limit = Date.now() + timeoutMs;
     while (!holds(this)) {
@@ -99,7 +105,7 @@ export class AnswerTap {
     this.#tab = tab;
   }
 
-  /** Makes the tab's node, if there is none yet, and wraps its `generate`. */
+  /** Makes the tab's node if there is none yet, and wraps its `generate`. */
   static async attach(tab: Tab, options: TapOptions): Promise<AnswerTap> {
     const tap = new AnswerTap(tab);
     await tab.page.exposeFunction(BINDING, ({ answer, moments }: Batch) => tap.#answer(answer).add(moments));
@@ -107,7 +113,7 @@ export class AnswerTap {
     return tap;
   }
 
-  /** Asks as a program does: no form, nothing painted. Greedy unless told otherwise. */
+  /** Asks as a program does: no form, nothing painted. Greedy unless `options` say otherwise. */
   async ask(prompt: string, options: Readonly<Record<string, unknown>> & { readonly maxTokens: number }): Promise<TappedAnswer> {
     const greedy = { temperature: 0, repetitionPenalty: 1, ...options };
     const index = await this.#tab.page.evaluate(([text, chosen]) => (globalThis as TapGlobal).manyhandsAsk(text, chosen), [
@@ -118,12 +124,12 @@ export class AnswerTap {
     return this.#answer(index);
   }
 
-  /** The answer to the question that the form asks next. */
+  /** Returns the answer to the next question that the form asks. */
   next(): TappedAnswer {
     return this.#answer(this.#asked++);
   }
 
-  /** Stops every answer that `ask` began and that still runs. */
+  /** Stops every answer that `ask` began and that has not ended. */
   async stop(): Promise<void> {
     await this.#tab.page.evaluate(() => (globalThis as TapGlobal).manyhandsStop());
   }
@@ -134,7 +140,7 @@ export class AnswerTap {
   }
 }
 
-/** The peer id of a tab that has joined. */
+/** Resolves with the peer id of a tab that has joined. Throws if it has not. */
 export async function peerOf(tab: Tab): Promise<string> {
   const self = await tab.page.evaluate(async () => {
     const app = document.querySelector("mh-app") as unknown as AppElement; // the page's own element
@@ -157,7 +163,7 @@ type TapGlobal = typeof globalThis & {
 async function tapNode({ binding, live }: { readonly binding: string; readonly live: boolean }): Promise<void> {
   const app = document.querySelector("mh-app") as unknown as AppElement; // the page's own element
   const node = await app.controller.nodeForPrompt();
-  const tell = Reflect.get(globalThis, binding) as (batch: Batch) => Promise<void>;
+  const report = Reflect.get(globalThis, binding) as (batch: Batch) => Promise<void>;
   const generate = node.generate.bind(node);
   let asked = 0;
   const momentOf = ({ kind, ...event }: { readonly kind: string } & Record<string, unknown>): Moment => {
@@ -174,18 +180,18 @@ async function tapNode({ binding, live }: { readonly binding: string; readonly l
   };
   const tapped = async function* (answer: number, ...args: Parameters<Node["generate"]>): AsyncGenerator<AskEvent, void> {
     const held: Moment[] = [];
-    const take = (moment: Moment, flush: boolean): void => {
+    const note = (moment: Moment, flush: boolean): void => {
       held.push(moment);
-      if (flush) void tell({ answer, moments: held.splice(0) });
+      if (flush) void report({ answer, moments: held.splice(0) });
     };
     try {
       for await (const event of generate(...args)) {
-        take(momentOf({ ...event }), live);
+        note(momentOf({ ...event }), live);
         yield event;
       }
-      take(momentOf({ kind: "ended" }), true);
+      note(momentOf({ kind: "ended" }), true);
     } catch (error) {
-      take(
+      note(
         momentOf({
           kind: "failed",
           message: error instanceof Error ? error.message : String(error),
@@ -207,7 +213,7 @@ async function tapNode({ binding, live }: { readonly binding: string; readonly l
         try {
           for await (const event of node.generate(prompt, options, stop.signal)) void event;
         } catch {
-          // told as a moment
+          // reported as a moment
         } finally {
           running.delete(stop);
         }

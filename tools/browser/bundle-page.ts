@@ -1,11 +1,11 @@
-// A module of ours in a page of a test or bench: the real code, without the page's own.
+// Puts a module of this project into a page of a test or bench: the real code, without that of the built page.
 import type { Page } from "playwright-core";
 import { build } from "vite";
 
-/** Leaves the exports of a module in the global `name` of each of the pages. Throws where it cannot be bundled. */
+/** Leaves the exports of a module in the global `name` of each page. Throws if it cannot be bundled. */
 export async function putInPages(pages: readonly Pick<Page, "evaluate">[], entry: URL, name: string): Promise<void> {
   const script = await bundle(entry, name);
-  // A script that is evaluated from outside is not held back by the page's content security policy.
+  // The page's content security policy does not stop a script that is evaluated from outside.
   for (const page of pages) await page.evaluate(script);
 }
 

@@ -1,9 +1,10 @@
-// Four ways in which a tab leaves without a word of its own: closed, navigated away, crashed, its process killed.
+// Ends a tab in one of four ways in which it cannot say goodbye: closed, navigated away, crashed, or its process
+// killed.
 import { randomUUID } from "node:crypto";
 import type { Browser } from "playwright-core";
 import type { Tab } from "./tabs.ts";
 
-/** `close` and `navigate` still fire `pagehide`; `crash` and `sigkill` leave the page no moment at all. */
+/** `close` and `navigate` still fire `pagehide`; after `crash` and `sigkill` the page runs no more code. */
 export const KILL_WAYS = Object.freeze(["close", "navigate", "crash", "sigkill"] as const);
 export type KillWay = (typeof KILL_WAYS)[number];
 
@@ -14,18 +15,19 @@ export const firesPagehide = (way: KillWay): boolean => way === "close" || way =
 const tracing = new WeakMap<Browser, Promise<unknown>>();
 
 /**
- * Ends the peer in `tab`, and no other: tabs of different contexts never share a process. Resolves once the browser has
- * done it; what other peers notice comes later. The tab's context stays open: `tab.close()` frees it.
- * `pid` is that of the tab's renderer, for `sigkill`, where it was looked up before. Answers when the browser was told to
- * end it, milliseconds since 1970; for `navigate`, which a page outlives until the next one is there, when that one came.
+ * Ends the peer in `tab` and no other: tabs of different contexts never share a process. Resolves once the browser has
+ * ended it; other peers notice later. The tab's context stays open until `tab.close()`. `pid` is the process of the
+ * tab's renderer, for `sigkill`; without it the renderer is looked up. Resolves with the time at which the browser got
+ * the order, in milliseconds since 1970. For `navigate` it is the time at which the next page came, because a page
+ * lives until then.
  */
 export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<number> {
-  const toldMs = performance.timeOrigin + performance.now();
+  const orderedMs = performance.timeOrigin + performance.now();
   switch (way) {
     case "close":
       // As a person closes it: `pagehide` is fired.
       await tab.page.close({ runBeforeUnload: true });
-      return toldMs;
+      return orderedMs;
     case "navigate": {
       const came = new Promise<number>((resolve) =>
         tab.page.once("framenavigated", () => resolve(performance.timeOrigin + performance.now())),
@@ -36,29 +38,30 @@ export async function killTab(tab: Tab, way: KillWay, pid?: number): Promise<num
     case "crash": {
       const session = await tab.context.newCDPSession(tab.page);
       const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
-      session.send("Page.crash").catch(() => {}); // it never answers
+      session.send("Page.crash").catch(() => {}); // the browser never replies to this
       await crashed;
-      return toldMs;
+      return orderedMs;
     }
     case "sigkill": {
       const renderer = pid ?? (await rendererPid(tab));
       const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
       process.kill(renderer, "SIGKILL");
       await crashed;
-      return toldMs;
+      return orderedMs;
     }
   }
 }
 
 /**
- * Process id of the tab's renderer: the one that a mark set in the page comes from in a trace of the browser. DevTools
- * lists the renderers, but not which page is whose. Takes about 0.1 s. Throws where the trace does not say.
+ * Resolves with the process id of the tab's renderer. DevTools lists the renderers but not their pages, so this sets a
+ * mark in the page and looks for the mark's process in a trace of the browser. Takes about 0.1 s. Throws if the trace
+ * has no mark.
  */
 export async function rendererPid(tab: Tab): Promise<number> {
   const browser = tab.context.browser();
   if (!browser) throw new Error("the tab has no browser");
   const before = tracing.get(browser) ?? Promise.resolve();
-  const looked = before.catch(() => {}).then(() => tracedPid(browser, tab)); // whoever traced before saw that failure
+  const looked = before.catch(() => {}).then(() => tracedPid(browser, tab)); // the caller before this one saw that failure
   tracing.set(browser, looked);
   return looked;
 }
@@ -74,7 +77,7 @@ async function tracedPid(browser: Browser, tab: Tab): Promise<number> {
     readonly traceEvents: readonly { readonly name: string; readonly pid: number }[]; // Chromium's own format
   };
   const pid = trace.traceEvents.find((event) => event.name === name)?.pid;
-  if (pid === undefined) throw new Error("the trace does not tell which process renders the page");
+  if (pid === undefined) throw new Error("the trace does not say which process renders the page");
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   await session.detach();

@@ -1,12 +1,13 @@
-// When a packet on a simulated path arrives, if at all: rate limit with a bounded queue, then loss, delay and jitter. Pure but for its own state.
+// Decides when a packet on a simulated path arrives, if it does: rate limit with a bounded queue, then loss, delay,
+// jitter. Pure except for its own state.
 
 /** One direction of a path between two tabs. */
 export interface PathOptions {
   /** Milliseconds one way. */
   readonly delayMs: number;
-  /** Milliseconds on top, at most, drawn evenly; packets stay in order. Default 0. */
+  /** Milliseconds that are added at most, drawn uniformly; packets stay in order. Default 0. */
   readonly jitterMs?: number;
-  /** Share of packets that is lost, 0 to 1. Default 0. */
+  /** Share of packets that are lost, 0 to 1. Default 0. */
   readonly loss?: number;
   /** Bytes a second. Default: no limit. */
   readonly bytesPerSecond?: number;
@@ -21,7 +22,10 @@ export class PathShaper {
   #freeMs = 0;
   #lastMs = 0;
 
-  /** When a packet of `bytes` that is sent at `nowMs` arrives, in the same milliseconds; undefined where it is lost. `random` is in `[0, 1)`. */
+  /**
+   * Returns when a packet of `bytes` that is sent at `nowMs` arrives, by the same clock; undefined if it is lost.
+   * `random` returns numbers in `[0, 1)`.
+   */
   arrival(path: PathOptions, bytes: number, nowMs: number, random: () => number): number | undefined {
     const startMs = Math.max(nowMs, this.#freeMs);
     if (startMs - nowMs > DEFAULTS.queueMs) return undefined;

@@ -1,15 +1,15 @@
-// A bare data channel between two tabs, without any of our own code: the floor that a hop is measured against.
+// A bare data channel between two tabs, without any code of this project: the least that a hop can cost.
 import type { Page } from "playwright-core";
 
 export interface RawChannelOptions {
-  /** Bytes of each `send`: what is larger is cut. */
+  /** Bytes of each `send` at most: larger messages are sliced. */
   readonly sliceBytes: number;
 }
 
 export interface Ping {
-  /** Milliseconds from the first `send` until all of it had come to the other tab, by the machine's clock. */
+  /** Milliseconds from the first `send` until the whole message was at the other tab, by the machine's clock. */
   readonly thereMs: number;
-  /** Milliseconds until all of it had come back. */
+  /** Milliseconds until the whole message was back. */
   readonly roundTripMs: number;
 }
 
@@ -32,7 +32,7 @@ export class RawChannel {
     this.#to = to;
   }
 
-  /** Both pages have to be secure ones (`http://localhost` is). */
+  /** Both pages must be secure contexts (`http://localhost` is one). */
   static async open(from: Page, to: Page, options: RawChannelOptions): Promise<RawChannel> {
     for (const page of [from, to]) await page.evaluate(makeSide, options);
     const offer = await from.evaluate(() => (globalThis as RawGlobal).manyhandsRaw.offer());
@@ -49,7 +49,7 @@ export class RawChannel {
     return pings;
   }
 
-  /** Remote ports of the pair of candidates that each side chose. */
+  /** Resolves with the remote port of the candidate pair that each side chose. */
   async remotePorts(): Promise<readonly number[]> {
     return (
       await Promise.all([this.#from, this.#to].map((page) => page.evaluate(() => (globalThis as RawGlobal).manyhandsRaw.ports())))
@@ -61,7 +61,7 @@ export class RawChannel {
 function makeSide({ sliceBytes }: RawChannelOptions): void {
   const connection = new RTCPeerConnection();
   const now = (): number => performance.timeOrigin + performance.now();
-  /** Sends so many bytes; the first four say how many. */
+  /** Sends `bytes` bytes; the first four hold that number. */
   const send = (channel: RTCDataChannel, bytes: number): void => {
     for (let left = bytes; left > 0; left -= sliceBytes) {
       const slice = new Uint8Array(Math.min(left, sliceBytes));
@@ -69,7 +69,7 @@ function makeSide({ sliceBytes }: RawChannelOptions): void {
       channel.send(slice);
     }
   };
-  /** Calls `whole` each time that all bytes of one message have come. */
+  /** Calls `whole` each time that all bytes of a message have come. */
   const receive = (channel: RTCDataChannel, whole: (bytes: number) => void): void => {
     channel.binaryType = "arraybuffer";
     let missing = 0;
@@ -95,7 +95,7 @@ function makeSide({ sliceBytes }: RawChannelOptions): void {
     if (calls) return back();
     const at = now();
     send(channel, bytes);
-    stamps.send(String(at)); // behind the echo, so that it takes no room from it
+    stamps.send(String(at)); // after the echo, so that it does not delay the echo
   });
   const side: PageSide = {
     async offer() {

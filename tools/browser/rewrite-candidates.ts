@@ -1,38 +1,40 @@
-// Runs in a page before its own code: whatever address another tab names is replaced by that of the proxy's stand for it.
+// Runs in a page before the page's own code: replaces every address of another tab by that of the proxy's socket for
+// it.
 
-export const REWRITE_BINDING = "manyhandsStandFor";
+export const REWRITE_BINDING = "manyhandsProxyPort";
 
 /**
- * Wraps `addIceCandidate` and `setRemoteDescription`. Candidates over UDP and IPv4 of the other side's own interfaces come
- * to stand for themselves; all others are dropped, so that no way leads round the proxy. Self-contained: it is sent as text.
+ * Wraps `addIceCandidate` and `setRemoteDescription`. The other side's candidates on its own interfaces, over UDP and
+ * IPv4, get the proxy's port; all others are dropped, so that no path bypasses the proxy. Self-contained, because it is
+ * sent as text.
  */
 export function rewriteCandidates(binding: string): void {
-  if (!("RTCPeerConnection" in globalThis)) return; // not a secure page
-  const standFor = Reflect.get(globalThis, binding) as (address: string, port: number) => Promise<number>;
-  // Of both overloads the ones that answer with promises.
+  if (!("RTCPeerConnection" in globalThis)) return; // not a secure context
+  const proxyPort = Reflect.get(globalThis, binding) as (address: string, port: number) => Promise<number>;
+  // Both methods have an older overload with callbacks; these are the overloads that return promises.
   const { addIceCandidate, setRemoteDescription } = RTCPeerConnection.prototype as unknown as {
     readonly addIceCandidate: (this: RTCPeerConnection, candidate?: RTCIceCandidateInit | null) => Promise<void>;
     readonly setRemoteDescription: (this: RTCPeerConnection, description: RTCSessionDescriptionInit) => Promise<void>;
   };
-  /** Rewriting takes a moment, and what the page calls one after the other must stay so. */
+  /** The last call of each connection: rewriting is asynchronous, and the page's calls must stay in order. */
   const tails = new WeakMap<RTCPeerConnection, Promise<unknown>>();
   const inTurn = <T>(connection: RTCPeerConnection, work: () => Promise<T>): Promise<T> => {
     const turn = (tails.get(connection) ?? Promise.resolve()).then(work);
     tails.set(
       connection,
-      turn.catch(() => {}), // whoever called sees the failure
+      turn.catch(() => {}), // its caller sees the failure
     );
     return turn;
   };
 
-  /** `candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host …`; undefined where it is to be dropped. */
+  /** Rewrites `candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host …`; undefined if it is to be dropped. */
   const rewrite = async (line: string): Promise<string | undefined> => {
     const fields = line.split(" ");
     const [, , protocol, , address = "", port, , type] = fields;
     if (protocol?.toLowerCase() !== "udp" || type !== "host") return undefined;
     if (address.endsWith(".local")) throw new Error("the browser hides its addresses: launch it with PROXY_FLAGS");
     if (!/^\d+\.\d+\.\d+\.\d+$/.test(address)) return undefined;
-    fields[5] = String(await standFor(address, Number(port)));
+    fields[5] = String(await proxyPort(address, Number(port)));
     return fields.join(" ");
   };
 

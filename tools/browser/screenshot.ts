@@ -1,4 +1,5 @@
-// Writes the pictures in the README and of the tasks: the real page, after a story and a picture that three tabs made together.
+// Writes the README's pictures of the page: the real page, after three tabs wrote a story and rendered a picture
+// together.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,7 +8,7 @@ import { launchBrowser, Tab } from "./tabs.ts";
 
 const IMAGES = path.resolve(import.meta.dirname, "../../docs/images");
 const PROMPT = "Once upon a time";
-/** Milliseconds for a picture on a busy machine. */
+/** Milliseconds for the tabs to render a picture, on a busy machine. */
 const PICTURE_MS = 120_000;
 
 const data = await mkdtemp(path.join(tmpdir(), "manyhands-picture-"));
@@ -25,13 +26,13 @@ try {
   await second.holds("4-7");
   await asking.page.setViewportSize({ width: 1180, height: 900 });
   await asking.ask(PROMPT, { maxTokens: 110 });
-  // The settings that asking opened are closed again: most people never open them.
+  // `ask` opened the settings. Most people never open them, so they are closed again.
   await asking.page.locator("details").evaluateAll((all) => all.forEach((details) => details.removeAttribute("open")));
   await asking.page.screenshot({ path: path.join(IMAGES, "page.png"), fullPage: true });
   await asking.page.getByTestId("tasks-open").click();
   await asking.page.getByTestId("task-fineness-fine").check();
   await asking.page.getByTestId("task-submit").click();
-  await asking.page.locator('[data-testid="work"][data-state="done"]').waitFor({ timeout: PICTURE_MS });
+  await asking.page.locator('[data-testid="job"][data-state="done"]').waitFor({ timeout: PICTURE_MS });
   await asking.page.mouse.move(0, 0);
   await asking.page.getByTestId("tasks").screenshot({ path: path.join(IMAGES, "tasks.png"), animations: "disabled" });
   console.log(IMAGES);

@@ -1,4 +1,5 @@
-// A swarm of real tabs around a relay of its own, for benches and soaks: opened, settled, thinned out and filled up again.
+// A swarm of real tabs around a relay of its own, for benches and soaks: it opens, settles, loses tabs and is filled up
+// again.
 import type { Browser, BrowserContext } from "playwright-core";
 import type { RelayConfig } from "../../relay/config.ts";
 import { type Relay, startRelay } from "../../relay/relay.ts";
@@ -10,9 +11,11 @@ import { rendererPid } from "./kill-tab.ts";
 import { Tab } from "./tabs.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for all tabs to serve what the plan gives them, with weights of some hundred MB on a busy machine. */
+  /** Milliseconds until all tabs serve what the placement gives them: weights of some hundred MB on a busy machine. */
   settleMs: 300_000,
-  /** Milliseconds without a change of spans after which a swarm counts as settled: twice what a lender waits before it plans. */
+  /**
+   * Milliseconds without a change of spans after which a swarm is settled: twice what a lender waits before it plans.
+   */
   quietMs: 300,
   /** Milliseconds between two looks at the directory. */
   lookMs: 25,
@@ -20,7 +23,7 @@ const DEFAULTS = Object.freeze({
 
 export interface SwarmOptions {
   readonly browser: Browser;
-  /** Folder of this swarm alone: the relay's key lies there, so that a relay that is started again is the same. */
+  /** Folder of this swarm alone. It holds the relay's key, so that a restarted relay is the same. */
   readonly data: string;
   /** Model folders served before the bundled one. */
   readonly models?: readonly string[];
@@ -30,7 +33,7 @@ export interface SwarmOptions {
   readonly prepare?: (context: BrowserContext) => Promise<unknown>;
 }
 
-/** A tab that lends, as whoever kills it must know it. */
+/** A tab that lends, with what is needed to kill it. */
 export interface Lender {
   readonly tab: Tab;
   readonly peer: string;
@@ -48,7 +51,7 @@ export class Swarm {
     this.#relay = relay;
   }
 
-  /** A relay with `count` tabs that lend, settled. */
+  /** Opens a relay with `count` tabs that lend, and resolves once the swarm is settled. */
   static async open(options: SwarmOptions, count: number): Promise<Swarm> {
     const swarm = new Swarm(options, await startRelay(relayConfig(options)));
     await swarm.fill(count);
@@ -59,14 +62,17 @@ export class Swarm {
     return this.#relay;
   }
 
-  /** A tab that only asks. */
+  /** Opens a tab that only asks. */
   async visitor(): Promise<Tab> {
     const tab = await Tab.open(this.#options.browser, this.#relay.url, this.#options.prepare);
     this.#others.push(tab);
     return tab;
   }
 
-  /** Opens tabs until `count` lend, one after the other, so that each takes what the plan gives it; then waits until all is settled. */
+  /**
+   * Opens tabs until `count` lend, and resolves once the swarm is settled. Tabs open one after the other, so that each
+   * loads the span that the placement gives it.
+   */
   async fill(count: number): Promise<void> {
     while (this.lenders.length < count) {
       const tab = await Tab.open(this.#options.browser, this.#relay.url, this.#options.prepare);
@@ -77,15 +83,18 @@ export class Swarm {
     await this.settled();
   }
 
-  /** Takes lenders out that were killed, and frees what is left of their tabs. */
-  async bury(dead: readonly Lender[]): Promise<void> {
+  /** Removes lenders that were killed, and frees the contexts of their tabs. */
+  async remove(dead: readonly Lender[]): Promise<void> {
     for (const lender of dead) {
       this.lenders.splice(this.lenders.indexOf(lender), 1);
       await lender.tab.close();
     }
   }
 
-  /** Resolves once the directory lists the lenders and nobody else, each serves what it means to, and no layer is without a peer. */
+  /**
+   * Resolves once the directory lists the lenders and no other peer, each serves its target, and every layer has a
+   * peer.
+   */
   async settled(): Promise<void> {
     const limit = Date.now() + DEFAULTS.settleMs;
     let quietSince = Date.now();
@@ -100,22 +109,12 @@ export class Swarm {
     }
   }
 
-  /** Resolves with the moment at which the directory has dropped `peer`, milliseconds since 1970; undefined after `timeoutMs`. */
-  async gone(peer: string, timeoutMs: number): Promise<number | undefined> {
-    const limit = Date.now() + timeoutMs;
-    while (this.#relay.directory.swarm.peers.some((record) => record.peer === peer)) {
-      if (Date.now() > limit) return undefined;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    return Date.now();
-  }
-
-  /** Ends the relay; tabs go on without it. */
+  /** Stops the relay; the tabs stay open. */
   async stopRelay(): Promise<void> {
     await this.#relay.stop();
   }
 
-  /** A relay with the same key at the same address, in place of the one that was stopped. */
+  /** Starts a relay with the same key at the same address, in place of the one that was stopped. */
   async restartRelay(): Promise<void> {
     this.#relay = await startRelay({ ...relayConfig(this.#options), port: this.#relay.port });
   }

@@ -1,11 +1,11 @@
-// Real tabs for tests and benches: a browser, contexts that share nothing, and the page driven as a person drives it.
+// Real tabs for tests and benches: a browser, contexts that share nothing, and the page, driven as a person drives it.
 import { type Browser, type BrowserContext, chromium, type ConsoleMessage, type Page } from "playwright-core";
 import { BROWSER_FLAGS, findBrowser } from "../setup/browser.mjs";
 
 export const WEBGPU_FLAGS = Object.freeze(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds to load a span and serve it, on a busy machine. */
+  /** Milliseconds until a span is loaded and served, on a busy machine. */
   serveMs: 120_000,
   /** Milliseconds for an answer. */
   answerMs: 300_000,
@@ -15,14 +15,14 @@ export interface Answer {
   readonly tokens: readonly number[];
   readonly text: string;
   readonly status: string;
-  /** Spans of the route that answered, `start-end`. */
+  /** Spans of the answer's route, `start-end`. */
   readonly route: readonly string[];
-  /** As the page measured it; 0 before the second token. */
+  /** As measured by the page; 0 before the second token. */
   readonly tokensPerSecond: number;
   readonly firstTokenMs: number;
-  /** Mean milliseconds of compute a token, all spans together. */
+  /** Mean milliseconds of compute per token, of all spans together. */
   readonly computeMs: number;
-  /** What the page says went wrong; empty where nothing did. */
+  /** What went wrong, in the page's words; empty if nothing did. */
   readonly problem: string;
 }
 
@@ -30,18 +30,18 @@ export interface AskOptions {
   readonly maxTokens: number;
   readonly temperature?: number;
   readonly repetitionPenalty?: number;
-  /** Whether to guess ahead; by default yes, as in the page. */
+  /** Whether to use drafts. Default true, as on the page. */
   readonly drafts?: boolean;
 }
 
-/** Launches the browser that the set-up found. Throws where there is none. */
+/** Launches the browser that set-up found. Throws if there is none. */
 export async function launchBrowser(flags: readonly string[] = []): Promise<Browser> {
   const found = await findBrowser(new URL("../..", import.meta.url).pathname);
   if (!found) throw new Error("no browser: run `npm test` once, which finds or installs one");
   return chromium.launch({ executablePath: found.path, args: [...BROWSER_FLAGS, ...flags] });
 }
 
-/** One tab in a context of its own: own storage, own key. */
+/** One tab in a context of its own, with its own storage and key. */
 export class Tab {
   readonly page: Page;
   readonly context: BrowserContext;
@@ -66,14 +66,14 @@ export class Tab {
     return tab;
   }
 
-  /** Another tab of the same profile: same storage, same keys. */
+  /** Opens another tab of the same profile: same storage, same keys. */
   async openBeside(url = this.page.url()): Promise<Tab> {
     const tab = new Tab(this.context, await this.context.newPage());
     await tab.page.goto(url);
     return tab;
   }
 
-  /** Agrees to lend and waits until a span is served. Answers the span, `start-end`. */
+  /** Agrees to lend, and resolves with the span, `start-end`, once it is served. */
   async lend(options: { readonly backend?: "wasm" | "webgpu"; readonly share?: number } = {}): Promise<string> {
     await this.page.getByTestId("lend-start").click();
     if (options.share !== undefined) await this.page.getByTestId("share-slider").fill(String(Math.round(100 * options.share)));
@@ -82,12 +82,12 @@ export class Tab {
     return this.span();
   }
 
-  /** The span held now, `start-end`; empty while none is. */
+  /** Resolves with the span that is served now, `start-end`; empty if there is none. */
   async span(): Promise<string> {
     return (await this.page.getByTestId("lend-state").getAttribute("data-span")) ?? "";
   }
 
-  /** Agrees to lend, or tries again, which must fail. Answers the sentence that the page shows. */
+  /** Agrees to lend, or tries again, which must fail. Resolves with the sentence that the page shows. */
   async failToLend(): Promise<string> {
     await this.page.getByTestId("lend-start").click();
     const state = this.page.locator('[data-testid="lend-state"][data-state="failed"]');
@@ -95,12 +95,15 @@ export class Tab {
     return (await state.textContent())?.trim() ?? "";
   }
 
-  /** Waits until the span held is `span`. */
+  /** Resolves once the tab serves `span`. */
   async holds(span: string): Promise<void> {
     await this.page.locator(`[data-testid="lend-state"][data-state="serving"][data-span="${span}"]`).waitFor({ timeout: DEFAULTS.serveMs });
   }
 
-  /** Types a prompt, sets the sampling (greedy unless told), asks, and waits for the end of the answer. */
+  /**
+   * Types a prompt, sets the sampling (greedy unless `options` say otherwise), asks, and resolves when the answer has
+   * ended.
+   */
   async ask(prompt: string, options: AskOptions): Promise<Answer> {
     await this.startAsking(prompt, options);
     await this.page
@@ -147,10 +150,10 @@ export class Tab {
     };
   }
 
-  /** The model that the relay serves, by name. */
+  /** Resolves with the name of the model that the relay serves. */
   async modelName(): Promise<string> {
     const overview: unknown = await (await this.page.request.get(new URL("/api/swarm", this.page.url()).href)).json();
-    const { model } = overview as { readonly model?: { readonly name?: string } }; // our own relay's answer
+    const { model } = overview as { readonly model?: { readonly name?: string } }; // the reply of our own relay
     return model?.name ?? "";
   }
 

@@ -1,4 +1,4 @@
-// Runs in a page of a test or bench: a requester of tasks over this project's own mesh, without a node on top.
+// Runs in a page of a test or bench: a requester of tasks over this project's own mesh, without a node above it.
 import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
 import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
 import type { Mesh } from "../../src/mesh/ports/mesh.ts";
@@ -28,12 +28,12 @@ interface Joined {
 }
 
 let joined: Joined | undefined;
-let lending = new AbortController();
+let assigning = new AbortController();
 
-/** How each task was settled, in order. */
+/** How each task was settled, in the order of settling. */
 export const settled: Pick<Settled, "id" | "verdict" | "agreed" | "wrong">[] = [];
 export const caught: string[] = [];
-/** Receipts that the ledger does not have yet. */
+/** How many receipts the ledger does not have yet. */
 const receiptsOut = { waiting: 0 };
 
 function here(): Joined {
@@ -41,7 +41,7 @@ function here(): Joined {
   return joined;
 }
 
-/** Calls the relay. Answers this peer's id. */
+/** Joins the relay's mesh. Resolves with this peer's id once the relay knows it. */
 export async function join(relay: string): Promise<string> {
   const seed = crypto.getRandomValues(new Uint8Array(32));
   const below = await Libp2pMesh.start({ seed, relayAddresses: () => Promise.resolve([relay]) });
@@ -56,7 +56,7 @@ export async function join(relay: string): Promise<string> {
     onState: ({ waiting }) => (receiptsOut.waiting = waiting),
   });
   const witnesses = new Witnesses(systemClock);
-  const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.add(receipt), log: silentLog });
+  const receipts = new TaskReceipts({ signer: credit.signer, witnesses, add: (receipt) => credit.keeper.add(receipt), log: silentLog });
   const fresh = new Dispatcher({
     clock: systemClock,
     random: Math.random,
@@ -81,28 +81,28 @@ export async function join(relay: string): Promise<string> {
   return mesh.self;
 }
 
-/** What lends, checks and settles here. */
+/** The dispatcher of this page. Throws before `join`. */
 export const dispatcher = (): Dispatcher => here().dispatcher;
 
-/** Lends to these peers from now on, and to no others. */
-export function lend(peers: readonly string[]): void {
-  lending.abort();
-  lending = new AbortController();
+/** Assigns tasks to these peers from now on, and to no others. */
+export function assignTo(peers: readonly string[]): void {
+  assigning.abort();
+  assigning = new AbortController();
   const { witnesses, mesh, stop } = here();
-  const signal = AbortSignal.any([stop.signal, lending.signal]);
-  const deps = { mesh, dispatcher: dispatcher(), clock: systemClock, random: Math.random, witnesses, log: silentLog };
-  for (const peer of peers) void linkVolunteer(asPeerId(peer), deps, signal);
+  const signal = AbortSignal.any([stop.signal, assigning.signal]);
+  const options = { mesh, dispatcher: dispatcher(), clock: systemClock, random: Math.random, witnesses, log: silentLog };
+  for (const peer of peers) void linkVolunteer(asPeerId(peer), options, signal);
 }
 
-/** Resolves once the ledger has every receipt of what is settled by now. */
+/** Resolves once the ledger has the receipts of all tasks that are settled by now. */
 export async function posted(): Promise<void> {
   await here().receipts.made();
   while (receiptsOut.waiting > 0) await systemClock.sleep(50);
 }
 
-/** Bytes as tiles that volunteers can fetch here. */
+/** Keeps bytes as tiles that volunteers can fetch from here. */
 export const offer = (bytes: Uint8Array<ArrayBuffer>): Promise<ModelTiles> => here().tiles.keep(bytes);
 
-/** The value, computed by those who were lent to. */
+/** Resolves with the value, as computed by the volunteers of `assignTo`. */
 export const compute = <Kind extends TaskKindName>(kind: Kind, data: TaskDataByKind[Kind]): Promise<TaskValueByKind[Kind]> =>
   computeJob(dispatcher(), { kind, data }, here().stop.signal);

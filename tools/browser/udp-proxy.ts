@@ -1,34 +1,41 @@
-// A path between tabs that is as long and as bad as wanted: every packet of their WebRTC connections passes through here.
+// A path between tabs that is as long and as bad as a bench wants it: all packets of their WebRTC connections pass
+// through here.
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { BrowserContext } from "playwright-core";
 import { type PathOptions, PathShaper } from "./path-shaper.ts";
 import { REWRITE_BINDING, rewriteCandidates } from "./rewrite-candidates.ts";
 
-/** The browser has to give real addresses in its candidates, and the proxy's tabs have to be launched with this. */
+/** Flags of the browser whose tabs use the proxy: it must put real addresses into its candidates. */
 export const PROXY_FLAGS = Object.freeze(["--disable-features=WebRtcHideLocalIpsWithMdns"]);
 
 const DEFAULTS = Object.freeze({
   /** Bytes of the sockets' buffers: a burst of some hundred packets. */
   bufferBytes: 4 * 1024 * 1024,
-  /** Milliseconds before a packet is due in which the clock is watched rather than a timer set: timers are late by up to 1 ms. */
+  /** Milliseconds before a packet is due from which on the clock is polled: a timer may be late by 1 ms. */
   watchMs: 1.5,
 });
 
 export interface UdpProxyOptions {
-  /** The path from one tab to another by the names given to `attach`; asked for every packet, so that it can change. */
+  /**
+   * The path from one tab to another, by the names given to `attach`. It is called for every packet, so a path may
+   * change.
+   */
   readonly path: (from: string, to: string) => PathOptions;
   /** In `[0, 1)`. */
   readonly random: () => number;
 }
 
-/** Stands for the socket of one tab (`real`) in the eyes of the tabs that it talks to: its packets come from here and go to here. */
-interface Stand {
+/**
+ * The proxy's socket for the socket of one tab (`real`). Other tabs see only this one: they send to it and receive from
+ * it.
+ */
+interface ProxySocket {
   readonly real: string;
   readonly socket: Socket;
   readonly shapers: Map<string, PathShaper>;
-  /** Name of the tab that talks to `real` through here. */
-  asker: string;
+  /** Name of the tab that talks to `real` through this socket. */
+  otherTab: string;
 }
 
 interface Packet {
@@ -38,15 +45,16 @@ interface Packet {
 }
 
 /**
- * One socket stands for each tab's socket. What arrives at B's stand from A's socket leaves from A's stand to B's socket: both
- * sides only ever see stands, so that no candidate that a side learns from a packet leads round the proxy.
+ * Has a socket of its own for each tab's socket. A packet from tab A that arrives at the socket for B leaves from the
+ * socket for A to B. Both sides see only the proxy's sockets, so no candidate that a side learns from a packet bypasses
+ * the proxy.
  */
 export class UdpProxy {
-  /** Packets that were passed on, and those that were lost on the way. */
+  /** How many packets were passed on, and how many were lost. */
   passed = 0;
   lost = 0;
   readonly #options: UdpProxyOptions;
-  readonly #stands = new Map<string, Promise<Stand>>();
+  readonly #sockets = new Map<string, Promise<ProxySocket>>();
   readonly #queue: Packet[] = [];
   #order = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -57,57 +65,62 @@ export class UdpProxy {
     this.#options = options;
   }
 
-  /** Leads all WebRTC connections of the context's tabs through here. Before anything is loaded in it. */
+  /**
+   * Leads all WebRTC connections of the context's tabs through the proxy. Call it before the context loads anything.
+   */
   async attach(context: BrowserContext, name: string): Promise<void> {
-    await context.exposeFunction(REWRITE_BINDING, async (address: string, port: number) => this.#standFor(address, port, name));
+    await context.exposeFunction(REWRITE_BINDING, async (address: string, port: number) => this.#portFor(address, port, name));
     await context.addInitScript(rewriteCandidates, REWRITE_BINDING);
   }
 
-  /** Whether `port` is one of this proxy's. */
+  /** Resolves with whether `port` is one of the proxy's. */
   async owns(port: number): Promise<boolean> {
-    const stands = await Promise.all(this.#stands.values());
-    return stands.some(({ socket }) => socket.address().port === port);
+    const sockets = await Promise.all(this.#sockets.values());
+    return sockets.some(({ socket }) => socket.address().port === port);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const stand of await Promise.all(this.#stands.values())) stand.socket.close();
+    for (const { socket } of await Promise.all(this.#sockets.values())) socket.close();
   }
 
-  /** Port of the stand for a tab's socket, as the tab named `asker` reaches it at the same address. */
-  async #standFor(address: string, port: number, asker: string): Promise<number> {
-    const stand = await this.#stand(address, port);
-    stand.asker = asker;
-    return stand.socket.address().port;
+  /**
+   * Resolves with the port of the proxy's socket for a tab's socket; the tab named `otherTab` reaches it at the same
+   * address.
+   */
+  async #portFor(address: string, port: number, otherTab: string): Promise<number> {
+    const own = await this.#socketFor(address, port);
+    own.otherTab = otherTab;
+    return own.socket.address().port;
   }
 
-  #stand(address: string, port: number): Promise<Stand> {
+  #socketFor(address: string, port: number): Promise<ProxySocket> {
     const real = `${address}:${port}`;
-    const known = this.#stands.get(real);
+    const known = this.#sockets.get(real);
     if (known !== undefined) return known;
     const made = this.#open(real, address);
-    this.#stands.set(real, made);
+    this.#sockets.set(real, made);
     return made;
   }
 
-  async #open(real: string, address: string): Promise<Stand> {
+  async #open(real: string, address: string): Promise<ProxySocket> {
     const socket = createSocket({ type: "udp4", recvBufferSize: DEFAULTS.bufferBytes, sendBufferSize: DEFAULTS.bufferBytes });
-    // At the tab's own address: the browser then sends over the same interface as without the proxy.
+    // It has the tab's own address, so that the browser uses the same interface as without the proxy.
     socket.bind(0, address);
     await once(socket, "listening");
-    const stand: Stand = { real, socket, shapers: new Map(), asker: "" };
-    socket.on("message", (message, from) => void this.#pass(stand, message, from));
-    socket.on("error", () => {}); // the socket behind went away with its tab: packets are lost, as on any network
-    return stand;
+    const own: ProxySocket = { real, socket, shapers: new Map(), otherTab: "" };
+    socket.on("message", (message, from) => void this.#pass(own, message, from));
+    socket.on("error", () => {}); // the tab's socket is gone with its tab: packets are lost, as on any network
+    return own;
   }
 
-  /** `to` is whom the packet was meant for; it comes from the tab that asked for that stand. */
-  async #pass(to: Stand, message: Buffer, from: RemoteInfo): Promise<void> {
+  /** Passes a packet on that arrived at the socket `to`, from the tab that was given that socket. */
+  async #pass(to: ProxySocket, message: Buffer, from: RemoteInfo): Promise<void> {
     const nowMs = performance.now();
-    const sender = await this.#stand(from.address, from.port);
+    const sender = await this.#socketFor(from.address, from.port);
     if (this.#stopped) return;
-    const path = this.#options.path(to.asker, sender.asker);
+    const path = this.#options.path(to.otherTab, sender.otherTab);
     let shaper = to.shapers.get(sender.real);
     if (shaper === undefined) to.shapers.set(sender.real, (shaper = new PathShaper()));
     const dueMs = shaper.arrival(path, message.length, nowMs, this.#options.random);

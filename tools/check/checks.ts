@@ -3,7 +3,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { ensureBuild } from "../setup/build.mjs";
 import { withSetupLock } from "../setup/lock.mjs";
+import { checkLock } from "./lock.ts";
+import { architecture } from "./architecture.ts";
+import { once } from "./once.ts";
 import { buildReference } from "./reference.ts";
+import { words } from "./words.ts";
 import type { Finished } from "../setup/process.mjs";
 
 export interface Outcome {
@@ -17,6 +21,8 @@ export interface CheckContext {
   readonly root: string;
   /** Runs a tool by its file under node_modules, on this Node. */
   readonly run: (file: string, args: readonly string[]) => Promise<Finished>;
+  /** Files of the project, tracked or new, by their paths from the root; what git ignores is left out. */
+  readonly files: () => Promise<readonly string[]>;
 }
 
 export interface Check {
@@ -100,7 +106,15 @@ export const CHECKS: readonly Check[] = [
   { name: "lint", about: "oxlint with type information", run: lint },
   { name: "format", about: "oxfmt (`npm run format` writes)", run: tool("oxfmt/bin/oxfmt", "--check", ".") },
   { name: "layers", about: "who imports whom, and which libraries where", run: layers },
+  { name: "architecture", about: "docs/architecture.md shows the rules and the files as they are", run: architecture },
+  { name: "once", about: "no second backoff, abort race or token bucket", run: once },
+  { name: "words", about: "comments, documents and file names by docs/glossary.md", run: words },
   { name: "unused", about: "files, exports and packages that nothing uses", run: tool("knip/bin/knip.js", "--no-progress") },
+  {
+    name: "lock",
+    about: "an address and a hash for every package in package-lock.json",
+    run: ({ root }) => Promise.resolve(checkLock(root)),
+  },
   {
     name: "reference",
     about: "the reference of the API, from its docstrings, into .cache/reference",

@@ -10,7 +10,13 @@ const REPORT = path.join(ROOT, "reports", "check.json");
 const HELP = `npm run check [-- name ...]
 
 Static checks; without names all of them:
-${CHECKS.map((check) => `  ${check.name.padEnd(8)} ${check.about}`).join("\n")}`;
+${CHECKS.map((check) => `  ${check.name.padEnd(12)} ${check.about}`).join("\n")}`;
+
+async function listFiles(): Promise<readonly string[]> {
+  const { code, output } = await capture("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT });
+  if (code !== 0) throw new Error(`git does not list the project's files: ${output}`);
+  return output.split("\n").filter((file) => file !== "" && fs.existsSync(path.join(ROOT, file)));
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.includes("--help") || argv.includes("-h")) {
@@ -30,9 +36,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const result = await check.run({
       root: ROOT,
       run: (file, args) => capture(process.execPath, [path.join(ROOT, "node_modules", file), ...args], { cwd: ROOT }),
+      files: listFiles,
     });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    console.log(`${result.passed ? "ok  " : "FAIL"} ${check.name.padEnd(8)} ${seconds.padStart(5)} s  ${check.about}`);
+    console.log(`${result.passed ? "ok  " : "FAIL"} ${check.name.padEnd(12)} ${seconds.padStart(5)} s  ${check.about}`);
     const output = result.output.trim();
     if (output !== "" && (!result.passed || result.warns)) console.log(`${output.replaceAll(/^/gm, "     ")}\n`);
     results.push({ name: check.name, passed: result.passed });

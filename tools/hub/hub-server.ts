@@ -1,5 +1,5 @@
-// A model hub on this machine: the hub's paths, redirects and error codes, and the faults that a network has. It counts what it
-// sends: for benches, tests, and trying things offline.
+// A model hub on this machine, for benches, tests and work offline: the hub's paths, redirects and error codes, and the
+// faults of a network. It counts what it sends.
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import http from "node:http";
@@ -11,40 +11,40 @@ import { parseArgs } from "node:util";
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
 export interface HubOptions {
-  /** `organisation/name` by folder. */
+  /** Folders by `organisation/name`. */
   readonly models?: Readonly<Record<string, string>>;
-  /** 0, the default, picks any. */
+  /** 0, the default, picks any free port. */
   readonly port?: number;
-  /** Bytes a second of each connection; 0, the default, is as fast as it goes. */
+  /** Bytes a second of each connection; 0, the default, means no limit. */
   readonly bytesPerSecond?: number;
 }
 
 export interface Hub {
   /** Ends in a slash. */
   readonly url: string;
-  /** Files beside those of the folders, held in memory: `organisation/name/path` to bytes. */
+  /** Files in memory, beside those of the folders: bytes by `organisation/name/path`. */
   readonly files: Map<string, Uint8Array>;
-  /** Bytes after which the next answers break off, one for each. */
+  /** Numbers of bytes after which the next replies break off, one for each reply. */
   readonly breaks: number[];
-  /** Whether the API that lists files answers; mirrors have none. */
+  /** Whether there is an API that lists files; mirrors have none. */
   hasListing: boolean;
-  /** Body bytes handed to the network since the last `reset`. */
+  /** Bytes of bodies that were given to the network since the last `reset`. */
   readonly sentBytes: number;
   /** Ranges of files sent since the last `reset`. */
   readonly requests: readonly { readonly file: string; readonly start: number; readonly end: number }[];
-  /** Paths that were asked for since the last `reset`, each with its range where it had one. */
+  /** Paths that were requested since the last `reset`, each with its range if it had one. */
   readonly asked: readonly string[];
-  /** Folder that a model's paths are relative to, ending in a slash. */
+  /** Returns the address of the folder that a model's paths are relative to, ending in a slash. */
   folderOf(model: string): string;
   reset(): void;
   setRate(bytesPerSecond: number): void;
   stop(): Promise<void>;
 }
 
-/** Bytes written at once: small beside a tile, so that what was sent and what had arrived differ little. */
+/** Bytes written at once: few compared with a tile, so that the bytes sent are nearly those that arrived. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** A file to be sent, wherever it lies. */
+/** A file to send, from memory or from a folder. */
 interface Served {
   readonly size: number;
   read(start: number, end: number): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -123,7 +123,7 @@ class HubServer implements Hub {
     const file = rest.join("/");
     const found = verb === "resolve" ? await this.#find(repository, file) : undefined;
     if (!found) return fail(404, "EntryNotFound");
-    // Large files lie on another server.
+    // Large files are on another server.
     if (!isCdn && file.includes(".onnx"))
       return void response.writeHead(302, { location: `/cdn${request.url}`, "x-repo-commit": COMMIT }).end();
     await this.#send(file, found, request, response);
@@ -179,7 +179,7 @@ class HubServer implements Hub {
   }
 }
 
-/** What hubs and their CDNs allow pages of other sites. */
+/** What hubs and their CDNs allow to pages of other sites. */
 const CORS = Object.freeze({
   "access-control-allow-origin": "*",
   "access-control-allow-headers": "range",

@@ -12,7 +12,7 @@ import {
   type ModelFacts,
   skeletonFile,
 } from "../../src/model/build-manifest.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { MANIFEST_FILE } from "../../src/model/tiles/manifest.ts";
 import { bytesEqual } from "../../src/shared/bytes.ts";
 import { byteLevelTokenizer } from "./byte-level-tokenizer.ts";
 import type { ModelSource } from "./find-source.ts";
@@ -27,18 +27,21 @@ export interface AddOptions {
   /** Whether the weights are written there too, so that the relay serves them itself. */
   readonly keepWeights: boolean;
   readonly given: Partial<ModelFacts>;
-  /** Told of every chunk: the file's name and its bytes read so far. */
+  /** Called for every chunk with the file's name and the bytes of it that were read so far. */
   readonly onProgress: (file: string, bytes: number) => void;
 }
 
-/** Throws BAD_INPUT, MODEL_CORRUPT, MODEL_UNAVAILABLE or MODEL_UNSUPPORTED; then nothing that a relay would serve was written. */
+/**
+ * Adds a model. Throws BAD_INPUT, MODEL_CORRUPT, MODEL_UNAVAILABLE or MODEL_UNSUPPORTED; nothing that a relay would
+ * serve is written then.
+ */
 export async function addModel(options: AddOptions): Promise<BuiltManifest> {
   const { source, to } = options;
   const inFolder = path.posix.dirname(source.file);
   const name = path.posix.basename(source.file);
   const beside = (file: string): string => (inFolder === "." ? file : `${inFolder}/${file}`);
   const stored = new Set<string>();
-  /** Reads a file once; what comes past is kept too where the weights are wanted. */
+  /** Reads a file once. If the weights are wanted, its bytes are written to `to` on the way. */
   const stream = (file: string): AsyncIterable<Uint8Array> => {
     const counted = count(source.files.stream(beside(file)), (bytes) => options.onProgress(file, bytes));
     if (!options.keepWeights || isSameFolder(source.folder, to)) return counted;
@@ -51,7 +54,7 @@ export async function addModel(options: AddOptions): Promise<BuiltManifest> {
   const dataFiles: { path: string; size: number }[] = [];
   const tiles = new Map<(typeof split.weights)[number], readonly Uint8Array<ArrayBuffer>[]>();
   const graph = skeletonFile(name, split.skeleton, split.isRewritten);
-  // A graph that cannot be cut is refused before its weights are fetched.
+  // This refuses a graph that cannot be cut before its weights are fetched.
   const parts = { graph, ...(await smallFiles(source, options.given)), weights: split.weights };
   await assembleManifest({ ...parts, tiles: [], dataFiles: paths.map((file) => ({ path: file, size: 1 })) });
   for (const file of paths) {
@@ -77,7 +80,10 @@ export async function addModel(options: AddOptions): Promise<BuiltManifest> {
   return built;
 }
 
-/** What is known of the model beside its weights; files beside the ONNX file win over those at the source's root. */
+/**
+ * Reads what is known of the model beside its weights. Files beside the ONNX file take precedence over those at the
+ * source's root.
+ */
 async function smallFiles(
   { files, file, name, source }: ModelSource,
   given: Partial<ModelFacts>,
@@ -120,7 +126,7 @@ async function* count(stream: AsyncIterable<Uint8Array>, onBytes: (bytes: number
   }
 }
 
-/** Writes what comes past to `file`, no faster than the disk takes it. */
+/** Writes a stream to `file` as it passes, no faster than the disk accepts it. */
 async function* keep(stream: AsyncIterable<Uint8Array>, file: string): AsyncGenerator<Uint8Array> {
   await mkdir(path.dirname(file), { recursive: true });
   const output = createWriteStream(file);

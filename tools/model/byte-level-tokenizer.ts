@@ -1,6 +1,10 @@
-// Makes a tokenizer.json of the older pair vocab.json and merges.txt, for the two families of byte-level BPE that come that way.
+// Makes a tokenizer.json from the older pair vocab.json and merges.txt, for the two families of byte-level BPE that use
+// it.
 
-/** How each family splits a text before it merges bytes. Sources: tokenization_qwen2.py and tokenization_gpt2.py of transformers. */
+/**
+ * How each family splits a text before it merges bytes. Sources: tokenization_qwen2.py and tokenization_gpt2.py of
+ * transformers.
+ */
 const FAMILIES: Readonly<Record<string, { readonly pattern: string | undefined; readonly normalizer: string | undefined }>> = {
   Qwen2Tokenizer: {
     pattern:
@@ -16,8 +20,8 @@ interface AddedToken {
 }
 
 /**
- * Bytes of a tokenizer.json; undefined where the pair is not whole or belongs to another family, whose rules the pair
- * does not tell. `config` is the text of tokenizer_config.json.
+ * Returns the bytes of a tokenizer.json; undefined if a file is missing, or if the pair belongs to another family,
+ * because the pair does not contain the family's rules. `config` is the text of tokenizer_config.json.
  */
 export function byteLevelTokenizer(
   config: string | undefined,
@@ -30,7 +34,7 @@ export function byteLevelTokenizer(
     added_tokens_decoder: added = {},
     add_prefix_space: prefix = false,
   } = JSON.parse(config) as {
-    // The fields that transformers writes; what is missing has transformers' default.
+    // The fields that transformers writes. A missing field has transformers' default.
     readonly tokenizer_class?: string;
     readonly added_tokens_decoder?: Readonly<Record<string, AddedToken>>;
     readonly add_prefix_space?: boolean;

@@ -1,4 +1,4 @@
-// Reads protobuf fields from a stream of chunks, so that a message larger than memory can be walked.
+// Reads protobuf fields from a stream of chunks, so that a message can be larger than memory.
 import { ManyhandsError } from "../../src/shared/errors.ts";
 
 /** One field: its number, its wire type, and for wire type 2 the length of what follows. */
@@ -7,14 +7,14 @@ export interface FieldHeader {
   readonly wire: number;
   /** Bytes of the value. */
   readonly length: number;
-  /** Tag and, for wire type 2, length, as they stand in the stream; for wire type 0 the value too. */
+  /** The bytes in the stream of the tag and, for wire type 2, of the length; for wire type 0, of the value too. */
   readonly bytes: Uint8Array;
 }
 
 const FIXED_BYTES: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 const VARINT_MAX_BYTES = 10;
 
-/** Throws MODEL_CORRUPT wherever the stream ends too early or holds no protobuf. */
+/** All methods throw MODEL_CORRUPT if the stream ends too early or is no protobuf. */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #what: string;
@@ -29,7 +29,7 @@ export class ByteReader {
     this.#what = what;
   }
 
-  /** Up to `length` bytes that come next, without taking them. */
+  /** Resolves with the next bytes, at most `length`, without consuming them. */
   async peek(length: number): Promise<Uint8Array> {
     while (this.#chunk.byteLength - this.#at < length) {
       const next = await this.#chunks.next();
@@ -56,13 +56,14 @@ export class ByteReader {
     }
   }
 
-  /** The next `length` bytes, copied. */
-  async take(length: number): Promise<Uint8Array> {
+  /** Resolves with a copy of the next `length` bytes. */
+  async read(length: number): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for await (const part of this.pass(length)) parts.push(part);
     return Buffer.concat(parts);
   }
 
+  /** Reads the header of the next field. */
   async field(): Promise<FieldHeader> {
     const bytes: number[] = [];
     const tag = await this.#varint(bytes);
@@ -77,7 +78,7 @@ export class ByteReader {
   async #varint(into: number[]): Promise<bigint> {
     let value = 0n;
     for (let index = 0; index < VARINT_MAX_BYTES; index++) {
-      const [byte] = await this.take(1);
+      const [byte] = await this.read(1);
       if (byte === undefined) break;
       into.push(byte);
       value |= BigInt(byte & 0x7f) << BigInt(7 * index);

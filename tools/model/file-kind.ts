@@ -1,9 +1,9 @@
-// Tells from its first bytes what a file is that was given as an ONNX model and is none.
+// Recognises by its first bytes a file that was given as an ONNX model but is something else.
 
-/** Bytes to look at. */
+/** Bytes that are needed to recognise a file. */
 export const KIND_BYTES = 64;
 
-/** What the file is and what to do about it; undefined where nothing speaks against ONNX. */
+/** Returns what the file is and what to do about it; undefined if it may be ONNX. */
 export function foreignKind(head: Uint8Array): string | undefined {
   const text = new TextDecoder("latin1").decode(head);
   const at8 = text.slice(8, 9);

@@ -1,4 +1,5 @@
-// What a person means by a hub id, a folder, a file or an address: where the model's files lie, and which of them is the model.
+// Finds the files of a model that a person names by a hub id, a folder, a file or an address, and which of them is the
+// model.
 import { existsSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
@@ -12,8 +13,8 @@ export const DEFAULT_HUB = "https://huggingface.co";
 const HUB_ID = /^[\w.-]+\/[\w.-]+$/;
 
 /**
- * Files to take where a source has several and nobody chose: small and exact first. Dynamic int8 comes last, because a
- * row's result then depends on its neighbours, and such peers cannot check each other.
+ * Order of preference if a source has several files and none was chosen: small and exact ones first. Dynamic int8 comes
+ * last, because a row's result then depends on the other rows of its step, and peers cannot check each other.
  */
 const PREFERRED = ["model_q4", "model_q4f16", "model_fp16", "model", "decoder_model_merged", "model_quantized", "model_int8"];
 
@@ -29,17 +30,17 @@ export interface ModelSource {
   readonly files: ModelFiles;
   /** The ONNX file, relative to the source. */
   readonly file: string;
-  /** Other ONNX files that could have been taken. */
+  /** Other ONNX files of the source. */
   readonly others: readonly string[];
-  /** What to call the model if nobody says. */
+  /** The model's name, unless a person gives another. */
   readonly name: string;
-  /** What the manifest says of where it comes from. */
+  /** The model's source for the manifest. */
   readonly source: string | undefined;
-  /** On this machine: the folder of the ONNX file. */
+  /** The folder of the ONNX file, if it is on this machine. */
   readonly folder: string | undefined;
 }
 
-/** Throws BAD_INPUT where `target` makes no sense, MODEL_UNAVAILABLE where it cannot be reached or has no ONNX file. */
+/** Throws BAD_INPUT if `target` makes no sense, MODEL_UNAVAILABLE if it cannot be reached or has no ONNX file. */
 export async function findSource(options: SourceOptions): Promise<ModelSource> {
   const { target } = options;
   if (existsSync(target)) return findInFolder(target, options.file);
@@ -47,7 +48,7 @@ export async function findSource(options: SourceOptions): Promise<ModelSource> {
   if (!HUB_ID.test(target))
     throw new ManyhandsError(
       "BAD_INPUT",
-      `"${target}" is no folder here, no address and no hub id. A hub id is written organisation/name.`,
+      `"${target}" is not a folder here, an address or a hub id. A hub id is written organisation/name.`,
     );
   return findOnHub(target, options);
 }
@@ -124,11 +125,11 @@ async function choose(
   if (tried !== undefined) return { file: tried, others: [] };
   throw new ManyhandsError(
     "MODEL_UNAVAILABLE",
-    `${where} has no ONNX file. Take a repository with an ONNX export (many are under onnx-community/), or name the file with --file.`,
+    `${where} has no ONNX file. Use a repository with an ONNX export (many are under onnx-community/), or name the file with --file.`,
   );
 }
 
-/** Asks for the beginning of one file after the other: for sources that do not list what they have. */
+/** Tries to read the beginning of one file after the other, for sources that do not list their files. */
 async function firstThatExists(files: ModelFiles, names: readonly string[]): Promise<string | undefined> {
   if (files instanceof FolderFiles) return undefined;
   for (const name of names) {

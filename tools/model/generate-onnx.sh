@@ -7,7 +7,7 @@ trap 'rm -rf "$out"' EXIT
 npx -y -p @bufbuild/buf@1.75.0 -p @bufbuild/protoc-gen-es@2.17.0 buf generate \
   --template '{"version":"v2","plugins":[{"local":"protoc-gen-es","out":"'"$out"'","opt":["target=ts","import_extension=ts","erasable_syntax=true"]}]}' \
   onnx.proto
-# The comments of the .proto stay in the .proto: the generated file keeps its types and descriptor alone.
+# The comments of the .proto stay in the .proto: the generated file has only types and the descriptor.
 node --input-type=module - "$out/onnx_pb.ts" ../../src/model/graph/onnx_pb.ts <<'JS'
 import { readFileSync, writeFileSync } from "node:fs";
 const [, , from, to] = process.argv;

@@ -1,22 +1,23 @@
-// The files of a model on a hub or any web server: streamed, gone on with after a broken connection, failures as sentences.
+// The files of a model on a hub or any web server: streamed, resumed after a broken connection, with failures as
+// sentences.
 import type { ModelOrigin } from "../../src/model/tiles/manifest.ts";
 import { errorMessage, ManyhandsError } from "../../src/shared/errors.ts";
 import type { ModelFiles } from "./model-files.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Times that a broken connection is taken up again without a single new byte in between. */
+  /** How often a broken connection is resumed without a single new byte in between. */
   attempts: 5,
-  /** Milliseconds before the first new try, doubled each time. */
+  /** Milliseconds before the first new try; doubled each time. */
   pauseMs: 500,
 });
 
 export interface HttpPlace {
-  /** Folder that all paths are relative to; ends in a slash. */
+  /** Address of the folder that all paths are relative to; ends in a slash. */
   readonly url: string;
   /** `organisation/name` on a hub. */
   readonly repository: string | null;
   readonly revision: string | null;
-  /** Where the hub lists its files; undefined for other servers. */
+  /** Address of the hub's list of files; undefined for other servers. */
   readonly listing: string | undefined;
 }
 
@@ -37,13 +38,13 @@ export class HttpFiles implements ModelFiles {
     return { url: new URL(".", this.#url(file)).href, repository, revision };
   }
 
-  /** From here on the files of the commit that the hub names are read, whatever happens to the branch meanwhile. */
+  /** Lists the files. From then on, files are read from the commit that the hub names, even if the branch moves. */
   async list(): Promise<readonly string[] | undefined> {
     const { listing, repository, revision } = this.#place;
     if (listing === undefined) return undefined;
     const response = await this.#fetch(listing, {});
     if (isAboutTheWhole(response)) throw this.#refusal("the list of files", response);
-    if (!response.ok) return undefined; // a mirror without the hub's API: names are tried one by one
+    if (!response.ok) return undefined; // a mirror without the hub's API: the caller tries names one by one
     const { sha, siblings } = (await response.json()) as Listing; // read field by field below
     if (typeof sha === "string" && /^[0-9a-f]{7,64}$/.test(sha) && repository !== null)
       this.#place = { ...this.#place, revision: sha, url: this.#place.url.replace(`/resolve/${revision}/`, `/resolve/${sha}/`) };
@@ -69,7 +70,7 @@ export class HttpFiles implements ModelFiles {
       const length = Number(response.headers.get("content-length") ?? Number.NaN);
       const encoded = response.headers.get("content-encoding") !== null;
       if (total === undefined && Number.isFinite(length) && !encoded) total = length;
-      let skip = response.status === 206 ? 0 : done; // a server without ranges begins again
+      let skip = response.status === 206 ? 0 : done; // a server without ranges starts from the beginning
       try {
         for await (const chunk of response.body ?? []) {
           const fresh = (chunk as Uint8Array).subarray(Math.min(skip, chunk.byteLength)); // fetch's streams carry bytes
@@ -110,14 +111,14 @@ export class HttpFiles implements ModelFiles {
     }
   }
 
-  /** The server's no, with what to do about it. The hub's own codes come in `x-error-code`. */
+  /** Returns the error for a refusal, with what to do about it. The hub's own codes come in `x-error-code`. */
   #refusal(file: string, response: Response): ManyhandsError {
     const { repository, revision } = this.#place;
     const code = response.headers.get("x-error-code");
     const host = new URL(this.#place.url).host;
     const words = ((): string => {
       if (code === "GatedRepo")
-        return `"${repository}" is gated: its authors want to be asked first. Fetch it by hand and give the folder.`;
+        return `"${repository}" is gated: its authors give access on request. Fetch it by hand and give the folder.`;
       if (code === "RevisionNotFound")
         return `"${repository}" has no revision "${revision}". Leave --revision out, or name one that exists.`;
       if (code === "EntryNotFound" || (response.status === 404 && repository === null))
@@ -127,12 +128,12 @@ export class HttpFiles implements ModelFiles {
           ? `"${repository}" at ${host} has no file "${file}" at revision "${revision}", or there is no such model. Check the id, --revision and --file.`
           : `There is no model "${repository}" at ${host}, or it is private. Check the id: it is written organisation/name.`;
       if (response.status === 429) return `${host} asks for a pause (too many requests). Try again in a few minutes.`;
-      return `${host} answered ${response.status} for "${file}". Try again later.`;
+      return `${host} replied ${response.status} for "${file}". Try again later.`;
     })();
     return new ManyhandsError("MODEL_UNAVAILABLE", words);
   }
 }
 
-/** Whether a 404 speaks of the repository or the revision rather than of one file. */
+/** Returns whether a refusal is about the repository or the revision rather than one file. */
 const isAboutTheWhole = (response: Response): boolean =>
   ["RepoNotFound", "RevisionNotFound", "GatedRepo"].includes(response.headers.get("x-error-code") ?? "");

@@ -1,4 +1,5 @@
-// What an ONNX decoder is made of, as `npm run model -- inspect` prints it: layers, boundaries, operators, sizes and memory. Reads no weights.
+// `npm run model -- inspect`: prints what an ONNX decoder consists of, without reading its weights: layers, boundaries,
+// operators, sizes and memory.
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
@@ -15,12 +16,15 @@ import { formatBytes } from "../../src/ui/parts/format.ts";
 import { findModelFile } from "./model-folder.ts";
 import { readSkeleton, type Skeleton } from "./read-skeleton.ts";
 
-/** Positions that memory is told for: a question and a long answer. */
+/** Positions for which memory is computed: a question and a long answer. */
 const POSITIONS = 2048;
-/** Into how many parts of equal layers the table of spans cuts a model. */
+/** Numbers of equal parts into which the table of spans cuts a model. */
 const PARTS = [1, 2, 3, 4, 8] as const;
 
-/** Lines about an ONNX file, or the one in a folder. Throws BAD_INPUT where there is none, else as readCuttableModel does. */
+/**
+ * Resolves with lines about an ONNX file, or the one in a folder. Throws BAD_INPUT if there is none, else as
+ * readCuttableModel does.
+ */
 export async function inspect(target: string): Promise<readonly string[]> {
   const file = await findFile(target);
   const skeleton = await readSkeleton(file);
@@ -46,7 +50,7 @@ export async function inspect(target: string): Promise<readonly string[]> {
 /** `npm run model -- inspect FILE`. */
 export async function run(args: readonly string[]): Promise<number> {
   const [target] = args;
-  if (target === undefined) throw new ManyhandsError("BAD_INPUT", "`inspect` wants an ONNX file or a model's folder. See --help.");
+  if (target === undefined) throw new ManyhandsError("BAD_INPUT", "`inspect` needs an ONNX file or a model's folder. See --help.");
   for (const line of await inspect(target)) console.log(line);
   return 0;
 }
@@ -88,8 +92,10 @@ function describeModel(model: CuttableModel): string[] {
 
 function boundaryRow(model: CuttableModel, names: readonly string[], layer: number): string[] {
   const tensors = names.map((name) => model.crossing.get(name) as BoundaryTensor); // readCuttableModel has every boundary tensor
-  const told = tensors.map(({ name, type, width }) => `${name} ${type} × ${width}${model.widened.has(name) ? " (half in the graph)" : ""}`);
-  return [`  ${layer}`, formatBytes(boundaryBytesPerPosition(tensors)), told.join(" + ")];
+  const described = tensors.map(
+    ({ name, type, width }) => `${name} ${type} × ${width}${model.widened.has(name) ? " (half in the graph)" : ""}`,
+  );
+  return [`  ${layer}`, formatBytes(boundaryBytesPerPosition(tensors)), described.join(" + ")];
 }
 
 function countOperators(model: CuttableModel): string[] {
@@ -99,7 +105,7 @@ function countOperators(model: CuttableModel): string[] {
   return [...counts].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([op, count]) => `${op} ${count}`);
 }
 
-/** The largest of each number over the spans of a cut into equal parts. */
+/** Returns the rows of the table of spans: for a cut into equal parts, the largest value over all spans. */
 function spanRows(model: CuttableModel): string[][] {
   const { layerCount } = model;
   const parts = PARTS.filter((count) => count <= layerCount).map((count) => {
@@ -126,7 +132,7 @@ function spanRows(model: CuttableModel): string[][] {
 interface SpanSizes {
   readonly weights: number;
   readonly cache: number;
-  /** Of 4-bit and 8-bit weights as a CPU peer runs them. */
+  /** Bytes of 4-bit and 8-bit weights, unpacked for a CPU. */
   readonly unpacked: number;
 }
 
@@ -140,7 +146,7 @@ function spanSizes(model: CuttableModel, span: Span): SpanSizes {
   };
 }
 
-/** Cells under each other; the last column as it comes. */
+/** Returns lines with the cells of each column below each other. */
 function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows.map((row) =>
@@ -151,7 +157,7 @@ function columns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Words in lines of at most 100 characters. */
+/** Returns the words in lines of at most 100 characters. */
 function wrap(words: readonly string[]): string[] {
   const lines: string[] = [];
   for (const word of words) {

@@ -1,4 +1,4 @@
-// Entry of `npm run model`: adds a model from the hub, a folder or an address; inspects and verifies what is there.
+// Entry of `npm run model`: adds a model from the hub, a folder or an address; inspects and verifies models.
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -11,22 +11,22 @@ import { verifyFolder } from "./verify.ts";
 
 const HELP = `npm run model -- COMMAND
 
-  add MODEL        makes a model's manifest, by which a relay offers it to tabs. MODEL is
+  add MODEL        makes a model's manifest, with which a relay offers it to tabs. MODEL is
                    a hub id         onnx-community/Qwen3-0.6B-ONNX
                    a folder         ./my-export (with an ONNX decoder that has a KV cache, and its tokenizer.json)
-                   an address       https://example.org/models/mine/ or of one .onnx file
-    --revision R     branch, tag or commit of the hub's repository (default main; the commit is what is kept)
-    --file F         which ONNX file, where there are several: onnx/model_q4.onnx
-    --to DIR         where to write (default: the folder itself, else models/NAME)
-    --weights        keep the weights in DIR too; without it tabs fetch them from where they came from
-    --name NAME      what the model is called (default: the repository's or folder's name)
-    --licence TEXT   its licence, where the model card does not say
+                   an address       https://example.org/models/mine/ or that of an .onnx file
+    --revision R     branch, tag or commit of the hub's repository (default main; the manifest names the commit)
+    --file F         which ONNX file, if there are several: onnx/model_q4.onnx
+    --to DIR         folder to write to (default: the folder itself, else models/NAME)
+    --weights        keep the weights in DIR too; without it, tabs fetch them from the model's source
+    --name NAME      the model's name (default: the repository's or folder's name)
+    --licence TEXT   its licence, if the model card does not say
     --hub URL        another hub of the same layout (default ${DEFAULT_HUB})
 
   inspect FILE     prints layers, boundaries, operators, sizes and memory of an ONNX file or a model's folder
-  verify FOLDER    holds every file and tile of a model's folder against its manifest
+  verify FOLDER    compares every file and tile of a model's folder with its manifest
 
-Serve what was added:  npm start -- --models models
+Serve the models that were added:  npm start -- --models models
 `;
 
 const INSPECT = path.join(import.meta.dirname, "inspect.ts");
@@ -46,10 +46,10 @@ async function add(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args);
   const [target] = positionals;
   if (target === undefined || positionals.length > 1)
-    throw new ManyhandsError("BAD_INPUT", "`add` wants one model: a hub id, a folder or an address. See --help.");
+    throw new ManyhandsError("BAD_INPUT", "`add` needs one model: a hub id, a folder or an address. See --help.");
   const source = await findSource({ target, hub: values.hub ?? DEFAULT_HUB, revision: values.revision, file: values.file });
   const to = values.to ?? source.folder ?? path.join("models", source.name);
-  if (source.others.length > 0) console.error(`Taking ${source.file}; there are also ${source.others.join(", ")} (choose with --file).`);
+  if (source.others.length > 0) console.error(`Using ${source.file}; there are also ${source.others.join(", ")} (choose with --file).`);
   const keepWeights = values.weights === true || (source.folder !== undefined && path.resolve(source.folder) !== path.resolve(to));
   const { id, manifest } = await addModel({
     source,
@@ -65,8 +65,8 @@ async function add(args: readonly string[]): Promise<number> {
   console.log(
     `id        ${id}\nfolder    ${to}${manifest.origin === null || keepWeights ? "" : `\nweights   stay at ${manifest.origin.url}`}`,
   );
-  if (manifest.licence === "not stated") console.log("The licence is not stated: look it up, and say it with --licence.");
-  if (manifest.tokenizer === null) console.log("There is no tokenizer.json: tabs can lend this model but not ask it.");
+  if (manifest.licence === "not stated") console.log("The licence is not stated: look it up, and give it with --licence.");
+  if (manifest.tokenizer === null) console.log("There is no tokenizer.json: tabs can lend to this model but not ask it.");
   console.log(`Serve it: npm start -- --models ${path.relative(".", to) || "."}`);
   return 0;
 }
@@ -74,14 +74,14 @@ async function add(args: readonly string[]): Promise<number> {
 async function verify(args: readonly string[]): Promise<number> {
   const { positionals } = parse(args);
   const [folder] = positionals;
-  if (folder === undefined) throw new ManyhandsError("BAD_INPUT", "`verify` wants the folder of a model that was added. See --help.");
+  if (folder === undefined) throw new ManyhandsError("BAD_INPUT", "`verify` needs the folder of a model that was added. See --help.");
   const { id, manifest, tilesChecked, wrong, elsewhere } = await verifyFolder(folder);
   console.log(`${manifest.name}  ${id}`);
   for (const sentence of wrong) console.log(`  ${sentence}`);
   for (const file of elsewhere) console.log(`  "${file}" is not kept here; tabs fetch it from ${manifest.origin?.url}.`);
   console.log(
     wrong.length === 0
-      ? `${tilesChecked} tiles checked, all right.`
+      ? `${tilesChecked} tiles checked, all correct.`
       : `${tilesChecked} tiles checked; ${wrong.length} things are wrong. Fetch those files again, then: npm run model -- add …`,
   );
   return wrong.length === 0 ? 0 : 1;
@@ -105,13 +105,13 @@ function describe(manifest: Manifest): string {
   ].join("\n");
 }
 
-/** A line on the terminal that tells how much was read, a few times a second. */
+/** Returns a function that shows on the terminal how much was read, at most five times a second. */
 function progressLine(): (file: string, bytes: number) => void {
-  let told = 0;
+  let shownMs = 0;
   return (file, bytes) => {
-    const now = Date.now();
-    if (!process.stderr.isTTY || now - told < 200) return;
-    told = now;
+    const nowMs = Date.now();
+    if (!process.stderr.isTTY || nowMs - shownMs < 200) return;
+    shownMs = nowMs;
     process.stderr.write(`\r\u001B[Kreading ${file}: ${formatBytes(bytes)}\r`);
   };
 }

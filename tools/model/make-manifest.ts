@@ -1,15 +1,16 @@
-// Writes manifest.cbor (and a skeleton, where weights lie inside the ONNX file) into a model's folder, and prints the model's id.
+// Writes manifest.cbor (and a skeleton, if weights are inside the ONNX file) into a model's folder, and prints the
+// model's id.
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { ModelFacts } from "../../src/model/build-manifest.ts";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
+import { MANIFEST_FILE } from "../../src/model/tiles/manifest.ts";
 import { bytesEqual } from "../../src/shared/bytes.ts";
 import type { ModelId } from "../../src/shared/ids.ts";
 import { manifestOfFolder } from "./model-folder.ts";
 
-/** Makes the manifest of `folder`; files that already hold the same bytes are not written again. */
+/** Makes the manifest of `folder`. Files that already have the same bytes are not written again. */
 export async function makeManifest(folder: string, given: Partial<ModelFacts> = {}): Promise<ModelId> {
   const built = await manifestOfFolder(folder, given);
   await writeIfChanged(path.join(folder, built.graph.path), built.graph.bytes);

@@ -1,7 +1,8 @@
-// What a model's small files say of it: configurations, chat template and model card, in the layouts of the hub and of onnxruntime-genai.
+// Reads what a model's small files say of it: configurations, chat template and model card, as on the hub and by
+// onnxruntime-genai.
 import type { ModelFacts } from "../../src/model/build-manifest.ts";
 
-/** Small files that say something, as text; undefined where there is none. */
+/** The texts of a model's small files; undefined for a file that does not exist. */
 export interface FactFiles {
   /** `genai_config.json` */
   readonly genai: string | undefined;
@@ -11,13 +12,13 @@ export interface FactFiles {
   readonly generation: string | undefined;
   /** `tokenizer_config.json` */
   readonly tokenizerConfig: string | undefined;
-  /** `chat_template.jinja`, where the template has a file of its own. */
+  /** `chat_template.jinja`, if the template has a file of its own. */
   readonly chatTemplate: string | undefined;
   /** `README.md` */
   readonly card: string | undefined;
 }
 
-/** Their names in a folder. */
+/** The names of these files in a folder. */
 export const FACT_FILES: Readonly<Record<keyof FactFiles, string>> = {
   genai: "genai_config.json",
   config: "config.json",
@@ -27,19 +28,19 @@ export const FACT_FILES: Readonly<Record<keyof FactFiles, string>> = {
   card: "README.md",
 };
 
-/** What a model without configurations is taken for. */
+/** The context length of a model without configurations. */
 const FALLBACK_CONTEXT_LENGTH = 512;
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
-/** A JSON object; an empty one for anything else. */
+/** Returns a JSON object; an empty one for any other text. */
 export function readJson(text: string | undefined): Record<string, unknown> {
   if (text === undefined) return {};
   const value: unknown = JSON.parse(text);
   return isRecord(value) ? value : {};
 }
 
-/** The ONNX file that `genai_config.json` names. */
+/** Returns the ONNX file that `genai_config.json` names. */
 export function namedModelFile(genai: string | undefined): string | undefined {
   const { model } = readJson(genai);
   const decoder = isRecord(model) && isRecord(model["decoder"]) ? model["decoder"] : {};
@@ -48,13 +49,13 @@ export function namedModelFile(genai: string | undefined): string | undefined {
 
 const wholeNumber = (value: unknown): number | undefined => (typeof value === "number" && Number.isSafeInteger(value) ? value : undefined);
 
-/** One token or several. */
+/** Reads one token or several. */
 function tokens(value: unknown): number[] | undefined {
   const list = (Array.isArray(value) ? value : [value]).map(wholeNumber).filter((token) => token !== undefined);
   return list.length > 0 ? list : undefined;
 }
 
-/** What is given wins, then what the exporter wrote for running the model, then what the model's author wrote. */
+/** `given` takes precedence, then what the exporter wrote for running the model, then what the model's author wrote. */
 export function readFacts(files: FactFiles, given: Partial<ModelFacts> & Pick<ModelFacts, "name">): ModelFacts {
   const genai = readJson(files.genai)["model"];
   const exported = isRecord(genai) ? genai : {};
@@ -88,7 +89,7 @@ export function readFacts(files: FactFiles, given: Partial<ModelFacts> & Pick<Mo
   };
 }
 
-/** One template, or the one called `default` (else the first) of a list of them. */
+/** Returns a template, or of a list of them the one called `default`, else the first. */
 function templateOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (!Array.isArray(value)) return undefined;

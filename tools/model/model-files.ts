@@ -1,4 +1,4 @@
-// Port: the files of a model that is to be added, wherever they lie; and a folder on disk as one.
+// Port: the files of a model that is added, wherever they are; and its implementation for a folder on disk.
 import { createReadStream, existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
@@ -7,13 +7,18 @@ import { ManyhandsError } from "../../src/shared/errors.ts";
 
 /** Paths are relative to the root of the source, with slashes. */
 export interface ModelFiles {
-  /** Where tabs can fetch the same bytes: the folder of `file`. Null for files that lie only here. */
+  /**
+   * Returns where tabs can fetch the same bytes: the folder of `file`. Null for files that are only on this machine.
+   */
   origin(file: string): ModelOrigin | null;
-  /** Names of all files; undefined where the source does not tell. */
+  /** Resolves with the names of all files; undefined if the source does not list them. */
   list(): Promise<readonly string[] | undefined>;
-  /** A small file, whole; undefined where there is none. */
+  /** Resolves with all bytes of a small file; undefined if it does not exist. */
   read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** A file from its start to its end. Throws MODEL_UNAVAILABLE where there is none, MODEL_CORRUPT where it ends early. */
+  /**
+   * Yields the bytes of a file from start to end. Throws MODEL_UNAVAILABLE if it does not exist, MODEL_CORRUPT if it
+   * ends early.
+   */
   stream(file: string): AsyncIterable<Uint8Array>;
 }
 
@@ -40,8 +45,7 @@ export class FolderFiles implements ModelFiles {
   async *stream(file: string): AsyncGenerator<Uint8Array> {
     const place = path.join(this.#folder, file);
     const found = await stat(place).catch(() => undefined); // not there: said below
-    if (!found?.isFile())
-      throw new ManyhandsError("MODEL_UNAVAILABLE", `${place} does not exist, and the model's weights should lie in it`);
+    if (!found?.isFile()) throw new ManyhandsError("MODEL_UNAVAILABLE", `${place} does not exist, and the model's weights should be in it`);
     yield* createReadStream(place, { highWaterMark: STREAM_BYTES });
   }
 }

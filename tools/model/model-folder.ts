@@ -1,4 +1,4 @@
-// A model's folder on disk: finds its files, reads what its configurations say, and serves its bytes as a tile source.
+// A model's folder on disk: finds its files, reads its configurations, and serves its bytes as a tile source.
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
@@ -9,7 +9,10 @@ import { FACT_FILES, namedModelFile, readFacts } from "./model-facts.ts";
 
 const textOf = async (file: string): Promise<string | undefined> => (existsSync(file) ? readFile(file, "utf8") : undefined);
 
-/** The ONNX file of a folder: the one that genai_config.json names, else the only one there. Throws BAD_INPUT. */
+/**
+ * Resolves with the ONNX file of a folder: the one that genai_config.json names, else the only one. Throws BAD_INPUT if
+ * there is none or more than one.
+ */
 export async function findModelFile(folder: string): Promise<string> {
   const named = namedModelFile(await textOf(path.join(folder, FACT_FILES.genai)));
   if (named !== undefined) return named;
@@ -20,7 +23,7 @@ export async function findModelFile(folder: string): Promise<string> {
   return only;
 }
 
-/** What the configurations, and the first lines of the model card, say; `given` wins. */
+/** Reads the configurations and the first lines of the model card. `given` takes precedence. */
 export async function readFolderFacts(folder: string, given: Partial<ModelFacts> = {}): Promise<ModelFacts> {
   const [genai, config, generation, tokenizerConfig, chatTemplate, card] = await Promise.all(
     [FACT_FILES.genai, FACT_FILES.config, FACT_FILES.generation, FACT_FILES.tokenizerConfig, FACT_FILES.chatTemplate, FACT_FILES.card].map(
@@ -51,7 +54,7 @@ export async function manifestOfFolder(folder: string, given: Partial<ModelFacts
   });
 }
 
-/** A range of a file; fewer bytes where the file ends before. */
+/** Reads a range of a file; returns fewer bytes if the file ends before. */
 async function readRange(file: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const handle = await open(file);
   try {
@@ -63,7 +66,7 @@ async function readRange(file: string, offset: number, length: number): Promise<
   }
 }
 
-/** Tiles straight from a folder. */
+/** Reads tiles from the files of a folder. */
 export class FolderTileSource implements TileSource {
   readonly #folder: string;
 

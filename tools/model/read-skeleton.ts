@@ -1,4 +1,4 @@
-// Reads an ONNX file's structure from disk and leaves the bytes of its weights unread, however large they are.
+// Reads an ONNX file's structure from disk, without the bytes of its weights, however large they are.
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { create, fromBinary } from "@bufbuild/protobuf";
@@ -10,21 +10,21 @@ import { foreignKind, KIND_BYTES } from "./file-kind.ts";
 
 /** Field numbers of onnx.proto. */
 const FIELD = Object.freeze({ graph: 7, initializer: 5, rawData: 9 });
-const WIRE_BYTES = 2; // a length, then so many bytes
-/** Bytes read at once: more than most nodes and small tensors take, little beside weights. */
+const WIRE_BYTES = 2; // the wire type of a length that is followed by as many bytes
+/** Bytes read at once: more than most graph nodes and small tensors have, and few compared with weights. */
 const WINDOW_BYTES = 16 * 1024;
-/** Tag and length, ten bytes each at most. */
+/** Bytes of a tag and a length, which have ten bytes each at most. */
 const HEADER_BYTES = 20;
 
 export interface Skeleton {
-  /** The graph; weights inside the file as references into it. */
+  /** The graph. Weights inside the file are references into it. */
   readonly bytes: Uint8Array;
-  /** Bytes of the file, and how many of them were read. */
+  /** Size of the file, and how many of its bytes were read. */
   readonly fileBytes: number;
   readonly readBytes: number;
 }
 
-/** Throws BAD_INPUT where the file is of another kind, MODEL_CORRUPT where it is damaged or cut short. */
+/** Throws BAD_INPUT if the file is of another kind, MODEL_CORRUPT if it is damaged or cut short. */
 export async function readSkeleton(file: string): Promise<Skeleton> {
   const handle = await open(file);
   try {
@@ -41,7 +41,7 @@ export async function readSkeleton(file: string): Promise<Skeleton> {
 interface Field {
   readonly number: number;
   readonly wire: number;
-  /** Where the field starts, where its value does, and where both end. */
+  /** Offsets at which the field starts, its value starts, and both end. */
   readonly start: number;
   readonly value: number;
   readonly end: number;
@@ -118,7 +118,7 @@ class Walk {
     throw this.#broken();
   }
 
-  /** Bytes `[start, end)`, copied, through a window over the file. */
+  /** Resolves with a copy of the bytes `[start, end)`, through a window over the file. */
   async bytes(start: number, end: number): Promise<Uint8Array> {
     if (start < this.#windowAt || end > this.#windowAt + this.#window.byteLength) {
       const window = new Uint8Array(Math.max(end - start, Math.min(WINDOW_BYTES, this.#size - start)));

@@ -1,4 +1,4 @@
-// What is known of a model beside its graph: who exported it from which family, and the answer that its exporter's world gives.
+// Reads where a model comes from, its exporter and family, and its reference answer if it has one.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -32,7 +32,7 @@ const Configuration = v.object({
   model: v.optional(v.object({ type: v.optional(v.string()) })),
 });
 
-/** From reference.json; else from the configurations, what the graph says of its producer, and its weights. */
+/** Reads reference.json; if there is none, the configurations, the graph's producer, and the type of its weights. */
 export async function readOrigin(folder: string, model: CuttableModel): Promise<ModelOrigin> {
   const reference = await readJson(path.join(folder, "reference.json"));
   if (reference !== undefined) {

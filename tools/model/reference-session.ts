@@ -1,4 +1,5 @@
-// One unsplit ONNX Runtime session over a model's own files, none of our rewriting in between: what split answers are held against.
+// One unsplit ONNX Runtime session over a model's own files, without any of this project's rewriting, to compare split
+// models with.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as ort from "onnxruntime-web";
@@ -15,11 +16,14 @@ type Tensor = ort.Tensor;
 export interface ReferenceLogits {
   /** Raw bytes, `[count, vocabulary]`. */
   readonly bytes: Uint8Array;
-  /** Token with the highest logit after the last position; the lowest id of equals. */
+  /** Token with the highest logit after the last position; of equal ones, the lowest id. */
   readonly best: number;
 }
 
-/** A session with its cache; positions only grow. WASM, one thread, all graph optimisations. */
+/**
+ * A session with its cache, whose positions only grow. It runs on WebAssembly with one thread and all graph
+ * optimisations.
+ */
 export class ReferenceSession {
   readonly #session: ort.InferenceSession;
   readonly #caches: ReadonlyMap<string, LayerCache>;
@@ -31,7 +35,7 @@ export class ReferenceSession {
     this.#caches = new Map(caches.map((cache) => [cache.past, cache]));
   }
 
-  /** Loads a model's folder whole. */
+  /** Loads the whole model of a folder. */
   static async open(folder: string): Promise<ReferenceSession> {
     ort.env.wasm.numThreads = 1;
     const name = await findModelFile(folder);
@@ -58,8 +62,9 @@ export class ReferenceSession {
       Object.fromEntries(this.#session.inputMetadata.map((input) => [input.name, this.#feed(input, tokens)])),
     );
     this.#length += tokens.length;
-    for (const { past, present } of this.#caches.values()) this.#past.set(past, outputs[present] as Tensor); // the graph gives it: findLayers saw it
-    const logits = outputs["logits"] as Tensor; // readCuttableModel refuses graphs without
+    // findLayers found every `present` among the graph's outputs.
+    for (const { past, present } of this.#caches.values()) this.#past.set(past, outputs[present] as Tensor);
+    const logits = outputs["logits"] as Tensor; // readCuttableModel refuses graphs without logits
     return {
       bytes: new Uint8Array(
         (logits.data as Float32Array).buffer,
@@ -92,7 +97,7 @@ export class ReferenceSession {
     const held = this.#past.get(input.name);
     if (held !== undefined) return held;
     const cache = this.#caches.get(input.name);
-    // What else a decoder asks for counts the rows of logits to keep: 0 keeps all.
+    // The only other input that a decoder has is the number of rows of logits to keep: 0 keeps all.
     if (cache === undefined) return new ort.Tensor("int64", BigInt64Array.of(0n), [...input.shape.map(() => 1)]);
     const dims = [...(cache.kind === "pair" ? [2] : []), 1, cache.heads, 0, cache.headSize];
     return input.type === "float16"

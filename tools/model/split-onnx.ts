@@ -1,4 +1,4 @@
-// Splits an ONNX file of any size while it streams past: structure kept, large weights hashed in tiles and let go.
+// Splits an ONNX file of any size as it streams by: keeps its structure, hashes large weights in tiles and drops them.
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { detachWeights, INLINE_MAX_BYTES, type WeightTensor } from "../../src/model/cut/detach-weights.ts";
 import { GraphProtoSchema, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/model/graph/onnx_pb.ts";
@@ -8,16 +8,16 @@ import { ByteReader } from "./byte-reader.ts";
 import { foreignKind, KIND_BYTES } from "./file-kind.ts";
 import { TileHasher } from "./tile-hasher.ts";
 
-/** Bytes of structure that are kept at most: graphs of a thousand layers stay far below. */
+/** Bytes of structure that are kept at most: a graph of a thousand layers needs far less. */
 const STRUCTURE_MAX_BYTES = 256 * 1024 * 1024;
 
 /** Field numbers of onnx.proto. */
 const FIELD = Object.freeze({ graph: 7, initializer: 5, rawData: 9 });
-const BYTES = 2; // wire type: a length, then so many bytes
+const BYTES = 2; // the wire type of a length that is followed by as many bytes
 
 export interface SplitOnnx {
   readonly skeleton: Uint8Array;
-  /** Whether the skeleton differs from the file and so has to be kept as a file of its own. */
+  /** Whether the skeleton differs from the file, and must be kept as a file of its own. */
   readonly isRewritten: boolean;
   readonly weights: readonly WeightTensor[];
   /** Tiles of the weights inside the file, by their offset in it. */
@@ -27,8 +27,8 @@ export interface SplitOnnx {
 }
 
 /**
- * Reads `stream` once. The same bytes give the skeleton that detachWeights gives. Throws MODEL_CORRUPT where the file
- * is cut short, BAD_INPUT where it is something else, MODEL_UNSUPPORTED as detachWeights does.
+ * Reads `stream` once. The skeleton is the one that detachWeights makes of the same bytes. Throws MODEL_CORRUPT if the
+ * file is cut short, BAD_INPUT if it is no ONNX file, MODEL_UNSUPPORTED as detachWeights does.
  */
 export async function splitOnnx(stream: AsyncIterable<Uint8Array>, file: string): Promise<SplitOnnx> {
   const reader = new ByteReader(stream, file);
@@ -42,7 +42,7 @@ export async function splitOnnx(stream: AsyncIterable<Uint8Array>, file: string)
 class Splitter {
   readonly #reader: ByteReader;
   readonly #file: string;
-  /** The file as it stands, as long as nothing was let go. */
+  /** The original bytes of the file, as long as none were dropped. */
   #original: Uint8Array[] = [];
   readonly #model: Uint8Array[] = [];
   readonly #graph: Uint8Array[] = [];
@@ -96,7 +96,7 @@ class Splitter {
       const hasher = new TileHasher(header.length);
       for await (const part of this.#reader.pass(header.length)) await hasher.push(part);
       this.#tiles.set(range.offset, hasher.tiles);
-      this.#original = []; // from here on the file is not what is kept of it
+      this.#original = []; // bytes are dropped, so the original is not complete from here on
     }
     this.#checkEnd(end);
     const tensor = this.#parse(TensorProtoSchema, fields);
@@ -110,7 +110,7 @@ class Splitter {
         "MODEL_UNSUPPORTED",
         `"${this.#file}" keeps its weights in another form than raw bytes; save the model with external data`,
       );
-    const value = await this.#reader.take(length);
+    const value = await this.#reader.read(length);
     into.push(header, value);
     if (this.#tiles.size === 0) this.#original.push(header, value);
   }

@@ -1,8 +1,8 @@
-// Hashes weights tile by tile while a file streams past: one tile of each weight in memory, never the file.
+// Hashes weights tile by tile as a file streams by, with one tile of each weight in memory at a time.
 import { TILE_BYTES } from "../../src/model/tiles/manifest.ts";
 import { sha256 } from "../../src/model/tiles/sha256.ts";
 
-/** SHA-256 of each tile of one weight, whose bytes are pushed in order. */
+/** Computes the SHA-256 of each tile of one weight, whose bytes are pushed in order. */
 export class TileHasher {
   readonly #length: number;
   #tile: Uint8Array<ArrayBuffer>;
@@ -10,7 +10,7 @@ export class TileHasher {
   #seen = 0;
   readonly tiles: Uint8Array<ArrayBuffer>[] = [];
 
-  /** `length` is that of the weight, in bytes. */
+  /** `length` is the weight's length in bytes. */
   constructor(length: number) {
     this.#length = length;
     this.#tile = new Uint8Array(Math.min(TILE_BYTES, length));
@@ -35,14 +35,14 @@ export class TileHasher {
   }
 }
 
-/** A weight's place in a file. */
+/** The range of a weight in a file. */
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
 }
 
 export interface HashedFile {
-  /** By range: SHA-256 of each tile; fewer where the file ends before. */
+  /** SHA-256 of each tile, by range; a range has fewer if the file ends before. */
   readonly tiles: readonly (readonly Uint8Array<ArrayBuffer>[])[];
   /** Bytes of the whole file. */
   readonly size: number;

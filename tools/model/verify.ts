@@ -1,9 +1,9 @@
-// `npm run model -- verify`: holds every file and tile of a model's folder against its manifest, and says what is wrong.
+// `npm run model -- verify`: compares every file and tile of a model's folder with its manifest, and says what is
+// wrong.
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { MANIFEST_FILE } from "../../src/model/fetch-model.ts";
-import { decodeManifest, type Manifest, manifestId, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
+import { decodeManifest, type Manifest, MANIFEST_FILE, manifestId, TILE_BYTES } from "../../src/model/tiles/manifest.ts";
 import { hasSha256 } from "../../src/model/tiles/sha256.ts";
 import { bytesEqual } from "../../src/shared/bytes.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
@@ -11,18 +11,18 @@ import type { ModelId } from "../../src/shared/ids.ts";
 import { FolderFiles } from "./model-files.ts";
 import { hashRanges } from "./tile-hasher.ts";
 
-export interface Verdict {
+export interface Verification {
   readonly id: ModelId;
   readonly manifest: Manifest;
   readonly tilesChecked: number;
-  /** One sentence each. */
+  /** What is wrong, in a sentence each. */
   readonly wrong: readonly string[];
-  /** Data files that are not here, although tabs can fetch them from the model's origin. */
+  /** Data files that are not in the folder, but that tabs can fetch from the model's origin. */
   readonly elsewhere: readonly string[];
 }
 
-/** Reads every file once. Throws BAD_INPUT where there is no manifest, MODEL_CORRUPT where it cannot be read. */
-export async function verifyFolder(folder: string): Promise<Verdict> {
+/** Reads every file once. Throws BAD_INPUT if there is no manifest, MODEL_CORRUPT if it cannot be read. */
+export async function verifyFolder(folder: string): Promise<Verification> {
   const place = path.join(folder, MANIFEST_FILE);
   if (!existsSync(place))
     throw new ManyhandsError("BAD_INPUT", `${folder} has no ${MANIFEST_FILE}. Make one with: npm run model -- add ${folder}`);

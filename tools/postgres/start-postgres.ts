@@ -1,4 +1,4 @@
-// Starts a PostgreSQL of its own for tests and soaks: in a temporary folder, on a unix socket, gone when it is stopped.
+// Starts a PostgreSQL of its own for tests and soaks: in a temporary folder, on a Unix socket, removed when it stops.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { access, chown, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,19 +8,19 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for the package manager, where PostgreSQL is not here and this user may install it. */
+  /** Milliseconds for the package manager, if PostgreSQL is missing and this user may install it. */
   installMs: 180_000,
-  /** Milliseconds until the server takes connections, and between two tries. */
+  /** Milliseconds until the server accepts connections, and between two tries. */
   startMs: 30_000,
   tryMs: 100,
-  /** Debian's places. */
+  /** Debian's folder of installed versions. */
   versions: "/usr/lib/postgresql",
-  /** PostgreSQL refuses to run as root; this user is on every Debian where its own is not. */
+  /** PostgreSQL refuses to run as root. Every Debian has this user, and not every Debian has a user for PostgreSQL. */
   user: "nobody",
 });
 
 export interface Postgres {
-  /** Connection string of an empty database of that name, made now. */
+  /** Makes an empty database of this name. Resolves with its connection string. */
   database(name: string): Promise<string>;
   /** Kills the server and removes its folder. Idempotent. */
   stop(): Promise<void>;
@@ -28,7 +28,10 @@ export interface Postgres {
 
 export type PostgresStart = { readonly kind: "running"; readonly postgres: Postgres } | { readonly kind: "missing"; readonly why: string };
 
-/** Starts a server, whose commits reach the disk where it is `durable`; `missing` says why there is none. Installs Debian's package where this user is root and it is not here. */
+/**
+ * Starts a server; if it is `durable`, its commits reach the disk. Installs Debian's package if there is no PostgreSQL
+ * and this user is root. If no server can be started, the result is `missing` and says why.
+ */
 export async function startPostgres({ durable }: { readonly durable: boolean }): Promise<PostgresStart> {
   try {
     const bin = (await findBin()) ?? (await install());
@@ -52,7 +55,7 @@ async function findBin(): Promise<string | undefined> {
 }
 
 async function install(): Promise<string> {
-  if (process.getuid?.() !== 0) throw new Error("PostgreSQL is not installed here, and only root may install it");
+  if (process.getuid?.() !== 0) throw new Error("PostgreSQL is not installed, and only root may install it");
   const options = { timeout: DEFAULTS.installMs, env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
   await run("apt-get", ["install", "-y", "--no-install-recommends", "postgresql"], options);
   const bin = await findBin();
@@ -102,7 +105,7 @@ async function start(bin: string, durable: boolean): Promise<Postgres> {
   }
 }
 
-/** Whom to run the server as: nobody but oneself, unless one is root. */
+/** Resolves with the user to run the server as; undefined means this user, unless this user is root. */
 async function unprivileged(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const id = async (flag: string): Promise<number> => Number((await run("id", [flag, DEFAULTS.user])).stdout);
@@ -112,7 +115,7 @@ async function unprivileged(): Promise<{ readonly uid: number; readonly gid: num
 async function halt(server: ChildProcess | undefined, folder: string): Promise<void> {
   if (server !== undefined && server.exitCode === null && server.signalCode === null) {
     const gone = new Promise((resolve) => server.once("exit", resolve));
-    server.kill("SIGQUIT"); // at once, without a last checkpoint: its files are removed anyhow
+    server.kill("SIGQUIT"); // at once, without a last checkpoint: its files are removed anyway
     await gone;
   }
   await rm(folder, { recursive: true, force: true });

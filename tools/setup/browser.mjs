@@ -1,4 +1,4 @@
-// Finds a Chromium-like browser on this machine, or installs one: what the tests and `--volunteers` drive.
+// Finds a Chromium-like browser on this machine, or installs one. The tests and `npm start -- --volunteers` drive it.
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
@@ -8,7 +8,10 @@ import { elapsed, say, SetupError } from "./say.mjs";
 
 /** @typedef {{ path: string, version: string }} Browser */
 
-/** Flags for every browser that we drive: containers have no sandbox, and a volunteer should talk to its relay and nobody else. */
+/**
+ * Flags for every browser that is driven here: containers have no sandbox, and a volunteer should talk to its relay and
+ * nobody else.
+ */
 export const BROWSER_FLAGS = Object.freeze([
   "--no-sandbox",
   "--disable-quic",
@@ -22,7 +25,7 @@ const LINUX_FILES = ["/opt/google/chrome/chrome", "/usr/lib/chromium/chromium", 
 const MAC_APPS = ["Google Chrome", "Chromium", "Microsoft Edge"];
 const WINDOWS_FILES = ["Google/Chrome/Application/chrome.exe", "Chromium/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe"];
 
-/** Where a browser may be, best first. @returns {string[]} */
+/** Paths where a browser may be, best first. @returns {string[]} */
 function candidates() {
   const chosen = process.env["MANYHANDS_BROWSER"];
   if (chosen) return [chosen];
@@ -38,20 +41,23 @@ function candidates() {
   return [...LINUX_NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))), ...LINUX_FILES];
 }
 
-/** Where Playwright keeps the browser that it downloads. @param {string} root @returns {string[]} */
+/** The path where Playwright keeps the browser that it downloads. @param {string} root @returns {string[]} */
 function playwrightCandidates(root) {
   try {
     const { chromium } = createRequire(path.join(root, "package.json"))("playwright-core");
     return [chromium.executablePath()];
   } catch {
-    return []; // Not installed, or no build for this platform: there are other places to look.
+    return []; // Playwright is not installed, or has no browser for this platform.
   }
 }
 
-/** What a program says its version is; undefined where it does not run (a launcher without its browser, missing libraries).
- * @param {string} file */
+/**
+ * Returns the line in which a program states its version; undefined if it does not run (a launcher without its browser,
+ * missing libraries).
+ * @param {string} file
+ */
 async function versionOf(file) {
-  // Chrome on Windows opens a window when asked for its version.
+  // On Windows, Chrome opens a window instead of printing its version.
   if (process.platform === "win32") return path.basename(file, ".exe");
   const { code, output } = await capture(file, ["--version"], { timeoutMs: 20_000 });
   const line = output.split("\n").find((text) => /\d+\.\d+\.\d+/.test(text));
@@ -59,7 +65,8 @@ async function versionOf(file) {
 }
 
 /**
- * The browser of this machine, or undefined. Asking each candidate for its version takes a moment, so the answer is kept in `.cache`.
+ * Resolves with the browser of this machine; undefined if there is none. To ask each candidate for its version takes a
+ * moment, so the last version found is kept in `.cache`.
  * @param {string} root
  * @returns {Promise<Browser | undefined>}
  */
@@ -85,11 +92,11 @@ function readCache(file) {
   try {
     return JSON.parse(fs.readFileSync(file, "utf8"));
   } catch {
-    return undefined; // Never written, or cut short: the browser is asked again.
+    return undefined; // The file was never written, or is cut short: the browser is asked again.
   }
 }
 
-/** @param {string} root */
+/** Installs Playwright's browser. Resolves with the reason why that may not have helped. @param {string} root */
 async function installFromPlaywright(root) {
   say("no browser found: downloading Playwright's Chromium (once, about 170 MB)");
   const cli = path.join(root, "node_modules", "playwright-core", "cli.js");
@@ -100,40 +107,41 @@ async function installFromPlaywright(root) {
   return "the downloaded browser does not run on this system";
 }
 
+/** Installs Debian's Chromium. Resolves with the reason why that may not have helped. */
 async function installFromApt() {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "apt-get needs Linux and root";
   if ((await capture("apt-get", ["--version"])).code !== 0) return "there is no apt-get here";
   say("installing the system's Chromium with apt-get");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const options = { show: true, timeoutMs: 15 * 60_000, env };
-  await capture("apt-get", ["update"], options); // Where this fails the package lists on disk may still do.
+  await capture("apt-get", ["update"], options); // If this fails, the package lists on disk may still be good enough.
   const { code } = await capture("apt-get", ["install", "-y", "--no-install-recommends", "chromium"], options);
   return code === 0 ? "apt-get's chromium does not run" : "apt-get could not install chromium";
 }
 
 /**
- * A browser, installed if there is none. Throws a SetupError where every way failed.
+ * Resolves with a browser, and installs one if there is none. Throws a SetupError if no way works.
  * @param {string} root
  * @returns {Promise<Browser>}
  */
 export async function ensureBrowser(root) {
+  const present = await findBrowser(root);
+  if (present) return present;
+  if (process.env["MANYHANDS_BROWSER"])
+    throw new SetupError(
+      `MANYHANDS_BROWSER names ${process.env["MANYHANDS_BROWSER"]}, which does not run.`,
+      "Unset it, or set it to the program file of a Chromium, Chrome or Edge.",
+    );
   const reasons = [];
-  for (const install of [undefined, installFromPlaywright, installFromApt]) {
-    if (install !== undefined) {
-      const reason = await install(root);
-      reasons.push(reason);
-    }
+  for (const install of [installFromPlaywright, installFromApt]) {
+    const reason = await install(root);
     const browser = await findBrowser(root);
     if (browser) {
-      if (install !== undefined) say(`browser ready: ${browser.version} (${elapsed()})`);
+      say(`browser ready: ${browser.version} (${elapsed()})`);
       return browser;
     }
-    if (process.env["MANYHANDS_BROWSER"])
-      throw new SetupError(
-        `MANYHANDS_BROWSER names ${process.env["MANYHANDS_BROWSER"]}, which does not run.`,
-        "Unset it, or set it to the program file of a Chromium, Chrome or Edge.",
-      );
-    if (reasons.length > 0) say(`${reasons.at(-1)}; going on`);
+    say(`${reason}; going on`);
+    reasons.push(reason);
   }
   throw new SetupError(
     `No browser: none is installed, and ${reasons.join(", and ")}.`,

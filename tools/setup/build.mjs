@@ -1,4 +1,5 @@
-// Builds the page into dist when something that goes into it changed, and swaps it in whole: a server never sees half a build.
+// Builds the page into dist if one of its sources changed, and swaps it in as a whole, so that a server never sees half
+// a build.
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -16,9 +17,10 @@ const INPUTS = [
   "tools/model",
   "tools/setup/build.mjs",
 ];
+/** Name of the file in dist that holds the hash of these inputs. */
 const STAMP = ".inputs-sha256";
 
-/** Every file under `file`, sorted. @param {string} file @returns {string[]} */
+/** Returns every file under `file`, sorted. @param {string} file @returns {string[]} */
 function filesUnder(file) {
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return [];
@@ -29,7 +31,7 @@ function filesUnder(file) {
     .flatMap((name) => filesUnder(path.join(file, name)));
 }
 
-/** Hash of the names and bytes of all inputs. @param {string} root */
+/** Returns the hash of the names and bytes of all inputs. @param {string} root */
 function hashInputs(root) {
   const hash = crypto.createHash("sha256");
   for (const input of INPUTS) {
@@ -41,7 +43,7 @@ function hashInputs(root) {
   return hash.digest("hex");
 }
 
-/** Folders of dist that hold a model. @param {string} dist @returns {string[]} */
+/** Returns the folders of dist that hold a model. @param {string} dist @returns {string[]} */
 function modelFolders(dist) {
   const folder = path.join(dist, "models");
   if (!fs.existsSync(folder)) return [];
@@ -52,6 +54,7 @@ function modelFolders(dist) {
 }
 
 /**
+ * Builds the page into `outDir`, with a manifest for each bundled model. Throws a SetupError if it cannot be built.
  * @param {string} root
  * @param {string} node path of the Node to build with
  * @param {string} outDir
@@ -76,12 +79,12 @@ async function buildInto(root, node, outDir) {
   }
 }
 
-/** @param {string} output @param {string} otherwise */
+/** Returns what a person can do about a failed build. @param {string} output @param {string} otherwise */
 const explainBuild = (output, otherwise) =>
-  /ENOSPC/.test(output) ? "The disk is full: free some room and run the same command again." : otherwise;
+  /ENOSPC/.test(output) ? "The disk is full: free some space and run the same command again." : otherwise;
 
 /**
- * Builds unless dist was built from exactly these inputs.
+ * Builds the page unless dist was built from exactly these inputs. Throws a SetupError if it cannot be built.
  * @param {string} root
  * @param {string} node
  */

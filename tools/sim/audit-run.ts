@@ -1,4 +1,5 @@
-// Answers in one swarm, each of them audited as a page would: what the audits find, and what they cost. All drawn from one seed.
+// Runs answers in one swarm and audits each of them as a page would: what do the audits find, and what do they cost?
+// All drawn from one seed.
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../src/inference/audit/answer-audits.ts";
 import { askCommitments } from "../../src/inference/audit/commitments.ts";
 import { SessionShelf } from "../../src/inference/requester/session-shelf.ts";
@@ -20,15 +21,18 @@ export interface AuditRunOptions {
   readonly answers: number;
   /** Chance that a peer of the route is killed in the middle of an answer. */
   readonly killed?: number;
-  /** What one peer of the route runs in its engine's place, from its first answer on. */
+  /** The engine that one peer of the route runs instead of its own, from its first answer on. */
   readonly cheat?: (engine: RecurrenceEngine) => Engine;
-  /** The first answer that counts for the cheat: before, it may be honest. */
+  /** The first answer in which the cheat counts; it may be honest before. */
   readonly firstAudit?: number;
-  /** Answers after which work is counted: newcomers are known by then. Default 25. */
+  /** Answers after which work is counted, because newcomers are known by then. Default 25. */
   readonly steadyAfter?: number;
 }
 
-/** By name: what a peer runs that cheats. Numbers of this engine are whole, so the last bits stand for what eight bits lose. */
+/**
+ * Cheats by name. The numbers of this engine are whole, so clearing the last bits stands for the loss of rounding to
+ * eight bits.
+ */
 export const CHEATS: Readonly<Record<string, Pick<AuditRunOptions, "cheat" | "firstAudit">>> = {
   "another layer": {
     cheat: (engine) => {
@@ -51,20 +55,22 @@ export const CHEATS: Readonly<Record<string, Pick<AuditRunOptions, "cheat" | "fi
 export interface AuditRunResult {
   readonly seed: number;
   readonly answers: number;
-  /** Answers of which at least one span was computed again. */
+  /** Answers in which at least one span was computed again. */
   readonly audited: number;
   readonly audits: number;
-  /** Findings other than that all is right, and answers that did not end: their swarms say which. */
+  /** Findings about honest peers other than that all is right, and answers that did not end. Each names its seed. */
   readonly alarms: readonly string[];
   readonly cheat: PeerId | undefined;
-  /** What the first audit of the cheat's work said; undefined where its work was not looked at. */
+  /** The verdict of the first audit of the cheat; undefined if it was not audited. */
   readonly verdict: Finding["judgement"]["kind"] | undefined;
-  /** Layers times positions computed for answers, and computed again, after the first `steadyAfter` answers. */
+  /**
+   * Layers times positions that were computed for answers, and computed again, after the first `steadyAfter` answers.
+   */
   readonly answerWork: number;
   readonly auditWork: number;
 }
 
-/** What a requester knows of peers. */
+/** The standings that a requester keeps of peers, in memory. */
 export function memoryStandings(now: () => number): PeerStandings {
   const rows = new Map<PeerId, Standing>();
   const of = (peer: PeerId): Standing => rows.get(peer) ?? STRANGER;
@@ -77,7 +83,7 @@ export function memoryStandings(now: () => number): PeerStandings {
   };
 }
 
-/** Never throws: what does not end is an alarm. */
+/** Never throws: an answer that does not end is an alarm. */
 export async function runAudits(
   seed: number,
   { answers, killed = 0, cheat, firstAudit = 0, steadyAfter = 25 }: AuditRunOptions,
@@ -97,7 +103,7 @@ export async function runAudits(
     });
     return peer;
   };
-  // The cheat has its span for itself until the route is planned: then spares join.
+  // Nobody else serves the span of the cheat until the route is planned. Then spares join.
   for (const [index, span] of spans.entries()) {
     const peer = join(span, index === cheating ? cheat : undefined);
     if (index === cheating && cheat) villain = peer;
@@ -106,16 +112,16 @@ export async function runAudits(
   if (!cheat) spares();
   const standings = memoryStandings(() => swarm.clock.now());
   const findings: Finding[] = [];
-  /** From the first answer on that counts. */
-  const looked: Finding[] = [];
+  /** Findings from answer `firstAudit` on. */
+  const counted: Finding[] = [];
   const alarms: string[] = [];
   let audited = 0;
   const asking = swarm.requester(cheat ? undefined : new SessionShelf(swarm.clock));
   for (let n = 0; n < answers; n++) {
     work.isSteady = n >= steadyAfter;
     const before = findings.length;
-    const said = cheat ? n : random.whole(0, 4);
-    const prompt = "abcdefghij".repeat(6).slice(said, said + random.whole(cheat ? 30 : 8, 55));
+    const offset = cheat ? n : random.whole(0, 4);
+    const prompt = "abcdefghij".repeat(6).slice(offset, offset + random.whole(cheat ? 30 : 8, 55));
     const kill = random.chance(killed);
     const isOver = await answer(
       swarm,
@@ -139,14 +145,14 @@ export async function runAudits(
     );
     if (!isOver) alarms.push(`seed ${seed}: answer ${n} did not end`);
     if (findings.length > before) audited++;
-    if (n >= firstAudit) looked.push(...findings.slice(before));
-    if (!isOver || looked.some(({ peer }) => peer === villain)) break;
+    if (n >= firstAudit) counted.push(...findings.slice(before));
+    if (!isOver || counted.some(({ peer }) => peer === villain)) break;
   }
   for (const { peer, judgement } of findings) {
     const isAlarm = judgement.kind !== "agreed" || judgement.wrong.some((each) => each !== villain);
     if (isAlarm && peer !== villain) alarms.push(`seed ${seed}: ${peer} ${JSON.stringify(judgement)}`);
   }
-  const found = looked.find(({ peer }) => peer === villain)?.judgement;
+  const found = counted.find(({ peer }) => peer === villain)?.judgement;
   return {
     seed,
     answers,
@@ -160,24 +166,24 @@ export async function runAudits(
   };
 }
 
-interface Watching {
+interface AnswerOptions {
   readonly onToken: (count: number) => void;
   readonly onAnswered: (finding: Finding) => void;
   readonly standings: PeerStandings;
   readonly random: Random;
 }
 
-/** Asks, and audits what was answered. Whether all of it ended. */
+/** Asks, and audits the answer. Returns whether both ended. */
 async function answer(
   swarm: SimSwarm,
   asking: SimRequester,
   asked: Parameters<SimSwarm["ask"]>[0],
-  { onToken, onAnswered, standings, random }: Watching,
+  { onToken, onAnswered, standings, random }: AnswerOptions,
 ): Promise<boolean> {
   const { clock } = swarm;
   const never = new AbortController().signal;
-  let left = 2;
-  const look: OnAnswered = async (record, positions) => {
+  let running = 2;
+  const audit: OnAnswered = async (record, positions) => {
     try {
       const commitments = await askCommitments(record, { from: 0, to: positions }, clock, record.signal);
       const deps = {
@@ -191,15 +197,15 @@ async function answer(
       };
       for await (const finding of auditAnswer(deps, record, commitments, drawAudits(deps, record), record.signal)) onAnswered(finding);
     } catch {
-      // a peer of the route left while it was looked at: the session is over
+      // a peer of the route left during the audit, so the session is over
     }
-    left--;
+    running--;
   };
   let tokens = 0;
   const read = async (): Promise<void> => {
-    for await (const event of swarm.ask(asked, never, asking, look).events) if (event.kind === "token") onToken(++tokens);
-    left--;
+    for await (const event of swarm.ask(asked, never, asking, audit).events) if (event.kind === "token") onToken(++tokens);
+    running--;
   };
   void read();
-  return clock.run(() => left === 0, clock.now() + LIMITS.hungMs);
+  return clock.run(() => running === 0, clock.now() + LIMITS.hungMs);
 }

@@ -1,8 +1,8 @@
-// Engines of peers that cheat: they serve another layer, round, forget, or say again what they said once. For tests and soaks.
+// Engines of peers that cheat: they serve other layers, round, forget, or repeat earlier outputs. For tests and soaks.
 import type { Engine, StepInput, StepOutput, TopLogits } from "../../src/engine/contract.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 
-/** What one step gives instead. */
+/** Gives the output of one step. `honest` is the step of the real engine. */
 type Cheat = (input: StepInput, honest: (input: StepInput) => Promise<StepOutput>) => Promise<StepOutput>;
 
 function cheating(engine: Engine, cheat: Cheat, more: Partial<Engine> = {}): Engine {
@@ -20,7 +20,7 @@ function cheating(engine: Engine, cheat: Cheat, more: Partial<Engine> = {}): Eng
   };
 }
 
-/** Serves the layers of `parts`, one after the other, under the name of `engine`'s. */
+/** Serves the layers of `parts`, one after the other, in the place of `engine`'s. */
 export function servesOtherLayers(engine: Engine, parts: readonly Engine[]): Engine {
   const all = async (act: (part: Engine) => Promise<void>): Promise<void> => {
     for (const part of parts) await act(part);
@@ -44,7 +44,7 @@ export function servesOtherLayers(engine: Engine, parts: readonly Engine[]): Eng
   );
 }
 
-/** Hands on what eight bits hold of each position: `round` for an engine whose numbers are not floats. */
+/** Rounds each position of its output to eight bits. `round` does that for an engine whose numbers are not floats. */
 export function roundsToInt8(engine: Engine, round: (row: Float32Array<ArrayBuffer>) => void = roundRow): Engine {
   const width = engine.plan.boundaryOut.reduce((sum, tensor) => sum + tensor.width, 0);
   return cheating(engine, async (input, step) => {
@@ -64,36 +64,39 @@ function roundRow(row: Float32Array<ArrayBuffer>): void {
 
 const roundLogits = ({ values, ...rest }: TopLogits): TopLogits => ({ ...rest, values: values.map((value) => Math.round(value * 8) / 8) });
 
-/** Forgets everything each time that `window` positions are full: less memory, and a text that is fluent and wrong. */
+/** Forgets everything whenever `window` positions are full: that saves memory, and the text is fluent and wrong. */
 export function truncatesCache(engine: Engine, window: number): Engine {
-  const rooms = new Map<SessionId, { readonly maxPositions: number; start: number }>();
+  const opened = new Map<SessionId, { readonly maxPositions: number; start: number }>();
   return cheating(
     engine,
     async (input, step) => {
-      const room = rooms.get(input.session);
-      if (room === undefined) return step(input);
-      if (input.position - room.start + input.count > window && input.position > room.start) {
+      const cache = opened.get(input.session);
+      if (cache === undefined) return step(input);
+      if (input.position - cache.start + input.count > window && input.position > cache.start) {
         await engine.close(input.session);
-        await engine.open(input.session, room.maxPositions);
-        room.start = input.position;
+        await engine.open(input.session, cache.maxPositions);
+        cache.start = input.position;
       }
-      const output = await step({ ...input, position: input.position - room.start });
+      const output = await step({ ...input, position: input.position - cache.start });
       return { ...output, position: input.position + input.count };
     },
     {
       open: async (session, maxPositions) => {
         await engine.open(session, maxPositions);
-        rooms.set(session, { maxPositions, start: 0 });
+        opened.set(session, { maxPositions, start: 0 });
       },
       truncate: async (session, position) => {
-        const room = rooms.get(session);
-        await engine.truncate(session, Math.max(0, position - (room?.start ?? 0)));
+        const cache = opened.get(session);
+        await engine.truncate(session, Math.max(0, position - (cache?.start ?? 0)));
       },
     },
   );
 }
 
-/** Computes its first session, and answers every later one with what it answered then: of the same position, or the last. */
+/**
+ * Gives honest outputs in its first session, and repeats them in every later one: at each position that of the same
+ * position, or the last one.
+ */
 export function replaysOutputs(engine: Engine): Engine {
   const hidden = new Map<number, Uint8Array<ArrayBuffer>>();
   const logits = new Map<number, TopLogits>();

@@ -1,4 +1,4 @@
-// Chance that a seed repeats.
+// Random draws that a seed repeats.
 import { nextFraction, type RandomState, seedRandom } from "../../src/model/text/random.ts";
 
 export class Random {
@@ -15,7 +15,7 @@ export class Random {
     return fraction;
   }
 
-  /** A whole number from `min` to `max`. */
+  /** A whole number from `min` to `max`, both included. */
   whole(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -25,7 +25,7 @@ export class Random {
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[Math.floor(this.next() * items.length)] as T; // callers have something to pick from
+    return items[Math.floor(this.next() * items.length)] as T; // callers pass at least one item
   }
 
   bytes(into: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

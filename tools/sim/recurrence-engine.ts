@@ -1,4 +1,4 @@
-// A real engine over a tiny model: each layer is a recurrence with a cache of its own, in whole numbers, so that any wrong
+// An engine over a tiny model: each layer is a recurrence in whole numbers with a cache of its own, so that any wrong
 // cache, input or chunk gives another text. Fast enough for thousands of swarms.
 import type { Engine, EngineReport, StepInput, StepOutput, TopLogits } from "../../src/engine/contract.ts";
 import type { SpanPlan } from "../../src/protocol/span-plan.ts";
@@ -6,7 +6,7 @@ import type { Clock } from "../../src/shared/clock.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import type { ModelId, SessionId, Span } from "../../src/shared/ids.ts";
 
-/** Numbers of a hidden state: 32 bits each, which pass as the bits of floats. */
+/** Numbers of a hidden state: 32 bits each, which cross as if they were the bits of floats. */
 const WIDTH = 4;
 export const VOCABULARY = 40;
 
@@ -21,9 +21,9 @@ export interface RecurrenceOptions {
   readonly layerCount: number;
   readonly span: Span;
   readonly clock: Clock;
-  /** Whether a position's state is the same in whatever step it is computed. */
+  /** Whether a position's state is the same in any step that it is computed in. */
   readonly rowInvariant: boolean;
-  /** Milliseconds that a step of so many positions takes. */
+  /** Returns the milliseconds that a step of so many positions takes. */
   readonly stepMs: (count: number) => number;
 }
 
@@ -31,7 +31,7 @@ export class RecurrenceEngine implements Engine {
   readonly plan: SpanPlan;
   readonly report: EngineReport;
   readonly died = new Promise<Error>(() => {}); // it lives as long as its peer
-  /** Every number that it hands on is off by this: 0 is honest. */
+  /** How much every number in its output is off; 0 is honest. */
   lie = 0;
   readonly #options: RecurrenceOptions;
   readonly #sessions = new Map<SessionId, Cache>();
@@ -97,7 +97,7 @@ export class RecurrenceEngine implements Engine {
   }
 
   setShare(): void {
-    // it takes all that it gets
+    // it always computes at full speed
   }
 
   async dispose(): Promise<void> {
@@ -114,7 +114,10 @@ function embed(tokens: Int32Array, count: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from({ length: count * WIDTH }, (_, index) => mix(tokens[Math.floor(index / WIDTH)] ?? 0, index % WIDTH));
 }
 
-/** The state of a position comes from the one before and the input; how many were computed at once counts where rows know their step. */
+/**
+ * A state follows from the one before and the input and, unless rows are invariant, from how many positions are
+ * computed at once.
+ */
 function runLayer(cache: number[], states: Uint32Array, count: number, rowInvariant: boolean, layer: number): void {
   for (let row = 0; row < count; row++) {
     const at = row * WIDTH;
@@ -125,7 +128,7 @@ function runLayer(cache: number[], states: Uint32Array, count: number, rowInvari
   }
 }
 
-/** `narrow`: two tokens are far more likely than all others, so that guesses at the text hold now and then. */
+/** `narrow`: two tokens are far more likely than all others, so that drafts hold now and then. */
 function project(state: Uint32Array, topK: number, narrow: boolean): TopLogits {
   const scores = Array.from({ length: VOCABULARY }, (_, id) => ({
     id,

@@ -1,8 +1,8 @@
-// What a peer of a simulated swarm tells the directory.
+// The announcement of a peer of a simulated swarm.
 import type { PeerAnnouncement } from "../../src/protocol/directory-frames.ts";
 import type { ModelId, Span } from "../../src/shared/ids.ts";
 
-/** A page that serves `span`, idle, at a millisecond a layer. */
+/** The announcement of an idle page that serves `span` at a millisecond a layer. */
 export const servingSpan = (model: ModelId, span: Span): PeerAnnouncement => ({
   model,
   target: span,

@@ -1,4 +1,5 @@
-// One answer over a random swarm in which things go wrong, all of it drawn from one seed: is the text that of a calm one?
+// Runs one answer over a random swarm in which things go wrong, all drawn from one seed, and compares its text with
+// that of a calm swarm.
 import type { PeerId } from "../../src/shared/ids.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import type { GenerateEvent } from "../../src/inference/generate-event.ts";
@@ -6,53 +7,58 @@ import { cutLayers } from "./cut-layers.ts";
 import { Random } from "./random.ts";
 import { type AskedFor, SimSwarm } from "./sim-swarm.ts";
 
-/** What can happen to a peer, to two, or to the one that asks. */
+/** Kinds of trouble, which befall one peer, two, or the requester. */
 const KINDS = [
-  "kill", // a channel that closes at once
-  "silent", // nothing comes any more, and nobody says so for a long time
+  "kill", // a channel closes at once
+  "silent", // nothing comes any more, and its links stay open for a long time
   "freeze", // nothing comes for a while, then everything
-  "goodbye", // a page that is closed and says so
+  "goodbye", // a page is closed and says so
   "leave", // a graceful leave
-  "flap", // one link breaks, both ends live
-  "pair", // two at once
-  "again", // the replacement as well, while it replays
-  "nobody", // all that hold a span: somebody joins much later
+  "flap", // one link breaks while both ends live
+  "pair", // two peers are lost at once
+  "again", // a peer is lost, and then its replacement, while it replays
+  "nobody", // all peers that hold a span are lost, and another one joins much later
   "liar", // the spare that takes over computes something else
-  "stop", // a person's stop
-  "requester", // the one that asks is gone
+  "stop", // a person stops the answer
+  "requester", // the requester is gone
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface RunResult {
   readonly seed: number;
   readonly kinds: readonly Kind[];
-  /** `same` is the text of the calm swarm; `stopped` a run that its requester ended. */
+  /** `same`: the text is that of the calm swarm. `stopped`: the requester ended the run. */
   readonly outcome: "same" | "wrong" | "hung" | "failed" | "stopped";
   readonly reroutes: number;
-  /** Of reroutes for which nobody had to be waited for. */
+  /** Only of reroutes that did not have to wait for a peer. */
   readonly resumeMs: readonly number[];
   readonly detectMs: readonly number[];
-  /** What is left open at living peers after all is over: sessions, logged bytes, links. */
+  /** Leftovers at living peers after the run: sessions, logged bytes, links. */
   readonly leaks: readonly string[];
   readonly detail: string;
 }
 
 const LIMITS = Object.freeze({
-  /** Virtual milliseconds after which somebody holds every layer again, whatever happened; and again after as many, more often than one run kills. */
+  /**
+   * Virtual milliseconds after which every layer has a new peer, whatever happened. That is repeated, more often than
+   * one run kills.
+   */
   rescueMs: 90_000,
   rescues: 10,
   /** Virtual milliseconds in which an answer must end. */
   hungMs: 1_200_000,
-  /** Virtual milliseconds after an answer in which everything must be freed: the longest time in which a loss is noticed. */
+  /**
+   * Virtual milliseconds after an answer in which everything must be freed: the longest time until a loss is noticed.
+   */
   settleMs: 60_000,
 });
 
-/** Runs what `seed` draws. Never throws: a run that fails says so. */
+/** Runs the answer that `seed` draws. Never throws: the outcome reports a run that failed. */
 export async function runSession(seed: number): Promise<RunResult> {
   const random = new Random(seed);
   const layerCount = random.whole(3, 8);
   const asked: AskedFor = { prompt: "p".repeat(random.whole(1, 90)), maxTokens: random.whole(5, 40), seed };
-  // Half of the swarms can verify drafts: their answers take several tokens a lap where the text goes round in circles.
+  // Half of the swarms can verify drafts: their answers get several tokens from a lap if the text repeats itself.
   const rowInvariant = random.chance(0.5);
   const calm = new SimSwarm(seed, layerCount, rowInvariant);
   calm.join({ start: 0, end: layerCount });
@@ -85,7 +91,7 @@ export async function runSession(seed: number): Promise<RunResult> {
   return { seed, kinds, outcome, reroutes, resumeMs, detectMs, leaks: leaksOf(swarm, trouble.isRequesterGone), detail };
 }
 
-/** A run that its requester ended must be a beginning of the same text. */
+/** The tokens of a run that its requester ended must be the beginning of the same text. */
 function judge(seen: Seen, expected: readonly number[], isEnded: boolean): RunResult["outcome"] {
   if (expected.slice(0, seen.tokens.length).join() !== seen.tokens.join()) return "wrong";
   if (seen.isHung) return "hung";
@@ -160,7 +166,7 @@ class Trouble {
     return this.isRequesterGone || this.#stop.signal.aborted;
   }
 
-  /** `mayLie`: something was answered already, by which a lie is found out. */
+  /** `mayLie`: there are logits already, by which a lie is found out. */
   start(kind: Kind, self: PeerId, mayLie: boolean): void {
     const swarm = this.#swarm;
     const random = this.#random;
@@ -234,7 +240,7 @@ class Trouble {
     this.#swarm.clock.in(5 * this.#random.next(), () => this.#kill(peer));
   }
 
-  /** The answer is over: what is silent is known to be dead now. */
+  /** The answer is over: silent peers count as dead now. */
   end(): void {
     for (const peer of this.#frozen) this.#kill(peer);
   }

@@ -1,4 +1,5 @@
-// A network in virtual time: ordered links with delays of their own, peers that die, fall silent for a while, or lose one link.
+// A network in virtual time: ordered links with delays of their own, and peers that die, fall silent for a while, or
+// lose one link.
 import { AsyncQueue } from "../../src/shared/async-queue.ts";
 import { ManyhandsError } from "../../src/shared/errors.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
@@ -7,7 +8,7 @@ import type { Mesh } from "../../src/mesh/ports/mesh.ts";
 import type { Random } from "./random.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** Frames that one direction of a link holds before its writer waits. */
+/** Frames that one direction of a link holds before its writer has to wait. */
 const WINDOW_FRAMES = 24;
 
 const lost = (why: string): ManyhandsError => new ManyhandsError("PEER_LOST", why);
@@ -24,10 +25,10 @@ class SimLink implements Link {
   readonly #baseMs: number;
   other: SimLink | undefined;
   #isOver = false;
-  /** What is on its way to the other end, in order. */
+  /** Frames and endings on their way to the other end, in order. */
   #line: Item[] = [];
   #isPumping = false;
-  /** Frames sent and not yet read. */
+  /** Frames that were sent and are not read yet. */
   #unread = 0;
   readonly #writers: (() => void)[] = [];
 
@@ -38,7 +39,7 @@ class SimLink implements Link {
     const closed = Promise.withResolvers<void>();
     this.closed = closed.promise;
     this.#settleClosed = closed.resolve;
-    this.#queue = new AsyncQueue(() => this.other?.taken());
+    this.#queue = new AsyncQueue(() => this.other?.wasRead());
   }
 
   get frames(): AsyncIterable<Uint8Array> {
@@ -64,8 +65,8 @@ class SimLink implements Link {
     this.#post(copy, undefined);
   }
 
-  /** The other end's reader took a frame. */
-  taken(): void {
+  /** The other end has read a frame. */
+  wasRead(): void {
     this.#unread--;
     this.#writers.shift()?.();
   }
@@ -83,7 +84,7 @@ class SimLink implements Link {
     this.end(undefined);
   }
 
-  /** This end is over, for its own side only. */
+  /** Ends the link for this side only. */
   end(error: Error | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -93,7 +94,7 @@ class SimLink implements Link {
     this.#settleClosed();
   }
 
-  /** Nothing that is on its way arrives any more. */
+  /** Drops everything that is on its way. */
   cut(): void {
     this.#line = [];
   }
@@ -112,7 +113,7 @@ class SimLink implements Link {
     const { clock } = this.own.network;
     const atMs = Math.max(item.atMs, this.own.frozenUntilMs, this.other?.own.frozenUntilMs ?? 0);
     if (atMs === Infinity) {
-      this.#isPumping = false; // moved on by `thaw`
+      this.#isPumping = false; // `thaw` continues
       return;
     }
     clock.in(atMs - clock.now(), () => {
@@ -130,7 +131,7 @@ class SimLink implements Link {
     });
   }
 
-  /** What was held back goes on. */
+  /** Delivers the frames that were held back, in both directions. */
   thaw(): void {
     this.#pump();
     this.other?.thawed();
@@ -161,7 +162,7 @@ export class SimNetwork {
     return mesh;
   }
 
-  /** The peer is gone; each of the others notices after `noticeMs()`. */
+  /** The peer is gone. Each of the others notices that after `noticeMs()` milliseconds. */
   kill(peer: PeerId, noticeMs: () => number): void {
     const mesh = this.peers.get(peer);
     if (mesh === undefined) return;
@@ -175,7 +176,7 @@ export class SimNetwork {
     }
   }
 
-  /** Nothing comes from the peer or reaches it until `untilMs`. */
+  /** Nothing leaves the peer or reaches it until `untilMs`. */
   freeze(peer: PeerId, untilMs: number): void {
     const mesh = this.peers.get(peer);
     if (mesh === undefined) return;

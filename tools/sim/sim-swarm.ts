@@ -1,6 +1,6 @@
-// A swarm in virtual time: the real sessions, services, routes and detours over a simulated network and a tiny model.
+// A swarm in virtual time: real sessions, services, routes and detours over a simulated network and a tiny model.
 import type { Engine } from "../../src/engine/contract.ts";
-import { generate, type GenerateDeps } from "../../src/inference/generate.ts";
+import { generate, type Requester } from "../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../src/inference/generate-event.ts";
 import type { SessionShelf } from "../../src/inference/requester/session-shelf.ts";
 import { SpanService } from "../../src/inference/server/span-service.ts";
@@ -50,7 +50,7 @@ export interface SimRequester {
 }
 
 /** Looks after answers that are over. */
-export type OnAnswered = NonNullable<GenerateDeps["onAnswered"]>;
+export type OnAnswered = NonNullable<Requester["onAnswered"]>;
 
 export class SimSwarm {
   readonly clock = new VirtualClock();
@@ -59,11 +59,11 @@ export class SimSwarm {
   readonly board = new MemoryBoard();
   readonly layerCount: number;
   readonly rowInvariant: boolean;
-  /** Peers that live. */
+  /** The living peers. */
   readonly peers = new Map<PeerId, SimPeer>();
   #names = 0;
 
-  /** `rowInvariant`: spans of which drafts may be verified. */
+  /** `rowInvariant`: whether spans can verify drafts. */
   constructor(seed: number, layerCount: number, rowInvariant = false) {
     this.rowInvariant = rowInvariant;
     this.random = new Random(seed);
@@ -71,7 +71,10 @@ export class SimSwarm {
     this.layerCount = layerCount;
   }
 
-  /** A peer that serves `span`, listed after `listedMs`; one that lies hands on numbers that are off by `lie`. */
+  /**
+   * Adds a peer that serves `span`, and that is listed after `listedMs`. A peer that lies sends numbers that are off by
+   * `lie`.
+   */
   join(
     span: Span,
     options: {
@@ -98,25 +101,25 @@ export class SimSwarm {
     return joined;
   }
 
-  /** Peers that serve `span` and live. */
+  /** Returns the living peers that serve `span`. */
   holders(span: Span): readonly SimPeer[] {
     return [...this.peers.values()].filter((peer) => sameSpan(peer.span, span));
   }
 
-  /** The peer is gone at once. Its links end after `noticeMs()`, the directory drops it after `listedMs`. */
+  /** The peer is gone at once. Its links end after `noticeMs()`, and the directory drops it after `listedMs`. */
   kill(peer: PeerId, noticeMs: () => number, listedMs: number): void {
     this.peers.delete(peer);
     this.network.kill(peer, noticeMs);
     this.clock.in(listedMs, () => this.board.remove(peer));
   }
 
-  /** Somebody who asks and lends nothing; with a shelf, sessions are gone on with. */
+  /** Adds a peer that asks and lends nothing. With a shelf, its sessions are kept for prompts that begin alike. */
   requester(shelf?: SessionShelf): SimRequester {
     const self = asPeerId(`requester-${++this.#names}`);
     return { self, mesh: this.network.join(self), directory: this.board.join(self), shelf };
   }
 
-  /** What somebody sees who asks this swarm. */
+  /** Asks this swarm, and returns the events that the requester gets. */
   ask(
     { prompt, maxTokens, seed }: AskedFor,
     signal: AbortSignal,
@@ -135,8 +138,8 @@ export class SimSwarm {
     };
     const solo = {
       peer: undefined,
-      // oxlint-disable-next-line require-yield -- it throws before there is anything to tell
-      load: async function* (): AsyncGenerator<GenerateEvent, void> {
+      // oxlint-disable-next-line require-yield -- it throws before there is any progress
+      load: async function* (): AsyncGenerator<undefined, void> {
         throw new ManyhandsError("NO_ROUTE", "this tab holds no model");
       },
     };

@@ -1,4 +1,5 @@
-// Time that moves only when everything that could happen now has happened: hours of a swarm in milliseconds, the same every time.
+// Time that moves only when everything that could happen now has happened: hours of a swarm take milliseconds, and are
+// the same every time.
 import type { Clock } from "../../src/shared/clock.ts";
 
 interface Due {
@@ -33,7 +34,7 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Calls `act` after `ms`; answers how to cancel that. */
+  /** Calls `act` after `ms` milliseconds. Returns a function that cancels the call. */
   in(ms: number, act: () => void): () => void {
     const due: Due = { atMs: this.#nowMs + Math.max(0, ms), order: this.#orders++, act, cancelled: false };
     this.#push(due);
@@ -42,7 +43,10 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Lets time pass until `isDone`, at most to `untilMs`. Answers whether it was done; false too where nothing is left to happen. */
+  /**
+   * Lets time pass until `isDone`, or until `untilMs`. Returns whether it was done; false also if nothing is left to
+   * happen.
+   */
   async run(isDone: () => boolean, untilMs: number): Promise<boolean> {
     for (;;) {
       // A turn of the event loop: every promise that can settle now has settled after it.
@@ -66,7 +70,7 @@ export class VirtualClock implements Clock {
     let at = heap.push(due) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
-      if (!isBefore(heap[at] as Due, heap[above] as Due)) return; // both lie inside the heap
+      if (!isBefore(heap[at] as Due, heap[above] as Due)) return; // both are inside the heap
       [heap[at], heap[above]] = [heap[above] as Due, heap[at] as Due];
       at = above;
     }
@@ -82,7 +86,7 @@ export class VirtualClock implements Clock {
       let least = at;
       for (const below of [2 * at + 1, 2 * at + 2]) {
         const due = heap[below];
-        if (due !== undefined && isBefore(due, heap[least] as Due)) least = below; // `least` lies inside the heap
+        if (due !== undefined && isBefore(due, heap[least] as Due)) least = below; // `least` is inside the heap
       }
       if (least === at) return first;
       [heap[at], heap[least]] = [heap[least] as Due, heap[at] as Due];

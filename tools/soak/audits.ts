@@ -1,12 +1,12 @@
-// Audits in virtual time: honest swarms without an alarm, peers killed meanwhile, and cheats that each have to be caught in the
-// first audited answer. Arguments: --sessions 1000 (that were audited) --seed 1.
+// Audits in virtual time: honest swarms raise no alarm while peers are killed, and the first audit catches a cheat.
+// Arguments: --sessions 1000 (how many are audited) --seed 1.
 import { parseArgs } from "node:util";
 import { type AuditRunResult, CHEATS, runAudits } from "../sim/audit-run.ts";
 
-/** Answers in one swarm: newcomers are audited always, and then ever less. */
+/** Answers in one swarm: newcomers are always audited, and later less and less. */
 const ANSWERS = 50;
 const SWARMS_OF_CHEATS = 25;
-/** Answers in one swarm whose peers all stay: what audits cost once everybody is known. */
+/** Answers in one swarm whose peers all stay, to see what audits cost once every peer is known. */
 const STEADY_ANSWERS = 400;
 
 export async function run(args: readonly string[]): Promise<void> {

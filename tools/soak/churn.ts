@@ -1,4 +1,4 @@
-// Tasks while volunteers come and go, in virtual time: is any lost or paid twice, does the order hold, how far from ideal is the end?
+// Tasks in virtual time while volunteers come and go: none is lost, paid twice or out of order; how long does it take?
 import { parseArgs } from "node:util";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
@@ -9,19 +9,19 @@ import { numbered, rightOutput, TaskSwarm, TIMED } from "../sim/task-swarm.ts";
 
 const DEFAULTS = Object.freeze({
   tasks: 10_000,
-  /** Part of the volunteers that is killed while the tasks run. */
+  /** Part of the volunteers that are killed while the tasks run. */
   kill: 0.3,
   seed: 1,
   seeds: 1,
   volunteers: 30,
-  /** Virtual milliseconds of one task, from and to. */
+  /** Virtual milliseconds of one task, at least and at most. */
   minMs: 50,
   maxMs: 150,
   /** Virtual milliseconds until a death is noticed, at most. */
   noticeMs: 3000,
   /** Tasks that are out before their outputs are read. */
   ahead: 1024,
-  /** Virtual milliseconds in which all has to be over. */
+  /** Virtual milliseconds within which all tasks must be done. */
   untilMs: 4 * 3_600_000,
 });
 
@@ -38,7 +38,10 @@ export interface ChurnResult {
   readonly computedToNeeded: number;
 }
 
-/** Each settled task needs as many computations as its verdict names: what ideal machines would do without a pause or a loss. */
+/**
+ * Runs `tasks` tasks over a swarm of which the part `kill` dies. The ideal is machines that never pause or fail and
+ * that compute each task as often as its votes say.
+ */
 export async function churn(seed: number, tasks: number, kill: number): Promise<ChurnResult> {
   const swarm = new TaskSwarm(seed);
   const { random, clock } = swarm;
@@ -92,7 +95,7 @@ export async function churn(seed: number, tasks: number, kill: number): Promise<
   await clock.run(() => endMs !== undefined, DEFAULTS.untilMs);
   const end = endMs ?? DEFAULTS.untilMs;
   history.push({ atMs: end, count: 0 });
-  // When would machines that never wait have done the needed work?
+  // The time at which machines that never wait would have done the necessary work.
   let idealMs = end;
   for (const [at, { atMs, count }] of history.entries()) {
     const untilMs = history[at + 1]?.atMs ?? end;

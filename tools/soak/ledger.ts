@@ -1,4 +1,4 @@
-// Soak of the ledger: a relay under a load of receipts is killed by SIGKILL again and again; nothing acknowledged may be lost or paid twice.
+// A relay under a load of receipts that is killed again and again: no acknowledged receipt is lost or paid twice.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,17 +8,17 @@ import { openDatabase } from "../../relay/ledger/open-database.ts";
 import type { Engine } from "../../relay/ledger/migrations.ts";
 import { abortable } from "../../src/shared/abort.ts";
 import { startPostgres } from "../postgres/start-postgres.ts";
-import { ReceiptLoad } from "./receipt-load.ts";
-import { type RelayProcess, spawnRelay } from "./relay-process.ts";
+import { ReceiptLoad } from "./parts/receipt-load.ts";
+import { type RelayProcess, spawnRelay } from "./parts/relay-process.ts";
 
 const DEFAULTS = Object.freeze({
   kills: 100,
   /** Milliseconds of load before a kill, at most: a few dozen transactions. */
   loadMs: 600,
-  /** Part of the kills that hit the relay while it starts, and within how many milliseconds. */
+  /** Part of the kills that hit the relay while it starts, and within how many milliseconds of its start. */
   earlyPart: 0.15,
   earlyMs: 1200,
-  /** Milliseconds for the first receipts of a relay that runs. */
+  /** Milliseconds for the first receipts of a running relay. */
   progressMs: 60_000,
   /** Milliseconds for the last receipts to be acknowledged. */
   settleMs: 60_000,
@@ -28,20 +28,23 @@ export interface LedgerSoak {
   readonly soak: "ledger";
   readonly engine: Engine;
   readonly kills: number;
-  /** Of all entries, microcredits. */
+  /** Sum of all entries in microcredits. */
   readonly sum: number;
-  /** Receipts that the relay said it had and that are not there. */
+  /** Receipts that the relay acknowledged and that the ledger does not have. */
   readonly lostAcknowledged: number;
   /** Receipts whose price moved more than once. */
   readonly postedTwice: number;
-  /** Events that do not sum to zero, balances that are not the sum of their entries, receipts without their event, or refused. */
+  /**
+   * Events that do not sum to zero, balances that are not the sum of their entries, receipts without their event, and
+   * receipts that were refused.
+   */
   readonly broken: number;
   readonly acknowledged: number;
   /** Acknowledged receipts that were sent again. */
   readonly replayed: number;
 }
 
-/** `location`: where the ledger is. The relay's key is kept under `data`. */
+/** Kills a relay `kills` times. Its ledger is at `location`; its key is kept under `data`. */
 export async function soakLedger(location: string, data: string, kills: number): Promise<LedgerSoak> {
   const args = ["--data", data, "--site", path.join(data, "no-site"), "--ledger", location];
   const load = new ReceiptLoad();
@@ -70,7 +73,7 @@ export async function soakLedger(location: string, data: string, kills: number):
   return { soak: "ledger", kills, ...(await inspect(location, load)), acknowledged: load.acknowledged.size, replayed: load.replayed };
 }
 
-/** Reads the tables, not the ledger's own words. */
+/** Inspects the database itself, rather than ask the ledger. */
 async function inspect(
   location: string,
   load: ReceiptLoad,
@@ -90,7 +93,7 @@ async function inspect(
     return {
       engine,
       sum,
-      lostAcknowledged: [...load.acknowledged].filter((work) => !paid.has(`receipt/${work}`)).length,
+      lostAcknowledged: [...load.acknowledged].filter((id) => !paid.has(`receipt/${id}`)).length,
       postedTwice: [...paid.values()].filter((amount) => amount !== load.price).length,
       broken: unbalanced + drifted + torn + load.problems.length,
     };
@@ -106,7 +109,10 @@ const pause = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
-/** `--kills N`, `--engine sqlite|postgres` (default both). Fails where anything was lost, paid twice or does not sum to zero. */
+/**
+ * Arguments: `--kills N`, `--engine sqlite|postgres` (default both). The exit code is 1 if a receipt was lost or paid
+ * twice, or if the ledger does not sum to zero.
+ */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { kills: { type: "string" }, engine: { type: "string" } } });
   const kills = Number(values.kills ?? DEFAULTS.kills);

@@ -1,40 +1,40 @@
-// Volunteers that lie, in virtual time: are the honest left alone, how soon is a newcomer caught, what gets through, what does checking cost?
+// Volunteers that lie, in virtual time: false accusations, how soon one is caught, what passes, the price of checks.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { encodeTask, taskId } from "../../src/protocol/task-frames.ts";
 import { toHex } from "../../src/shared/bytes.ts";
 import type { PeerId } from "../../src/shared/ids.ts";
 import { numbered, numberOf, rightOutput, TaskSwarm } from "../sim/task-swarm.ts";
-import { type ColluderPoint, colluderPicture } from "./colluder-picture.ts";
+import { type ColluderPoint, colluderPicture } from "./parts/colluder-picture.ts";
 
 const DEFAULTS = Object.freeze({
   seed: 1,
   honestTasks: 100_000,
-  /** Tasks and volunteers of a swarm with liars, and the part of its results on which a liar lies. */
+  /** Tasks and volunteers of a swarm with liars, and the part of the tasks on which a liar lies. */
   tasks: 20_000,
   volunteers: 20,
   cheats: 0.2,
   newcomers: 200,
-  /** Parts of the volunteers that lie together, all with the same wrong results. */
+  /** Parts of the volunteers that collude: they all give the same wrong results. */
   colluders: [0, 0.1, 0.2, 0.3, 0.4, 0.5],
   colluderTasks: 4000,
-  /** Tasks that are out at once, and the virtual milliseconds of one. */
+  /** Tasks that are assigned at once, and the virtual milliseconds of one. */
   ahead: 400,
   taskMs: 10,
 });
 
-interface Seen {
+interface Outcome {
   readonly swarm: TaskSwarm;
   readonly accused: ReadonlySet<PeerId>;
-  /** Tasks whose last word was wrong, and those that failed. */
+  /** Tasks whose final result was wrong, and tasks that failed. */
   readonly wrong: number;
   readonly failed: number;
-  /** Computations for each task in the later half: what checking costs where trust is earned. */
+  /** Computations per task in the second half: what checking costs once trust is earned. */
   readonly laterCost: number;
 }
 
-/** Runs `tasks` tasks over a swarm, some out at once. */
-async function settleMany(swarm: TaskSwarm, tasks: number): Promise<Seen> {
+/** Runs `tasks` tasks over a swarm, `ahead` at once. */
+async function settleMany(swarm: TaskSwarm, tasks: number): Promise<Outcome> {
   const accused = new Set<PeerId>();
   swarm.dispatcher.on("peer:wrong", ({ peer }) => accused.add(peer));
   const outputs = new Map<string, string>();
@@ -61,7 +61,7 @@ async function settleMany(swarm: TaskSwarm, tasks: number): Promise<Seen> {
   for (let n = 0; n < DEFAULTS.ahead; n++) void lane();
   if (!(await swarm.clock.run(() => done === tasks, 1e12))) throw new Error(`only ${done} of ${tasks} tasks ended`);
   const later = computed() - halfway;
-  await swarm.clock.run(() => swarm.dispatcher.open === 0, swarm.clock.now() + 600_000); // what was opened again
+  await swarm.clock.run(() => swarm.dispatcher.open === 0, swarm.clock.now() + 600_000); // until tasks that were opened again are settled
   let wrong = 0;
   for (let number = 0; number < tasks; number++) {
     const id = ids[number];
@@ -88,7 +88,7 @@ async function honest(seed: number, tasks: number): Promise<object> {
   };
 }
 
-/** Liars that do not know of each other: each wrong result is another one. */
+/** Liars that do not know each other: every wrong result is different. */
 async function liars(seed: number, tasks: number): Promise<object> {
   const swarm = new TaskSwarm(seed);
   const dishonest = new Set<PeerId>();
@@ -115,7 +115,7 @@ async function liars(seed: number, tasks: number): Promise<object> {
   };
 }
 
-/** How many tasks a newcomer does that cheats on a fifth of them, before it is caught. */
+/** How many tasks a newcomer that cheats on a fifth of them computes before it is caught. */
 async function newcomers(seed: number, count: number): Promise<object> {
   const caughtAfter: number[] = [];
   for (let n = 0; n < count; n++) {
@@ -123,7 +123,7 @@ async function newcomers(seed: number, count: number): Promise<object> {
     let computed = 0;
     let caughtAt: number | undefined;
     for (let peer = 0; peer < 3; peer++) swarm.join({ ms: () => DEFAULTS.taskMs });
-    /** After how many of its tasks each lie came. */
+    /** How many tasks the liar had computed at each lie, by the id of the task. */
     const lies = new Map<string, number>();
     const liar = swarm.join({
       ms: () => DEFAULTS.taskMs,
@@ -134,7 +134,7 @@ async function newcomers(seed: number, count: number): Promise<object> {
         return swarm.random.bytes(new Uint8Array(32));
       },
     });
-    // By the lie that was caught: what it did while the words were compared was done under check as well.
+    // The count at the lie that was caught: what the liar computed later, during the comparison, was checked too.
     swarm.dispatcher.on("peer:wrong", ({ peer, task }) => {
       if (peer === liar) caughtAt ??= lies.get(task);
     });
@@ -142,7 +142,7 @@ async function newcomers(seed: number, count: number): Promise<object> {
     const lane = async (): Promise<void> => {
       while (!swarm.over.signal.aborted && next < 2000) await swarm.submit(numbered(next++));
     };
-    for (let each = 0; each < 16; each++) lane().catch(() => {}); // the swarm is taken down in the middle of its work
+    for (let each = 0; each < 16; each++) lane().catch(() => {}); // the swarm ends in the middle of its tasks
     await swarm.clock.run(() => caughtAt !== undefined, 10_000_000);
     swarm.over.abort();
     caughtAfter.push(caughtAt ?? Infinity);
@@ -159,7 +159,7 @@ async function newcomers(seed: number, count: number): Promise<object> {
   };
 }
 
-/** Colluders give one wrong result for the same task, so two of them are a quorum. */
+/** Colluders give the same wrong result for a task, so two of them are a quorum. */
 async function colluders(seed: number, part: number, tasks: number): Promise<ColluderPoint> {
   const swarm = new TaskSwarm(seed);
   const count = Math.round(part * DEFAULTS.volunteers);
@@ -177,7 +177,8 @@ async function colluders(seed: number, part: number, tasks: number): Promise<Col
 const round = (number: number): number => Number(number.toFixed(4));
 
 const HELP = `npm run soak -- liars [--seed ${DEFAULTS.seed}] [--scale 1] [--only colluders] [--picture FILE.svg]
-  --scale 0.1: a tenth of the tasks; --picture docs/images/colluders.svg: the curve for colluders, as the documentation shows it`;
+  --scale 0.1                           a tenth of the tasks
+  --picture docs/images/colluders.svg   draw the curve for colluders, as in the documentation`;
 
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({

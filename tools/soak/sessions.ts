@@ -1,5 +1,5 @@
-// Answers over random swarms in virtual time with losses, silence, delays and liars: the text must be that of a calm swarm.
-// Arguments: --runs 10000 --seed 1; a seed that failed replays with --runs 1 --seed S.
+// Answers in virtual time with losses, silence, delays and liars: the text must be that of an undisturbed swarm.
+// Arguments: --runs 1000 --seed 1. To repeat the run of a seed S that failed: --runs 1 --seed S.
 import { parseArgs } from "node:util";
 import { type RunResult, runSession } from "../sim/session-run.ts";
 

@@ -1,8 +1,9 @@
-"""Averages an earlier and the last checkpoint of a run and cools the logits, as the validation loss asks for.
+"""Averages an earlier and the last checkpoint of a run and flattens the logits, by the validation loss.
 
-After several epochs over little text the last weights fit the training stories too closely and are too sure of
-themselves. A mean with earlier weights and a smaller final norm (a temperature, folded into its scale) mend both
-without another step of training and without a change to the graph. Both shares are picked on the validation split.
+After several epochs over little text, the last weights fit the training stories too closely, and their predictions are
+too confident. A mean with earlier weights mends the first; a smaller final norm, which is a temperature folded into the
+norm's scale, mends the second. Neither needs another step of training or a change of the graph. The share of the last
+weights and the scale are the best ones on the validation split.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with tinystories-train-*.txt")
     parser.add_argument("--exclude", type=Path, help="held-out file, as for train.py")
     parser.add_argument("--run", type=Path, required=True, help="folder that train.py wrote")
-    parser.add_argument("--early", type=Path, required=True, help="a checkpoint that train.py kept on the way")
+    parser.add_argument("--early", type=Path, required=True, help="an earlier checkpoint that train.py kept")
     parser.add_argument("--out", type=Path, required=True, help="run folder to write, for export_onnx.py")
     args = parser.parse_args()
 

@@ -5,7 +5,7 @@ from model import Config
 
 
 def genai_config(c: Config, end: int) -> dict:
-    """What onnxruntime-genai reads beside the graph."""
+    """Returns the configuration that onnxruntime-genai reads beside the graph."""
     decoder = {
         "session_options": {"log_id": "onnxruntime-genai", "provider_options": []},
         "filename": "model.onnx",
@@ -44,7 +44,7 @@ def genai_config(c: Config, end: int) -> dict:
 
 
 def tokenizer_config(c: Config, end: int) -> dict:
-    """What Hugging Face's tokenizer loaders read beside tokenizer.json."""
+    """Returns the configuration that Hugging Face's tokenizer loaders read beside tokenizer.json."""
     flags = dict.fromkeys(("lstrip", "normalized", "rstrip", "single_word"), False)
     return {
         "add_bos_token": True,

@@ -1,4 +1,4 @@
-"""From text files to training batches: stories, the validation split, the tokenizer, batches of like length."""
+"""From text files to training batches: stories, the validation split, the tokenizer, batches of similar length."""
 
 import hashlib
 import random
@@ -15,7 +15,7 @@ VALIDATION_SHARE = 0.01
 
 
 def read_training_stories(files: Sequence[Path]) -> list[str]:
-    """The distinct stories of the files, in order; a last story without its end mark is cut off and left out."""
+    """Returns the distinct stories of the files, in order, without a last story that has no end mark."""
     stories: dict[str, None] = {}
     for file in files:
         *complete, _rest = file.read_text(encoding="utf-8").split(END_OF_TEXT)
@@ -25,13 +25,13 @@ def read_training_stories(files: Sequence[Path]) -> list[str]:
 
 
 def read_held_out_stories(file: Path) -> list[str]:
-    """The stories of a held-out file, which are separated by three newlines."""
+    """Returns the stories of a held-out file, which are separated by three newlines."""
     parts = file.read_text(encoding="utf-8").split(HELD_OUT_SEPARATOR)
     return [story for part in parts if (story := part.strip())]
 
 
 def split_validation(stories: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(training, validation); a story's own hash decides, so the split never depends on order."""
+    """Returns (training, validation). The hash of a story decides, so the split does not depend on the order."""
     limit = int(VALIDATION_SHARE * 2**32)
     parts: tuple[list[str], list[str]] = ([], [])
     for story in stories:
@@ -41,7 +41,7 @@ def split_validation(stories: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def train_tokenizer(stories: Sequence[str], vocab_size: int) -> Tokenizer:
-    """Byte-level BPE whose template puts END_OF_TEXT (id 0) before every text."""
+    """Trains a byte-level BPE tokenizer whose template puts END_OF_TEXT (id 0) before every text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -62,13 +62,13 @@ def train_tokenizer(stories: Sequence[str], vocab_size: int) -> Tokenizer:
 
 
 def encode_stories(tokenizer: Tokenizer, stories: Sequence[str]) -> list[Tensor]:
-    """One int64 tensor a story: END_OF_TEXT, the story, END_OF_TEXT."""
+    """Returns one int64 tensor for each story: END_OF_TEXT, the story, END_OF_TEXT."""
     end = tokenizer.token_to_id(END_OF_TEXT)
     return [torch.tensor([*encoding.ids, end]) for encoding in tokenizer.encode_batch(list(stories))]
 
 
 def pad_batch(rows: Sequence[Tensor], context_length: int) -> tuple[Tensor, Tensor]:
-    """(ids, targets), each [rows, longest]; padding is id 0 with target -100, so no story sees another."""
+    """Returns (ids, targets), each [rows, longest]. Padding is id 0 with target -100, so no story sees another."""
     rows = [row[: context_length + 1] for row in rows]
     longest = max(len(row) for row in rows) - 1
     ids = torch.zeros(len(rows), longest, dtype=torch.int64)
@@ -82,15 +82,15 @@ def pad_batch(rows: Sequence[Tensor], context_length: int) -> tuple[Tensor, Tens
 def batches(
     rows: Sequence[Tensor], tokens: int, context_length: int, seed: int | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in batches of about `tokens` positions. Stories of like length share a batch, so little is padding.
+    """Yields an epoch in batches of about `tokens` positions. Stories of similar length share a batch: little padding.
 
-    A seed shuffles the stories before they are sorted and the batches after; without one the order is fixed.
+    A seed shuffles the stories before they are sorted, and the batches afterwards. Without one the order is fixed.
     """
     order = list(rows)
     rng = random.Random(seed)
     if seed is not None:
         rng.shuffle(order)
-        # A long story's crop starts at its beginning half of the time, so that later parts are seen too.
+        # Half of the crops of a long story start at its beginning; the others let training see later parts too.
         order = [crop(row, context_length, rng) for row in order]
     order.sort(key=len)
     groups: list[list[Tensor]] = [[]]
@@ -106,7 +106,7 @@ def batches(
 
 
 def crop(row: Tensor, context_length: int, rng: random.Random) -> Tensor:
-    """At most context_length + 1 tokens of a story: its start, or else a window from anywhere in it."""
+    """Returns at most context_length + 1 tokens of a story: its start, or a window from anywhere in it."""
     spare = len(row) - (context_length + 1)
     start = rng.randint(0, spare) if spare > 0 and rng.random() < 0.5 else 0
     return row[start : start + context_length + 1]

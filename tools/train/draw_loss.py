@@ -9,7 +9,7 @@ CURVES = (("train_loss", "training", "#2563eb"), ("validation_loss", "validation
 
 
 def draw(rows: list[dict[str, str]]) -> str:
-    """The SVG text; the loss axis is cut at 5 nats, above which only the first steps lie."""
+    """Returns the SVG text. The loss axis ends at 5 nats, because only the first steps are above."""
     end = max(int(row["tokens"]) for row in rows)
     losses = [float(row[name]) for row in rows for name, _, _ in CURVES if row[name]]
     low, high = int(min(losses) * 4) / 4, 5.0

@@ -1,8 +1,8 @@
 """Measures an exported folder with ONNX Runtime: bits per byte on a held-out file, and sample stories.
 
-Bits per byte counts each story by itself: END_OF_TEXT, then the story's tokens. The negative log-likelihood of the
-story's tokens is summed (the end mark behind it is not counted), and divided by ln 2 and by the story's UTF-8 bytes.
-A story longer than the context is read in windows that move by half a context; each token is scored once.
+Each story counts by itself: END_OF_TEXT, then the story's tokens. Bits per byte are the sum of the negative
+log-likelihoods of the story's tokens (without the end mark after them), divided by ln 2 and by the story's UTF-8 bytes.
+A story that is longer than the context is read in windows that move by half a context; each token is scored once.
 """
 
 import argparse
@@ -21,7 +21,7 @@ DEFAULT_PROMPTS = ("Once upon a time", "A small robot named Pip lived in a light
 
 
 class ExportedModel:
-    """The folder's graph and tokenizer; shapes of the caches are read from the graph."""
+    """The folder's graph and tokenizer. The shapes of the caches come from the graph."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()
@@ -40,7 +40,7 @@ class ExportedModel:
         return [np.zeros((1, heads, 0, size), dtype=np.float32) for heads, size in self.caches.values()]
 
     def logits(self, ids: list[int], past: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Logits [positions, vocab] of the new ids behind the cached ones, and the cache after them."""
+        """Returns the logits [positions, vocab] of the new ids after the cached ones, and the cache after them."""
         total = past[0].shape[2] + len(ids)
         feeds = {"input_ids": np.array([ids]), "attention_mask": np.ones((1, total), dtype=np.int64)}
         logits, *present = self.session.run(None, {**feeds, **dict(zip(self.caches, past, strict=True))})
@@ -48,7 +48,7 @@ class ExportedModel:
 
 
 def story_nats(model: ExportedModel, ids: list[int]) -> float:
-    """Negative log-likelihood of ids[1:], each scored once with at least half a context before it where there is one."""
+    """Returns the negative log-likelihood of ids[1:], each scored once, after half a context if there is so much."""
     stride = CONTEXT_LENGTH // 2
     nats, scored = 0.0, 0
     for start in range(0, max(1, len(ids) - 1 - stride), stride):
@@ -64,7 +64,7 @@ def story_nats(model: ExportedModel, ids: list[int]) -> float:
 
 
 def bits_per_byte(model: ExportedModel, stories: list[str]) -> dict[str, float]:
-    """Totals over the stories, and nats / bytes / ln 2."""
+    """Returns the totals over the stories, and nats / bytes / ln 2."""
     encoded = [model.tokenizer.encode(story).ids for story in stories]
     nats = sum(story_nats(model, ids) for ids in encoded)
     size = sum(len(story.encode()) for story in stories)
@@ -74,7 +74,7 @@ def bits_per_byte(model: ExportedModel, stories: list[str]) -> dict[str, float]:
 
 
 def generate(model: ExportedModel, prompt: str, temperature: float, seed: int) -> Iterator[int]:
-    """New token ids until the story ends or the context is full; temperature 0 is greedy."""
+    """Yields new token ids until the story ends or the context is full. Temperature 0 is greedy."""
     rng = np.random.default_rng(seed)
     ids = model.tokenizer.encode(prompt).ids
     past = model.empty_cache()

@@ -1,8 +1,8 @@
 """Writes a trained run as the folder that a peer loads: ONNX graph, external weights, tokenizer and configurations.
 
-The graph has the shape that onnxruntime-genai's model builder gives a Llama with grouped-query attention (node, tensor
-and file names included); a tied output head is a Transpose of the embedding. ONNX Runtime's logits are then compared
-with PyTorch's, for a whole prompt at once and token by token with the cache.
+The graph has the form that onnxruntime-genai's model builder gives a Llama with grouped-query attention, with the same
+names of nodes, tensors and files. A tied output head is a Transpose of the embedding. Afterwards the logits of ONNX
+Runtime are compared with those of PyTorch, for a whole prompt at once and token by token with the cache.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class GraphWriter:
         self.data = bytearray()
 
     def node(self, op: str, name: str, inputs: list[str], outputs: list[str], domain: str = "", **attributes) -> str:
-        """Appends a node and answers its first output."""
+        """Appends a node and returns its first output."""
         self.nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes))
         return outputs[0]
 
@@ -44,13 +44,13 @@ class GraphWriter:
         self.values.append(helper.make_tensor_value_info(name, element, shape))
 
     def hidden(self, op: str, name: str, inputs: list[str], width: int, output: str = "", **attributes) -> str:
-        """A node with one float output [batch, sequence, width], named after the node unless `output` says otherwise."""
+        """Appends a node with a float output [batch, sequence, width], named for the node unless `output` is given."""
         output = output or f"{name}/output_0"
         self.value(output, FLOAT, ["batch_size", "sequence_length", width])
         return self.node(op, name, inputs, [output], **attributes)
 
     def initializer(self, name: str, tensor: torch.Tensor) -> str:
-        """Adds a float32 tensor to the data file, right behind the one before it."""
+        """Appends a float32 tensor to the data file, without a gap after the last one."""
         array = np.ascontiguousarray(tensor.detach().numpy(), dtype="<f4")
         proto = TensorProto(name=name, data_type=FLOAT, dims=array.shape, data_location=TensorProto.EXTERNAL)
         for key, text in (("location", DATA_FILE), ("offset", len(self.data)), ("length", array.nbytes)):
@@ -60,7 +60,7 @@ class GraphWriter:
         return name
 
     def constant(self, dims: str, array: np.ndarray) -> str:
-        """An int64 constant with the builder's name for it."""
+        """Appends an int64 constant, with the name that the builder would give it."""
         tensor = numpy_helper.from_array(array, f"/model/numpy_helper/TensorProto.INT64/{dims}/1")
         output = f"/model/constants/TensorProto.INT64/{dims}/1"
         self.value(output, INT64, [])
@@ -68,7 +68,7 @@ class GraphWriter:
 
 
 def write_mask(w: GraphWriter) -> tuple[str, str]:
-    """(last position of each row, total length), both int32, from attention_mask: what GroupQueryAttention asks for."""
+    """Computes for GroupQueryAttention, from attention_mask: (last position of each row, total length), as int32."""
     base = "/model/attn_mask_reformat/attn_mask_subgraph"
     one = w.constant("1D", np.array([1], dtype=np.int64))
     names = [f"{base}/{name}" for name in ("ReduceSum", "Sub", "Sub/Cast", "Shape", "Gather", "Gather/Cast")]
@@ -87,7 +87,7 @@ def write_mask(w: GraphWriter) -> tuple[str, str]:
 
 
 def write_skip_norm(w: GraphWriter, base: str, skip: str, root: str, weight: torch.Tensor, c: Config, last: bool) -> str:
-    """Adds `root` to the residual stream `skip` (sum in output_3, absent behind the last layer) and normalizes."""
+    """Adds `root` to the residual stream `skip` (the sum is output_3, absent after the last layer) and normalizes."""
     scale = w.initializer(f"{base[1:].replace('/', '.')}.weight", weight)
     outputs = [f"{base}/output_0"] if last else [f"{base}/output_0", "", "", f"{base}/output_3"]
     for output in filter(None, outputs):
@@ -143,7 +143,7 @@ def write_mlp(w: GraphWriter, i: int, x: str, weights: dict, c: Config) -> str:
 
 
 def build_model(c: Config, state: dict[str, torch.Tensor]) -> tuple[onnx.ModelProto, bytes]:
-    """(graph without weights, bytes of the data file) for a StoryModel's state."""
+    """Returns (graph without weights, bytes of the data file) for the state of a StoryModel."""
     w = GraphWriter()
     mask = write_mask(w)
     embedding = w.initializer("model.embed_tokens.weight", state["embed_tokens.weight"])
@@ -197,7 +197,7 @@ def build_model(c: Config, state: dict[str, torch.Tensor]) -> tuple[onnx.ModelPr
 
 
 def logits_difference(model_file: Path, model: StoryModel) -> tuple[float, float]:
-    """Largest absolute difference of the logits to PyTorch's: (one pass, token by token behind a cached prompt)."""
+    """Returns the largest difference from PyTorch's logits: (in one pass, token by token after a cached prompt)."""
     c = model.config
     session = onnxruntime.InferenceSession(model_file, providers=["CPUExecutionProvider"])
     ids = torch.randint(0, c.vocab_size, (2, 96), generator=torch.Generator().manual_seed(7))
@@ -251,7 +251,7 @@ def main() -> None:
     size = sum(file.stat().st_size for file in args.out.iterdir())
     print(f"step {saved['at']['step']}: {size} bytes; logits differ by {whole:.1e} in one pass, {cached:.1e} with cache")
     if max(whole, cached) > TOLERANCE:
-        raise SystemExit(f"the exported graph is wrong: more than {TOLERANCE} off")
+        raise SystemExit(f"the exported graph is wrong: its logits differ by more than {TOLERANCE}")
 
 
 if __name__ == "__main__":

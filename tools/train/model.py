@@ -107,7 +107,7 @@ class StoryModel(nn.Module):
             nn.init.normal_(module.weight, std=0.02)
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5 * 0.6)
-        # What writes to the residual stream starts small, so that depth does not raise its variance (GPT-2).
+        # Projections into the residual stream start small, so that depth does not raise its variance (GPT-2).
         for layer in self.layers if module is self else ():
             for projection in (layer.attn.o_proj, layer.mlp.down_proj):
                 nn.init.normal_(projection.weight, std=projection.in_features**-0.5 * (2 * len(self.layers)) ** -0.5)

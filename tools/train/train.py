@@ -1,7 +1,7 @@
-"""Trains the tokenizer and the story model, with a checkpoint to resume from; export_onnx.py reads what it writes.
+"""Trains the tokenizer and the story model into a folder that export_onnx.py reads. A run can be resumed.
 
-The run folder holds tokenizer.json, checkpoint.pt and log.csv (step, tokens, epoch, minutes, lr, train and validation
-loss in nats per token). The learning rate follows the time spent, so a run ends when it should on a busy machine too.
+The folder holds tokenizer.json, checkpoint.pt and log.csv (step, tokens, epoch, minutes, lr, train and validation loss
+in nats per token). The learning rate depends on the time spent, so that a run ends on time on a busy machine too.
 """
 
 import argparse
@@ -30,7 +30,7 @@ CLIP_NORM = 1.0
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with tinystories-train-*.txt")
-    parser.add_argument("--exclude", type=Path, help="held-out file; a training story that also occurs in it is dropped")
+    parser.add_argument("--exclude", type=Path, help="held-out file; training stories that are also in it are dropped")
     parser.add_argument("--run", type=Path, required=True, help="folder for tokenizer, checkpoint and log")
     parser.add_argument("--minutes", type=float, required=True, help="training time; the schedule ends with it")
     parser.add_argument("--batch-tokens", type=int, default=8192)
@@ -42,20 +42,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--fp32", action="store_true", help="train in float32 instead of bfloat16 autocast")
     parser.add_argument("--log-steps", type=int, default=50)
     parser.add_argument("--validate-steps", type=int, default=250)
-    parser.add_argument("--keep-steps", type=int, default=1000, help="keep a checkpoint of its own every so many steps")
+    parser.add_argument("--keep-steps", type=int, default=1000, help="keep a separate checkpoint after every so many steps")
     parser.add_argument("--resume", action="store_true")
     return parser.parse_args()
 
 
 def load_stories(data: Path, exclude: Path | None) -> tuple[list[str], list[str]]:
-    """(training, validation) stories of the folder, less those that the held-out file has too."""
+    """Returns (training, validation) stories of the folder, without those that are in the held-out file too."""
     stories = read_training_stories(sorted(data.glob("tinystories-train-*.txt")))
     held_out = set(read_held_out_stories(exclude)) if exclude else set()
     return split_validation([story for story in stories if story not in held_out])
 
 
 def learning_rate(progress: float, peak: float) -> float:
-    """Linear warm-up, then a cosine down to FINAL_LR_SHARE of the peak; progress runs from 0 to 1."""
+    """Linear warm-up, then a cosine down to FINAL_LR_SHARE of the peak. Progress goes from 0 to 1."""
     if progress < WARMUP_SHARE:
         return peak * max(progress, 1e-3) / WARMUP_SHARE
     rest = min(1.0, (progress - WARMUP_SHARE) / (1 - WARMUP_SHARE))
@@ -63,7 +63,7 @@ def learning_rate(progress: float, peak: float) -> float:
 
 
 def make_optimizers(model: StoryModel, lr: float, muon: bool) -> list[torch.optim.Optimizer]:
-    """AdamW with weight decay on the hidden matrices only; or Muon for those, at AdamW's update size."""
+    """AdamW with weight decay on the hidden matrices alone, or Muon for these, with updates as large as AdamW's."""
     hidden = [p for p in model.layers.parameters() if p.ndim == 2]
     rest = [model.embed_tokens.weight, *(p for p in model.parameters() if p.ndim == 1)]
     if muon:
@@ -77,7 +77,7 @@ def make_optimizers(model: StoryModel, lr: float, muon: bool) -> list[torch.opti
 
 @torch.no_grad()
 def validation_loss(model: StoryModel, rows: list[Tensor]) -> float:
-    """Nats per token over the validation stories, in float32 and without dropout."""
+    """Returns the nats per token over the validation stories, in float32 and without dropout."""
     model.eval()
     nats, tokens = 0.0, 0
     for ids, targets in batches(rows, 8192, model.config.context_length, seed=None):
@@ -89,7 +89,7 @@ def validation_loss(model: StoryModel, rows: list[Tensor]) -> float:
 
 
 def save_checkpoint(path: Path, state: dict) -> None:
-    """Writes beside the old checkpoint first, so that an interruption never leaves half a file."""
+    """Writes a new file first and then replaces the old one, so that an interruption never leaves half a file."""
     torch.save(state, path.with_suffix(".new"))
     os.replace(path.with_suffix(".new"), path)
 

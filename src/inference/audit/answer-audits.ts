@@ -1,22 +1,23 @@
-// Audits of an answer that is over: draws whose work is looked at, has it computed again, and finds who is wrong.
+// Audits an answer that is over: draws the hops whose part is computed again, has that done, and finds out which peer
+// is wrong.
 import type { PeerId, SessionId } from "../../shared/ids.ts";
 import type { Standing } from "../../shared/reputation.ts";
-import { type AuditSpanDeps, recompute } from "./audit-span.ts";
+import { type AuditSpanOptions, recompute } from "./audit-span.ts";
 import type { Commitments } from "./commitments.ts";
 import { type AuditedPart, type Judgement, judgeAudit, type Recomputed } from "./judge-audit.ts";
 import { type AuditPeer, chooseAuditors, wantsAudit } from "./plan-audit.ts";
 import type { SessionRecord } from "../requester/session-record.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Peers that compute one part again at most: one, and two more where they differ. */
+  /** Peers that compute one part again at most: one, and two more if results differ. */
   recomputed: 3,
-  /** Peers that are asked for it at most, with those that refuse or leave. */
+  /** Peers that are asked to at most, including those that refuse or leave. */
   asked: 6,
 });
 
-/** What is known of peers' work on answers; kept by whoever makes it. */
+/** Port: the standings of peers, by their work on answers. */
 export interface PeerStandings {
-  /** Milliseconds, by which a past fades. */
+  /** Milliseconds of the clock by which a past fades. */
   now(): number;
   of(peer: PeerId): Standing;
   agreed(peer: PeerId): void;
@@ -24,27 +25,31 @@ export interface PeerStandings {
   fault(peer: PeerId): void;
 }
 
-export interface AnswerAuditsDeps extends AuditSpanDeps {
+export interface AnswerAuditsOptions extends AuditSpanOptions {
   readonly standings: PeerStandings;
-  /** Who serves the model now. */
+  /** The peers that serve the model now. */
   readonly peers: () => readonly AuditPeer[];
-  /** Peers that are not asked: those that were wrong. */
+  /** Peers that are not asked, because they were wrong. */
   readonly exclude: () => ReadonlySet<PeerId>;
   /** In [0, 1). */
   readonly fraction: () => number;
 }
 
-/** What an audit of one hop found, and under which names its auditors computed it. */
+/** The result of auditing one hop. */
 export interface Finding {
   readonly index: number;
   readonly peer: PeerId;
   readonly judgement: Exclude<Judgement, { readonly kind: "open" }>;
+  /** By auditor: the session in which it computed the part again. */
   readonly audits: ReadonlyMap<PeerId, SessionId>;
 }
 
-/** Hops whose work of this answer is computed again: drawn by their standing, and those in `also`. This tab's own never. */
+/**
+ * Returns the hops whose part of this answer is computed again: drawn by their standing, and those in `also`. Never
+ * this tab itself.
+ */
 export function drawAudits(
-  { mesh, standings, fraction }: AnswerAuditsDeps,
+  { mesh, standings, fraction }: AnswerAuditsOptions,
   { hops }: SessionRecord,
   also: ReadonlySet<number> = new Set(),
 ): ReadonlySet<number> {
@@ -55,25 +60,28 @@ export function drawAudits(
   return new Set(drawn.flatMap((isDrawn, index) => (isDrawn ? [index] : [])));
 }
 
-/** Audits the hops in `drawn`, one after the other. Throws the signal's reason; what was found before stays found. */
+/** Audits the hops in `drawn`, one after the other. Throws the signal's reason; earlier findings stay valid. */
 export async function* auditAnswer(
-  deps: AnswerAuditsDeps,
+  options: AnswerAuditsOptions,
   record: SessionRecord,
   commitments: Commitments,
   drawn: ReadonlySet<number>,
   signal: AbortSignal,
 ): AsyncGenerator<Finding, void> {
   for (const index of drawn) {
-    const finding = await auditHop(deps, record, commitments, index, signal);
+    const finding = await auditHop(options, record, commitments, index, signal);
     if (finding === undefined) continue;
-    learn(deps.standings, finding);
+    learn(options.standings, finding);
     yield finding;
   }
 }
 
-/** Undefined where nobody could compute it again, or the hop or its upstream said nothing. Throws the signal's reason. */
+/**
+ * Returns undefined if nobody could compute the part again, or if the hop or its upstream did not commit. Throws the
+ * signal's reason.
+ */
 async function auditHop(
-  deps: AnswerAuditsDeps,
+  options: AnswerAuditsOptions,
   record: SessionRecord,
   commitments: Commitments,
   index: number,
@@ -82,19 +90,19 @@ async function auditHop(
   const part = partOf(record, commitments, index);
   const audited = record.hops[index];
   if (part === undefined || audited === undefined) return undefined;
-  const { mesh, standings, exclude } = deps;
+  const { mesh, standings, exclude } = options;
   const route = new Set(record.hops.map(({ hop }) => hop.peer));
   const about = { self: mesh.self, route, exclude: exclude(), standingOf: (peer: PeerId) => standings.of(peer) };
-  const auditors = chooseAuditors(audited.hop, deps.peers(), about).slice(0, DEFAULTS.asked);
+  const auditors = chooseAuditors(audited.hop, options.peers(), about).slice(0, DEFAULTS.asked);
   const recomputed: Recomputed[] = [];
   const audits = new Map<PeerId, SessionId>();
   for (const [asked, auditor] of auditors.entries()) {
     try {
-      const { session, ...result } = await recompute(deps, record, index, auditor, commitments.range, signal);
+      const { session, ...result } = await recompute(options, record, index, auditor, commitments.range, signal);
       audits.set(auditor.peer, session);
       recomputed.push({ ...result, peer: auditor.peer, isOwn: auditor.peer === mesh.self });
     } catch {
-      signal.throwIfAborted(); // a peer that has no room or left: another one is asked
+      signal.throwIfAborted(); // this auditor has no capacity or left, so another one is asked
     }
     const isLast = asked === auditors.length - 1 || recomputed.length >= DEFAULTS.recomputed;
     const judgement = judgeAudit(part, recomputed, isLast);
@@ -103,7 +111,7 @@ async function auditHop(
   return undefined;
 }
 
-/** What everybody said of hop `index`. */
+/** Returns the commitments of hop `index` and its neighbours; undefined if they are not enough to judge by. */
 function partOf({ hops }: SessionRecord, { own, hops: said }: Commitments, index: number): AuditedPart | undefined {
   const [says, hop, before, after] = [said[index], hops[index], hops[index - 1], hops[index + 1]];
   const sent = before === undefined ? own.tokens : said[index - 1]?.output;

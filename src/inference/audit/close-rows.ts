@@ -1,4 +1,5 @@
-// Whether two peers whose bits differ by nature computed the same: the largest numbers of an output, compared within a tolerance. Pure.
+// Compares outputs of two peers whose bits differ by nature: are their largest numbers the same within a tolerance?
+// Pure.
 import { halfToFloat } from "../../shared/half-floats.ts";
 import type { Sampled } from "../requester/hop-link.ts";
 
@@ -6,15 +7,16 @@ const DEFAULTS = Object.freeze({
   /** The largest entries of a hidden state, which make up most of its length. */
   entries: 32,
   /**
-   * Root of the squared differences over that of the squares: WebAssembly and WebGPU differ by 10^-5 in floats and 10^-3 in
-   * halves, another layer by 1. As much is allowed as in the self-test that a WebGPU span has to pass.
+   * Root of the sum of squared differences, over the root of the sum of squares. WebAssembly and WebGPU differ by 10^-5
+   * in floats and by 10^-3 in halves, another layer differs by 1. The self-test that a WebGPU span has to pass allows
+   * as much.
    */
   tolerance: 0.02,
-  /** Part of the candidates that both must name. */
+  /** Share of the candidates that both must name. */
   shared: 0.75,
 });
 
-/** `a` is the reference. Rows that are not numbers, or of another length, are not close. */
+/** `a` is the reference. Rows with NaN, or of another length, are not close. */
 export function isClose(type: Sampled["type"], a: Uint8Array, b: Uint8Array): boolean {
   if (a.byteLength !== b.byteLength) return false;
   if (type === "logits") return areLogitsClose(a, b);
@@ -23,7 +25,10 @@ export function isClose(type: Sampled["type"], a: Uint8Array, b: Uint8Array): bo
   return isNear(largest.map((index) => [x[index] ?? Number.NaN, y[index] ?? Number.NaN]));
 }
 
-/** Ids, logits, log-sum-exp, as a frame carries them: by log-probability, which a shift of all logits leaves alone. */
+/**
+ * Rows of ids, logits and log-sum-exp, as a frame carries them. Compares log-probabilities, because a shift of all
+ * logits means nothing.
+ */
 function areLogitsClose(a: Uint8Array, b: Uint8Array): boolean {
   const [x, y] = [logitsOf(a), logitsOf(b)];
   const both = [...x].flatMap(([id, value]) => {

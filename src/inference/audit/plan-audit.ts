@@ -1,20 +1,21 @@
-// Whom to audit, and by whom: newcomers always, others by their standing, whoever is free and computes the same bits. Pure.
+// Plans which peers are audited, and by which: newcomers always, others by their standing. Auditors are free peers that
+// compute the same bits, if there are any. Pure.
 import type { Hop } from "../../route/plan-route.ts";
 import type { PeerId, Span } from "../../shared/ids.ts";
 import { sameSpan } from "../../shared/ids.ts";
 import { checkChance, type Standing } from "../../shared/reputation.ts";
 
-/** A peer as the directory tells of it, with what is known of its past. */
+/** A peer as the directory lists it. */
 export interface AuditPeer {
   readonly peer: PeerId;
   readonly serving: readonly Span[];
   /** Sessions open at the peer now. */
   readonly sessions: number;
-  /** Peers of one class compute the same bytes; undefined where it was not told. */
+  /** Peers of one class compute the same bytes; undefined if it was not announced. */
   readonly determinismClass?: string | undefined;
 }
 
-/** Whether a peer's work of this answer is computed again; `fraction` is drawn in [0, 1). */
+/** Whether a peer's part of this answer is computed again; `fraction` is drawn in [0, 1). */
 export const wantsAudit = (standing: Standing, nowMs: number, fraction: number): boolean => fraction < checkChance(standing, nowMs);
 
 export interface Auditor {
@@ -24,8 +25,9 @@ export interface Auditor {
 }
 
 /**
- * Who can compute `hop`'s span again, the best first: peers of its class before others, this tab's own before strangers, idle
- * ones before busy ones, proved ones before newcomers, and those that have no other part in the answer before its neighbours.
+ * Returns the peers that can compute `hop`'s span again, the best first: peers of its class before others, then this
+ * tab itself before others, peers outside the route before peers of the route, idle ones before busy ones, and proved
+ * ones before newcomers.
  */
 export function chooseAuditors(
   hop: Hop,

@@ -1,38 +1,45 @@
-// Decides how many tokens to draft: none where it does not pay, by what laps took and how many guesses held. No clock.
+// Decides how many tokens to draft, by the times of laps and by how many guesses held: none if drafts do not pay. No
+// clock.
 const DEFAULTS = Object.freeze({
-  /** Drafted tokens a lap at most. */
+  /** The most drafted tokens in a lap. */
   maxTokens: 8,
-  /** Plain laps before the first draft, so that there is something to compare with. */
+  /** Plain laps before the first draft, to compare drafts with. */
   plainLaps: 2,
   /** Weight of the newest measurement. */
   newest: 0.2,
-  /** Drafting has to promise this many times the tokens per millisecond of plain laps: what it is worth is an estimate. */
+  /**
+   * Drafting has to promise so many times the tokens per millisecond of plain laps, because its worth is only an
+   * estimate.
+   */
   margin: 1.05,
-  /** Guesses that a match of a new length is given credit for, at the rate of all lengths together. */
+  /** A match of a new length counts as so many guesses, of which as many held as over all lengths together. */
   priorGuesses: 2,
-  /** What is thought of all of them before the first: guesses, and how many held. */
+  /** The tally to begin with: guesses, and how many of them held. */
   prior: { guesses: 2, held: 1 },
-  /** Tokens of a probe: before the cost of a row is known, and while drafting is off. */
+  /** Tokens of a probe: a draft before the cost of a row is known, or while drafting does not pay. */
   probeTokens: 1,
-  /** Laps with a guess at hand between probes, first and at most; each probe that fails doubles them. */
+  /** A probe comes every so many laps that had a guess at hand. Each probe that fails doubles them, up to `most`. */
   probeEvery: { first: 32, most: 256 },
-  /** Share of the answer's time that guesses may lose, all together: less than the 3 % that drafting may ever cost. */
+  /**
+   * Share of the answer's time that guesses may lose, all together. It stays below 3 %, the most that drafting may
+   * cost.
+   */
   loss: 0.02,
 });
 
-/** What one lap did. */
+/** The figures of one lap of decoding. */
 export interface DraftLap {
-  /** Drafted tokens that it carried. */
+  /** How many drafted tokens it carried. */
   readonly drafted: number;
   /** How many of them held. */
   readonly accepted: number;
-  /** Length of the match that they came from. */
+  /** How many tokens matched before the guess. */
   readonly match: number;
   /** Milliseconds from sending the step to its logits. */
   readonly lapMs: number;
 }
 
-/** Guesses that were checked and guesses that held, fading. */
+/** How many guesses were checked and how many held; older ones fade. */
 interface Tally {
   readonly guesses: number;
   readonly held: number;
@@ -44,17 +51,17 @@ const add = (tally: Tally, guesses: number, held: number): Tally => ({
   held: tally.held * KEPT + held,
 });
 
-/** Feedback of one answer: ask `tokens` before each lap, tell `lapped` after it. */
+/** The feedback of one answer. Call `tokens` before each lap, and `lapped` after it. */
 export class DraftControl {
   /** By length of the match. */
   readonly #held = new Map<number, Tally>();
   #all: Tally = DEFAULTS.prior;
   #plainLaps = 0;
   #plainMs = 0;
-  /** Milliseconds of each drafted row; undefined until one was sent. */
+  /** Milliseconds that each drafted row adds to a lap; undefined until one was sent. */
   #rowMs: number | undefined;
   #totalMs = 0;
-  /** What drafts cost more than plain laps for the same tokens would have; below 0 where they won. */
+  /** How much longer drafts took than plain laps for the same tokens would have; below 0 if drafts were faster. */
   #lostMs = 0;
   #declined = 0;
   #probeEvery: number = DEFAULTS.probeEvery.first;
@@ -64,12 +71,12 @@ export class DraftControl {
     this.#maxTokens = maxTokens;
   }
 
-  /** How many tokens to guess at most: what to ask the lookup for. */
+  /** How many tokens to ask the lookup for. */
   get maxTokens(): number {
     return this.#maxTokens;
   }
 
-  /** How many of `available` guessed tokens after a match of this length to send; 0 for a plain lap. */
+  /** Returns how many of `available` guessed tokens to send after a match of this length; 0 for a plain lap. */
   tokens(available: number, match: number): number {
     const most = Math.min(available, this.#maxTokens);
     if (most <= 0 || this.#plainLaps < DEFAULTS.plainLaps) return 0;
@@ -81,11 +88,11 @@ export class DraftControl {
     return this.#declined % this.#probeEvery === 0 ? Math.max(0, Math.min(afforded, DEFAULTS.probeTokens)) : 0;
   }
 
-  /** Takes one lap of decoding into account; laps of the prompt are not told. */
+  /** Learns from one lap of decoding. Laps of the prompt do not count. */
   lapped({ drafted, accepted, match, lapMs }: DraftLap): void {
     this.#totalMs += lapMs;
     if (drafted === 0) {
-      // The first weighs whole, the second half: a mean until the fading one takes over.
+      // The plain mean of the first laps, and from then on a fading mean.
       this.#plainLaps++;
       this.#plainMs += (lapMs - this.#plainMs) * Math.max(DEFAULTS.newest, 1 / this.#plainLaps);
       return;
@@ -93,14 +100,14 @@ export class DraftControl {
     this.#lostMs += lapMs - (accepted + 1) * this.#plainMs;
     const rowMs = Math.max(0, (lapMs - this.#plainMs) / drafted);
     this.#rowMs = this.#rowMs === undefined ? rowMs : this.#rowMs + (rowMs - this.#rowMs) * DEFAULTS.newest;
-    const checked = Math.min(accepted + 1, drafted); // what follows a guess that failed was not checked
+    const checked = Math.min(accepted + 1, drafted); // guesses after one that failed were not checked
     this.#held.set(match, add(this.#tally(match), checked, accepted));
     this.#all = add(this.#all, checked, accepted);
     if (this.#best(drafted, this.#chance(match), this.#rowMs) > 0) this.#probeEvery = DEFAULTS.probeEvery.first;
     else this.#probeEvery = Math.min(2 * this.#probeEvery, DEFAULTS.probeEvery.most);
   }
 
-  /** Probability that a guess after a match of this length holds. */
+  /** Returns the probability that a guess after a match of this length holds. */
   #chance(match: number): number {
     const { guesses, held } = this.#tally(match);
     return held / guesses;
@@ -111,7 +118,10 @@ export class DraftControl {
     return this.#held.get(match) ?? { guesses: DEFAULTS.priorGuesses, held: (DEFAULTS.priorGuesses * held) / guesses };
   }
 
-  /** The number of drafted tokens with the most tokens per millisecond, or 0. */
+  /**
+   * Returns the number of drafted tokens, up to `most`, that promises the most tokens per millisecond; 0 if plain laps
+   * do.
+   */
   #best(most: number, chance: number, rowMs: number): number {
     let best = 0;
     let rate = DEFAULTS.margin / this.#plainMs;

@@ -1,15 +1,16 @@
-// Guesses the next tokens from the text itself: what followed the last time the same few tokens were seen (prompt lookup).
+// Guesses the next tokens from the text itself: those that followed when the same few tokens were last seen (prompt
+// lookup).
 const DEFAULTS = Object.freeze({
-  /** Tokens that have to match, at least: single tokens repeat by chance. */
+  /** The fewest tokens that have to match: single tokens repeat by chance. */
   minMatch: 2,
-  /** And at most: longer matches guess no better and cost a map entry a token each. */
+  /** The most tokens that are compared: longer matches guess no better, and each length costs a map entry a token. */
   maxMatch: 6,
 });
 
 export interface Draft {
-  /** Guessed tokens, in order; empty where the text has nothing to say. */
+  /** Guessed tokens, in order; empty if nothing in the text repeats. */
   readonly tokens: readonly number[];
-  /** Tokens that matched before the guess. */
+  /** How many tokens matched before the guess. */
   readonly match: number;
 }
 
@@ -18,12 +19,15 @@ export interface DraftLookupOptions {
   readonly maxMatch?: number;
 }
 
-/** Remembers prompt and answer so far, and proposes what may come next. A few map entries a token; each call is O(k). */
+/**
+ * Remembers prompt and answer so far, and proposes the next tokens. A few map entries a token; each call is O(k) in its
+ * tokens.
+ */
 export class DraftLookup {
   readonly #minMatch: number;
   readonly #maxMatch: number;
   readonly #tokens: number[] = [];
-  /** By the tokens of a run, joined: where the run was last followed by something. */
+  /** By the tokens of a run, joined: the position after the run where it was last followed by a token. */
   readonly #after = new Map<string, number>();
 
   constructor({ minMatch = DEFAULTS.minMatch, maxMatch = DEFAULTS.maxMatch }: DraftLookupOptions = {}) {
@@ -31,12 +35,12 @@ export class DraftLookup {
     this.#maxMatch = maxMatch;
   }
 
-  /** Tokens that it knows. */
+  /** How many tokens it knows. */
   get length(): number {
     return this.#tokens.length;
   }
 
-  /** Takes the next tokens of the text. */
+  /** Adds the next tokens of the text. */
   push(...tokens: readonly number[]): void {
     for (const token of tokens) {
       const at = this.#tokens.length;
@@ -46,8 +50,9 @@ export class DraftLookup {
   }
 
   /**
-   * At most `count` tokens after the longest run at the text's end that was seen before; the latest place wins. Where the
-   * guess reaches the end of the text it goes on with itself, so that a text that goes round in circles is guessed on.
+   * Proposes `count` tokens that followed the longest run at the text's end when it was last seen; none if nothing
+   * repeats. A guess that reaches the end of the text goes on with itself, so that a text that repeats itself is
+   * guessed on.
    */
   propose(count: number): Draft {
     const longest = count > 0 ? Math.min(this.#maxMatch, this.#tokens.length) : 0;
@@ -56,7 +61,7 @@ export class DraftLookup {
       if (from === undefined) continue;
       const tokens: number[] = [];
       const at = (index: number): number =>
-        (index < this.#tokens.length ? this.#tokens[index] : tokens[index - this.#tokens.length]) as number; // `from` lies before both ends
+        (index < this.#tokens.length ? this.#tokens[index] : tokens[index - this.#tokens.length]) as number; // `from` is before both ends
       while (tokens.length < count) tokens.push(at(from + tokens.length));
       return { tokens, match };
     }

@@ -1,8 +1,8 @@
-// The drafts of one answer: what to guess before each lap, and what the lap says of guessing.
+// The drafts of one answer: proposes one before each lap, and learns from the lap whether drafts pay.
 import { DraftControl } from "./draft-control.ts";
 import { type Draft, DraftLookup } from "./draft-lookup.ts";
 
-const NONE: Draft = Object.freeze({ tokens: [], match: 0 });
+export const NO_DRAFT: Draft = Object.freeze({ tokens: [], match: 0 });
 
 export class Drafting {
   readonly #lookup = new DraftLookup();
@@ -15,19 +15,19 @@ export class Drafting {
     if (isOn) this.#lookup.push(...prompt);
   }
 
-  /** Takes the next token of the answer. */
+  /** Adds the next token of the answer. */
   push(token: number): void {
     if (this.#isOn) this.#lookup.push(token);
   }
 
-  /** What to send along with the next step: `room` tokens at most, nothing where it would not pay. */
-  next(room: number): Draft {
-    if (!this.#isOn || room <= 0) return NONE;
-    const { tokens, match } = this.#lookup.propose(Math.min(this.#control.maxTokens, room));
+  /** Returns the guess to send with the next step: `limit` tokens at most, and none if it would not pay. */
+  next(limit: number): Draft {
+    if (!this.#isOn || limit <= 0) return NO_DRAFT;
+    const { tokens, match } = this.#lookup.propose(Math.min(this.#control.maxTokens, limit));
     return { tokens: tokens.slice(0, this.#control.tokens(tokens.length, match)), match };
   }
 
-  /** A lap with `draft` took `lapMs`, and `accepted` of its tokens held. */
+  /** A lap with `draft` took `lapMs` milliseconds, and `accepted` of its tokens held. */
   lapped(draft: Draft, accepted: number, lapMs: number): void {
     if (this.#isOn) this.#control.lapped({ drafted: draft.tokens.length, accepted, match: draft.match, lapMs });
   }

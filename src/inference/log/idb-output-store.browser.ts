@@ -1,10 +1,11 @@
-// Outputs past a span's share of memory, in IndexedDB. Logs of an earlier page serve nobody: opening forgets them.
+// Outputs that exceed a span's share of memory, in IndexedDB. Logs of an earlier page are of no use, so opening forgets
+// them.
 import { openDB } from "idb";
 import type { OutputStore } from "./output-store.ts";
 
 const STORE = "outputs";
 
-/** Opens (and makes) the database `name`, which this page alone uses. Rejects where the browser blocks storage. */
+/** Opens, or makes, the database `name`, which only this page uses. Rejects if the browser blocks storage. */
 export async function openIdbOutputStore(name: string): Promise<OutputStore & { close(): void }> {
   const database = await openDB(name, 1, {
     upgrade(created) {

@@ -1,4 +1,5 @@
-// What a session's log gives beside its own route: its steps sent once more, joined where that changes nothing, and their hash.
+// Uses of a session's log beside its own route: sends its steps to an auditor, joined if that changes nothing, and
+// hashes them.
 import type { Link } from "../../mesh/ports/link.ts";
 import { joinRows, sliceRows } from "../../protocol/boundary-rows.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -12,21 +13,22 @@ import type { LoggedStep, Outbox } from "./outbox.ts";
 import { hashRow, rootOf } from "./row-hashes.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Positions that steps are joined to: few enough that an answer which comes meanwhile hardly waits. */
+  /** Positions of a joined step at most: so few that an answer which comes meanwhile hardly waits. */
   joinedPositions: 16,
-  /** Bytes hashed before others get their turn in this thread: 5 ms. */
+  /** Bytes that are hashed before other work of this thread may run: 5 ms. */
   hashedBytes: 1024 * 1024,
 });
 
-/** A step of another session that a log is sent as. */
+/** How a log is sent. */
 export interface ReplayOptions {
+  /** The session that the steps name. */
   readonly session: SessionId;
   readonly upTo: number;
   /** Whether steps may be joined. */
   readonly merge: boolean;
 }
 
-/** Sends the log over `link`. Throws ENGINE_FAILED where it has a hole, what the link throws, or the signal's reason. */
+/** Sends the log over `link`. Throws ENGINE_FAILED if it has a hole, the link's error, or the signal's reason. */
 export async function sendLog(
   outbox: Outbox,
   boundary: readonly BoundaryTensor[],
@@ -41,7 +43,7 @@ export async function sendLog(
   }
 }
 
-/** Steps joined as far as the logits that are wanted of them stay the same. */
+/** Joins steps as far as the same logits are wanted of them. */
 async function* joined(steps: AsyncIterable<LoggedStep>, boundary: readonly BoundaryTensor[]): AsyncGenerator<LoggedStep, void> {
   let held: LoggedStep | undefined;
   for await (const step of steps) {
@@ -54,7 +56,10 @@ async function* joined(steps: AsyncIterable<LoggedStep>, boundary: readonly Boun
   if (held !== undefined) yield held;
 }
 
-/** Logits are wanted of the last rows of a step: of all the later rows, or of none of the earlier. */
+/**
+ * A step can only ask for logits of its last rows, so all rows of the later step must want them, or none of the
+ * earlier.
+ */
 function isJoinable({ head: a }: LoggedStep, { head: b }: LoggedStep): boolean {
   return (
     a.count + b.count <= DEFAULTS.joinedPositions &&
@@ -72,7 +77,7 @@ const join = (
   payload: joinRows(boundary, a.count, first, b.count, second),
 });
 
-/** SHA-256 over the hashes of the logged positions `[from, to)`. Throws ENGINE_FAILED where the log has a hole. */
+/** SHA-256 over the hashes of the logged positions `[from, to)`. Throws ENGINE_FAILED if the log has a hole. */
 export async function logRoot(
   outbox: Outbox,
   boundary: readonly BoundaryTensor[],
@@ -91,7 +96,7 @@ export async function logRoot(
   return rootOf(hashes);
 }
 
-/** The bytes of one logged position. Throws ENGINE_FAILED where they are not there any more. */
+/** Returns the bytes of one logged position. Throws ENGINE_FAILED if they are gone. */
 export async function logRow(outbox: Outbox, boundary: readonly BoundaryTensor[], position: number): Promise<Uint8Array<ArrayBuffer>> {
   for await (const { head, payload } of outbox.steps(position + 1, position)) {
     const row = position - head.position;

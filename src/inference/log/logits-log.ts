@@ -1,9 +1,9 @@
-// The logits that a last span answered with, by position: a hash of each, and the newest as they were.
+// The logits that a last span sent, by position: a hash of each row, and the newest rows as they were.
 import { RecentMap } from "../../shared/recent-map.ts";
 import { hashBytes, RowHashes } from "./row-hashes.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Rows kept as they were: what a peer of another class can be compared by. Half a KiB to 8 KiB each. */
+  /** Rows that are kept as they were, to compare a peer of another class with. Half a KiB to 8 KiB each. */
   rows: 64,
 });
 
@@ -12,7 +12,7 @@ export class LogitsLog {
   /** By position. */
   readonly #rows = new RecentMap<number, Uint8Array<ArrayBuffer>>(DEFAULTS.rows);
 
-  /** Notes the logits after the last positions before `end`, as a frame carries them, oldest first. Answers their hashes. */
+  /** Notes the rows of the last positions before `end`, as a frame carries them, oldest first. Returns their hashes. */
   note(end: number, rows: readonly Uint8Array<ArrayBuffer>[]): readonly Uint8Array[] {
     const hashes = rows.map(hashBytes);
     const first = end - rows.length;
@@ -21,7 +21,7 @@ export class LogitsLog {
     return hashes;
   }
 
-  /** Forgets what comes after `position` positions. */
+  /** Forgets the positions after `position`. */
   truncate(position: number): void {
     this.#hashes.truncate(position);
     for (const kept of [...this.#rows.keys()]) if (kept >= position) this.#rows.delete(kept);
@@ -32,7 +32,7 @@ export class LogitsLog {
     return this.#hashes.root(from, to);
   }
 
-  /** The row after `position`; undefined where there is none, or it is long ago. */
+  /** Returns the row of `position`; undefined if there is none, or if it is too old. */
   at(position: number): Uint8Array<ArrayBuffer> | undefined {
     return this.#rows.get(position);
   }

@@ -1,4 +1,5 @@
-// Top logits as a frame's payload, a row for each position: int32 ids, f32 logits, f32 log-sum-exp, all little-endian.
+// Top logits as the payload of a frame, a row for each position: int32 ids, f32 logits, f32 log-sum-exp, all
+// little-endian.
 import type { TopLogits } from "../../engine/contract.ts";
 import { concatBytes } from "../../shared/bytes.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
@@ -14,7 +15,10 @@ export function encodeLogits(logits: TopLogits): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Reads `count` candidates. Throws FRAME_MALFORMED: wrong size, ids outside the vocabulary, or logits out of order. */
+/**
+ * Reads `count` candidates. Throws FRAME_MALFORMED if the size is wrong, an id is outside the vocabulary, or logits do
+ * not fall.
+ */
 export function decodeLogits(payload: Uint8Array, count: number, vocabularySize: number): TopLogits {
   if (payload.byteLength !== 8 * count + 4)
     throw new ManyhandsError("FRAME_MALFORMED", `${payload.byteLength} bytes are not ${count} candidates`);
@@ -30,7 +34,10 @@ export function decodeLogits(payload: Uint8Array, count: number, vocabularySize:
   return { ids, values, logSumExp: view.getFloat32(8 * count, true) };
 }
 
-/** Several rows one after the other. Throws ENGINE_FAILED where they differ in their number of candidates: logits that are no numbers are left out. */
+/**
+ * Several rows, one after the other. Throws ENGINE_FAILED if they differ in their number of candidates, which happens
+ * when some logits are not numbers and were left out.
+ */
 export function encodeLogitRows(rows: readonly TopLogits[]): Uint8Array<ArrayBuffer> {
   if (rows.some(({ ids }) => ids.length !== rows[0]?.ids.length))
     throw new ManyhandsError("ENGINE_FAILED", "the model gave values that are no numbers");
@@ -45,7 +52,7 @@ export function decodeLogitRows(payload: Uint8Array, rows: number, count: number
   return Array.from({ length: rows }, (_, row) => decodeLogits(payload.subarray(row * size, (row + 1) * size), count, vocabularySize));
 }
 
-/** The rows of a payload as they are, oldest first. */
+/** Returns the rows of a payload as they are, oldest first. */
 export function splitLogitRows(payload: Uint8Array, rows: number): readonly Uint8Array<ArrayBuffer>[] {
   const size = rows === 0 ? 0 : payload.byteLength / rows;
   return Array.from({ length: rows }, (_, row) => payload.slice(row * size, (row + 1) * size));

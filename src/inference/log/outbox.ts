@@ -1,4 +1,4 @@
-// The steps that one side of a session has sent on, kept so that they can be sent again to whoever takes the next span's place.
+// The steps that one side of a session has sent to the next span, kept so that they can be sent again to a replacement.
 import type { Link } from "../../mesh/ports/link.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { HASH_BYTES, type SpanTiming } from "../../protocol/session-frames.ts";
@@ -8,14 +8,14 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { BudgetedOutput, OutputBudget } from "./output-budget.ts";
 
-/** A step's header, but for what depends on whether it is sent for the first time. */
+/** A step's header, except for the fields that depend on whether it is sent for the first time. */
 export interface StepHead {
   readonly position: number;
   readonly count: number;
   readonly prefix: Uint8Array;
   readonly chain: Uint8Array;
   readonly truncate: boolean;
-  /** Part of a replay: spans further on may hold it already. */
+  /** Part of a replay: later spans may have it already. */
   readonly replay: boolean;
   readonly logitRows: number;
   readonly timings: readonly SpanTiming[];
@@ -26,9 +26,9 @@ export interface LoggedStep {
   readonly payload: Uint8Array<ArrayBuffer>;
 }
 
-const HOLE = "the log of this span's outputs is not whole any more";
+const HOLE = "the log of this span's outputs is no longer whole";
 
-/** The head of a step's first `count` positions, with the logits that were wanted of these. */
+/** Returns the head of a step's first `count` positions, with the logits that were wanted of these. */
 function cutHead(head: StepHead, count: number): StepHead {
   const logitRows = Math.max(0, head.logitRows - (head.count - count));
   return { ...head, count, chain: head.chain.slice(0, count * HASH_BYTES), logitRows };
@@ -43,11 +43,11 @@ export interface OutboxOptions {
   /** Tensors of the payload, so that a step can be cut between its positions. */
   readonly boundary: readonly BoundaryTensor[];
   readonly budget: OutputBudget;
-  /** The link to the next span closed, or `error` says why the log cannot be sent again. */
+  /** The link to the next span closed, or the log cannot be sent again; `error` says why. */
   readonly onLost: (error: unknown) => void;
 }
 
-/** Sends every step in order and once to the link of the moment; a new link gets all of them again, with the same chunk boundaries. */
+/** Sends every step once and in order over its present link. A new link gets all of them again, in the same chunks. */
 export class Outbox {
   readonly #options: OutboxOptions;
   #entries: Entry[] = [];
@@ -55,7 +55,7 @@ export class Outbox {
   #link: Link | undefined;
   /** The entry to send next. */
   #cursor = 0;
-  /** Entries before this one were sent to an earlier link, or could have been. */
+  /** Entries before this one were sent over an earlier link, or could have been. */
   #replayUntil = 0;
   #flushing: Promise<void> | undefined;
   #freed = false;
@@ -79,14 +79,14 @@ export class Outbox {
     return this.#link !== undefined && this.#cursor < this.#entries.length;
   }
 
-  /** Takes the next step into the log; `flush` sends it. */
+  /** Adds the next step to the log; `flush` sends it. */
   append(head: StepHead, payload: Uint8Array<ArrayBuffer>): void {
     if (this.#freed) return;
     this.#entries.push({ index: this.#indexes++, head, payload });
     this.#options.budget.add(payload.byteLength);
   }
 
-  /** Forgets what comes after `position`; a step that lies across it keeps its first positions. */
+  /** Forgets the positions after `position`. A step on both sides of it keeps its first positions. */
   truncate(position: number): void {
     const at = this.#entries.findIndex(({ head }) => head.position + head.count > position);
     if (at < 0) return;
@@ -96,7 +96,7 @@ export class Outbox {
     if (first !== undefined && first.head.position < position) {
       const { head } = first;
       const count = position - head.position;
-      // An output that is stored already is not cut: the log has a hole then, and a replay says so.
+      // An output that is in the store is not cut: the log then has a hole, which a replay reports.
       const payload = first.payload && sliceRows(boundary, first.payload, head.count, 0, count);
       this.#entries.push({ index: this.#indexes++, head: cutHead(head, count), payload });
       budget.add(payload?.byteLength ?? 0);
@@ -106,7 +106,7 @@ export class Outbox {
     this.#replayUntil = Math.min(this.#replayUntil, this.#entries.length);
   }
 
-  /** Everything goes to `link` from now on, from the first step on. Answers the positions that are sent again. */
+  /** Sends everything over `link` from now on, from the first step on. Returns how many positions are sent again. */
   relink(link: Link): number {
     this.unlink(new ManyhandsError("PEER_LOST", "another peer takes this place"));
     this.#link = link;
@@ -119,7 +119,10 @@ export class Outbox {
     return this.positions;
   }
 
-  /** The steps that hold positions from `from` to `upTo`, oldest first, the last one cut there. Throws ENGINE_FAILED where it is not whole any more. */
+  /**
+   * Yields the steps that hold positions from `from` to `upTo`, oldest first; the last one is cut at `upTo`. Throws
+   * ENGINE_FAILED if the log is no longer whole.
+   */
   async *steps(upTo: number, from = 0): AsyncGenerator<LoggedStep, void> {
     for (const entry of [...this.#entries]) {
       const { head } = entry;
@@ -193,7 +196,7 @@ export class Outbox {
     if (!this.#freed) this.#options.onLost(error);
   }
 
-  /** Stores the oldest outputs first: they are sent already, or nobody is there to get them, and only a replay reads them. */
+  /** Stores outputs that are sent, or that nobody is there to receive, oldest first: only a replay reads them again. */
   async #spill(): Promise<void> {
     const { budget, session } = this.#options;
     for (const entry of this.#entries.slice(0, this.#link === undefined ? undefined : this.#cursor)) {

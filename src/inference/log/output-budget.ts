@@ -1,11 +1,14 @@
-// What the logs of a span's sessions may hold in memory, all together; past it, outputs go to a store.
+// How much the logs of a span's sessions may hold in memory, all together. Outputs beyond that go to a store.
 import { errorMessage } from "../../shared/errors.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
 import type { OutputStore } from "./output-store.ts";
 
 export const OUTPUT_BUDGET = Object.freeze({
-  /** Bytes of outputs in memory for each span: 20,000 positions of a model 768 wide in f32, 4,000 of one 4,096 wide. */
+  /**
+   * Bytes of outputs in memory for each span: 20,000 positions of a model that is 768 wide in f32, 4,000 of one 4,096
+   * wide.
+   */
   memoryBytes: 64 * 1024 * 1024,
 });
 
@@ -13,7 +16,7 @@ export const OUTPUT_BUDGET = Object.freeze({
 export interface BudgetedOutput {
   /** Names it in the store. */
   readonly index: number;
-  /** Undefined once it lies in the store. */
+  /** Undefined once it is in the store. */
   payload: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -43,7 +46,7 @@ export class OutputBudget {
     this.#usedBytes += bytes;
   }
 
-  /** Moves `output` to the store. Where that fails it stays in memory: better over the budget than without the log. */
+  /** Moves `output` to the store. If that fails it stays in memory: better over the budget than without the log. */
   async spill(session: SessionId, output: BudgetedOutput): Promise<void> {
     const { payload } = output;
     if (payload === undefined) return;
@@ -53,13 +56,13 @@ export class OutputBudget {
       this.#log.warn("an output could not be stored and stays in memory", { error: errorMessage(error) });
       return;
     }
-    // Truncated or freed meanwhile: then it was taken off already.
+    // If it was truncated or freed meanwhile, its bytes are subtracted already.
     if (output.payload !== payload) return;
     output.payload = undefined;
     this.#usedBytes -= payload.byteLength;
   }
 
-  /** The bytes of `output`, wherever they are; undefined where the store lost them. */
+  /** Returns the bytes of `output` from memory or from the store; undefined if the store lost them. */
   async read(session: SessionId, output: BudgetedOutput): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (output.payload !== undefined) return output.payload;
     try {
@@ -70,7 +73,7 @@ export class OutputBudget {
     }
   }
 
-  /** Forgets outputs of `session`, the stored ones from `fromIndex` on. */
+  /** Forgets these outputs of `session`, and all stored ones from `fromIndex` on. */
   free(session: SessionId, outputs: readonly BudgetedOutput[], fromIndex: number): void {
     let stored = false;
     for (const output of outputs) {

@@ -1,20 +1,23 @@
-// Port: where the log of a span's outputs goes past its share of memory.
+// Port: where the log of a span's outputs goes when it exceeds its share of memory.
 import type { SessionId } from "../../shared/ids.ts";
 
-/** Bytes by session and index. Every method may reject: the log then counts as lost, and the answer is replayed otherwise. */
+/**
+ * Bytes by session and index. Every method may reject. If bytes are lost the log has a hole, and a replay needs another
+ * peer.
+ */
 export interface OutputStore {
   put(session: SessionId, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Undefined where it is not there any more. */
+  /** Resolves with undefined if it is gone. */
   get(session: SessionId, index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Forgets the session's entries from `fromIndex` on. */
   drop(session: SessionId, fromIndex: number): Promise<void>;
 }
 
-/** In this process: where there is no disk to spill to. */
+/** In this process, for peers without a disk. */
 export class MemoryOutputStore implements OutputStore {
   readonly #sessions = new Map<SessionId, Map<number, Uint8Array<ArrayBuffer>>>();
 
-  /** Entries held, for whoever counts. */
+  /** How many entries it holds, for tests. */
   get size(): number {
     let size = 0;
     for (const entries of this.#sessions.values()) size += entries.size;

@@ -1,11 +1,12 @@
-// The running hash of accepted tokens: how a step names its past, and how a cache knows that it holds exactly that.
+// The running hash of accepted tokens, by which a step names its past and a span knows that its cache holds exactly
+// that.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesEqual } from "../../shared/bytes.ts";
 import { HASH_BYTES } from "../../protocol/session-frames.ts";
 
 /**
- * Running hash after each of `tokens`, `HASH_BYTES` each: h(n+1) = SHA-256(h(n) ‖ token as u32 little-endian), truncated.
- * `prefix` is the hash before the first of them.
+ * Returns the running hash after each of `tokens`, `HASH_BYTES` each: h(n+1) = SHA-256(h(n) ‖ token as u32
+ * little-endian), truncated. `prefix` is the hash before the first of them.
  */
 export function chainTokens(prefix: Uint8Array, tokens: readonly number[]): Uint8Array<ArrayBuffer> {
   const chain = new Uint8Array(tokens.length * HASH_BYTES);
@@ -21,7 +22,7 @@ export function chainTokens(prefix: Uint8Array, tokens: readonly number[]): Uint
   return chain;
 }
 
-/** The hash after every accepted position of one session, from the root on. */
+/** The hashes of one session: the root, and one after every accepted position. */
 export class PrefixLog {
   #hashes: Uint8Array<ArrayBuffer>;
   #positions = 0;
@@ -31,7 +32,7 @@ export class PrefixLog {
     this.#hashes.set(root);
   }
 
-  /** Positions accepted. */
+  /** Accepted positions. */
   get positions(): number {
     return this.#positions;
   }
@@ -46,7 +47,7 @@ export class PrefixLog {
     return position >= 0 && position <= this.#positions && bytesEqual(this.#at(position), prefix);
   }
 
-  /** How many positions of `chain`, from `position` on, are accepted as they stand in it. */
+  /** How many hashes of `chain`, which begins after `position`, are the accepted ones. */
   shared(position: number, chain: Uint8Array): number {
     const most = Math.min(chain.byteLength / HASH_BYTES, this.#positions - position);
     let count = 0;
@@ -66,7 +67,7 @@ export class PrefixLog {
     this.#positions += chain.byteLength / HASH_BYTES;
   }
 
-  /** Forgets what comes after `position`. */
+  /** Forgets the positions after `position`. */
   truncate(position: number): void {
     this.#positions = Math.min(this.#positions, position);
   }

@@ -1,14 +1,17 @@
-// Hashes of what went into a span or came out of it, by position, and one hash over many of them: what peers compare.
+// Hashes of a span's inputs or outputs, by position, and one hash over many of them. Peers compare these.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { sliceRows } from "../../protocol/boundary-rows.ts";
 import { type BoundaryTensor, rowBytes } from "../../protocol/span-plan.ts";
 
-/** Bytes kept of each position's SHA-256: compared with one hash, not searched for a collision. */
+/**
+ * Bytes that are kept of each position's SHA-256. Half of it is enough: a forger needs a second preimage, not any
+ * collision.
+ */
 export const ROW_HASH_BYTES = 16;
 
 const NOTHING = new Uint8Array(ROW_HASH_BYTES);
 
-/** What the first span is given: an int32 a position. */
+/** The input of the first span: an int32 a position. */
 export const TOKEN_BOUNDARY: readonly BoundaryTensor[] = [{ name: "tokens", type: "float32", width: 1 }];
 
 /** Hash of the bytes of one position. */
@@ -24,14 +27,14 @@ export function hashRow(boundary: readonly BoundaryTensor[], payload: Uint8Array
   );
 }
 
-/** SHA-256 over the hashes of positions, in order; those that have none count as zeros. 32 bytes. */
+/** SHA-256 over the hashes of positions, in order. Positions without a hash count as zeros. 32 bytes. */
 export function rootOf(hashes: Iterable<Uint8Array | undefined>): Uint8Array<ArrayBuffer> {
   const all = sha256.create();
   for (const hash of hashes) all.update(hash ?? NOTHING);
   return new Uint8Array(all.digest());
 }
 
-/** Of one side of one session. */
+/** The hashes of one side of one session. */
 export class RowHashes {
   #hashes: (Uint8Array<ArrayBuffer> | undefined)[] = [];
 
@@ -43,7 +46,7 @@ export class RowHashes {
     this.#hashes[position] = hash;
   }
 
-  /** Forgets what comes after `position` positions. */
+  /** Forgets the positions after `position`. */
   truncate(position: number): void {
     if (this.#hashes.length > position) this.#hashes.length = position;
   }

@@ -1,22 +1,25 @@
-// How a session's hidden states cross from span to span: as the graph has them, or as half floats, which are half the bytes and
-// round. Rounded states are what everybody hashes, logs and sends again, so that replays and audits are as exact as ever.
+// How a session's hidden states cross from span to span: as the graph has them, or rounded to half floats, which are
+// half the bytes. Spans hash, log and replay the rounded states, so that replays and audits stay exact.
 import type { OpenFrame } from "../../protocol/session-frames.ts";
 import { type BoundaryTensor, rowBytes, type SpanPlan } from "../../protocol/span-plan.ts";
 import { concatBytes } from "../../shared/bytes.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import { packHalves, unpackHalves } from "../../shared/half-floats.ts";
 
-/** `float32`: as the graph has them, float16 where that is its own type. `float16`: all of them as half floats. */
+/** `float32`: as the graph has them, which may be float16. `float16`: all of them as half floats. */
 export type WireType = "float32" | "float16";
 
 export interface WireForm {
-  /** What the payload of a step holds that comes in. */
+  /** Tensors in the payload of a step that comes in. */
   readonly boundaryIn: readonly BoundaryTensor[];
-  /** And of one that goes out. */
+  /** Tensors in the payload of a step that goes out. */
   readonly boundaryOut: readonly BoundaryTensor[];
-  /** What the engine takes, of a payload of `count` positions. */
+  /** Converts a payload of `count` positions to the input of the engine. */
   decode(payload: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer>;
-  /** What crosses, of an engine's `count` positions. Throws ENGINE_FAILED where a value lies outside the range of half floats. */
+  /**
+   * Converts an engine's output of `count` positions to a payload. Throws ENGINE_FAILED if half floats cannot hold a
+   * value.
+   */
   encode(hidden: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer>;
 }
 
@@ -32,12 +35,12 @@ export function wireForm({ wire }: Pick<OpenFrame, "wire">, { boundaryIn, bounda
   };
 }
 
-/** The determinism class of what a peer of class `own` computes in a session. */
+/** Returns the determinism class of a session's results at a peer of class `own`. */
 export const wireClass = ({ wire }: Pick<OpenFrame, "wire">, own: string): string => (wire === undefined ? own : `${own}/f16`);
 
 const asHalves = (tensor: BoundaryTensor): BoundaryTensor => ({ ...tensor, type: "float16" });
 
-/** Converts what is float32 in the graph, and leaves what is float16 there. */
+/** Converts the tensors that are float32 in the graph, and leaves those that are float16. */
 function byTensor(
   boundary: readonly BoundaryTensor[],
   bytes: Uint8Array<ArrayBuffer>,

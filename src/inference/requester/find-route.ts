@@ -1,7 +1,7 @@
-// A route for a prompt: over the swarm where it covers all layers, else over this tab alone.
-import type { GenerateEvent } from "../generate-event.ts";
-import { type DetourRequest, planDetour } from "./plan-detour.ts";
+// Finds a route for a prompt, and a detour for an answer that has lost peers: over the swarm if it covers all layers,
+// or else over this tab alone. Waits while peers may still come, and says why.
 import type { Directory } from "../../mesh/ports/directory.ts";
+import type { PeerRecord } from "../../protocol/directory-frames.ts";
 import { findGaps } from "../../route/coverage.ts";
 import { SOLO_BYTES } from "../../route/plan-model.ts";
 import { planRoute, type Route } from "../../route/plan-route.ts";
@@ -9,13 +9,17 @@ import type { Measured, RouteNeeds, RoutePeer } from "../../route/route-cost.ts"
 import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { ModelId, PeerId, Span } from "../../shared/ids.ts";
+import { nameLayers } from "../../shared/name-layers.ts";
+import type { LoadProgress } from "../../shared/progress.ts";
+import type { GenerateEvent, WaitReason } from "../generate-event.ts";
+import { type DetourRequest, planDetour } from "./plan-detour.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds to give the relay to tell who is there. */
-  swarmMs: 3_000,
+  /** Milliseconds in which the relay must list the peers that are there. */
+  listMs: 3_000,
   /** Milliseconds to wait for peers that are loading or moving before this tab loads the model itself. */
   patienceMs: 15_000,
-  /** Milliseconds after which a route is looked for again without any news. */
+  /** Milliseconds after which a route is looked for again although the directory has not changed. */
   pollMs: 1_000,
 });
 
@@ -23,11 +27,14 @@ const DEFAULTS = Object.freeze({
 export interface SoloPeer {
   /** Serves all layers; undefined until the model is loaded. */
   readonly peer: RoutePeer | undefined;
-  /** Loads the model, yielding how far it is. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
-  load(message: string, signal: AbortSignal): AsyncGenerator<GenerateEvent, void>;
+  /**
+   * Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's
+   * reason.
+   */
+  load(signal: AbortSignal): AsyncGenerator<LoadProgress | undefined, void>;
 }
 
-export interface FindRouteDeps {
+export interface FindRouteOptions {
   readonly model: { readonly id: ModelId; readonly layerCount: number; readonly sizeBytes: number };
   readonly directory: Directory;
   readonly solo: SoloPeer;
@@ -36,125 +43,125 @@ export interface FindRouteDeps {
   readonly rttMs?: (peer: PeerId) => Measured | undefined;
 }
 
-/** Yields what is waited for. Throws NO_ROUTE where neither the swarm nor this tab can answer. */
+/** Yields `waiting` events. Throws NO_ROUTE if neither the swarm nor this tab can answer, or the signal's reason. */
 export async function* findRoute(
-  deps: FindRouteDeps,
+  options: FindRouteOptions,
   exclude: ReadonlySet<PeerId>,
   signal: AbortSignal,
   needs: RouteNeeds = {},
 ): AsyncGenerator<GenerateEvent, Route> {
-  const { model, directory, solo, clock } = deps;
-  const started = clock.now();
-  const mayLoad = model.sizeBytes <= SOLO_BYTES;
+  const { model, directory, solo, clock } = options;
+  const startedMs = clock.now();
   for (;;) {
     signal.throwIfAborted();
-    const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
-    const peers = routePeers(swarm, deps);
+    const peers = peersOf(recordsOf(options), options);
     const route = planRoute(peers, model.layerCount, exclude, needs);
     if (route) return route;
     const own = solo.peer && planRoute([solo.peer], model.layerCount);
-    const waitedMs = clock.now() - started;
-    const relayTold = directory.swarm.revision >= 0 || waitedMs > DEFAULTS.swarmMs;
-    const hopeful = swarm.some((peer) => !exclude.has(peer.peer)) && waitedMs < DEFAULTS.patienceMs;
-    if (relayTold && !hopeful) {
+    const waitedMs = clock.now() - startedMs;
+    const isListed = directory.swarm.revision >= 0 || waitedMs > DEFAULTS.listMs;
+    const isHopeful = peers.some(({ peer }) => !exclude.has(peer)) && waitedMs < DEFAULTS.patienceMs;
+    if (isListed && !isHopeful) {
       if (own) return own;
-      if (!mayLoad && waitedMs > DEFAULTS.patienceMs)
-        throw new ManyhandsError(
-          "NO_ROUTE",
-          `${describeGaps(peers, model.layerCount)} The prompt is kept: lend this tab, or try again when somebody has joined.`,
-        );
-      if (mayLoad) {
-        yield* solo.load(
-          swarm.length === 0
-            ? "Nobody lends right now, so this tab loads the model and answers by itself."
-            : "The swarm cannot answer now, so this tab loads the model and answers by itself.",
-          signal,
-        );
+      if (mayLoad(options)) {
+        yield* load(solo, peers.length === 0 ? "nobody-lends" : "no-route", signal);
         continue;
       }
+      if (waitedMs > DEFAULTS.patienceMs) throw noRoute(gapsOf(peers, model.layerCount));
     }
-    yield {
-      kind: "waiting",
-      message: relayTold ? describeGaps(peers, model.layerCount) : "Asking the relay who is there.",
-      progress: undefined,
-    };
+    yield waiting(isListed ? { kind: "gaps", gaps: gapsOf(peers, model.layerCount), isMidway: false } : { kind: "listing" });
     await nextChange(directory, clock, signal);
   }
 }
 
 /**
- * A route for an answer that has lost peers, over those that are left and others. Waits for as long as nobody can take the
- * gap, and yields what for; this tab loads the model itself where it may and nobody comes. Never throws NO_ROUTE.
+ * Finds a route over the hops that an answer has left and others. Waits for as long as nobody can take the gap, and
+ * yields `waiting` events; if nobody comes, and if it may, this tab loads the model itself. Never throws NO_ROUTE.
  */
-export async function* findDetour(deps: FindRouteDeps, request: DetourRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent, Route> {
-  const { model, directory, solo, clock } = deps;
-  const started = clock.now();
-  const heard = new HeardAgain(request);
+export async function* findDetour(
+  options: FindRouteOptions,
+  request: DetourRequest,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent, Route> {
+  const { model, directory, solo, clock } = options;
+  const { layerCount } = model;
+  const startedMs = clock.now();
+  const exclusion = new Exclusion(request);
   for (;;) {
     signal.throwIfAborted();
-    const swarm = directory.swarm.peers.filter((peer) => peer.model === model.id);
-    const peers = routePeers(swarm, deps);
-    const excluded = heard.excluded(swarm);
+    const records = recordsOf(options);
+    const peers = peersOf(records, options);
+    const excluded = exclusion.peers(records);
     const survivors = { ...request, exclude: () => excluded };
-    const route = planDetour(peers, model.layerCount, survivors) ?? (solo.peer && planDetour([solo.peer], model.layerCount, survivors));
+    const route = planDetour(peers, layerCount, survivors) ?? (solo.peer && planDetour([solo.peer], layerCount, survivors));
     if (route) return route;
-    const hopeful = swarm.some((peer) => !excluded.has(peer.peer)) && clock.now() - started < DEFAULTS.patienceMs;
-    if (!hopeful && !solo.peer && model.sizeBytes <= SOLO_BYTES) {
-      yield* solo.load("A tab left and nobody holds its layers, so this tab loads the model and goes on by itself.", signal);
+    const present = peers.filter(({ peer }) => !excluded.has(peer));
+    const isHopeful = present.length > 0 && clock.now() - startedMs < DEFAULTS.patienceMs;
+    if (!isHopeful && !solo.peer && mayLoad(options)) {
+      yield* load(solo, "peer-lost", signal);
       continue;
     }
-    const present = peers.filter((peer) => !excluded.has(peer.peer)).flatMap((peer) => peer.serving);
-    const gaps = nameGaps([...request.kept.map(({ span }) => span), ...present], model.layerCount);
-    const message =
-      gaps === "" ? "A tab left; the others are changing places." : `Nobody holds ${gaps} now; the answer goes on when somebody joins.`;
-    yield { kind: "waiting", message, progress: undefined };
+    yield waiting({ kind: "gaps", gaps: gapsOf(present, layerCount, request.kept), isMidway: true });
     await nextChange(directory, clock, signal);
   }
 }
 
-/** Who is left out of a detour: a peer that only fell silent is not, once it has told the relay something new since. */
-class HeardAgain {
+/** Which peers a detour leaves out. A peer that only fell silent counts again once it has announced something new. */
+class Exclusion {
   readonly #request: DetourRequest;
-  /** What each silent peer had told when it was first looked for. */
-  readonly #told = new Map<PeerId, string>();
+  /** The announcement of each silent peer when it was first looked for. */
+  readonly #announced = new Map<PeerId, string>();
 
   constructor(request: DetourRequest) {
     this.#request = request;
   }
 
-  excluded(swarm: Directory["swarm"]["peers"]): ReadonlySet<PeerId> {
+  peers(records: readonly PeerRecord[]): ReadonlySet<PeerId> {
     const excluded = new Set(this.#request.exclude());
     const silent = this.#request.silent();
-    for (const record of swarm) {
+    for (const record of records) {
       if (!silent.has(record.peer)) continue;
-      const told = JSON.stringify(record);
-      const before = this.#told.get(record.peer);
-      if (before === undefined) this.#told.set(record.peer, told);
-      else if (before !== told) excluded.delete(record.peer);
+      const announced = JSON.stringify(record);
+      const before = this.#announced.get(record.peer);
+      if (before === undefined) this.#announced.set(record.peer, announced);
+      else if (before !== announced) excluded.delete(record.peer);
     }
     return excluded;
   }
 }
 
-/** Peers as routes are planned over them: by what they tell, and by how far they are from here. */
-const routePeers = (swarm: Directory["swarm"]["peers"], { rttMs }: Pick<FindRouteDeps, "rttMs">): readonly RoutePeer[] =>
-  swarm.map((peer) => ({ ...peer, layerMs: peer.layerMs ?? undefined, rttMs: rttMs?.(peer.peer) }));
+/** The announcements of the model's peers. */
+const recordsOf = ({ model, directory }: FindRouteOptions): readonly PeerRecord[] =>
+  directory.swarm.peers.filter((peer) => peer.model === model.id);
 
-function nameGaps(spans: readonly Span[], layerCount: number): string {
-  return findGaps(spans, layerCount)
-    .map(({ start, end }) => (end - start === 1 ? `layer ${start}` : `layers ${start} to ${end - 1}`))
-    .join(" and ");
+/** The same peers as routes are planned over them: with how far they are from here. */
+const peersOf = (records: readonly PeerRecord[], { rttMs }: FindRouteOptions): readonly RoutePeer[] =>
+  records.map((record) => ({ ...record, layerMs: record.layerMs ?? undefined, rttMs: rttMs?.(record.peer) }));
+
+/** Layers that nobody serves. None if the layers are served, but by peers whose spans do not meet. */
+const gapsOf = (peers: readonly RoutePeer[], layerCount: number, kept: DetourRequest["kept"] = []): readonly Span[] =>
+  findGaps([...kept.map(({ span }) => span), ...peers.flatMap((peer) => peer.serving)], layerCount);
+
+/** Whether the model is small enough for this tab alone. */
+const mayLoad = ({ model }: FindRouteOptions): boolean => model.sizeBytes <= SOLO_BYTES;
+
+const waiting = (reason: WaitReason, progress?: LoadProgress): GenerateEvent => ({ kind: "waiting", reason, progress });
+
+async function* load(
+  solo: SoloPeer,
+  because: Extract<WaitReason, { readonly kind: "loading" }>["because"],
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent, void> {
+  for await (const progress of solo.load(signal)) yield waiting({ kind: "loading", because }, progress);
 }
 
-function describeGaps(peers: readonly RoutePeer[], layerCount: number): string {
-  const gaps = nameGaps(
-    peers.flatMap((peer) => peer.serving),
-    layerCount,
+const noRoute = (gaps: readonly Span[]): ManyhandsError =>
+  new ManyhandsError(
+    "NO_ROUTE",
+    `${gaps.length === 0 ? "The peers are changing places" : `Nobody serves ${nameLayers(gaps)}`}. The prompt is kept: lend this tab, or try again when somebody has joined.`,
   );
-  return gaps === "" ? "The peers are changing places; waiting for them." : `Nobody serves ${gaps} yet; waiting for a tab to take them.`;
-}
 
-/** Resolves at the next change of the swarm, or after a while without one. */
+/** Resolves at the next change of the swarm, or after a while without one. Throws the signal's reason. */
 async function nextChange(directory: Directory, clock: Clock, signal: AbortSignal): Promise<void> {
   const early = new AbortController();
   const stop = directory.on("swarm:changed", () => early.abort());

@@ -1,22 +1,23 @@
-// Who may be lost: peers that somebody misses, and pairs of neighbours whose link broke. Asks them before anybody is replaced.
+// Links between neighbours of a route that broke or bring nothing on. Both neighbours are asked for a sign of life
+// before either is replaced: a link that breaks between two living peers is made anew.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { HopLink } from "./hop-link.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds in which a peer that is missed must give a sign of life. */
-  answerMs: 650,
-  /** Times that a link between two living neighbours is made anew before the one behind is replaced. */
+  /** Milliseconds in which a peer must give a sign of life. */
+  aliveMs: 650,
+  /** How often a link between two living neighbours is made anew before the hop behind it is replaced. */
   flaps: 2,
 });
 
-/** A hop that may be gone or, where `up` is given, may have lost its link to the one before it. */
+/** A hop that may have lost its link to the one before it, or either of the two may be gone. */
 interface Doubt {
   readonly hop: HopLink;
-  readonly up: HopLink | undefined;
+  readonly up: HopLink;
 }
 
-/** Whether a doubt still matters: a hop that is lost is beyond it, and so is a pair that is a pair no more. */
-const matters = ({ hop, up }: Doubt): boolean => hop.isOpen && (up === undefined || (up.isOpen && hop.fedBy === up));
+/** Whether a doubt still matters: neither hop is lost yet, and the two are still neighbours. */
+const matters = ({ hop, up }: Doubt): boolean => hop.isOpen && up.isOpen && hop.fedBy === up;
 
 export class HopDoubts {
   readonly #onAdded: () => void;
@@ -26,18 +27,21 @@ export class HopDoubts {
     this.#onAdded = onAdded;
   }
 
-  /** Whether anybody who still matters is in doubt. */
+  /** Whether a doubt that matters is not settled. */
   get isOpen(): boolean {
     return this.#doubts.some(matters);
   }
 
-  add(hop: HopLink, up: HopLink | undefined): void {
+  add(hop: HopLink, up: HopLink): void {
     if (this.#doubts.some((doubt) => doubt.hop === hop && doubt.up === up)) return;
     this.#doubts = [...this.#doubts, { hop, up }];
     this.#onAdded();
   }
 
-  /** Asks those in doubt. Who gives no sign is lost; of two that both live, the one behind waits to be linked again. */
+  /**
+   * Asks the peers in doubt. One that gives no sign of life is lost. If both live, the one behind waits to be linked
+   * again.
+   */
   async settle(signal: AbortSignal): Promise<void> {
     const doubts = this.#doubts.filter(matters);
     this.#doubts = [];
@@ -46,8 +50,8 @@ export class HopDoubts {
 
   async #settleOne(doubt: Doubt, signal: AbortSignal): Promise<void> {
     const { hop, up } = doubt;
-    await Promise.all([ask(hop, signal), up && ask(up, signal)]);
-    if (up === undefined || !matters(doubt)) return;
+    await Promise.all([ask(hop, signal), ask(up, signal)]);
+    if (!matters(doubt)) return;
     hop.fedBy = undefined;
     if (++hop.flaps > DEFAULTS.flaps) hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route keeps losing its link"));
   }
@@ -55,7 +59,7 @@ export class HopDoubts {
 
 async function ask(hop: HopLink, signal: AbortSignal): Promise<void> {
   try {
-    await hop.probe(DEFAULTS.answerMs, signal);
+    await hop.probe(DEFAULTS.aliveMs, signal);
   } catch (error) {
     signal.throwIfAborted();
     hop.lose(new ManyhandsError("PEER_LOST", "a peer of the route is gone", { cause: error }));

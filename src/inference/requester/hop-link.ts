@@ -1,4 +1,6 @@
-// One span of a route as the requester sees it: opens the session there, steers it, asks for signs of life, hears what it says.
+// One hop of a route as the requester sees it: opens the session at the span, gives it its neighbours, asks it
+// questions, and reads its frames. `live-route.ts` makes a route of these, and `server/span-service.ts` is the other
+// side.
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
@@ -22,19 +24,20 @@ import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts"
 import type { ModelId, PeerId, SessionId } from "../../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for the goodbye to a peer that may not read any more. */
+  /** Milliseconds for the goodbye to a peer that may no longer read. */
   closeMs: 1_000,
 });
 
-/** What a hop tells its session. `onLogits` throws what the frame breaks. */
+/** Port: the events that a hop reports to its route. */
 export interface HopListener {
+  /** Throws if the frame is wrong, which costs the hop its place. */
   onLogits(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void;
   onStranded(hop: HopLink, frame: StrandedFrame): void;
   onLeaving(hop: HopLink): void;
   onLost(hop: HopLink, error: ManyhandsError): void;
 }
 
-export interface HopLinkDeps {
+export interface HopLinkOptions {
   readonly mesh: Pick<Mesh, "open">;
   readonly clock: Clock;
   readonly session: SessionId;
@@ -42,58 +45,62 @@ export interface HopLinkDeps {
   readonly listener: HopListener;
 }
 
-/** What every span of a session is opened with. */
-export type SessionRoom = Pick<OpenFrame, "root" | "topK" | "maxPositions" | "audit" | "wire">;
+/** The fields of an `open` frame that are the same for every span of a session. */
+export type SessionTerms = Pick<OpenFrame, "root" | "topK" | "maxPositions" | "audit" | "wire">;
 
-/** Outputs of some positions, one after the other, of what they are made, and hashes of the inputs. */
+/** A span's outputs at some positions, one after the other; their type; and the hashes of its inputs there. */
 export interface Sampled extends Pick<SampledFrame, "inputs" | "type"> {
   readonly outputs: Uint8Array;
 }
 
-/** What answers a question. */
-interface Told {
+/** The reply to a question. */
+interface Reply {
   readonly frame: AliveFrame | TalliedFrame | SampledFrame;
   readonly payload: Uint8Array;
 }
 
-/** Throws FRAME_UNEXPECTED for the answer to another question. */
-function as<Kind extends Told["frame"]["kind"]>(frame: Told["frame"], kind: Kind): Extract<Told["frame"], { readonly kind: Kind }> {
-  if (frame.kind !== kind) throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" answers another question`);
-  return frame as Extract<Told["frame"], { readonly kind: Kind }>; // just compared
+/** Throws FRAME_UNEXPECTED if the frame replies to another question. */
+function as<Kind extends Reply["frame"]["kind"]>(frame: Reply["frame"], kind: Kind): Extract<Reply["frame"], { readonly kind: Kind }> {
+  if (frame.kind !== kind) throw new ManyhandsError("FRAME_UNEXPECTED", `"${frame.kind}" replies to another question`);
+  return frame as Extract<Reply["frame"], { readonly kind: Kind }>; // just compared
 }
 
 export class HopLink {
   readonly hop: Hop;
-  /** Who sends this span its steps now: the hop before, or the requester. Undefined while that is still to be arranged. */
+  /**
+   * The hop before or the requester, if this span gets its steps from there now. Undefined while that is still to be
+   * arranged.
+   */
   fedBy: HopLink | "requester" | undefined;
-  /** Whether the route has answered with this hop in it since it was opened. */
+  /** Whether the last span has replied while this hop was part of the route. */
   isProven = false;
   /** Whether drafts may be verified here. */
   isRowInvariant = false;
-  /** The peer has said that it goes. */
+  /** The peer has said that it leaves. */
   isLeaving = false;
+  /** No other peer can take the place of this hop, which therefore serves on although its peer leaves. */
+  isIrreplaceable = false;
   /** The span itself said that it cannot serve. */
   wasRefused = false;
-  /** Times that its link to a neighbour broke although both lived. */
+  /** How often its link from the neighbour before it broke while both lived. */
   flaps = 0;
-  /** Times that it could not work with a neighbour. */
+  /** How often it could not work with a neighbour. */
   complaints = 0;
-  /** Called once, when the hop is given up or closed. */
-  onOver: (() => void) | undefined;
-  readonly #deps: HopLinkDeps;
+  readonly #options: HopLinkOptions;
   readonly #opened = Promise.withResolvers<void>();
-  readonly #asks = new Map<number, PromiseWithResolvers<Told>>();
-  #askIds = 0;
-  /** The ask whose failure a `stranded` frame about the next span tells. */
+  /** Questions without a reply, by their ids. */
+  readonly #questions = new Map<number, PromiseWithResolvers<Reply>>();
+  #questionIds = 0;
+  /** The newest relink of the next span: a `stranded` frame about that side means that it failed. */
   #relinkId: number | undefined;
   #link: Link | undefined;
   #error: ManyhandsError | undefined;
   #isOpen = false;
 
-  constructor(deps: HopLinkDeps, hop: Hop) {
-    this.#deps = deps;
+  constructor(options: HopLinkOptions, hop: Hop) {
+    this.#options = options;
     this.hop = hop;
-    this.#opened.promise.catch(() => {}); // told by `onLost`
+    this.#opened.promise.catch(() => {}); // reported by `onLost`
   }
 
   get link(): Link | undefined {
@@ -109,77 +116,83 @@ export class HopLink {
     return this.#error;
   }
 
-  /** Opens the session at the span. Never rejects: a failure is told by `onLost` and `error`. */
-  async open(room: SessionRoom, previous: PeerId, next: NextSpan | null, ms: number, signal: AbortSignal): Promise<void> {
-    const { mesh, clock, session, model } = this.#deps;
+  /** Opens the session at the span. Never rejects: `onLost` and `error` report a failure. */
+  async open(terms: SessionTerms, previous: PeerId, next: NextSpan | null, ms: number, signal: AbortSignal): Promise<void> {
+    const { mesh, clock, session, model } = this.#options;
     const { peer, span } = this.hop;
-    const late = (): Error => new ManyhandsError("PEER_UNREACHABLE", `a peer of the route did not answer within ${ms / 1000} s`);
+    const late = (): Error => new ManyhandsError("PEER_UNREACHABLE", `a peer of the route did not reply within ${ms / 1000} s`);
     try {
       await withDeadline({ clock, ms, onTimeout: late }, signal, async (limit) => {
         const link = await mesh.open(peer, sessionProtocol(model, span), limit);
         if (limit.aborted || this.#error) {
-          link.abort(new ManyhandsError("PEER_LOST", "this link is not needed any more"));
+          link.abort(new ManyhandsError("PEER_LOST", "this link is no longer needed"));
           return;
         }
         this.#link = link;
         void this.#read(link);
         const { start, end } = span;
-        const header = { kind: "open", session, version: PROTOCOL_VERSION, model, start, end, previous, next, ...room };
+        const header = { kind: "open", session, version: PROTOCOL_VERSION, model, start, end, previous, next, ...terms };
         await link.send(encodeFrame(header), limit);
         await this.#opened.promise;
         this.#isOpen = true;
       });
     } catch (error) {
       if (this.#error) return;
-      const told = error instanceof ManyhandsError && error.code !== "PEER_LOST";
-      this.lose(told ? error : new ManyhandsError("PEER_UNREACHABLE", "a peer of the route could not be reached", { cause: error }));
+      const saysWhy = error instanceof ManyhandsError && error.code !== "PEER_LOST";
+      this.lose(saysWhy ? error : new ManyhandsError("PEER_UNREACHABLE", "a peer of the route could not be reached", { cause: error }));
     }
   }
 
-  /** Gives the span other neighbours; null leaves a side as it is. Throws PEER_LOST, PEER_UNREACHABLE, TIMEOUT or the signal's reason. */
+  /**
+   * Gives the span other neighbours; null leaves a side as it is. Throws PEER_LOST, PEER_UNREACHABLE, TIMEOUT or the
+   * signal's reason.
+   */
   async relink(previous: PeerId | null, next: NextSpan | null, ms: number, signal: AbortSignal): Promise<void> {
-    const id = ++this.#askIds;
+    const id = ++this.#questionIds;
     if (next !== null) this.#relinkId = id;
-    await this.#ask(id, { kind: "relink", session: this.#deps.session, id, previous, next }, ms, signal);
+    await this.#send(id, { kind: "relink", session: this.#options.session, id, previous, next }, ms, signal);
   }
 
   /** Asks for a sign of life. Throws PEER_LOST, TIMEOUT or the signal's reason. */
   async probe(ms: number, signal: AbortSignal): Promise<AliveFrame> {
-    const { frame } = await this.#askFor({ kind: "probe" }, ms, signal);
+    const { frame } = await this.#ask({ kind: "probe" }, ms, signal);
     return as(frame, "alive");
   }
 
-  /** What went in and came out at positions `[from, to)`. Throws as `probe` does, and the code that it is declined with. */
+  /**
+   * Returns hashes of the inputs and outputs at positions `[from, to)`. Throws as `probe` does, and the code of a
+   * `declined` frame.
+   */
   async tally(from: number, to: number, ms: number, signal: AbortSignal): Promise<TalliedFrame> {
-    const { frame } = await this.#askFor({ kind: "tally", from, to }, ms, signal);
+    const { frame } = await this.#ask({ kind: "tally", from, to }, ms, signal);
     return as(frame, "tallied");
   }
 
-  /** Has the span's log sent to another peer; resolves once it is sent. Throws as `tally` does. */
+  /** Has the span send its log to another peer. Resolves once it is sent. Throws as `tally` does. */
   async replay(what: Pick<ReplayFrame, "to" | "as" | "upTo" | "merge">, ms: number, signal: AbortSignal): Promise<void> {
-    await this.#askFor({ kind: "replay", ...what }, ms, signal);
+    await this.#ask({ kind: "replay", ...what }, ms, signal);
   }
 
-  /** The outputs at `positions` as they are, or hashes of the inputs alone. Throws as `tally` does. */
+  /** Returns the outputs at `positions` as they are, or only hashes of the inputs. Throws as `tally` does. */
   async sample(positions: readonly number[], inputsOnly: boolean, ms: number, signal: AbortSignal): Promise<Sampled> {
-    const { frame, payload } = await this.#askFor({ kind: "sample", positions, inputsOnly }, ms, signal);
+    const { frame, payload } = await this.#ask({ kind: "sample", positions, inputsOnly }, ms, signal);
     const { inputs, type } = as(frame, "sampled");
     return { inputs, type, outputs: payload };
   }
 
-  /** Gives the hop up, for a reason that is told once. */
+  /** Gives the hop up. Only the first reason counts, and `onLost` reports it. */
   lose(error: ManyhandsError): void {
     if (this.#error) return;
-    this.#settle(error);
+    this.#end(error);
     this.#link?.abort(error);
-    this.#deps.listener.onLost(this, error);
+    this.#options.listener.onLost(this, error);
   }
 
   /** Ends the session at the span, in peace. Never rejects. */
   async close(): Promise<void> {
-    const { clock, session } = this.#deps;
+    const { clock, session } = this.#options;
     const link = this.#link;
-    this.#settle(new ManyhandsError("PEER_LOST", "the session was closed"));
+    this.#end(new ManyhandsError("PEER_LOST", "the session was closed"));
     if (link === undefined) return;
     const late = (): Error => new ManyhandsError("TIMEOUT", "the peer does not read");
     try {
@@ -188,39 +201,37 @@ export class HopLink {
         await link.close();
       });
     } catch {
-      link.abort(late()); // it is gone, or does not read: nothing is left to be said
+      link.abort(late()); // it is gone or does not read, so there is nothing left to say
     }
   }
 
-  #settle(error: ManyhandsError): void {
+  #end(error: ManyhandsError): void {
     this.#error ??= error;
-    this.onOver?.();
-    this.onOver = undefined;
     this.#opened.reject(error);
-    for (const ask of this.#asks.values()) ask.reject(error);
-    this.#asks.clear();
+    for (const question of this.#questions.values()) question.reject(error);
+    this.#questions.clear();
   }
 
-  #askFor(question: object, ms: number, signal: AbortSignal): Promise<Told> {
-    const id = ++this.#askIds;
-    return this.#ask(id, { ...question, session: this.#deps.session, id }, ms, signal);
+  #ask(question: object, ms: number, signal: AbortSignal): Promise<Reply> {
+    const id = ++this.#questionIds;
+    return this.#send(id, { ...question, session: this.#options.session, id }, ms, signal);
   }
 
-  async #ask(id: number, header: object, ms: number, signal: AbortSignal): Promise<Told> {
+  async #send(id: number, header: object, ms: number, signal: AbortSignal): Promise<Reply> {
     if (this.#error) throw this.#error;
     const link = this.#link;
     if (link === undefined) throw new ManyhandsError("PEER_LOST", "the peer is not linked yet");
-    const ask = Promise.withResolvers<Told>();
-    ask.promise.catch(() => {}); // the deadline may have been first
-    this.#asks.set(id, ask);
-    const late = (): Error => new ManyhandsError("TIMEOUT", `a peer of the route gave no sign within ${Math.round(ms)} ms`);
+    const question = Promise.withResolvers<Reply>();
+    question.promise.catch(() => {}); // the deadline may have been first
+    this.#questions.set(id, question);
+    const late = (): Error => new ManyhandsError("TIMEOUT", `a peer of the route gave no sign of life within ${Math.round(ms)} ms`);
     try {
-      return await withDeadline({ clock: this.#deps.clock, ms, onTimeout: late }, signal, async (limit) => {
+      return await withDeadline({ clock: this.#options.clock, ms, onTimeout: late }, signal, async (limit) => {
         await link.send(encodeFrame(header), limit);
-        return ask.promise;
+        return question.promise;
       });
     } finally {
-      this.#asks.delete(id);
+      this.#questions.delete(id);
     }
   }
 
@@ -229,7 +240,7 @@ export class HopLink {
       for await (const bytes of link.frames) {
         if (this.#error) return;
         const { header, payload } = decodeFrame(bytes);
-        this.#take(readSessionHeader(header), payload);
+        this.#receive(readSessionHeader(header), payload);
       }
       this.lose(new ManyhandsError("PEER_LOST", "a peer of the route left"));
     } catch (error) {
@@ -238,9 +249,9 @@ export class HopLink {
     }
   }
 
-  #take(frame: SessionHeader, payload: Uint8Array): void {
-    if (frame.session !== this.#deps.session) throw new ManyhandsError("SESSION_FOREIGN", "the peer answered for another session");
-    const { listener } = this.#deps;
+  #receive(frame: SessionHeader, payload: Uint8Array): void {
+    if (frame.session !== this.#options.session) throw new ManyhandsError("SESSION_FOREIGN", "the peer sent a frame of another session");
+    const { listener } = this.#options;
     switch (frame.kind) {
       case "opened":
         this.isRowInvariant = frame.rowInvariant;
@@ -251,7 +262,7 @@ export class HopLink {
         return;
       case "stranded":
         if (frame.side === "next" && this.#relinkId !== undefined)
-          this.#asks.get(this.#relinkId)?.reject(new ManyhandsError(frame.code, frame.message));
+          this.#questions.get(this.#relinkId)?.reject(new ManyhandsError(frame.code, frame.message));
         listener.onStranded(this, frame);
         return;
       case "leaving":
@@ -268,10 +279,10 @@ export class HopLink {
       case "alive":
       case "tallied":
       case "sampled":
-        this.#asks.get(frame.id)?.resolve({ frame, payload });
+        this.#questions.get(frame.id)?.resolve({ frame, payload });
         return;
       case "declined":
-        this.#asks.get(frame.id)?.reject(new ManyhandsError(frame.code, frame.message));
+        this.#questions.get(frame.id)?.reject(new ManyhandsError(frame.code, frame.message));
         return;
       case "open":
       case "step":

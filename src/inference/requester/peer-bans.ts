@@ -1,16 +1,19 @@
-// Who is not asked again in the course of an answer, and for how long.
+// Which peers are not asked again in the course of an answer, and for how long.
 import type { Clock } from "../../shared/clock.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds for which a lost peer is not asked: the directory may list it a while longer. Doubles with each loss. */
+  /**
+   * Milliseconds for which a lost peer is not asked, because the directory may list it for a while. Doubles with each
+   * loss.
+   */
   lostMs: 8_000,
-  /** Milliseconds for which a peer that said that it goes is not asked. */
+  /** Milliseconds for which a peer that is leaving is not asked. */
   leavingMs: 60_000,
 });
 
-/** Codes that say that a peer gave something wrong: it is not asked again for this answer. */
+/** Codes that mean that a peer gave something wrong: it is not asked again for this answer. */
 const WRONG: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "REPLAY_MISMATCH",
   "PREFIX_MISMATCH",
@@ -29,7 +32,7 @@ export class PeerBans {
   readonly #clock: Clock;
   readonly #untilMs = new Map<PeerId, number>();
   readonly #losses = new Map<PeerId, number>();
-  /** Of which nothing worse is known than that they were lost. */
+  /** Banned peers of which nothing worse is known than that they were lost. */
   readonly #silent = new Set<PeerId>();
 
   constructor(clock: Clock) {
@@ -42,12 +45,12 @@ export class PeerBans {
     return new Set([...this.#untilMs].flatMap(([peer, untilMs]) => (untilMs > now ? [peer] : [])));
   }
 
-  /** Those among them that were lost, and nothing else. */
+  /** Those of them that were lost, and did nothing worse. */
   get silent(): ReadonlySet<PeerId> {
     return new Set([...this.peers].filter((peer) => this.#silent.has(peer)));
   }
 
-  /** `wrong` is for as long as the answer lasts. */
+  /** `wrong` bans the peer for as long as the answer lasts. */
   ban(peer: PeerId, why: "wrong" | "lost" | "leaving"): void {
     const losses = this.#losses.get(peer) ?? 0;
     if (why !== "lost") this.#silent.delete(peer);

@@ -1,30 +1,41 @@
-// Steps that are under way and wait for the last span's word, oldest first; how many there may be is bounded.
-import type { StepAnswer } from "./route-session-options.ts";
+// The steps of one session that are under way: each waits until the last span sends its logits, the oldest step first.
+// How many there may be at once is bounded.
+import type { TopLogits } from "../../engine/contract.ts";
+import type { SpanTiming } from "../../protocol/session-frames.ts";
 
 export interface PendingStep {
   /** Positions after the step. */
   readonly position: number;
   readonly count: number;
-  /** Running hash after each of its positions. */
+  /** The running hash after each of its positions. */
   readonly chain: Uint8Array;
-  /** Positions whose logits are wanted. */
+  /** How many of its last positions logits are wanted for. */
   readonly logitRows: number;
   readonly sentMs: number;
 }
 
+export interface StepResult {
+  /** After the last position. */
+  readonly logits: TopLogits;
+  /** After each position that logits were asked for, oldest first. One row only if the model gives no more. */
+  readonly rows: readonly TopLogits[];
+  /** One for each hop, in order. */
+  readonly timings: readonly SpanTiming[];
+}
+
 interface Waiting {
   readonly step: PendingStep;
-  readonly answer: PromiseWithResolvers<StepAnswer | undefined>;
+  readonly result: PromiseWithResolvers<StepResult | undefined>;
 }
 
 export class PendingSteps {
-  readonly #most: number;
+  readonly #limit: number;
   #waiting: readonly Waiting[] = [];
-  #room = Promise.withResolvers<void>();
+  #freed = Promise.withResolvers<void>();
 
-  /** `most`: steps under way at once. */
-  constructor(most: number) {
-    this.#most = most;
+  /** `limit`: how many steps may be under way at once. */
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
   get isEmpty(): boolean {
@@ -32,50 +43,50 @@ export class PendingSteps {
   }
 
   get isFull(): boolean {
-    return this.#waiting.length >= this.#most;
+    return this.#waiting.length >= this.#limit;
   }
 
-  /** The step that is answered next; undefined where none is under way. */
+  /** The step whose logits come next; undefined if none is under way. */
   get first(): PendingStep | undefined {
     return this.#waiting[0]?.step;
   }
 
-  /** New positions of the largest step; -Infinity where none is under way. */
+  /** New positions of the largest step; -Infinity if none is under way. */
   get largestCount(): number {
     return Math.max(...this.#waiting.map(({ step }) => step.count));
   }
 
-  /** Resolves at the next answer, or when all have failed. */
-  get room(): Promise<void> {
-    return this.#room.promise;
+  /** Resolves when the next step has its logits, or when all have failed. */
+  get nextFreed(): Promise<void> {
+    return this.#freed.promise;
   }
 
-  /** What `step` will be answered with: undefined where no logits are wanted. */
-  add(step: PendingStep): Promise<StepAnswer | undefined> {
-    const answer = Promise.withResolvers<StepAnswer | undefined>();
-    answer.promise.catch(() => {}); // whoever waits hears of it
-    this.#waiting = [...this.#waiting, { step, answer }];
-    return answer.promise;
+  /** Resolves with the step's result; with undefined if no logits are wanted. */
+  add(step: PendingStep): Promise<StepResult | undefined> {
+    const result = Promise.withResolvers<StepResult | undefined>();
+    result.promise.catch(() => {}); // the caller sees the failure
+    this.#waiting = [...this.#waiting, { step, result }];
+    return result.promise;
   }
 
-  /** The first step is answered. */
-  settle(answer: StepAnswer | undefined): void {
+  /** The logits of the first step have come. */
+  settle(result: StepResult | undefined): void {
     const [first, ...others] = this.#waiting;
     this.#waiting = others;
-    first?.answer.resolve(answer);
-    this.#makeRoom();
+    first?.result.resolve(result);
+    this.#free();
   }
 
-  /** None of them will be answered. */
+  /** Fails all of them. */
   fail(error: Error): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { answer } of waiting) answer.reject(error);
-    this.#makeRoom();
+    for (const { result } of waiting) result.reject(error);
+    this.#free();
   }
 
-  #makeRoom(): void {
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+  #free(): void {
+    this.#freed.resolve();
+    this.#freed = Promise.withResolvers();
   }
 }

@@ -1,34 +1,37 @@
-// Which spans take the place of those that a running answer has lost: the survivors keep their caches wherever that can be. Pure.
+// Plans which spans take the place of those that a running answer has lost: survivors stay, with their caches, if
+// possible. Pure.
 import { type Hop, planRoute, type Route } from "../../route/plan-route.ts";
 import type { RoutePeer } from "../../route/route-cost.ts";
 import { type PeerId, sameSpan, type Span, spanLength } from "../../shared/ids.ts";
 
-/** What is left of a route, and who may not be asked. */
+/** The rest of a route, and the peers that may not be asked. */
 export interface DetourRequest {
   /** Hops that live and hold the session, in order. */
   readonly kept: readonly Hop[];
-  /** Of those, the ones that go soon: used only where nobody else can be. */
+  /** Those of them that leave soon: used only if nobody else can be. */
   readonly leaving: readonly Hop[];
   /** Peers that are not to be asked now; changes with time. */
   readonly exclude: () => ReadonlySet<PeerId>;
-  /** Those among them that only fell silent: whoever hears of one again may ask it. */
+  /** Those of them that only fell silent: one that is heard of again may be asked. */
   readonly silent: () => ReadonlySet<PeerId>;
 }
 
 const COST = Object.freeze({
-  /** A survivor computes nothing anew: it costs next to nothing, so that of two ways over survivors the shorter wins. */
+  /**
+   * A survivor computes nothing again, so it costs next to nothing; of two ways over survivors the shorter one wins.
+   */
   kept: 1,
-  /** A new hop computes all positions again, for each of its layers: that is what a person waits for. */
+  /** A new hop computes all positions again, for each of its layers, and a person waits for that. */
   addedLayer: 1_000,
-  /** Of two ways with equally many new layers the one over fewer new hops wins, whatever the survivors. */
+  /** Of two ways with equally many new layers, the one over fewer new hops wins, whatever the survivors. */
   addedHop: 200,
-  /** A hop that goes soon: dearer than any number of new ones, and better than none. */
+  /** A hop that leaves soon costs more than any number of new ones, and is better than none. */
   leaving: 10_000_000,
 });
 
 /**
- * A whole route over the survivors and new hops: the fewest new layers, then the fewest new hops; for each span the peer
- * that `planRoute` would take. Undefined where a gap remains even if every survivor is given up.
+ * Returns a whole route over the survivors and new hops: the fewest new layers, then the fewest new hops, and for each
+ * span the peer that `planRoute` would choose. Returns undefined if a gap remains even when every survivor is given up.
  */
 export function planDetour(
   peers: readonly RoutePeer[],
@@ -57,7 +60,7 @@ export function planDetour(
   return route.length > 0 ? Object.freeze(route) : undefined;
 }
 
-/** For each span that somebody serves, whom `planRoute` would take for it. */
+/** For each span that somebody serves, the peer that `planRoute` would choose for it. */
 function fillers(peers: readonly RoutePeer[], excluded: ReadonlySet<PeerId>): readonly Hop[] {
   const spans: Span[] = [];
   for (const span of peers.flatMap(({ serving }) => serving)) {

@@ -1,4 +1,4 @@
-// The logits that a session was answered with: reads new ones, and holds those of a replay against the first.
+// The logits that a session has received: reads new ones, and compares those that a replay brings with the first ones.
 import type { TopLogits } from "../../engine/contract.ts";
 import { HASH_BYTES, type LogitsFrame } from "../../protocol/session-frames.ts";
 import { bytesEqual, toHex } from "../../shared/bytes.ts";
@@ -8,11 +8,11 @@ import { decodeLogitRows, splitLogitRows } from "../log/logits-payload.ts";
 import { hashBytes } from "../log/row-hashes.ts";
 
 export class ReceivedLogits {
-  /** What was accepted, by position. */
+  /** The accepted rows, by position. */
   readonly rows = new LogitsLog();
   readonly #topK: number;
   readonly #vocabularySize: number;
-  /** Hashes of a step's rows up to one, by the running hash that this one follows. */
+  /** By the running hash after a row: hashes of the rows of its step, from the first one to this one. */
   readonly #known = new Map<string, readonly Uint8Array[]>();
 
   constructor({ topK, vocabularySize }: { readonly topK: number; readonly vocabularySize: number }) {
@@ -21,7 +21,7 @@ export class ReceivedLogits {
   }
 
   /**
-   * The rows of an answer of which `logitRows` were asked for; one, where the model gives no more. `chain`: the running
+   * Reads the `logitRows` rows that were asked for; one row if the model gives no more. `chain` holds the running
    * hashes of the step. Throws SIZE_MISMATCH or FRAME_MALFORMED.
    */
   read(frame: LogitsFrame, payload: Uint8Array, logitRows: number, chain: Uint8Array): readonly TopLogits[] {
@@ -41,8 +41,8 @@ export class ReceivedLogits {
   }
 
   /**
-   * An answer of a replay has to be what was answered before, as far as that was asked for. Throws POSITION_MISMATCH for one
-   * that nobody asked for, REPLAY_MISMATCH.
+   * Compares rows that a replay brings with those that were received before. Throws POSITION_MISMATCH for rows that
+   * nobody asked for, or REPLAY_MISMATCH.
    */
   readAgain(frame: LogitsFrame, payload: Uint8Array, acceptedPositions: number): void {
     const known = this.#known.get(toHex(frame.head));
@@ -50,6 +50,6 @@ export class ReceivedLogits {
       throw new ManyhandsError("POSITION_MISMATCH", "logits that nobody asked for");
     const again = splitLogitRows(payload, frame.rows).map(hashBytes);
     const isOther = again.toReversed().some((hash, back) => !bytesEqual(hash, known?.at(-1 - back) ?? hash));
-    if (isOther) throw new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were answered before");
+    if (isOther) throw new ManyhandsError("REPLAY_MISMATCH", "the logits are not those that were sent before");
   }
 }

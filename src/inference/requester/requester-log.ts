@@ -1,12 +1,13 @@
-// The requester's own side of a session: the tokens that it sent, as steps for the first span, and the logits that it was answered.
+// The requester's own side of a session: the tokens that it sent, as steps for the first span, and the logits that it
+// received.
 import type { SessionId } from "../../shared/ids.ts";
 import { silentLog } from "../../shared/log.ts";
-import { ReceivedLogits } from "./received-logits.ts";
 import { Outbox } from "../log/outbox.ts";
 import { OutputBudget } from "../log/output-budget.ts";
 import { MemoryOutputStore } from "../log/output-store.ts";
 import { chainTokens, PrefixLog } from "../log/prefix-log.ts";
 import { TOKEN_BOUNDARY } from "../log/row-hashes.ts";
+import { ReceivedLogits } from "./received-logits.ts";
 
 export interface RequesterLogOptions {
   readonly session: SessionId;
@@ -18,14 +19,14 @@ export interface RequesterLogOptions {
 
 export class RequesterLog {
   readonly outbox: Outbox;
-  readonly answered: ReceivedLogits;
+  readonly received: ReceivedLogits;
   readonly #prefixes: PrefixLog;
 
   constructor({ session, root, topK, vocabularySize }: RequesterLogOptions) {
     this.#prefixes = new PrefixLog(root);
-    this.answered = new ReceivedLogits({ topK, vocabularySize });
+    this.received = new ReceivedLogits({ topK, vocabularySize });
     const budget = new OutputBudget(new MemoryOutputStore(), silentLog, Infinity);
-    this.outbox = new Outbox({ session, boundary: TOKEN_BOUNDARY, budget, onLost: () => {} }); // the hop tells
+    this.outbox = new Outbox({ session, boundary: TOKEN_BOUNDARY, budget, onLost: () => {} }); // the hop itself reports its loss
   }
 
   /** Accepted positions. */
@@ -33,14 +34,14 @@ export class RequesterLog {
     return this.#prefixes.positions;
   }
 
-  /** Forgets what comes after `position`; the spans hear of it with the next step. */
+  /** Forgets the positions after `position`; the next step makes the spans forget them too. */
   truncate(position: number): void {
     this.#prefixes.truncate(position);
     this.outbox.truncate(position);
-    this.answered.rows.truncate(position);
+    this.received.rows.truncate(position);
   }
 
-  /** Accepts `tokens` as the next step and sends it. Answers the running hash after each of its positions. */
+  /** Accepts `tokens` as the next step and sends it. Returns the running hash after each of its positions. */
   append(tokens: readonly number[], logitRows: number, truncate: boolean): Uint8Array {
     const { positions: position } = this;
     const prefix = this.#prefixes.head.slice();

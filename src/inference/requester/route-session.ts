@@ -1,100 +1,114 @@
-// One generation over a route, as the requester drives it: steps new tokens in, awaits logits, and goes on over other peers where
-// some are lost, with exactly the same answer. `route-repair.ts` mends the route, `span-service.ts` is the other side.
+// One answer over a route, as the requester drives it: sends new tokens, waits for their logits, and keeps a log of
+// both. Its steps come back whichever peers are lost on the way: `route-mender.ts` sees to that.
+// `server/served-session.ts` is the session as a span serves it.
+import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { HASH_BYTES, type LogitsFrame } from "../../protocol/session-frames.ts";
 import type { Route } from "../../route/plan-route.ts";
 import { abortable } from "../../shared/abort.ts";
 import { bytesEqual, toHex } from "../../shared/bytes.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
-import { asSessionId } from "../../shared/ids.ts";
-import { hopsOf } from "../answer-progress.ts";
+import { asSessionId, type ModelId } from "../../shared/ids.ts";
 import type { GenerateEvent } from "../generate-event.ts";
-import type { HopLink } from "./hop-link.ts";
-import { PendingSteps } from "./pending-steps.ts";
-import { ProgressWatch } from "./progress-watch.ts";
+import type { WireType } from "../log/wire-form.ts";
+import { LiveRoute } from "./live-route.ts";
+import { PendingSteps, type StepResult } from "./pending-steps.ts";
 import { RequesterLog } from "./requester-log.ts";
-import { RerouteTally } from "./reroute-tally.ts";
-import { RouteRepair } from "./route-repair.ts";
-import type { RouteFailure, RouteSessionDeps, RouteSessionOptions, StepAnswer, StepOptions } from "./route-session-options.ts";
+import { type FindDetour, type RouteFailure, RouteMender } from "./route-mender.ts";
 import type { SessionRecord } from "./session-record.ts";
-import { LEASE, StepLease } from "./step-lease.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds in which a peer must take a link and open its span, before an answer has begun. */
-  openMs: 10_000,
-  /** The same for a replacement, which somebody waits for in the middle of a sentence. */
-  detourMs: 4_000,
   /** Steps that are under way at once: enough to keep every span of a long route busy with a prompt. */
   window: 16,
 });
 
+export interface RouteSessionOptions {
+  readonly mesh: Pick<Mesh, "self" | "open">;
+  readonly clock: Clock;
+  readonly random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+  /** Finds peers for the place of lost ones. Without it a lost peer ends the answer. */
+  readonly findDetour?: FindDetour;
+  readonly model: ModelId;
+  readonly route: Route;
+  readonly vocabularySize: number;
+  /** Candidates to ask for at every step. */
+  readonly topK: number;
+  /** Positions that the session may come to hold. */
+  readonly maxPositions: number;
+  /** How hidden states cross; by default as the graph has them. */
+  readonly wire?: WireType;
+  /** Called with `waiting` and `rerouted` events. */
+  readonly onEvent?: (event: GenerateEvent) => void;
+  /** Called when the route cannot be opened, or cannot be mended. */
+  readonly onFailure?: (failure: RouteFailure) => void;
+}
+
+export interface StepOptions {
+  /** How many of the accepted positions to keep: those after them are dropped first. By default all are kept. */
+  readonly keep?: number;
+  /** For how many of the step's last positions to return logits; by default 1. */
+  readonly logitRows?: number;
+}
+
 export class RouteSession {
-  readonly #deps: RouteSessionDeps;
   readonly #options: RouteSessionOptions;
-  readonly #repair: RouteRepair;
+  readonly #identity: Pick<SessionRecord, "session" | "terms">;
   readonly #log: RequesterLog;
-  readonly #lease = new StepLease();
-  readonly #life = new AbortController();
-  readonly #onFailure: (failure: RouteFailure) => void;
-  readonly #identity: Pick<SessionRecord, "session" | "room">;
   readonly #pending = new PendingSteps(DEFAULTS.window);
-  readonly #watch: ProgressWatch;
-  #isMending = false;
-  /** While nobody waits for an answer: what breaks then is not mended. Aborts when somebody does again. */
-  #parked: AbortController | undefined;
+  readonly #route: LiveRoute;
+  readonly #mender: RouteMender;
+  readonly #life = new AbortController();
   #onEvent: (event: GenerateEvent) => void;
-  readonly #rerouted = new RerouteTally();
+  /** Set while nobody waits for an answer. Aborts when somebody does again. */
+  #parked: AbortController | undefined;
   #failure: ManyhandsError | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(deps: RouteSessionDeps, options: RouteSessionOptions, onFailure: (failure: RouteFailure) => void) {
-    this.#deps = deps;
+  private constructor(options: RouteSessionOptions) {
     this.#options = options;
-    this.#onFailure = onFailure;
     this.#onEvent = options.onEvent ?? (() => {});
-    const { mesh, clock, random, findDetour, watch } = deps;
-    const { model, vocabularySize, topK, maxPositions, wire } = options;
+    const { mesh, clock, random, model, vocabularySize, topK, maxPositions, wire, findDetour, onFailure = () => {} } = options;
     const root = random(new Uint8Array(HASH_BYTES));
     const session = asSessionId(toHex(random(new Uint8Array(16))));
-    const room = { root, topK, maxPositions, ...(wire === "float16" && { wire }) };
-    this.#identity = { session, room };
+    const terms = { root, topK, maxPositions, ...(wire === "float16" && { wire }) };
+    this.#identity = { session, terms };
     this.#log = new RequesterLog({ session, root, topK, vocabularySize });
-    this.#watch = new ProgressWatch({
-      clock,
-      signal: this.#life.signal,
-      askAfterMs: () => (this.#isMending ? Infinity : this.#pending.first && this.#lease.askAfterMs(this.#pending.first.count)),
-      ask: (strikes, signal) => this.#askRoute(strikes, signal),
-    });
-    this.#repair = new RouteRepair({
+    this.#route = new LiveRoute({
       mesh,
       clock,
       session,
       model,
       self: mesh.self,
-      room,
+      terms,
       outbox: this.#log.outbox,
-      onLogits: (hop, frame, payload) => this.#take(hop, frame, payload),
-      onTrouble: () => this.#mend(),
-      findDetour: findDetour && ((request, signal) => this.#detour(findDetour(request, signal))),
-      watch,
+      onLogits: (frame, payload) => this.#receive(frame, payload),
+      onTrouble: (trouble) => this.#mender.noticed(trouble),
+    });
+    this.#mender = new RouteMender({
+      self: mesh.self,
+      clock,
+      route: this.#route,
+      findDetour,
+      pending: this.#pending,
+      positions: () => this.positions,
+      isAwaited: () => this.#parked === undefined,
+      onEvent: (event) => this.#onEvent(event),
+      onFailure,
+      onBroken: (error) => {
+        if (this.#parked === undefined) this.#fail(error);
+        else void this.close();
+      },
+      signal: this.#life.signal,
     });
   }
 
   /**
-   * Opens `route`'s spans, all at once. Throws PEER_UNREACHABLE, PEER_LOST, SESSION_REFUSED or the signal's reason;
-   * `onFailure` hears which peer it was.
+   * Opens the route's spans, all at once. Throws PEER_UNREACHABLE, PEER_LOST, SESSION_REFUSED or the signal's reason.
    */
-  static async open(
-    deps: RouteSessionDeps,
-    options: RouteSessionOptions,
-    signal: AbortSignal,
-    onFailure: (failure: RouteFailure) => void,
-  ): Promise<RouteSession> {
-    const session = new RouteSession(deps, options, onFailure);
+  static async open(options: RouteSessionOptions, signal: AbortSignal): Promise<RouteSession> {
+    const session = new RouteSession(options);
     try {
-      session.#isMending = true; // a hop that fails now fails the opening
-      await session.#repair.start(options.route, DEFAULTS.openMs, signal, (peer, error) => onFailure({ peer, error }));
-      session.#isMending = false;
-      if (!session.#repair.isWhole) session.#mend();
+      await session.#mender.open(options.route, signal);
       return session;
     } catch (error) {
       await session.close();
@@ -108,45 +122,58 @@ export class RouteSession {
     return this.#log.positions;
   }
 
-  /** Positions that it may come to hold. */
+  /** Positions that the session may come to hold. */
   get maxPositions(): number {
     return this.#options.maxPositions;
   }
 
-  /** Whether a token may be verified in a step of several: every hop computes a position alike in whatever step. */
+  /** Whether a token may be verified in a step of several: every hop computes a position alike in any step. */
   get isRowInvariant(): boolean {
-    return this.#repair.hops.every((hop) => hop.isRowInvariant);
+    return this.#route.isRowInvariant;
   }
 
   /** The route as it is now. */
   get route(): Route {
-    return this.#repair.hops.map(({ hop }) => hop);
+    return this.#route.hops.map(({ hop }) => hop);
   }
 
-  /** Accepts `tokens` after those that are kept. Throws as `open` does, and what the route fails with for good. */
-  async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepAnswer> {
-    if (!this.#pending.isEmpty) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
-    return this.#feed([tokens], logitRows, keep ?? this.positions, signal);
-  }
-
-  /** Whether a further answer may begin here. */
-  get isUsable(): boolean {
-    return this.#failure === undefined && this.#pending.isEmpty && this.#repair.isWhole;
-  }
-
-  /** Whether anything can be asked of its spans. */
+  /** Whether the spans can still be asked anything. */
   get isOpen(): boolean {
     return this.#failure === undefined;
   }
 
-  /** The answer is over, the session stays open. Answers what can be asked of it until another answer begins. */
+  /** Whether another answer may begin here. */
+  get isUsable(): boolean {
+    return this.isOpen && this.#pending.isEmpty && this.#route.isWhole;
+  }
+
+  /**
+   * Accepts `tokens` after those that are kept. Throws as `open` does, or the error with which the route fails for
+   * good.
+   */
+  async step(tokens: readonly number[], signal: AbortSignal, { keep, logitRows = 1 }: StepOptions = {}): Promise<StepResult> {
+    if (!this.#pending.isEmpty) throw new ManyhandsError("BAD_INPUT", "a session takes one step at a time");
+    return this.#feed([tokens], logitRows, keep ?? this.positions, signal);
+  }
+
+  /**
+   * Accepts all of `chunks` after `keep` positions, by default after all of them, with several chunks under way at
+   * once. Returns the logits after the last one. Throws as `step` does.
+   */
+  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepResult> {
+    return this.#feed(chunks, 1, keep, signal);
+  }
+
+  /**
+   * The answer is over, and the session stays open. Returns the record by which its spans can be asked until another
+   * answer begins. If the route breaks meanwhile, it is not mended and the session closes.
+   */
   park(): SessionRecord {
     this.#onEvent = () => {};
     this.#parked ??= new AbortController();
     const signal = AbortSignal.any([this.#parked.signal, this.#life.signal]);
-    const { hops } = this.#repair;
-    const { outbox, answered } = this.#log;
-    return { ...this.#identity, model: this.#options.model, hops, outbox, answers: answered.rows, signal };
+    const { outbox, received } = this.#log;
+    return { ...this.#identity, model: this.#options.model, hops: this.#route.hops, outbox, logits: received.rows, signal };
   }
 
   /** Another answer begins. */
@@ -156,136 +183,56 @@ export class RouteSession {
     this.#onEvent = onEvent;
   }
 
-  /**
-   * Accepts all of `chunks` after `keep` positions, by default all; several are under way at once. Answers what follows the
-   * last. Throws as `step` does.
-   */
-  async prefill(chunks: readonly (readonly number[])[], signal: AbortSignal, keep: number = this.positions): Promise<StepAnswer> {
-    return this.#feed(chunks, 1, keep, signal);
-  }
-
-  /** Tells every span to free the session. Idempotent. */
+  /** Has every span free the session. Idempotent. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
 
   async #close(): Promise<void> {
     this.#fail(new ManyhandsError("PEER_LOST", "the session was closed"));
-    await this.#repair.close();
+    await this.#route.close();
     await this.#log.outbox.free();
   }
 
-  /** Accepts `chunks` after `keep` positions; answers `logitRows` of the last. */
-  async #feed(chunks: readonly (readonly number[])[], logitRows: number, keep: number, signal: AbortSignal): Promise<StepAnswer> {
+  /** Accepts `chunks` after `keep` positions; returns the logits after the last `logitRows` of them. */
+  async #feed(chunks: readonly (readonly number[])[], logitRows: number, keep: number, signal: AbortSignal): Promise<StepResult> {
     signal.throwIfAborted();
     const isCut = keep < this.positions;
     if (isCut) this.#log.truncate(keep);
-    let last: Promise<StepAnswer | undefined> | undefined;
+    let last: Promise<StepResult | undefined> | undefined;
     for (const [index, chunk] of chunks.entries()) {
-      while (this.#pending.isFull) await abortable(this.#pending.room, signal);
+      while (this.#pending.isFull) await abortable(this.#pending.nextFreed, signal);
       signal.throwIfAborted();
-      last = this.#push(chunk, index === chunks.length - 1 ? logitRows : 0, isCut && index === 0);
+      last = this.#send(chunk, index === chunks.length - 1 ? logitRows : 0, isCut && index === 0);
     }
-    const answer = last && (await abortable(last, signal));
-    if (answer === undefined)
+    const result = last && (await abortable(last, signal));
+    if (result === undefined)
       throw this.#failure ?? new ManyhandsError("BAD_INPUT", last ? "a step has at least one row of logits" : "The prompt has no tokens.");
-    return answer;
+    return result;
   }
 
-  #push(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepAnswer | undefined> {
+  #send(tokens: readonly number[], logitRows: number, truncate: boolean): Promise<StepResult | undefined> {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#pending.isEmpty) this.#watch.heard();
-    const sentMs = this.#deps.clock.now();
+    const sentMs = this.#options.clock.now();
     const chain = this.#log.append(tokens, logitRows, truncate);
-    const answer = this.#pending.add({ position: this.positions, count: tokens.length, chain, logitRows, sentMs });
-    this.#lease.sent(tokens.length);
-    this.#watch.start();
-    return answer;
+    const step = { position: this.positions, count: tokens.length, chain, logitRows, sentMs };
+    const result = this.#pending.add(step);
+    this.#mender.sent(step);
+    return result;
   }
 
-  /** Takes what the last span says. Throws what it breaks, which costs the span its place. */
-  #take(hop: HopLink, frame: LogitsFrame, payload: Uint8Array): void {
-    const { hops } = this.#repair;
-    if (hop !== hops.at(-1)) throw new ManyhandsError("FRAME_UNEXPECTED", "only the last span of a route answers");
+  /** Receives a frame of the last span. Throws if it is wrong. */
+  #receive(frame: LogitsFrame, payload: Uint8Array): void {
+    const { received } = this.#log;
     const step = this.#pending.first;
     if (step === undefined || frame.position !== step.position || !bytesEqual(frame.head, step.chain.subarray(-HASH_BYTES))) {
-      try {
-        this.#log.answered.readAgain(frame, payload, step ? step.position - step.count : this.positions);
-      } catch (error) {
-        if (error instanceof ManyhandsError && error.code === "REPLAY_MISMATCH") this.#repair.blameReplay(hops.length - 1, error);
-        throw error;
-      }
+      received.readAgain(frame, payload, step ? step.position - step.count : this.positions);
       return;
     }
-    const rows = this.#log.answered.read(frame, payload, step.logitRows, step.chain);
+    const rows = received.read(frame, payload, step.logitRows, step.chain);
     const logits = rows.at(-1);
-    // From the last sign on: what a repair took says nothing about the next step.
-    const sinceMs = Math.max(step.sentMs, this.#watch.heardMs);
-    this.#watch.heard();
-    this.#lease.answered(step.count, this.#watch.heardMs - sinceMs, frame.timings);
-    this.#repair.answered();
-    this.#tellRerouted();
+    this.#mender.completed(step, frame.timings);
     this.#pending.settle(logits && { logits, rows, timings: frame.timings });
-  }
-
-  /** Asks every hop for a sign of life, each for as long as it may compute; a link that brings nothing on is doubted. */
-  async #askRoute(strikes: number, signal: AbortSignal): Promise<boolean> {
-    const count = this.#rerouted.isOpen ? this.#lease.largestCount : this.#pending.largestCount;
-    const signs = await this.#repair.probeAll((hop) => this.#lease.answerMs(hop.hop.span.start, count), signal);
-    const isStuck = !signs.some(({ busy }) => busy);
-    if (isStuck && strikes >= LEASE.strikes && !this.#isMending) {
-      const behind = signs.findIndex(({ position }, index) => position < (signs[index - 1]?.position ?? this.positions));
-      this.#repair.doubt(behind < 0 ? signs.length - 1 : behind);
-    }
-    return isStuck;
-  }
-
-  /** Mends the route, unless that is under way; a route that cannot be mended is the end. */
-  #mend(): void {
-    if (this.#isMending || this.#failure) return;
-    if (this.#parked) {
-      void this.close();
-      return;
-    }
-    this.#isMending = true;
-    const { clock } = this.#deps;
-    const noticedMs = clock.now();
-    const detectMs = noticedMs - this.#watch.heardMs;
-    void this.#repair
-      .mend(DEFAULTS.detourMs, this.#life.signal)
-      .then(
-        () => {
-          const lost = this.#repair.takeLost();
-          for (const { hop } of lost) this.#lease.replaced(hop.span.start);
-          const linkMs = clock.now() - noticedMs;
-          this.#rerouted.add({ lost: lost.map(({ hop }) => hop.peer), replayed: this.positions, noticedMs, detectMs, linkMs });
-          this.#watch.heard();
-          if (this.#pending.isEmpty) this.#tellRerouted();
-        },
-        (error: unknown) => {
-          const lost = this.#repair.takeLost().at(-1);
-          const failure = error instanceof ManyhandsError ? error : new ManyhandsError("PEER_LOST", "the route was lost", { cause: error });
-          if (!this.#life.signal.aborted) this.#onFailure({ peer: lost?.hop.peer, error: failure });
-          this.#fail(failure);
-        },
-      )
-      .finally(() => {
-        this.#isMending = false;
-        if (!this.#repair.isWhole) this.#mend(); // something broke as it was mended
-      });
-  }
-
-  #tellRerouted(): void {
-    const rerouted = this.#rerouted.take(hopsOf(this.route, this.#deps.mesh.self), this.#deps.clock.now());
-    if (rerouted) this.#onEvent(rerouted);
-  }
-
-  async #detour(search: AsyncGenerator<GenerateEvent, Route>): Promise<Route> {
-    for (;;) {
-      const found = await search.next();
-      if (found.done === true) return found.value;
-      this.#onEvent(found.value);
-    }
   }
 
   #fail(error: ManyhandsError): void {

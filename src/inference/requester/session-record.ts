@@ -1,20 +1,21 @@
-// What a requester can hold against each other once an answer is over: its own side of the session, and links to every span.
+// The requester's record of a session whose answer is over: its own logs, and its links to every span. Audits and
+// receipts start from it.
 import type { ModelId, SessionId } from "../../shared/ids.ts";
 import type { LogitsLog } from "../log/logits-log.ts";
-import type { HopLink, SessionRoom } from "./hop-link.ts";
 import type { Outbox } from "../log/outbox.ts";
+import type { HopLink, SessionTerms } from "./hop-link.ts";
 
 export interface SessionRecord {
   readonly session: SessionId;
   readonly model: ModelId;
-  readonly room: SessionRoom;
+  readonly terms: SessionTerms;
   /** In order. */
   readonly hops: readonly HopLink[];
   /** The tokens, as they were sent to the first span. */
   readonly outbox: Outbox;
-  /** The logits, as the last span answered them. */
-  readonly answers: LogitsLog;
-  /** Aborts when another answer goes on with the session, or it is closed. */
+  /** The logits, as the last span sent them. */
+  readonly logits: LogitsLog;
+  /** Aborts when another answer goes on with the session, or when it is closed. */
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +25,7 @@ export interface PositionRange {
   readonly to: number;
 }
 
-/** What went into a span and came out of it, as somebody says. */
+/** Hashes of a span's inputs and outputs, as one peer reports them. */
 export interface Commitment {
   readonly input: Uint8Array;
   readonly output: Uint8Array;

@@ -1,11 +1,12 @@
-// Sessions whose answers are over, kept for a while: a prompt that begins like one of them is read from where they part.
+// Sessions whose answers are over, kept for a while: a prompt that begins like one of them is read only from where they
+// part.
 import type { Clock } from "../../shared/clock.ts";
 import type { ModelId } from "../../shared/ids.ts";
-import type { RouteSession } from "./route-session.ts";
 import type { WireType } from "../log/wire-form.ts";
+import type { RouteSession } from "./route-session.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Sessions of one tab at most: each holds cache at every peer of its route. */
+  /** Sessions of one tab at most: each of them holds cache at every peer of its route. */
   sessions: 2,
   /** Milliseconds for which one is kept: a person's next turn, or another try at the same prompt. */
   keptMs: 60_000,
@@ -13,7 +14,7 @@ const DEFAULTS = Object.freeze({
   minShared: 16,
 });
 
-/** Positions beyond what an answer needs that a session is opened for, so that the next turn fits as well. */
+/** How many positions more than an answer needs a session is opened for, so that the next turn fits as well. */
 export const HEADROOM_POSITIONS = 256;
 
 export interface ShelvedSession {
@@ -26,8 +27,8 @@ export interface ShelvedSession {
   readonly wire: WireType;
 }
 
-/** What a new answer asks of a session. */
-export interface ShelfWish {
+/** The session that a new answer needs. */
+export interface ShelfRequest {
   readonly model: ModelId;
   readonly prompt: readonly number[];
   readonly maxPositions: number;
@@ -35,7 +36,9 @@ export interface ShelfWish {
   readonly wire: WireType;
 }
 
-/** Row-invariant sessions only: of others a position's bits would depend on the answer that it was computed for. */
+/**
+ * Keeps only row-invariant sessions: in others, a position's bits would depend on the answer that it was computed for.
+ */
 export class SessionShelf {
   readonly #clock: Clock;
   #shelved: readonly ShelvedSession[] = [];
@@ -44,7 +47,7 @@ export class SessionShelf {
     this.#clock = clock;
   }
 
-  /** Takes over an open session that has no step under way. */
+  /** Keeps an open session that has no step under way. From now on the shelf closes it, unless it is claimed. */
   put(shelved: ShelvedSession): void {
     shelved.session.park();
     this.#shelved = [...this.#shelved, shelved];
@@ -52,13 +55,16 @@ export class SessionShelf {
     void this.#clock.sleep(DEFAULTS.keptMs).then(() => this.#close(shelved));
   }
 
-  /** The session that shares most with the prompt, and how many positions to keep of it; whoever takes it closes it. */
-  take({ model, prompt, maxPositions, topK, wire }: ShelfWish): { readonly session: RouteSession; readonly keep: number } | undefined {
+  /**
+   * Returns the session that shares most with the prompt, and how many of its positions to keep. The caller closes it.
+   */
+  claim(request: ShelfRequest): { readonly session: RouteSession; readonly keep: number } | undefined {
+    const { model, prompt, maxPositions, topK, wire } = request;
     let best: { readonly shelved: ShelvedSession; readonly keep: number } | undefined;
     for (const shelved of this.#shelved) {
-      const isLike = shelved.model === model && shelved.topK === topK && shelved.wire === wire;
-      if (!isLike || shelved.maxPositions < maxPositions || !shelved.session.isUsable) continue;
-      // The last token of a prompt is always stepped in: its logits are what the answer begins with.
+      const isAlike = shelved.model === model && shelved.topK === topK && shelved.wire === wire;
+      if (!isAlike || shelved.maxPositions < maxPositions || !shelved.session.isUsable) continue;
+      // The last token of a prompt is always stepped in, because the answer begins with its logits.
       const keep = Math.min(sharedLength(shelved.tokens, prompt), prompt.length - 1);
       if (keep >= DEFAULTS.minShared && keep > (best?.keep ?? 0)) best = { shelved, keep };
     }
@@ -68,7 +74,7 @@ export class SessionShelf {
     return { session: shelved.session, keep };
   }
 
-  /** Closes what is kept. */
+  /** Closes the sessions that are kept. */
   async stop(): Promise<void> {
     await Promise.all(this.#shelved.map((shelved) => this.#close(shelved)));
   }

@@ -1,13 +1,13 @@
-// Whether a step names the past that a span holds of its session: what every step is held against before it is computed.
+// Checks every step before it is computed: does it name the past that this span holds of its session?
 import type { OpenFrame, StepFrame } from "../../protocol/session-frames.ts";
 import { type BoundaryTensor, boundaryBytesPerPosition } from "../../protocol/span-plan.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
-import type { InputLog } from "./input-log.ts";
 import type { PrefixLog } from "../log/prefix-log.ts";
+import type { InputLog } from "./input-log.ts";
 
-/** What a span holds of a session. */
+/** The state of a session at a span. */
 export interface HeldSession {
-  /** As it crosses. */
+  /** Tensors of the payload, as they cross. */
   readonly boundaryIn: readonly BoundaryTensor[];
   readonly open: OpenFrame;
   readonly prefixes: PrefixLog;
@@ -15,8 +15,8 @@ export interface HeldSession {
 }
 
 /**
- * Whether the span holds this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH, PREFIX_MISMATCH, or
- * REPLAY_MISMATCH for a step that was held with another input.
+ * Returns whether the span has this step already. Throws SIZE_MISMATCH, SESSION_REFUSED, POSITION_MISMATCH,
+ * PREFIX_MISMATCH, or REPLAY_MISMATCH if the span got another input at these positions before.
  */
 export function checkStep({ boundaryIn, open, prefixes, inputs }: HeldSession, step: StepFrame, payload: Uint8Array): boolean {
   const expected = (open.start === 0 ? 4 : boundaryBytesPerPosition(boundaryIn)) * step.count;
@@ -34,7 +34,7 @@ export function checkStep({ boundaryIn, open, prefixes, inputs }: HeldSession, s
   if (mayLookBack ? step.position > held : step.position !== held)
     throw new ManyhandsError(
       "POSITION_MISMATCH",
-      `this span holds ${held} positions of the session, the step comes after ${step.position}`,
+      `this span holds ${held} positions of the session, and the step comes after ${step.position}`,
     );
   if (!prefixes.matches(step.position, step.prefix))
     throw new ManyhandsError("PREFIX_MISMATCH", "the step follows another past than the one that this span holds");
@@ -42,6 +42,6 @@ export function checkStep({ boundaryIn, open, prefixes, inputs }: HeldSession, s
   const shared = prefixes.shared(step.position, step.chain);
   if (shared > 0 && !inputs.matches(step.position, payload, step.count, shared))
     throw new ManyhandsError("REPLAY_MISMATCH", "what was sent again is not what was sent before");
-  // A step that is held in part, or goes on otherwise, is computed as a whole: with the chunk that the log has.
+  // A step that the span has only in part is computed as a whole, because the replay's log has it as one chunk.
   return shared === step.count;
 }

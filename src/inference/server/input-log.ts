@@ -1,9 +1,8 @@
-// What a span was given, as one short hash a position: how a replay is held against what was accepted before.
+// A span's inputs in one session, as a short hash a position. A replay is compared with them.
 import type { BoundaryTensor } from "../../protocol/span-plan.ts";
 import { bytesEqual } from "../../shared/bytes.ts";
 import { hashRow, RowHashes } from "../log/row-hashes.ts";
 
-/** Hashes of what one session gave this span, by position. */
 export class InputLog {
   readonly #boundary: readonly BoundaryTensor[];
   readonly #hashes = new RowHashes();
@@ -13,12 +12,15 @@ export class InputLog {
     this.#boundary = boundary;
   }
 
-  /** Notes what positions `position` to `position + count` were given. */
+  /** Notes the inputs of positions `position` to `position + count`. */
   note(position: number, payload: Uint8Array, count: number): void {
     for (let row = 0; row < count; row++) this.#hashes.set(position + row, hashRow(this.#boundary, payload, count, row));
   }
 
-  /** Whether the first `rows` of the payload's `count` positions were the same before; those that are not noted count as equal. */
+  /**
+   * Whether the first `rows` of the payload's `count` positions are the inputs of before. Positions that are not noted
+   * count as equal.
+   */
   matches(position: number, payload: Uint8Array, count: number, rows: number): boolean {
     for (let row = 0; row < rows; row++) {
       const known = this.#hashes.at(position + row);
@@ -28,12 +30,12 @@ export class InputLog {
     return true;
   }
 
-  /** Forgets what comes after `position`. */
+  /** Forgets the positions after `position`. */
   truncate(position: number): void {
     this.#hashes.truncate(position);
   }
 
-  /** Hash of one position's input; undefined where it is not noted. */
+  /** Returns the hash of one position's input; undefined if it is not noted. */
   at(position: number): Uint8Array<ArrayBuffer> | undefined {
     return this.#hashes.at(position);
   }

@@ -1,4 +1,4 @@
-// A link from one span to the next, for a session: had in time, or not at all.
+// Opens a link from one span to the next for a session, within a time limit.
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import type { NextSpan, OpenFrame } from "../../protocol/session-frames.ts";
@@ -8,11 +8,11 @@ import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds in which the next span must take a link. */
+  /** Milliseconds in which the next span must accept a link. */
   nextLinkMs: 10_000,
 });
 
-/** From the span that `open` is for to the peer that holds what follows. Throws PEER_UNREACHABLE. */
+/** Opens a link from the span that `open` is for to the peer of the next span. Throws PEER_UNREACHABLE. */
 export async function openNext(
   { mesh, clock }: { readonly mesh: Pick<Mesh, "open">; readonly clock: Clock },
   next: NextSpan,
@@ -20,13 +20,13 @@ export async function openNext(
   signal: AbortSignal,
 ): Promise<Link> {
   const protocol = sessionProtocol(open.model, { start: open.end, end: next.end });
-  const late = (): ManyhandsError => new ManyhandsError("PEER_UNREACHABLE", "the next peer did not take a link in time");
+  const late = (): ManyhandsError => new ManyhandsError("PEER_UNREACHABLE", "the next peer did not accept a link in time");
   try {
     return await withDeadline({ clock, ms: DEFAULTS.nextLinkMs, onTimeout: late }, signal, (limit) => {
       const opening = mesh.open(next.peer, protocol, limit);
       opening.then(
-        (link) => limit.aborted && link.abort(late()), // arrived after the limit: given back
-        () => {}, // told below
+        (link) => limit.aborted && link.abort(late()), // nobody waits for it any more
+        () => {}, // thrown below
       );
       return opening;
     });

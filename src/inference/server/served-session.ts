@@ -1,69 +1,80 @@
-// One session as a span serves it: checks that a step names its past, runs it, logs the result and hands it on; outlives its neighbours.
-import type { Engine } from "../../engine/contract.ts";
+// One session as a span serves it: checks that a step names its past, has it computed in its turn, logs the result and
+// sends it to the next span or the requester. It outlives its neighbours. `requester/route-session.ts` is the other
+// side.
+import type { Engine, StepOutput } from "../../engine/contract.ts";
 import type { Link } from "../../mesh/ports/link.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
-import { HASH_BYTES, type OpenFrame, type StepFrame } from "../../protocol/session-frames.ts";
+import { type AliveFrame, HASH_BYTES, type OpenFrame, type StepFrame } from "../../protocol/session-frames.ts";
 import { abortable } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
-import { LogitsLog } from "../log/logits-log.ts";
-import { checkStep } from "./check-step.ts";
-import { InputLog } from "./input-log.ts";
 import { logRoot, logRow } from "../log/log-replay.ts";
+import { LogitsLog } from "../log/logits-log.ts";
 import { encodeLogitRows, splitLogitRows } from "../log/logits-payload.ts";
 import { Outbox } from "../log/outbox.ts";
 import type { OutputBudget } from "../log/output-budget.ts";
 import { PrefixLog } from "../log/prefix-log.ts";
-import { refusal, stranding } from "./refusal.ts";
 import { TOKEN_BOUNDARY } from "../log/row-hashes.ts";
-import type { ServedStep } from "./served-step.ts";
-import { type StepTurns, urgencyOf } from "./step-turns.ts";
 import { type WireForm, wireForm } from "../log/wire-form.ts";
+import { checkStep } from "./check-step.ts";
+import { InputLog } from "./input-log.ts";
+import { refusal, stranding } from "./refusal.ts";
+import { type StepQueue, urgencyOf } from "./step-queue.ts";
 
-export interface ServedSessionDeps {
+export interface ServedSessionOptions {
   readonly engine: Engine;
   readonly clock: Clock;
-  readonly turns: StepTurns;
+  readonly queue: StepQueue;
   readonly budget: OutputBudget;
   /** The session cannot go on here, for a reason of this span's own. */
   readonly onBroken: (error: unknown) => void;
 }
 
+/** One step as a span served it, for the page's counts. Plain data. */
+export interface ServedStep {
+  readonly requester: PeerId;
+  readonly positions: number;
+  readonly computeMs: number;
+  /** Computed to be compared, not for an answer. */
+  readonly isAudit: boolean;
+}
+
 export class ServedSession {
   readonly open: OpenFrame;
-  /** The requester's link: opens, steers, is answered, and its closing ends the session. */
+  /**
+   * The link over which the requester opens and steers the session, and gets replies. The session ends when it closes.
+   */
   readonly requester: Link;
-  /** Undefined at the last span, which answers the requester. */
+  /** Undefined at the last span, which sends logits to the requester. */
   readonly outbox: Outbox | undefined;
   readonly wire: WireForm;
-  /** When the session was last heard of, milliseconds of the clock. */
+  /** When the session was last heard of, in milliseconds of the clock. */
   activeMs: number;
-  /** Who gets what this span computes; undefined for the requester, and in an audit. */
+  /** The peer that gets this span's outputs; undefined if that is the requester, and in an audit. */
   next: PeerId | undefined;
-  /** Counts the next spans that this session was given: only the newest may be linked. */
+  /** How often this session was given another next span: only the newest one may be linked. */
   relinks = 0;
-  readonly #deps: ServedSessionDeps;
+  readonly #options: ServedSessionOptions;
   readonly #prefixes: PrefixLog;
   readonly #inputs: InputLog;
   /** At the last span. */
-  readonly #answers = new LogitsLog();
+  readonly #logits = new LogitsLog();
   #computed = 0;
   #onComputed = Promise.withResolvers<void>();
   readonly #ending = new AbortController();
   #previous: PeerId;
   /** The link over which the span before sends its steps; the requester's own at the first span. */
   #feeder: Link | undefined;
-  #lane: Promise<void> = Promise.resolve();
   #queuedSteps = 0;
   #queuedPositions = 0;
 
-  constructor(deps: ServedSessionDeps, open: OpenFrame, requester: Link) {
-    const { plan } = deps.engine;
-    this.#deps = deps;
+  constructor(options: ServedSessionOptions, open: OpenFrame, requester: Link) {
+    const { plan } = options.engine;
+    this.#options = options;
     this.open = open;
     this.requester = requester;
-    this.activeMs = deps.clock.now();
+    this.activeMs = options.clock.now();
     this.#prefixes = new PrefixLog(open.root);
     this.wire = wireForm(open, plan);
     this.#inputs = new InputLog(this.isFirst ? TOKEN_BOUNDARY : this.wire.boundaryIn);
@@ -71,11 +82,11 @@ export class ServedSession {
     this.next = open.next?.peer;
     this.#feeder = this.isFirst ? requester : undefined;
     const onLost = (error: unknown): void => {
-      if (error instanceof ManyhandsError && error.code === "ENGINE_FAILED") deps.onBroken(error);
+      if (error instanceof ManyhandsError && error.code === "ENGINE_FAILED") options.onBroken(error);
       else void this.strand("next", new ManyhandsError("PEER_LOST", "the next peer of the route left"));
     };
     if (plan.logits === undefined)
-      this.outbox = new Outbox({ session: open.session, boundary: this.wire.boundaryOut, budget: deps.budget, onLost });
+      this.outbox = new Outbox({ session: open.session, boundary: this.wire.boundaryOut, budget: options.budget, onLost });
   }
 
   /** Whether steps come over the requester's own link rather than from the span before. */
@@ -88,7 +99,7 @@ export class ServedSession {
     return this.open.audit === true;
   }
 
-  /** Who sends the steps. */
+  /** The peer that sends the steps. */
   get previous(): PeerId {
     return this.#previous;
   }
@@ -102,22 +113,20 @@ export class ServedSession {
     return this.#ending.signal;
   }
 
-  /** Positions accepted. */
+  /** Accepted positions. */
   get positions(): number {
     return this.#prefixes.positions;
   }
 
-  /** Whether a step waits or is computed, or an output is still to be sent. */
+  /** Whether a step waits or computes, or an output is still to be sent. */
   get busy(): boolean {
     return this.#queuedSteps > 0 || this.outbox?.isBehind === true;
   }
 
-  /** Whether `link` brings this session's steps now. */
-  isFeeder(link: Link): boolean {
-    return this.#feeder === link;
-  }
-
-  /** Takes steps from `link` from now on. Throws SESSION_FOREIGN where it is not the peer that the requester named. */
+  /**
+   * Accepts steps only from `link` from now on. Throws SESSION_FOREIGN if its peer is not the one that the requester
+   * named.
+   */
   feedFrom(link: Link): void {
     if (this.isFirst || this.#previous !== link.remote)
       throw new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer");
@@ -125,7 +134,7 @@ export class ServedSession {
     this.#feeder = link;
   }
 
-  /** Takes steps from `peer` from now on, and no more over the link that brought them. */
+  /** Accepts steps only from `peer` from now on, and none from the link that brought them so far. */
   setPrevious(peer: PeerId): void {
     if (this.isFirst) throw new ManyhandsError("FRAME_UNEXPECTED", "the first span's steps come from the requester");
     this.#previous = peer;
@@ -134,7 +143,7 @@ export class ServedSession {
     feeder?.abort(replaced());
   }
 
-  /** The link that brought steps closed, or is closed for what it brought. */
+  /** The link that brought steps has closed, or is to be closed because it broke the protocol. */
   feederClosed(link: Link, error: unknown): void {
     if (this.#feeder !== link || this.ended) return;
     this.#feeder = undefined;
@@ -142,57 +151,74 @@ export class ServedSession {
   }
 
   /**
-   * Runs a step in its turn; resolves once its result is sent on. Undefined for one that was dropped: held already, or
-   * brought by a link that has been replaced. Throws what `check` throws, before anything is computed, or ENGINE_FAILED.
+   * Serves a step in its turn. Resolves once its result is sent, and with undefined if the step is dropped because the
+   * span has it already, because its link has been replaced, or because the session has ended. Throws as `checkStep`
+   * does, before anything is computed, or ENGINE_FAILED.
    */
-  async take(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
+  async serve(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
     if (this.#queuedPositions + step.count > this.open.maxPositions)
       throw new ManyhandsError("FRAME_UNEXPECTED", "more steps at once than the session has positions");
     this.#queuedSteps++;
     this.#queuedPositions += step.count;
-    const turn = this.#lane.then(() => this.#run(step, payload, from));
-    this.#lane = turn.then(
-      () => {},
-      () => {}, // whoever brought the step hears of it
-    );
+    let isCut = false;
     try {
-      return await turn;
+      return await this.#options.queue.add({
+        session: this.open.session,
+        urgency: urgencyOf(step.count, this.isAudit),
+        admit: () => {
+          isCut = step.position < this.positions;
+          return this.#admit(step, payload, from);
+        },
+        compute: async (waitMs) => {
+          const output = await this.#compute(step, payload, isCut);
+          return { ...output, waitMs: waitMs + output.waitMs };
+        },
+        deliver: (output) => this.#deliver(step, payload, output),
+      });
     } finally {
       this.#queuedSteps--;
       this.#queuedPositions -= step.count;
     }
   }
 
-  /** Tells the requester why the session ends here, if it can still be told. */
+  /** Says to the requester why the session ends here. */
   async refuse(error: unknown): Promise<void> {
-    await this.tell(refusal(this.open.session, error));
+    await this.notify(refusal(this.open.session, error));
   }
 
-  /** Tells the requester that the session has lost a neighbour and waits for another. */
+  /** Says to the requester that the session has lost a neighbour and waits for another. */
   async strand(side: "previous" | "next", error: unknown): Promise<void> {
-    if (!this.ended) await this.tell(stranding(this.open.session, side, error));
+    if (!this.ended) await this.notify(stranding(this.open.session, side, error));
   }
 
-  /** Sends a frame to the requester. Never rejects: a requester that is gone takes the session with it. */
-  async tell(header: object): Promise<void> {
+  /** Gives the requester a sign of life, in reply to question `id`. */
+  async signOfLife(id: number): Promise<void> {
+    const frame: AliveFrame = { kind: "alive", session: this.open.session, id, position: this.positions, busy: this.busy };
+    await this.notify(frame);
+  }
+
+  /** Sends a frame to the requester. Never rejects: when the requester is gone, the session ends anyway. */
+  async notify(header: object): Promise<void> {
     await this.requester.send(encodeFrame(header)).catch(() => {});
   }
 
-  /** Frees cache and log and closes the links. Idempotent. */
+  /** Frees cache and log, and closes the links. Idempotent. */
   async end(): Promise<void> {
     if (this.ended) return;
     const { session } = this.open;
     this.#ending.abort(new ManyhandsError("SESSION_UNKNOWN", "the session has ended"));
-    this.#deps.turns.forget(session);
-    await Promise.allSettled([this.#deps.engine.close(session), this.outbox?.free(), this.#feeder?.close(), this.requester.close()]);
+    this.#options.queue.forget(session);
+    await Promise.allSettled([this.#options.engine.close(session), this.outbox?.free(), this.#feeder?.close(), this.requester.close()]);
   }
 
-  /** Resolves once `positions` are computed and logged. Throws the signal's reason when the session ends before. */
+  /** Resolves once `positions` are computed and logged. Throws the signal's reason if the session ends before. */
   async computed(positions: number): Promise<void> {
     while (this.#computed < positions) await abortable(this.#onComputed.promise, this.signal);
   }
 
-  /** SHA-256 over the hashes of what went in and came out at positions `[from, to)`. Throws ENGINE_FAILED where the log has a hole. */
+  /**
+   * Returns hashes over the inputs and outputs at positions `[from, to)`. Throws ENGINE_FAILED if the log has a hole.
+   */
   async tally(range: { readonly from: number; readonly to: number }): Promise<{
     readonly input: Uint8Array<ArrayBuffer>;
     readonly output: Uint8Array<ArrayBuffer>;
@@ -201,80 +227,39 @@ export class ServedSession {
     const { outbox } = this;
     return {
       input,
-      output: outbox ? await logRoot(outbox, this.wire.boundaryOut, range, this.#deps.clock) : this.#answers.root(range.from, range.to),
+      output: outbox ? await logRoot(outbox, this.wire.boundaryOut, range, this.#options.clock) : this.#logits.root(range.from, range.to),
     };
   }
 
-  /** Hash of what went in at `position`. Throws ENGINE_FAILED where that is not known any more. */
+  /** Returns the hash of the input at `position`. Throws ENGINE_FAILED if that is no longer known. */
   inputAt(position: number): Uint8Array {
     return known(this.#inputs.at(position));
   }
 
-  /** What came out at `position`. Throws as `inputAt` does. */
+  /** Returns the output at `position`. Throws as `inputAt` does. */
   async outputAt(position: number): Promise<Uint8Array> {
     const { outbox } = this;
-    return outbox ? logRow(outbox, this.wire.boundaryOut, position) : known(this.#answers.at(position));
+    return outbox ? logRow(outbox, this.wire.boundaryOut, position) : known(this.#logits.at(position));
   }
 
-  async #run(step: StepFrame, payload: Uint8Array, from: Link): Promise<ServedStep | undefined> {
-    if (this.ended || this.#feeder !== from) return undefined;
-    const isHeld = this.#checked(step, payload);
-    this.activeMs = this.#deps.clock.now();
-    if (isHeld) return undefined;
-    const { engine, clock, turns } = this.#deps;
-    const { session } = this.open;
-    const dropped = step.position < this.#prefixes.positions;
-    // The logs move before the engine does, so that a probe hears of what has been taken.
+  /** Checks a step and moves the logs to it. Returns whether to compute it. */
+  #admit(step: StepFrame, payload: Uint8Array, from: Link): boolean {
+    if (this.ended || this.#feeder !== from) return false;
+    const isHeld = this.#check(step, payload);
+    this.activeMs = this.#options.clock.now();
+    if (isHeld) return false;
+    // The logs move before the engine does, so that a sign of life names the positions that have been accepted.
     this.#prefixes.truncate(step.position);
     this.#prefixes.append(step.chain);
     this.#inputs.truncate(step.position);
-    this.#answers.truncate(step.position);
+    this.#logits.truncate(step.position);
     this.#computed = Math.min(this.#computed, step.position);
     this.outbox?.truncate(step.position);
-    const bytes = payload.slice();
-    const arrivedMs = clock.now();
-    let startedMs = arrivedMs;
-    const output = await turns.take(session, urgencyOf(step.count, this.isAudit), async () => {
-      startedMs = clock.now();
-      if (dropped) await engine.truncate(session, step.position);
-      return engine.step({
-        session,
-        position: step.position,
-        count: step.count,
-        tokens: this.isFirst ? new Int32Array(bytes.buffer) : undefined,
-        hidden: this.isFirst ? undefined : this.wire.decode(bytes, step.count),
-        topK: step.logitRows > 0 ? this.open.topK : 0,
-        logitRows: Math.max(1, step.logitRows),
-      });
-    });
-    const { start, end } = this.open;
-    const timings = [...step.timings, { start, end, computeMs: output.computeMs, waitMs: output.waitMs + startedMs - arrivedMs }];
-    if (this.outbox !== undefined) {
-      const { position, count, prefix, chain, truncate, replay, logitRows } = step;
-      this.outbox.append(
-        { position, count, prefix, chain, truncate, replay, logitRows, timings },
-        this.wire.encode(output.hidden ?? new Uint8Array(0), count),
-      );
-      await this.outbox.flush();
-    } else if (output.logits) {
-      const rows = step.logitRows > 0 ? [...output.earlierLogits, output.logits] : [];
-      const topK = rows[0]?.ids.length ?? 0;
-      const head = step.chain.slice(-HASH_BYTES);
-      const header = { kind: "logits", session, position: output.position, head, rows: rows.length, topK, timings };
-      const encoded = encodeLogitRows(rows);
-      if (!this.isAudit) await this.requester.send(encodeFrame(header, encoded));
-      this.#answers.note(output.position, splitLogitRows(encoded, rows.length));
-    }
-    // After the result is on its way: nobody waits for these hashes.
-    this.#inputs.note(step.position, payload, step.count);
-    this.#computed = output.position;
-    this.#onComputed.resolve();
-    this.#onComputed = Promise.withResolvers();
-    return { requester: this.requester.remote, positions: step.count, computeMs: output.computeMs, isAudit: this.isAudit };
+    return true;
   }
 
-  /** As `checkStep`; what else the requester has sent already is not looked at any more once it broke the protocol. */
-  #checked(step: StepFrame, payload: Uint8Array): boolean {
+  /** As `checkStep`. After a breach at the first span, the requester's other steps are not looked at. */
+  #check(step: StepFrame, payload: Uint8Array): boolean {
     try {
       return checkStep(
         { boundaryIn: this.wire.boundaryIn, open: this.open, prefixes: this.#prefixes, inputs: this.#inputs },
@@ -286,11 +271,57 @@ export class ServedSession {
       throw error;
     }
   }
+
+  /** `isCut`: whether the engine's cache is longer than the step's position. */
+  async #compute({ position, count, logitRows }: StepFrame, payload: Uint8Array, isCut: boolean): Promise<StepOutput> {
+    const { engine } = this.#options;
+    const { session } = this.open;
+    if (isCut) await engine.truncate(session, position);
+    const bytes = payload.slice(); // aligned
+    return engine.step({
+      session,
+      position,
+      count,
+      tokens: this.isFirst ? new Int32Array(bytes.buffer) : undefined,
+      hidden: this.isFirst ? undefined : this.wire.decode(bytes, count),
+      topK: logitRows > 0 ? this.open.topK : 0,
+      logitRows: Math.max(1, logitRows),
+    });
+  }
+
+  /** Sends the result to the next span or, at the last span, to the requester. An audit's result stays here. */
+  async #deliver(step: StepFrame, payload: Uint8Array, output: StepOutput): Promise<ServedStep> {
+    const { session, start, end } = this.open;
+    const { position, count, prefix, chain, truncate, replay, logitRows } = step;
+    const { computeMs, waitMs } = output;
+    const timings = [...step.timings, { start, end, computeMs, waitMs }];
+    if (this.outbox !== undefined) {
+      this.outbox.append(
+        { position, count, prefix, chain, truncate, replay, logitRows, timings },
+        this.wire.encode(output.hidden ?? new Uint8Array(0), count),
+      );
+      await this.outbox.flush();
+    } else if (output.logits) {
+      const rows = logitRows > 0 ? [...output.earlierLogits, output.logits] : [];
+      const topK = rows[0]?.ids.length ?? 0;
+      const head = chain.slice(-HASH_BYTES);
+      const header = { kind: "logits", session, position: output.position, head, rows: rows.length, topK, timings };
+      const encoded = encodeLogitRows(rows);
+      if (!this.isAudit) await this.requester.send(encodeFrame(header, encoded));
+      this.#logits.note(output.position, splitLogitRows(encoded, rows.length));
+    }
+    // Nobody waits for these hashes: the result is on its way.
+    this.#inputs.note(position, payload, count);
+    this.#computed = output.position;
+    this.#onComputed.resolve();
+    this.#onComputed = Promise.withResolvers();
+    return { requester: this.requester.remote, positions: count, computeMs, isAudit: this.isAudit };
+  }
 }
 
 const replaced = (): ManyhandsError => new ManyhandsError("SESSION_FOREIGN", "this session's steps come from another peer now");
 
 function known(bytes: Uint8Array | undefined): Uint8Array {
-  if (bytes === undefined) throw new ManyhandsError("ENGINE_FAILED", "this position is not known any more");
+  if (bytes === undefined) throw new ManyhandsError("ENGINE_FAILED", "this position is no longer known");
   return bytes;
 }

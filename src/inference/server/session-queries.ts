@@ -1,26 +1,25 @@
-// What a span tells of a session that it serves, when its requester asks: hashes of what went in and came out, some of it as it
-// was, or all of it to another peer. `audit-span.ts` is the other side.
+// Replies to a requester's questions about a session that a span serves: hashes of the inputs and outputs, some of
+// these as they were, or the whole log sent to another peer. `audit/audit-span.ts` is the other side.
 import type { Engine } from "../../engine/contract.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import type { ReplayFrame, SampleFrame, TallyFrame } from "../../protocol/session-frames.ts";
-import type { Clock } from "../../shared/clock.ts";
 import { concatBytes } from "../../shared/bytes.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { SpanTally } from "../../shared/span-tally.ts";
 import { sendLog } from "../log/log-replay.ts";
+import { wireClass } from "../log/wire-form.ts";
 import { openNext } from "./open-next.ts";
 import { declining } from "./refusal.ts";
 import type { ServedSession } from "./served-session.ts";
-import { alive } from "./span-sessions.ts";
-import { wireClass } from "../log/wire-form.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Questions of one session under way: two tallies, replays to three auditors, and their samples. */
+  /** Questions of one session that are under way at once: two tallies, replays to three auditors, and their samples. */
   questions: 8,
 });
 
-export interface SpanAnswersDeps {
+export interface SessionQueriesOptions {
   readonly engine: Pick<Engine, "report">;
   readonly mesh: Pick<Mesh, "open">;
   readonly clock: Clock;
@@ -28,19 +27,20 @@ export interface SpanAnswersDeps {
 }
 
 export class SessionQueries {
-  readonly #deps: SpanAnswersDeps;
-  readonly #asked = new WeakMap<ServedSession, number>();
+  readonly #options: SessionQueriesOptions;
+  /** Questions under way. */
+  readonly #open = new WeakMap<ServedSession, number>();
 
-  constructor(deps: SpanAnswersDeps) {
-    this.#deps = deps;
+  constructor(options: SessionQueriesOptions) {
+    this.#options = options;
   }
 
-  /** Answers the requester of `session`. Never rejects: what cannot be had is declined. */
-  async give(session: ServedSession, frame: TallyFrame | ReplayFrame | SampleFrame): Promise<void> {
-    const asked = this.#asked.get(session) ?? 0;
-    this.#asked.set(session, asked + 1);
+  /** Replies to the requester of `session`. Never rejects: it declines if it cannot reply. */
+  async reply(session: ServedSession, frame: TallyFrame | ReplayFrame | SampleFrame): Promise<void> {
+    const open = this.#open.get(session) ?? 0;
+    this.#open.set(session, open + 1);
     try {
-      if (asked >= DEFAULTS.questions) throw new ManyhandsError("SESSION_REFUSED", "too many questions at once");
+      if (open >= DEFAULTS.questions) throw new ManyhandsError("SESSION_REFUSED", "too many questions at once");
       switch (frame.kind) {
         case "tally":
           await this.#tally(session, frame);
@@ -53,9 +53,9 @@ export class SessionQueries {
           return;
       }
     } catch (error) {
-      if (!session.ended) await session.tell(declining(session.open.session, frame.id, error));
+      if (!session.ended) await session.notify(declining(session.open.session, frame.id, error));
     } finally {
-      this.#asked.set(session, (this.#asked.get(session) ?? 1) - 1);
+      this.#open.set(session, (this.#open.get(session) ?? 1) - 1);
     }
   }
 
@@ -63,7 +63,7 @@ export class SessionQueries {
     if (from >= to || to > session.open.maxPositions) throw new ManyhandsError("POSITION_MISMATCH", "the session has no such positions");
     await session.computed(to);
     const { input, output } = await session.tally({ from, to });
-    const { engine, onTallied } = this.#deps;
+    const { engine, onTallied } = this.#options;
     const { open, requester } = session;
     onTallied({
       session: open.session,
@@ -79,14 +79,14 @@ export class SessionQueries {
       rowInvariant: engine.report.rowInvariant,
       isAudit: session.isAudit,
     });
-    await session.tell({ kind: "tallied", session: open.session, id, input, output });
+    await session.notify({ kind: "tallied", session: open.session, id, input, output });
   }
 
   async #replay(session: ServedSession, { id, to, as, upTo, merge }: ReplayFrame): Promise<void> {
     const { outbox, open, signal } = session;
-    if (outbox === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "the last span has nobody to send its results to");
+    if (outbox === undefined) throw new ManyhandsError("FRAME_UNEXPECTED", "the last span has no log of steps to send");
     await session.computed(upTo);
-    const link = await openNext(this.#deps, to, open, signal);
+    const link = await openNext(this.#options, to, open, signal);
     try {
       await sendLog(outbox, session.wire.boundaryOut, link, { session: as, upTo, merge }, signal);
       await link.close();
@@ -94,7 +94,7 @@ export class SessionQueries {
       link.abort(new ManyhandsError("PEER_LOST", "the replay ended"));
       throw error;
     }
-    await session.tell(alive(session, id));
+    await session.signOfLife(id);
   }
 
   async #sample(session: ServedSession, { id, positions, inputsOnly }: SampleFrame): Promise<void> {

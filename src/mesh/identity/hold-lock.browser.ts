@@ -1,6 +1,8 @@
-// A Web Lock taken where it is free: how the tabs of one profile keep out of each other's numbered slots.
+// Holds a Web Lock if it is free: this is how the tabs of one profile keep out of each other's numbered slots.
 
-/** Holds a lock until the answered function is called or this thread ends; undefined where another tab holds it. */
+/**
+ * Returns a function that releases the lock, or undefined if another tab holds it. The lock also ends with this thread.
+ */
 export function holdLock(locks: Pick<LockManager, "request">, name: string): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
     locks

@@ -1,40 +1,42 @@
-// A tab's key: kept in IndexedDB in numbered slots, so that two tabs of one profile never speak with the same identity.
+// A tab's identity: a key in IndexedDB, in one of several numbered slots, so that two tabs of one profile never use the
+// same key.
 import { errorMessage } from "../../shared/errors.ts";
 import { holdLock } from "./hold-lock.browser.ts";
 import { openSeedStore, SEED_BYTES, type SeedStore } from "./seed-store.browser.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Tabs of one profile that get a key of their own; more than a person keeps open, and a bound for the search. */
+  /** Tabs of one profile that get a kept key: more than a person keeps open, and a bound for the search. */
   slots: 64,
-  /** Of the database and, with the slot's number, of the locks. */
+  /** Name of the database and, with the slot's number, of the locks. */
   name: "manyhands-identity",
 });
 
 export interface Identity {
   /** 32 bytes: the seed of an Ed25519 key. */
   readonly seed: Uint8Array;
-  /** Whether the next tab that takes this slot has the same key. */
+  /** Whether the next tab that uses this slot has the same key. */
   readonly kept: boolean;
-  /** Why it is not kept, for a person; undefined where it is. */
+  /** Says to a person why the key is not kept. Undefined if it is kept. */
   readonly notice: string | undefined;
-  /** Gives the slot free for another tab. Closing the tab does that as well. Idempotent. */
+  /** Frees the slot for another tab. Closing the tab does that as well. Idempotent. */
   release(): void;
 }
 
 export interface IdentityOptions {
-  /** Undefined where the browser has none (an insecure context, a very old browser). */
+  /** Undefined if the browser has none (an insecure context, a very old browser). */
   readonly locks: Pick<LockManager, "request"> | undefined;
-  /** Default: IndexedDB. A browser with storage blocked rejects here. */
+  /** Default: IndexedDB. Rejects if the browser blocks storage. */
   readonly openStore?: (name: string) => Promise<SeedStore>;
-  /** Name of database and locks: tests keep apart. */
+  /** Name of the database and the locks. Each test has its own. */
   readonly name?: string;
 }
 
 /**
- * Takes the first slot that no other tab holds and answers its key, made on first use. Where locks or storage are
- * missing, or all slots are held, the key is a fresh one that is gone with the tab. Throws only the signal's reason.
+ * Occupies the first slot that no other tab holds, and returns its key, which is made on first use. If locks or storage
+ * are missing, or all slots are held, it returns a fresh key that is gone with the tab. Throws only the signal's
+ * reason.
  */
-export async function takeIdentity(options: IdentityOptions, signal: AbortSignal): Promise<Identity> {
+export async function acquireIdentity(options: IdentityOptions, signal: AbortSignal): Promise<Identity> {
   signal.throwIfAborted();
   const name = options.name ?? DEFAULTS.name;
   if (options.locks === undefined) return ephemeral("this browser cannot keep tabs apart (no Web Locks)");
@@ -45,7 +47,7 @@ export async function takeIdentity(options: IdentityOptions, signal: AbortSignal
     for (let slot = 0; slot < DEFAULTS.slots && release === undefined; slot++) {
       signal.throwIfAborted();
       release = await holdLock(options.locks, `${name}:${slot}`);
-      if (release !== undefined) return { seed: await store.take(slot, freshSeed), kept: true, notice: undefined, release };
+      if (release !== undefined) return { seed: await store.getOrCreate(slot, freshSeed), kept: true, notice: undefined, release };
     }
     return ephemeral(`${DEFAULTS.slots} tabs of this profile are open`);
   } catch (error) {

@@ -1,4 +1,4 @@
-// Seeds of this profile's keys in IndexedDB, one for each slot.
+// The seeds of this profile's keys in IndexedDB, one for each slot.
 import { openDB } from "idb";
 import * as v from "valibot";
 
@@ -12,12 +12,15 @@ const Seed = v.pipe(
 );
 
 export interface SeedStore {
-  /** The slot's seed; `fresh` is kept where there is none or a damaged one. The caller holds the slot's lock. */
-  take(slot: number, fresh: () => Uint8Array): Promise<Uint8Array>;
+  /**
+   * Returns the slot's seed. If there is none, or it is damaged, keeps and returns `fresh()`. The caller holds the
+   * slot's lock.
+   */
+  getOrCreate(slot: number, fresh: () => Uint8Array): Promise<Uint8Array>;
   close(): void;
 }
 
-/** Opens (and makes) the database. Rejects where the browser blocks storage. */
+/** Opens the database, and makes it on first use. Rejects if the browser blocks storage. */
 export async function openSeedStore(name: string): Promise<SeedStore> {
   const database = await openDB(name, 1, {
     upgrade(created) {
@@ -25,7 +28,7 @@ export async function openSeedStore(name: string): Promise<SeedStore> {
     },
   });
   return {
-    take: async (slot, fresh) => {
+    getOrCreate: async (slot, fresh) => {
       const stored = v.safeParse(Seed, await database.get(STORE, slot));
       if (stored.success) return stored.output;
       const seed = fresh();

@@ -1,4 +1,5 @@
-// Connections that may be dead though they look open: each has to answer a ping within a while, or is cut.
+// Doubts about connections that look open and may be dead: a connection in doubt is cut unless it replies to a ping in
+// time.
 import type { Connection, Stream } from "@libp2p/interface";
 import { PING_PROTOCOL } from "@libp2p/ping";
 import { errorMessage } from "../../shared/errors.ts";
@@ -20,12 +21,15 @@ export class ConnectionDoubts {
     this.#log = log;
   }
 
-  /** Settles when the doubt does; undefined where there is none. */
+  /** Returns a promise that settles when the doubt about `connection` does, or undefined if there is none. */
   of(connection: Connection): Promise<void> | undefined {
     return this.#running.get(connection);
   }
 
-  /** Something failed over a connection that looks open. Never rejects. */
+  /**
+   * Doubts a connection that looks open and over which something failed. Resolves once the doubt is settled; never
+   * rejects.
+   */
   raise(connection: Connection): Promise<void> {
     const running = this.#running.get(connection);
     if (running !== undefined) return running;
@@ -34,7 +38,7 @@ export class ConnectionDoubts {
       .then(
         (stream) => stream.close(),
         (error: Error) => {
-          if (patience.aborted) connection.abort(error); // any other error is an answer of some kind
+          if (patience.aborted) connection.abort(error); // any other error is a reply of some kind
         },
       )
       .catch((error: unknown) => this.#log.debug("closing a ping", { message: errorMessage(error) }))

@@ -1,13 +1,14 @@
-// Works round a race in @libp2p/webrtc 6.0: a dial that loses it waits for an event that has come already, and times out.
+// Works around a race in @libp2p/webrtc 6.0: a dial that loses it waits for an event that has come already, and times
+// out.
 //
-// The caller opens a data channel named "init" and, once connected, waits for it to open, closes it, and waits for it to
-// close. The called side closes the same channel as soon as it sees it. Where that is sooner, the caller finds the channel
-// closed and waits for "open" for ever. Seen with two dials at once on a busy machine, in most tries.
+// The caller opens a data channel named "init" and, once connected, waits for it to open, closes it, and waits for it
+// to close. The called side closes the same channel as soon as it sees it. If it does so first, the caller finds the
+// channel closed and waits for "open" for ever. Seen with two dials at once on a busy machine, in most tries.
 
 const INIT_LABEL = "init";
-const MARK = Symbol("manyhands: init channels tell late what they went through");
+const MARK = Symbol("manyhands: init channels repeat what a late listener missed");
 
-/** Makes every "init" channel seem open once it was, and say "close" again to whoever closes it late. Idempotent. */
+/** Makes every "init" channel look open once it was open, and emit "close" again if it is closed late. Idempotent. */
 export function settleInitChannels(prototype: RTCPeerConnection): void {
   if (MARK in prototype) return;
   const { createDataChannel } = Object.getOwnPropertyDescriptors(prototype);
@@ -31,7 +32,7 @@ function settle(channel: RTCDataChannel): void {
     close: {
       value: () => {
         RTCDataChannel.prototype.close.call(channel);
-        // A task later: the caller listens only after it has called `close`.
+        // One task later, because the caller begins to listen only after it has called `close`.
         if (closed) setTimeout(() => channel.dispatchEvent(new Event("close")), 0);
       },
     },

@@ -1,4 +1,5 @@
-// The mesh of real tabs: libp2p over WebRTC, called through a relay; a peer that cannot do WebRTC has its links run through the relay.
+// The mesh of real tabs: libp2p over WebRTC, with calls through a relay. The links of a peer without WebRTC run through
+// the relay.
 import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { abortable } from "../../shared/abort.ts";
@@ -8,7 +9,7 @@ import { asPeerId, type PeerId } from "../../shared/ids.ts";
 import { type Log, silentLog } from "../../shared/log.ts";
 import { ConnectionDoubts } from "./connection-doubts.ts";
 import type { RelayStatus } from "../ports/directory.ts";
-import { createTabNode, DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
+import { createTabNode, TAB_NODE_LIMITS, type TabNode } from "./libp2p-node.ts";
 import { settleInitChannels } from "./init-channel.ts";
 import type { Link } from "../ports/link.ts";
 import type { Mesh } from "../ports/mesh.ts";
@@ -19,11 +20,12 @@ import type { TileExchange, TileShelf } from "../ports/tile-exchange.ts";
 
 export const DEFAULTS = Object.freeze({
   /**
-   * Milliseconds that a stream may take to open before its connection is doubted, and that a doubted connection has to
-   * answer a ping. A browser that closes a WebRTC connection does not tell the other side, where it looks open for 10 s.
+   * Milliseconds that a stream may take to open before its connection is doubted, and that a connection in doubt has to
+   * reply to a ping. A browser that closes a WebRTC connection does not notify the other side, where it looks open for
+   * another 10 s.
    */
   staleMs: 2000,
-  /** Links of one protocol that one peer may have open to us, and we to it: sessions of one requester. */
+  /** Links of one protocol between this peer and another, in each direction: the sessions of one requester. */
   linksPerPeer: 64,
 });
 
@@ -35,8 +37,8 @@ export interface Libp2pMeshOptions {
   /** `stun:` and `turn:` URLs, for tabs behind different routers. Default: none. */
   readonly iceServers?: readonly string[];
   /**
-   * `direct`: WebRTC, and nothing where that fails. `relayed`: through the relay, for threads without WebRTC (Node, workers of a
-   * page). Either takes the links that a peer of the other sort opens. Default: `direct`.
+   * `direct`: WebRTC, and no link if that fails. `relayed`: through the relay, for threads without WebRTC (Node,
+   * workers of a page). A mesh of one sort accepts the links that a peer of the other sort opens. Default: `direct`.
    */
   readonly links?: "direct" | "relayed";
   readonly clock?: Clock;
@@ -51,7 +53,7 @@ const isRelayed = (connection: Connection): boolean => {
   return connection.limits !== undefined || (address.includes("/p2p-circuit") && !address.includes("/webrtc"));
 };
 
-/** A peer in a browser tab, a worker, or Node. Works on without the relay for as long as its WebRTC links live. */
+/** A peer in a browser tab, a worker, or Node. Its WebRTC links live on while the relay is away. */
 export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
   readonly self: PeerId;
   readonly #node: TabNode;
@@ -62,7 +64,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
   readonly #links = new Set<Link>();
   readonly #handled = new Set<string>();
   readonly #doubts: ConnectionDoubts;
-  /** One dial for each peer, whoever asks. */
+  /** Dials under way, one to each peer. All callers of a peer share it. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
   readonly #life = new AbortController();
   #relayRun: Promise<void> | undefined;
@@ -84,9 +86,11 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     });
   }
 
-  /** Starts a node and begins to look for the relay; does not wait for it (see `relay`). Throws BROWSER_UNSUPPORTED. */
+  /**
+   * Starts a node, and begins to connect to the relay without waiting for it (see `relay`). Throws BROWSER_UNSUPPORTED.
+   */
   static async start(options: Libp2pMeshOptions): Promise<Libp2pMesh> {
-    // Node has no such global; its WebRTC is another implementation.
+    // Node has no such global, and its WebRTC is another implementation.
     if ("RTCPeerConnection" in globalThis) settleInitChannels(RTCPeerConnection.prototype);
     let node: TabNode;
     try {
@@ -113,7 +117,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
 
   async open(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
     signal.throwIfAborted();
-    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(TAB_NODE_LIMITS.dialTimeoutMs)]);
     try {
       return await this.#openLink(peer, protocol, attempt);
     } catch (cause) {
@@ -122,16 +126,16 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     }
   }
 
-  /** Like `open`, over whatever connection there is, relayed or not: for a few kilobytes. */
+  /** Like `open`, over any connection that there is, relayed or not: for a few kilobytes. */
   async openControl(peer: PeerId, protocol: string, signal: AbortSignal): Promise<Link> {
-    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    const attempt = AbortSignal.any([signal, this.#life.signal, AbortSignal.timeout(TAB_NODE_LIMITS.dialTimeoutMs)]);
     try {
       const open = ({ remotePeer, status }: Connection): boolean => remotePeer.toString() === peer && status === "open";
       const connection =
         this.#node.getConnections().findLast((each) => open(each) && !this.#doubts.of(each)) ?? (await this.#dialRelayed(peer, attempt));
       const stream = await connection.newStream(protocol, { signal: attempt, runOnLimitedConnection: true });
       const link = this.#keep(new StreamLink(stream, peer), connection);
-      void link.closed.then(() => this.#spare(connection));
+      void link.closed.then(() => this.#closeIfUnused(connection));
       return link;
     } catch (cause) {
       signal.throwIfAborted();
@@ -139,7 +143,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     }
   }
 
-  /** Also for links that were opened with `openControl`. */
+  /** `onLink` also gets the links that are opened with `openControl`. */
   handle(protocol: string, onLink: (link: Link) => void): () => void {
     if (this.#handled.has(protocol)) throw new ManyhandsError("BAD_INPUT", `${protocol} has a handler already`);
     this.#handled.add(protocol);
@@ -154,7 +158,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
         maxInboundStreams: DEFAULTS.linksPerPeer,
         maxOutboundStreams: DEFAULTS.linksPerPeer,
         runOnLimitedConnection: true,
-        force: true, // the removal of a handler before this one may not have come through yet
+        force: true, // the handler before this one may not be removed yet
       })
       .catch(warn);
     return () => {
@@ -165,7 +169,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     };
   }
 
-  /** Starts to exchange blocks with peers: those on `shelf` are given to whoever asks. Throws BROWSER_UNSUPPORTED. */
+  /** Starts to exchange blocks with peers. Any peer may have the blocks on `shelf`. Throws BROWSER_UNSUPPORTED. */
   async exchange(shelf: TileShelf): Promise<TileExchange> {
     const { BitswapExchange } = await import("./bitswap-exchange.ts");
     const connect = async (peer: PeerId, signal: AbortSignal): Promise<Connection> => {
@@ -180,8 +184,8 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
   }
 
   /**
-   * Takes somebody's word that `peer` is gone, with a check: its connection has to answer a ping within `staleMs` or is
-   * cut. The relay sees a tab die at once (its WebSocket closes); WebRTC alone needs about 10 s.
+   * Somebody reports that `peer` is gone: its connection is cut unless it replies to a ping within `staleMs`. The relay
+   * sees a tab die at once, because the tab's WebSocket closes. WebRTC alone needs about 10 s.
    */
   suspect(peer: PeerId): void {
     for (const connection of this.#node.getConnections()) {
@@ -189,12 +193,12 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     }
   }
 
-  /** Cuts every connection in this very moment, for a page that is being closed: others see it at once. */
+  /** Cuts every connection at once, for a page that is being closed. Other peers notice it at once. */
   vanish(): void {
     const reason = new Error("the page is being closed");
     this.#life.abort(reason);
     for (const connection of this.#node.getConnections()) {
-      // Aborting a WebSocket leaves it open in browsers: libp2p asks for a close code that they do not allow.
+      // To abort a WebSocket leaves it open in browsers: libp2p uses a close code that they do not allow.
       if (connection.multiplexer === "/webrtc") connection.abort(reason);
       else connection.close().catch((error: unknown) => this.#log.debug("not closed", { message: errorMessage(error) }));
     }
@@ -234,7 +238,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     return this.#keep(new StreamLink(await this.#newStream(next, protocol, signal), peer), next);
   }
 
-  /** A connection that is open and not in doubt; dials where there is none. */
+  /** Returns a connection that is open and not in doubt. Dials if there is none. */
   async #connectionTo(peer: PeerId, signal: AbortSignal): Promise<Connection> {
     const usable = (connection: Connection): boolean =>
       connection.remotePeer.toString() === peer && connection.status === "open" && (this.#isRelayed || !isRelayed(connection));
@@ -251,7 +255,7 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     return connection.newStream(protocol, { signal, runOnLimitedConnection: this.#isRelayed });
   }
 
-  /** One dial at a time for each peer; it goes on when one of those who asked gives up. */
+  /** Joins a dial to `peer` that is under way, or starts one. It goes on if one of its callers gives up. */
   #dial(peer: PeerId): Promise<Connection> {
     const running = this.#dials.get(peer);
     if (running !== undefined) return running;
@@ -260,11 +264,11 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     return dial;
   }
 
-  /** The relay's address, for calling `peer`. Throws PEER_UNREACHABLE. */
+  /** Returns the address of the relay through which `peer` is called. Throws PEER_UNREACHABLE. */
   #relayFor(peer: PeerId): string {
     const relay = this.#relayConnection.address;
-    if (relay === undefined) throw new ManyhandsError("PEER_UNREACHABLE", "not connected to the relay, so nobody new can be called");
-    if (!PEER_ID.test(peer)) throw new ManyhandsError("PEER_UNREACHABLE", "not a peer id"); // it becomes a part of an address
+    if (relay === undefined) throw new ManyhandsError("PEER_UNREACHABLE", "not connected to the relay, so no new peer can be called");
+    if (!PEER_ID.test(peer)) throw new ManyhandsError("PEER_UNREACHABLE", "not a peer id"); // it becomes part of an address
     return relay;
   }
 
@@ -272,14 +276,14 @@ export class Libp2pMesh implements Mesh, RelayPort, SignallingMesh {
     return this.#node.dial(multiaddr(`${this.#relayFor(peer)}/p2p-circuit/p2p/${peer}`), { signal });
   }
 
-  /** A relayed connection that nothing uses is given back to the relay. */
-  #spare(connection: Connection): void {
+  /** Closes a relayed connection that nothing uses, which frees its place at the relay. */
+  #closeIfUnused(connection: Connection): void {
     if (isRelayed(connection) && connection.streams.length === 0)
       connection.close().catch((error: unknown) => this.#log.debug("not closed", { message: errorMessage(error) }));
   }
 
   async #dialOnce(peer: PeerId): Promise<Connection> {
-    const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(TAB_NODE_LIMITS.dialTimeoutMs)]);
     if (this.#isRelayed) return this.#dialRelayed(peer, signal);
     return this.#node.dial(multiaddr(`${this.#relayFor(peer)}/p2p-circuit/webrtc/p2p/${peer}`), { signal, force: true });
   }

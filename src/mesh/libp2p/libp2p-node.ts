@@ -1,4 +1,4 @@
-// The libp2p node of a tab: what it speaks and how patient it is. Everything about libp2p's configuration is here.
+// The libp2p node of a tab. All configuration of libp2p is here: what the node speaks, and its limits.
 import { circuitRelayTransport } from "@libp2p/circuit-relay-v2";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
@@ -11,25 +11,28 @@ import { yamux } from "@libp2p/yamux";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds for one dial: relay, signalling, ICE and DTLS take 0.2 s in a room and a few over slow consumer links. */
+export const TAB_NODE_LIMITS = Object.freeze({
+  /**
+   * Milliseconds for one dial. Relay, signalling, ICE and DTLS take 0.2 s within one room, and a few seconds over slow
+   * consumer links.
+   */
   dialTimeoutMs: 10_000,
   /**
-   * Milliseconds between pings on each connection: a tab that froze or lost its network is let go within two of them. Each opens a
-   * stream, a dozen messages on either side.
+   * Milliseconds between pings on each connection: a connection to a tab that froze or lost its network ends within two
+   * of them. Each ping opens a stream, which takes a dozen messages on either side.
    */
   pingIntervalMs: 5000,
   /** Milliseconds that a ping may take at least: a tab's main thread can be busy for a second or two. */
   pingTimeoutMs: 5000,
   /** Pings that one connection may have under way: the regular one, and those of doubts. */
   pingStreams: 8,
-  /** Connections of one tab: its route neighbours and those that it answers for. */
+  /** Connections of one tab: to its neighbours in routes, and to the peers that it serves. */
   maxConnections: 100,
-  /** Peers that may come in at once: a span that is popular gets many requesters in the same moment. */
+  /** Peers that may connect at once: many requesters come to a popular span at the same moment. */
   maxPendingInbound: 32,
 });
 
-/** The part of libp2p's inside that keeping a reservation needs. */
+/** The inner part of libp2p by which a reservation at the relay is kept. */
 export interface NodeInside {
   readonly transportManager: { listen(addresses: Multiaddr[]): Promise<void>; getListeners(): Listener[] };
 }
@@ -43,7 +46,7 @@ export interface TabNodeOptions {
   readonly iceServers: readonly string[];
 }
 
-/** A started node that listens nowhere yet. */
+/** Starts a node that listens nowhere yet. */
 export async function createTabNode(options: TabNodeOptions): Promise<TabNode> {
   return createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
@@ -55,20 +58,20 @@ export async function createTabNode(options: TabNodeOptions): Promise<TabNode> {
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    // libp2p refuses plain and private addresses in browsers by default; a relay on this machine or network is both.
+    // By default libp2p refuses plain and private addresses in browsers. A relay on this machine or network has both.
     connectionGater: { denyDialMultiaddr: () => false },
     connectionManager: {
-      maxConnections: DEFAULTS.maxConnections,
-      dialTimeout: DEFAULTS.dialTimeoutMs,
-      addressDialTimeout: DEFAULTS.dialTimeoutMs,
-      maxIncomingPendingConnections: DEFAULTS.maxPendingInbound,
-      inboundConnectionThreshold: DEFAULTS.maxPendingInbound,
-      reconnectRetries: 0, // RelayConnection does that, and says so
+      maxConnections: TAB_NODE_LIMITS.maxConnections,
+      dialTimeout: TAB_NODE_LIMITS.dialTimeoutMs,
+      addressDialTimeout: TAB_NODE_LIMITS.dialTimeoutMs,
+      maxIncomingPendingConnections: TAB_NODE_LIMITS.maxPendingInbound,
+      inboundConnectionThreshold: TAB_NODE_LIMITS.maxPendingInbound,
+      reconnectRetries: 0, // RelayConnection reconnects, and reports it
     },
-    connectionMonitor: { pingInterval: DEFAULTS.pingIntervalMs, pingTimeout: { minTimeout: DEFAULTS.pingTimeoutMs } },
+    connectionMonitor: { pingInterval: TAB_NODE_LIMITS.pingIntervalMs, pingTimeout: { minTimeout: TAB_NODE_LIMITS.pingTimeoutMs } },
     services: {
       identify: identify(),
-      ping: ping({ maxInboundStreams: DEFAULTS.pingStreams, maxOutboundStreams: DEFAULTS.pingStreams }),
+      ping: ping({ maxInboundStreams: TAB_NODE_LIMITS.pingStreams, maxOutboundStreams: TAB_NODE_LIMITS.pingStreams }),
       inside: (components: NodeInside): NodeInside => ({ transportManager: components.transportManager }),
     },
   });

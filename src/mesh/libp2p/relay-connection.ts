@@ -1,4 +1,4 @@
-// Keeps a tab connected to its relay, with a reservation there, so that other tabs can call it; retries with backoff.
+// Keeps a tab connected to its relay, with a reservation there by which other tabs can call it. Retries with backoff.
 import type { Connection, Listener } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { abortable, isAbort } from "../../shared/abort.ts";
@@ -9,11 +9,11 @@ import { asPeerId } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
 import { backoffMs, RELAY_BACKOFF } from "../../shared/backoff.ts";
 import type { RelayStatus } from "../ports/directory.ts";
-import { DEFAULTS as NODE_DEFAULTS, type TabNode } from "./libp2p-node.ts";
+import { TAB_NODE_LIMITS, type TabNode } from "./libp2p-node.ts";
 import type { Link } from "../ports/link.ts";
 import { StreamLink } from "./stream-link.ts";
 
-/** The relay as others see it: whether it answers, and links to it. */
+/** The relay as the directory and the credit client see it: whether it replies, and links to it. */
 export interface RelayPort extends Observable<{ readonly "relay:changed": RelayStatus }> {
   readonly relay: RelayStatus;
   /** Opens a link to the relay. Throws RELAY_UNREACHABLE while there is no connection, or the signal's reason. */
@@ -23,8 +23,8 @@ export interface RelayPort extends Observable<{ readonly "relay:changed": RelayS
 export interface RelayConnectionOptions {
   readonly node: TabNode;
   /**
-   * Where the relay is, asked before each try, as multiaddrs with the relay's peer id (`/dns4/…/tcp/443/wss/p2p/…`).
-   * A relay may have moved or changed its key since the last try.
+   * Resolves with the relay's multiaddrs, which end in its peer id (`/dns4/…/tcp/443/wss/p2p/…`). It is called before
+   * each try, because the relay may have moved or changed its key.
    */
   readonly relayAddresses: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly clock: Clock;
@@ -33,7 +33,7 @@ export interface RelayConnectionOptions {
   readonly log: Log;
 }
 
-/** Runs from `start` until the signal given there aborts. */
+/** Works while `run` does. */
 export class RelayConnection implements RelayPort {
   readonly #options: RelayConnectionOptions;
   readonly #events = new Emitter<{ readonly "relay:changed": RelayStatus }>();
@@ -48,7 +48,10 @@ export class RelayConnection implements RelayPort {
     return this.#relay;
   }
 
-  /** The address to call others through, ending in the relay's id; undefined while there is no connection. */
+  /**
+   * The address through which other peers are called. It ends in the relay's id. Undefined while there is no
+   * connection.
+   */
   get address(): string | undefined {
     return this.#connection?.remoteAddr.toString();
   }
@@ -66,11 +69,11 @@ export class RelayConnection implements RelayPort {
       return new StreamLink(stream, asPeerId(connection.remotePeer.toString()));
     } catch (cause) {
       signal.throwIfAborted();
-      throw new ManyhandsError("RELAY_UNREACHABLE", `the relay does not answer: ${errorMessage(cause)}`, { cause });
+      throw new ManyhandsError("RELAY_UNREACHABLE", `the relay does not reply: ${errorMessage(cause)}`, { cause });
     }
   }
 
-  /** Settles, never rejects, when `signal` aborts. */
+  /** Resolves when `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
@@ -92,14 +95,14 @@ export class RelayConnection implements RelayPort {
       const retryInMs = Math.round(backoffMs(RELAY_BACKOFF, failures, this.#options.random()));
       this.#changed({ kind: "lost", retryInMs, message });
       await this.#options.clock.sleep(retryInMs, signal).catch((error: unknown) => {
-        if (!isAbort(error, signal)) throw error; // the loop's head ends it
+        if (!isAbort(error, signal)) throw error; // an abort ends the loop at its head
       });
     }
   }
 
-  /** Dials and reserves. `closed` resolves when the connection ends. */
+  /** Dials the relay and makes a reservation. `closed` resolves when the connection ends. */
   async #connect(signal: AbortSignal): Promise<{ readonly closed: Promise<void> }> {
-    const attempt = AbortSignal.any([signal, AbortSignal.timeout(NODE_DEFAULTS.dialTimeoutMs)]);
+    const attempt = AbortSignal.any([signal, AbortSignal.timeout(TAB_NODE_LIMITS.dialTimeoutMs)]);
     const addresses = await this.#options.relayAddresses(attempt);
     const connection = await this.#options.node.dial(
       addresses.map((address) => multiaddr(address)),
@@ -111,12 +114,12 @@ export class RelayConnection implements RelayPort {
     });
     try {
       const listener = await this.#reserve(connection, attempt);
-      // A listener of a lost connection would take up the next one's reservation a second time.
+      // If the listener outlived its connection, it would take up the next connection's reservation a second time.
       void closed
         .then(() => listener.close())
         .catch((error: unknown) => this.#options.log.warn("listener", { message: errorMessage(error) }));
     } catch (error) {
-      await connection.close(); // a relay that cannot signal for us is of no use
+      await connection.close(); // without a reservation no peer can call this tab
       throw error;
     }
     this.#connection = connection;
@@ -131,11 +134,11 @@ export class RelayConnection implements RelayPort {
     try {
       await abortable(listening, signal);
     } catch (error) {
-      listening.catch(() => undefined); // reported through the race already
+      listening.catch(() => undefined); // `abortable` has thrown this error, or the signal's reason
       await listener?.close();
       throw error;
     }
-    if (listener === undefined) throw new ManyhandsError("RELAY_UNREACHABLE", "no reservation could be made at the relay");
+    if (listener === undefined) throw new ManyhandsError("RELAY_UNREACHABLE", "the relay made no reservation");
     return listener;
   }
 

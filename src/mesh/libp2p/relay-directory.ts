@@ -1,7 +1,7 @@
-// The directory of a relay, over one stream to it: announces with a heartbeat, keeps the last known swarm, comes back by itself.
-import type { PeerAnnouncement } from "../../protocol/directory-frames.ts";
+// The directory of a relay, over one stream to it. Announces with a heartbeat, keeps the last known swarm, and
+// reconnects by itself.
+import { decodeSwarm, type PeerAnnouncement } from "../../protocol/directory-frames.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
-import { decodeSwarm } from "../../protocol/swarm-payload.ts";
 import { PROTOCOLS } from "../../protocol/version.ts";
 import { isAbort } from "../../shared/abort.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -14,9 +14,11 @@ import type { Link } from "../ports/link.ts";
 import type { RelayPort } from "./relay-connection.ts";
 
 export const DEFAULTS = Object.freeze({
-  /** Milliseconds between announcements when nothing changes: a third of the time after which the relay drops a peer. */
+  /**
+   * Milliseconds between announcements when nothing changes: a third of the time after which the relay drops a peer.
+   */
   heartbeatMs: 5000,
-  /** Milliseconds between announcements when much changes: the relay takes ten a second. */
+  /** Milliseconds between announcements when much changes: the relay accepts ten a second. */
   coalesceMs: 100,
 });
 
@@ -62,12 +64,12 @@ export class RelayDirectory implements Directory {
 
   announce(announcement: PeerAnnouncement): void {
     this.#announcement = announcement;
-    this.#stir();
+    this.#wakeAnnouncer();
   }
 
   withdraw(): void {
     this.#announcement = undefined;
-    this.#stir();
+    this.#wakeAnnouncer();
   }
 
   async stop(): Promise<void> {
@@ -86,7 +88,7 @@ export class RelayDirectory implements Directory {
         const link = await this.#options.relay.openRelay(PROTOCOLS.directory, signal);
         this.#link = link;
         await link.send(encodeFrame({ kind: "watch" }), signal);
-        this.#stir();
+        this.#wakeAnnouncer();
         for await (const frame of link.frames) {
           failures = 0;
           this.#received(frame, link);
@@ -112,11 +114,11 @@ export class RelayDirectory implements Directory {
     this.#events.emit("swarm:changed", this.#swarm);
   }
 
-  /** Sends what was announced: soon after a change, and as a heartbeat. */
+  /** Sends the announcement soon after each change, and as a heartbeat. */
   async #announceAll(signal: AbortSignal): Promise<void> {
     let withdrawn = true;
     while (!signal.aborted) {
-      await this.#stirred(signal);
+      await this.#due(signal);
       const link = this.#link;
       if (link === undefined) continue;
       const announcement = this.#announcement;
@@ -125,23 +127,23 @@ export class RelayDirectory implements Directory {
         else if (!withdrawn) await link.send(encodeFrame({ kind: "withdraw" }), signal);
         withdrawn = announcement === undefined;
       } catch (error) {
-        // The watching loop sees the same loss, opens a new stream and stirs this loop.
+        // The loop in `#watch` sees the same loss, opens a new stream, and wakes this loop.
         this.#options.log.debug("not announced", { message: errorMessage(error) });
       }
       await this.#sleep(DEFAULTS.coalesceMs, signal);
     }
   }
 
-  #stir(): void {
+  #wakeAnnouncer(): void {
     this.#dirty = true;
     this.#wake?.();
   }
 
-  /** Resolves when there is something to say, or a heartbeat is due. */
-  async #stirred(signal: AbortSignal): Promise<void> {
+  /** Resolves when there is something to announce, or a heartbeat is due. */
+  async #due(signal: AbortSignal): Promise<void> {
     if (!this.#dirty) {
       const early = new AbortController();
-      this.#wake = () => early.abort(new Error("stirred"));
+      this.#wake = () => early.abort(new Error("woken"));
       await this.#sleep(DEFAULTS.heartbeatMs, AbortSignal.any([signal, early.signal]));
       this.#wake = undefined;
     }

@@ -1,11 +1,12 @@
-// A mesh that also reaches oneself: a peer that asks itself gets a pair of links in memory, everyone else the mesh below.
+// A mesh in which a peer also reaches itself, over a pair of links in memory. All other peers are reached over the mesh
+// below.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { Link } from "../ports/link.ts";
 import { memoryLinkPair } from "./memory-mesh.ts";
 import type { Mesh } from "../ports/mesh.ts";
 
-/** Decorates `below`; stopping this one stops that one. */
+/** Decorates `below`, and stops it as well. */
 export class LoopbackMesh implements Mesh {
   readonly #below: Mesh;
   readonly #handlers = new Map<string, (link: Link) => void>();
@@ -24,7 +25,7 @@ export class LoopbackMesh implements Mesh {
     if (peer !== this.self) return this.#below.open(peer, protocol, signal);
     signal.throwIfAborted();
     const handler = this.#handlers.get(protocol);
-    if (handler === undefined || this.#stopped) throw new ManyhandsError("PEER_UNREACHABLE", `nothing here answers ${protocol}`);
+    if (handler === undefined || this.#stopped) throw new ManyhandsError("PEER_UNREACHABLE", `this peer does not serve ${protocol}`);
     const [near, far] = memoryLinkPair(this.self, this.self);
     this.#links.add(near);
     void near.closed.then(() => this.#links.delete(near));

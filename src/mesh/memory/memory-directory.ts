@@ -1,17 +1,18 @@
-// A directory without a relay: one shared board in memory, for tests. Nothing expires; leaving is `withdraw` or `stop`.
+// A directory without a relay, for tests: all peers share one board in memory. Nothing expires: a peer leaves by
+// `withdraw` or `stop`.
 import type { PeerAnnouncement, PeerRecord } from "../../protocol/directory-frames.ts";
 import { Emitter } from "../../shared/events.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import type { Directory, DirectoryEvents, RelayStatus, Swarm } from "../ports/directory.ts";
 
-/** What all peers of a test see. */
+/** The records that all peers of a test see. */
 export class MemoryBoard {
   readonly #records = new Map<PeerId, PeerRecord>();
   readonly #events = new Emitter<{ readonly "swarm:changed": Swarm }>();
   #joined = 0;
   #revision = 0;
 
-  /** The board as `peer` sees it. */
+  /** Returns the board as `peer` sees it. */
   join(peer: PeerId): MemoryDirectory {
     return new MemoryDirectory(peer, this);
   }
@@ -29,7 +30,7 @@ export class MemoryBoard {
     this.#changed();
   }
 
-  /** Takes a peer off, as the relay does when a tab dies. */
+  /** Removes a peer, as the relay does when a tab dies. */
   remove(peer: PeerId): void {
     if (this.#records.delete(peer)) this.#changed();
   }
@@ -40,7 +41,7 @@ export class MemoryBoard {
   }
 }
 
-/** One peer's view of a `MemoryBoard`; `setRelay` plays a relay that goes away. */
+/** One peer's view of a `MemoryBoard`. `setRelay` makes it look as if the relay went away. */
 export class MemoryDirectory implements Directory {
   readonly #peer: PeerId;
   readonly #board: MemoryBoard;
@@ -76,7 +77,7 @@ export class MemoryDirectory implements Directory {
     this.#board.remove(this.#peer);
   }
 
-  /** While the relay is not `connected`, this peer sees no change. */
+  /** This peer sees no change until `status` is `connected` again. */
   setRelay(status: RelayStatus): void {
     this.#relay = status;
     this.#events.emit("relay:changed", status);

@@ -1,4 +1,4 @@
-// A mesh without a network: peers of one process, for tests, and the pair of links behind a peer that asks itself.
+// A mesh without a network, between peers of one process: for tests, and for the links from a peer to itself.
 import { frameCost, LINK } from "../../protocol/link-frames.ts";
 import { LIMITS } from "../../protocol/version.ts";
 import { AsyncQueue } from "../../shared/async-queue.ts";
@@ -14,7 +14,7 @@ interface WaitingFrame {
 
 const lost = (why: string): ManyhandsError => new ManyhandsError("PEER_LOST", why);
 
-/** One end of a pair. Bounds and errors are those of `StreamLink`. */
+/** One end of a pair. It has the bounds and errors of `StreamLink`. */
 class MemoryLink implements Link {
   readonly remote: PeerId;
   readonly closed: Promise<void>;
@@ -25,7 +25,7 @@ class MemoryLink implements Link {
   #closing: Promise<void> | undefined;
   #waiting: WaitingFrame[] = [];
   #onFlushed: (() => void) | undefined;
-  /** Cost of what arrived here and is not read. */
+  /** Cost of the frames that arrived here and are not read yet. */
   #unread = 0;
 
   constructor(remote: PeerId) {
@@ -60,7 +60,7 @@ class MemoryLink implements Link {
         if (this.#waiting.length === 0) this.#onFlushed?.();
       };
       const waiting: WaitingFrame = {
-        frame: frame.slice(), // as over a network: the sender may write over its array once this resolves
+        frame: frame.slice(), // as over a network, the sender may overwrite its array once this resolves
         settle: (error) => {
           signal?.removeEventListener("abort", onAbort);
           if (error === undefined) resolve();
@@ -73,7 +73,7 @@ class MemoryLink implements Link {
     });
   }
 
-  /** Hands waiting frames over while the other end has room. */
+  /** Delivers waiting frames while the other end's window allows it. */
   pump(): void {
     while (this.#other !== undefined && this.#other.#unread < LINK.windowBytes) {
       const waiting = this.#waiting.shift();
@@ -110,7 +110,7 @@ class MemoryLink implements Link {
     other?.end(lost("the peer broke the link off"));
   }
 
-  /** Nothing comes or goes any more; with `error`, as a loss. */
+  /** Ends this end of the link: as a loss if `error` is given. */
   end(error: Error | undefined): void {
     if (this.#state === "over") return;
     this.#state = "over";
@@ -122,7 +122,7 @@ class MemoryLink implements Link {
   }
 }
 
-/** Two joined links: the one that `near` holds, and the one that `far` holds. */
+/** Returns two joined links: the end that `near` uses, and the end that `far` uses. */
 export function memoryLinkPair(near: PeerId, far: PeerId): readonly [nearEnd: Link, farEnd: Link] {
   return joinedPair(near, far);
 }
@@ -139,7 +139,7 @@ function joinedPair(near: PeerId, far: PeerId): readonly [MemoryLink, MemoryLink
 export class MemoryNetwork {
   readonly #meshes = new Map<PeerId, MemoryMesh>();
 
-  /** A new peer. Throws BAD_INPUT where the name is taken. */
+  /** Adds a peer. Throws BAD_INPUT if there is one with this name. */
   join(peer: PeerId): MemoryMesh {
     if (this.#meshes.has(peer)) throw new ManyhandsError("BAD_INPUT", `${peer} has joined already`);
     const mesh = new MemoryMesh(peer, this);
@@ -147,7 +147,7 @@ export class MemoryNetwork {
     return mesh;
   }
 
-  /** Kills a peer without a goodbye: its links throw PEER_LOST at the other end, and nobody reaches it any more. */
+  /** Kills a peer without a goodbye. Its links throw PEER_LOST at their other ends, and nobody reaches it any more. */
   cut(peer: PeerId): void {
     this.#meshes.get(peer)?.die();
   }
@@ -199,7 +199,7 @@ export class MemoryMesh implements Mesh {
     await Promise.all([...this.#links.keys()].map((link) => link.close()));
   }
 
-  /** Ends everything as a crash would. */
+  /** Ends all links as a crash would. */
   die(): void {
     this.#network.leave(this.self);
     this.#handlers.clear();

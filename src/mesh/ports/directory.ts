@@ -1,30 +1,31 @@
-// Port: what peers hold, as a relay tells it.
+// Port: which peer holds what, as a relay reports it.
 import type { PeerAnnouncement, PeerRecord } from "../../protocol/directory-frames.ts";
 import type { Observable } from "../../shared/events.ts";
 
 export interface Swarm {
-  /** Counts up with each change, from 0; -1 until the relay has told anything. */
+  /** Counts up from 0 with each change. It is -1 until the relay has sent a swarm. */
   readonly revision: number;
   readonly peers: readonly PeerRecord[];
 }
 
 export interface DirectoryEvents {
   "swarm:changed": Swarm;
-  /** Whether the relay answers; `retryInMs` says when the next try comes. The last known swarm stays valid. */
+  /** Whether the relay replies. While it does not, the last known swarm stays valid. */
   "relay:changed": RelayStatus;
 }
 
 export type RelayStatus =
   | { readonly kind: "connecting" }
   | { readonly kind: "connected" }
+  /** The next try comes in `retryInMs` milliseconds. */
   | { readonly kind: "lost"; readonly retryInMs: number; readonly message: string };
 
 export interface Directory extends Observable<DirectoryEvents> {
   readonly swarm: Swarm;
   readonly relay: RelayStatus;
-  /** Says what this peer holds from now on; repeated by itself as a heartbeat until withdrawn. */
+  /** Announces what this peer holds from now on. The directory repeats it as a heartbeat until it is withdrawn. */
   announce(announcement: PeerAnnouncement): void;
-  /** Stops announcing; goes on watching. */
+  /** Stops announcing, and goes on watching. */
   withdraw(): void;
   stop(): Promise<void>;
 }

@@ -1,19 +1,22 @@
-// Port: blocks of bytes by their SHA-256, between peers.
+// Port: peers give each other blocks of bytes, named by their SHA-256.
 import type { PeerId } from "../../shared/ids.ts";
 
-/** Where served blocks come from. */
+/** The blocks that other peers may ask for. */
 export interface TileShelf {
-  /** The block with this hash (lower-case hex), undefined where it is not here or not to be given away. */
+  /**
+   * Returns the block with this hash (lower-case hex), or undefined if it is not here or other peers may not have it.
+   */
   get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 export interface TileExchange {
   /**
-   * One block from one peer, not verified. Undefined where the peer says that it does not have it; with `wait` the answer
-   * comes when it has it. Throws PEER_UNREACHABLE, MODEL_CORRUPT where it sent something else, or the signal's reason.
+   * Fetches one block from one peer, and does not verify it. Returns undefined if the peer says that it does not have
+   * the block. With `wait` it resolves once the peer has it. Throws PEER_UNREACHABLE, MODEL_CORRUPT if the peer sent
+   * something else, or the signal's reason.
    */
   fetch(peer: PeerId, sha256: Uint8Array<ArrayBuffer>, wait: boolean, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Tells that the shelf has this block now, for peers that wait for it. */
+  /** Notifies the exchange that the shelf has this block now. Peers that wait for it get it. */
   gained(sha256: Uint8Array<ArrayBuffer>): void;
   stop(): Promise<void>;
 }

@@ -1,13 +1,13 @@
-// Round trips to peers, as signs of life over direct connections measured them. A busy page only ever adds to one: the least
-// of the newest counts.
+// Round trips to peers, measured by the life lines of direct connections. A busy page makes a round trip longer, never
+// shorter, so the shortest of the newest counts.
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId } from "../../shared/ids.ts";
 import { RecentMap } from "../../shared/recent-map.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Measurements of a peer that are kept. */
+  /** Measurements kept of each peer. */
   kept: 5,
-  /** Peers that are remembered; who was heard longest ago goes first. */
+  /** Peers remembered. The one that was measured longest ago is forgotten first. */
   peers: 256,
 });
 
@@ -20,26 +20,29 @@ export interface RoundTrip {
 
 export class RoundTrips {
   readonly #clock: Pick<Clock, "now">;
-  /** Newest last, peers in the order in which they were heard. */
+  /** Times with the newest last, and peers with the one measured last at the end. */
   readonly #measured = new RecentMap<PeerId, { readonly times: readonly number[]; readonly atMs: number }>(DEFAULTS.peers);
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
   }
 
-  /** `peer` answered after `ms` milliseconds. */
+  /** `peer` replied after `ms` milliseconds. */
   note(peer: PeerId, ms: number): void {
     const times = [...(this.#measured.get(peer)?.times ?? []), ms].slice(-DEFAULTS.kept);
     this.#measured.set(peer, { times, atMs: this.#clock.now() });
   }
 
-  /** Undefined where `peer` never answered. */
+  /** Returns undefined if no round trip to `peer` is known. */
   of(peer: PeerId): RoundTrip | undefined {
     const known = this.#measured.get(peer);
     return known && { value: Math.min(...known.times), ageMs: this.#clock.now() - known.atMs };
   }
 
-  /** Those that were heard last, `count` at most; whole milliseconds, so that what is told changes only when it means something. */
+  /**
+   * Returns the round trips to the peers that were measured last, `count` at most. They are in whole milliseconds, so
+   * that an announcement of them changes only if the change means something.
+   */
   latest(count: number): { readonly peer: PeerId; readonly rttMs: number }[] {
     return [...this.#measured]
       .slice(-count)

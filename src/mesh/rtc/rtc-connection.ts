@@ -1,4 +1,5 @@
-// One direct connection to a peer: negotiated over an authenticated link, then a life line and a data channel for each link.
+// One direct connection to a peer: negotiated over an authenticated link, it then carries a life line and a data
+// channel for each link.
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
 import { readRtcFrame, RTC_LIMITS, type RtcFrame } from "../../protocol/rtc-frames.ts";
 import { abortable } from "../../shared/abort.ts";
@@ -9,32 +10,34 @@ import type { Link } from "../ports/link.ts";
 import { RtcLife } from "./rtc-life.ts";
 import { RtcLink } from "./rtc-link.ts";
 
-export interface RtcConnectionDeps {
+export interface RtcConnectionOptions {
+  /** `stun:` and `turn:` URLs. */
   readonly iceServers: readonly string[];
   readonly clock: Clock;
-  /** What is served here. */
+  /** The protocols that this peer serves now. */
   readonly serves: () => readonly string[];
-  /** A peer opened a link; false where nobody takes it. */
+  /** The peer opened a link. Returns whether this peer serves `protocol`. */
   readonly onLink: (protocol: string, link: Link) => boolean;
   readonly onGone: (connection: RtcConnection, why: string) => void;
+  /** `peer` replied to a ping after `ms` milliseconds. */
   readonly onRoundTrip: (peer: PeerId, ms: number) => void;
 }
 
 export class RtcConnection {
   readonly remote: PeerId;
-  readonly #deps: RtcConnectionDeps;
+  readonly #options: RtcConnectionOptions;
   readonly #peer: RTCPeerConnection;
   readonly #life: RtcLife;
   #links = 0;
   #gone = false;
-  /** Milliseconds, as the clock counts, since when no link runs. */
+  /** When the last link ended, in the clock's milliseconds. */
   idleSince: number;
 
-  private constructor(remote: PeerId, deps: RtcConnectionDeps) {
+  private constructor(remote: PeerId, options: RtcConnectionOptions) {
     this.remote = remote;
-    this.#deps = deps;
-    this.idleSince = deps.clock.now();
-    this.#peer = new RTCPeerConnection({ iceServers: deps.iceServers.map((urls) => ({ urls })) });
+    this.#options = options;
+    this.idleSince = options.clock.now();
+    this.#peer = new RTCPeerConnection({ iceServers: options.iceServers.map((urls) => ({ urls })) });
     this.#peer.addEventListener("datachannel", ({ channel }) => this.#arrived(channel));
     this.#peer.addEventListener("connectionstatechange", () => {
       const { connectionState } = this.#peer;
@@ -42,54 +45,55 @@ export class RtcConnection {
     });
     this.#life = new RtcLife(
       this.#peer.createDataChannel("life", { negotiated: true, id: 0 }),
-      deps.serves(),
+      options.serves(),
       {
         onGone: (why) => this.drop(why),
         isWatched: () => this.#links > 0,
         received: () => bytesReceived(this.#peer),
-        onRoundTrip: (ms) => deps.onRoundTrip(remote, ms),
+        onRoundTrip: (ms) => options.onRoundTrip(remote, ms),
       },
-      deps.clock,
+      options.clock,
     );
   }
 
-  /** Calls `link.remote` over `link`, which is closed after. Throws PEER_UNREACHABLE or the signal's reason. */
-  static call(link: Link, deps: RtcConnectionDeps, signal: AbortSignal): Promise<RtcConnection> {
-    return new RtcConnection(link.remote, deps).#negotiate(link, "caller", signal);
+  /** Calls `link.remote` over `link`, and closes `link` then. Throws PEER_UNREACHABLE or the signal's reason. */
+  static call(link: Link, options: RtcConnectionOptions, signal: AbortSignal): Promise<RtcConnection> {
+    return new RtcConnection(link.remote, options).#negotiate(link, "caller", signal);
   }
 
-  /** Answers a call. Throws as `call` does. */
-  static answer(link: Link, deps: RtcConnectionDeps, signal: AbortSignal): Promise<RtcConnection> {
-    return new RtcConnection(link.remote, deps).#negotiate(link, "callee", signal);
+  /** Accepts a call that came over `link`. Throws PEER_UNREACHABLE or the signal's reason. */
+  static accept(link: Link, options: RtcConnectionOptions, signal: AbortSignal): Promise<RtcConnection> {
+    return new RtcConnection(link.remote, options).#negotiate(link, "callee", signal);
   }
 
-  /** Links that run now. */
+  /** How many links run now. */
   get links(): number {
     return this.#links;
   }
 
-  /** A new link. Throws PEER_UNREACHABLE where the peer does not serve `protocol`. */
+  /** Opens a link. Throws PEER_UNREACHABLE if the peer does not serve `protocol` or the connection has ended. */
   async open(protocol: string): Promise<Link> {
     if (!(await this.#life.serves(protocol))) throw new ManyhandsError("PEER_UNREACHABLE", `the peer does not serve ${protocol}`);
     if (this.#gone) throw new ManyhandsError("PEER_UNREACHABLE", "the connection ended");
     return this.#link(this.#peer.createDataChannel("link", { protocol }), "opened");
   }
 
-  /** What is served here changed. */
-  tell(protocols: readonly string[]): void {
-    this.#life.tell(protocols);
+  /** Says what this peer serves from now on. */
+  sendServed(protocols: readonly string[]): void {
+    this.#life.sendServed(protocols);
   }
 
+  /** Drops the connection unless the peer gives a sign of life within a moment. */
   suspect(): void {
-    void this.#life.suspect().catch(() => {}); // ended while it waited: dropped already
+    void this.#life.suspect().catch(() => {}); // if it ended during the wait, it is dropped already
   }
 
-  /** Says that this page may go in the next moment. */
+  /** Says that this page may go at any moment. */
   going(): void {
     this.#life.going();
   }
 
-  /** Says goodbye, and leaves the rest to `leave`. */
+  /** Says goodbye. `leave` has to follow. */
   bye(): void {
     this.#life.bye();
   }
@@ -106,7 +110,7 @@ export class RtcConnection {
     this.#gone = true;
     this.#life.stop();
     this.#peer.close();
-    this.#deps.onGone(this, why);
+    this.#options.onGone(this, why);
   }
 
   #link(channel: RTCDataChannel, origin: "opened" | "arrived"): RtcLink {
@@ -116,47 +120,47 @@ export class RtcConnection {
       if (released) return;
       released = true;
       this.#links--;
-      this.idleSince = this.#deps.clock.now();
+      this.idleSince = this.#options.clock.now();
     });
   }
 
   #arrived(channel: RTCDataChannel): void {
     const link = this.#link(channel, "arrived");
-    if (!this.#deps.onLink(channel.protocol, link)) link.abort(new ManyhandsError("PEER_UNREACHABLE", "not served here"));
+    if (!this.#options.onLink(channel.protocol, link)) link.abort(new ManyhandsError("PEER_UNREACHABLE", "not served here"));
   }
 
   async #negotiate(link: Link, role: "caller" | "callee", signal: AbortSignal): Promise<RtcConnection> {
-    const tell = (frame: RtcFrame): void => void link.send(encodeFrame(frame)).catch(() => {}); // the negotiation then fails by itself
+    const send = (frame: RtcFrame): void => void link.send(encodeFrame(frame)).catch(() => {}); // the negotiation then fails by itself
     this.#peer.addEventListener("icecandidate", ({ candidate }) => {
-      if (candidate && candidate.candidate !== "") tell({ kind: "candidate", candidate: candidate.candidate, mid: candidate.sdpMid });
+      if (candidate && candidate.candidate !== "") send({ kind: "candidate", candidate: candidate.candidate, mid: candidate.sdpMid });
     });
     try {
       if (role === "caller") {
         await this.#peer.setLocalDescription(await this.#peer.createOffer());
-        tell({ kind: "offer", sdp: this.#peer.localDescription?.sdp ?? "" });
+        send({ kind: "offer", sdp: this.#peer.localDescription?.sdp ?? "" });
       }
-      const reading = this.#read(link, role, tell);
+      const reading = this.#read(link, role, send);
       await abortable(Promise.race([this.#life.ready, reading.then(() => this.#life.ready)]), signal);
       if (role === "caller") void link.close();
       return this;
     } catch (cause) {
-      this.drop("it was not made");
+      this.drop("the negotiation failed");
       link.abort(new ManyhandsError("PEER_UNREACHABLE", "the negotiation failed"));
       signal.throwIfAborted();
       throw cause;
     }
   }
 
-  async #read(link: Link, role: "caller" | "callee", tell: (frame: RtcFrame) => void): Promise<void> {
+  async #read(link: Link, role: "caller" | "callee", send: (frame: RtcFrame) => void): Promise<void> {
     let candidates = 0;
     for await (const bytes of link.frames) {
       const frame = readRtcFrame(decodeFrame(bytes).header);
       switch (frame.kind) {
         case "offer":
-          if (role === "caller") throw new ManyhandsError("FRAME_MALFORMED", "an offer answered by an offer");
+          if (role === "caller") throw new ManyhandsError("FRAME_MALFORMED", "an offer in reply to an offer");
           await this.#peer.setRemoteDescription({ type: "offer", sdp: frame.sdp });
           await this.#peer.setLocalDescription(await this.#peer.createAnswer());
-          tell({ kind: "answer", sdp: this.#peer.localDescription?.sdp ?? "" });
+          send({ kind: "answer", sdp: this.#peer.localDescription?.sdp ?? "" });
           break;
         case "answer":
           if (role === "callee") throw new ManyhandsError("FRAME_MALFORMED", "an answer without an offer");
@@ -173,7 +177,7 @@ export class RtcConnection {
   }
 }
 
-/** Bytes that came over `peer`, of whichever channel, the browser's own confirmations with them. */
+/** Bytes that came over `peer`, over all channels and with the browser's own confirmations. */
 export async function bytesReceived(peer: RTCPeerConnection): Promise<number> {
   let bytes = 0;
   for (const [, report] of await peer.getStats()) {

@@ -1,56 +1,43 @@
-// The life line of a direct connection: says what is served, that we are there, and that we go; hears when the other side is silent.
-import * as v from "valibot";
+// The life line of a direct connection: says what this peer serves, that it is here, and that it goes; notices when the
+// other side falls silent. Its frames are in `protocol/life-frames.ts`.
+import { decodeLifeFrame, encodeLifeFrame, LIFE_LIMITS, type LifeFrame } from "../../protocol/life-frames.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { isAbort } from "../../shared/abort.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Milliseconds between two signs of life that are asked for while links run, where none came by itself: of two that ask each other one has to. */
+export const RTC_LIFE = Object.freeze({
+  /**
+   * Milliseconds of silence after which a ping asks for a sign of life while links run. Of two peers that watch each
+   * other only one has to ask.
+   */
   beatMs: 500,
-  /** Milliseconds without an answer after which a peer is taken to be gone: a page on a busy machine, with megabytes on the way to it, may need one second. */
+  /**
+   * Milliseconds without a reply after which a peer is taken to be gone. A busy page with megabytes on the way to it
+   * may need one second.
+   */
   silentMs: 2500,
-  /** Milliseconds without an answer, though packets come: lost ones are sent again a dozen every 0.4 s, and the answer waits for its turn. */
+  /**
+   * Milliseconds for which a peer that does not reply is kept because other packets come from it. Lost packets are sent
+   * again a dozen every 0.4 s, and the reply waits for its turn.
+   */
   deafMs: 30_000,
-  /** The same as `silentMs` where somebody else, who sees it at once, says that the peer is gone. */
+  /** Like `silentMs`, if somebody who would notice at once reports that the peer is gone. */
   suspectMs: 400,
-  /** Milliseconds for which a page that says it may be going is watched: as long as the next one may take to come. */
+  /** Milliseconds for which a page that may be going is watched. The next page may take as long to come. */
   goingMs: 3000,
-  /** Of these, milliseconds beyond two round trips without an answer after which it is gone. */
+  /** During that watch, milliseconds beyond two round trips without a reply after which the peer is gone. */
   goneMs: 30,
-  /** Looks for an answer in a wait for one. */
+  /** How many times one wait for a reply looks for it. */
   looks: 8,
 });
-
-const LIMITS = Object.freeze({
-  /** Characters of a message. */
-  messageLength: 64 * 1024,
-  /** Protocols that a peer may serve at once: one for each span it holds. */
-  protocols: 256,
-  protocolLength: 256,
-});
-
-const PingId = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
-
-const Message = v.variant("kind", [
-  v.strictObject({
-    kind: v.literal("serves"),
-    protocols: v.pipe(v.array(v.pipe(v.string(), v.maxLength(LIMITS.protocolLength))), v.maxLength(LIMITS.protocols)),
-  }),
-  v.strictObject({ kind: v.literal("ping"), id: PingId }),
-  v.strictObject({ kind: v.literal("pong"), id: PingId }),
-  /** The page may be closed or replaced this moment: its goodbye may not get through. */
-  v.strictObject({ kind: v.literal("going") }),
-  v.strictObject({ kind: v.literal("bye") }),
-]);
-type Message = v.InferOutput<typeof Message>;
 
 export interface RtcLifeEvents {
   /** The peer went, was silent for too long, or broke the protocol. */
   readonly onGone: (why: string) => void;
   /** Whether silence matters now. */
   readonly isWatched: () => boolean;
-  /** Bytes that have come from the peer by now, for whichever channel. */
+  /** Bytes that have come from the peer so far, over all channels. */
   readonly received: () => Promise<number>;
-  /** A ping was answered after `ms` milliseconds. */
+  /** The peer replied to a ping after `ms` milliseconds. */
   readonly onRoundTrip: (ms: number) => void;
 }
 
@@ -62,12 +49,12 @@ export class RtcLife {
   readonly #ready = Promise.withResolvers<void>();
   #serves: ReadonlySet<string> = new Set();
   #heardAt = 0;
-  /** Who waits for the answer to which ping. */
-  readonly #asked = new Map<number, () => void>();
+  /** What to call when a ping gets its reply, by the ping's id. */
+  readonly #waiting = new Map<number, () => void>();
   #pings = 0;
   /** The newest ping, and when it was sent. */
   #newest = { id: 0, sentMs: 0 };
-  /** Milliseconds of the shortest round trip: a busy page only ever adds to one. */
+  /** Milliseconds of the shortest round trip. A busy page makes round trips longer, never shorter. */
   #roundTripMs = Infinity;
   #isAttending = false;
 
@@ -75,10 +62,10 @@ export class RtcLife {
     this.#channel = channel;
     this.#events = events;
     this.#clock = clock;
-    channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => this.#take(data));
+    channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => this.#receive(data));
     channel.addEventListener("close", () => events.onGone("the connection closed"));
     const opened = (): void => {
-      this.tell(serves);
+      this.sendServed(serves);
       this.#ping();
       void this.#beat();
     };
@@ -86,30 +73,30 @@ export class RtcLife {
     else channel.addEventListener("open", opened, { once: true });
   }
 
-  /** Resolves once the peer has said what it serves: the connection is up both ways. */
+  /** Resolves once the peer has said what it serves: the connection is then up in both directions. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
 
-  /** Whether the peer serves `protocol` now; asks where it did not when it last told. */
+  /** Whether the peer serves `protocol`. Asks if the peer's last word was that it does not. */
   async serves(protocol: string): Promise<boolean> {
     if (this.#serves.has(protocol)) return true;
     const id = this.#ping();
-    const answered = new Promise<void>((resolve) => this.#asked.set(id, resolve));
-    // What it tells comes in order, so that the answer to this very ping ends the doubt.
-    await Promise.race([answered, this.#clock.sleep(DEFAULTS.silentMs, this.#ending.signal)]);
-    this.#asked.delete(id);
+    const replied = new Promise<void>((resolve) => this.#waiting.set(id, resolve));
+    // Frames come in order, so whatever the peer said about its protocols comes before the reply to this ping.
+    await Promise.race([replied, this.#clock.sleep(RTC_LIFE.silentMs, this.#ending.signal)]);
+    this.#waiting.delete(id);
     return this.#serves.has(protocol);
   }
 
-  /** Tells what is served here now. */
-  tell(protocols: readonly string[]): void {
-    this.#send({ kind: "serves", protocols: protocols.slice(0, LIMITS.protocols) });
+  /** Says what is served here from now on. */
+  sendServed(protocols: readonly string[]): void {
+    this.#send({ kind: "serves", protocols: protocols.slice(0, LIFE_LIMITS.protocols) });
   }
 
-  /** Somebody says that the peer is gone: it has a moment to object. */
+  /** Somebody reports that the peer is gone: it has a moment to show that it is not. */
   async suspect(): Promise<void> {
-    await this.#probe(DEFAULTS.suspectMs);
+    await this.#probe(RTC_LIFE.suspectMs);
   }
 
   going(): void {
@@ -128,22 +115,22 @@ export class RtcLife {
     const { signal } = this.#ending;
     try {
       for (;;) {
-        await this.#clock.sleep(DEFAULTS.beatMs, signal);
-        const isHeard = this.#clock.now() - this.#heardAt < DEFAULTS.beatMs;
-        if (this.#events.isWatched() && !isHeard) await this.#probe(DEFAULTS.silentMs, DEFAULTS.deafMs);
+        await this.#clock.sleep(RTC_LIFE.beatMs, signal);
+        const isHeard = this.#clock.now() - this.#heardAt < RTC_LIFE.beatMs;
+        if (this.#events.isWatched() && !isHeard) await this.#probe(RTC_LIFE.silentMs, RTC_LIFE.deafMs);
       }
     } catch (error) {
-      if (!signal.aborted) throw error; // a connection that ended may answer nothing about itself either
+      if (!signal.aborted) throw error; // once the connection has ended, its statistics may fail as well
     }
   }
 
-  /** Asks again and again for as long as the peer may be going. */
+  /** Probes again and again for as long as the peer may be going. */
   async #attend(): Promise<void> {
     if (this.#isAttending) return;
     this.#isAttending = true;
-    const untilMs = this.#clock.now() + DEFAULTS.goingMs;
+    const untilMs = this.#clock.now() + RTC_LIFE.goingMs;
     try {
-      while (this.#clock.now() < untilMs) await this.#probe(Math.min(DEFAULTS.suspectMs, 2 * this.#roundTripMs + DEFAULTS.goneMs));
+      while (this.#clock.now() < untilMs) await this.#probe(Math.min(RTC_LIFE.suspectMs, 2 * this.#roundTripMs + RTC_LIFE.goneMs));
     } catch (error) {
       if (!isAbort(error, this.#ending.signal)) throw error;
     }
@@ -151,51 +138,53 @@ export class RtcLife {
   }
 
   /**
-   * Asks for a sign of life. What this page was too busy to hear is not held against the peer, nor, for `deafMs`, an answer
-   * that is stuck behind other data: packets that come late in the wait are not the receipt of the question.
+   * Asks for a sign of life, and reports the peer as gone if none comes within `patienceMs`. The peer is not blamed if
+   * this page was too busy to hear it, nor, for `deafMs`, if other data delays its reply. Packets that come in the
+   * second half of the wait show such a delay: the browser's own receipt for the ping would have come in the first
+   * half.
    */
   async #probe(patienceMs: number, deafMs = 0): Promise<void> {
     const { signal } = this.#ending;
     const beganMs = this.#clock.now();
     for (;;) {
-      const asked = this.#clock.now();
+      const askedMs = this.#clock.now();
       this.#ping();
       let received = Infinity;
-      for (let look = 1; look <= DEFAULTS.looks; look++) {
-        await this.#clock.sleep(patienceMs / DEFAULTS.looks, signal);
-        if (this.#heardAt > asked) return;
-        if (deafMs > 0 && look === DEFAULTS.looks / 2) received = await this.#events.received();
+      for (let look = 1; look <= RTC_LIFE.looks; look++) {
+        await this.#clock.sleep(patienceMs / RTC_LIFE.looks, signal);
+        if (this.#heardAt > askedMs) return;
+        if (deafMs > 0 && look === RTC_LIFE.looks / 2) received = await this.#events.received();
       }
       const now = this.#clock.now();
-      const isBusyHere = now - asked >= 1.5 * patienceMs; // timers came late
+      const isBusyHere = now - askedMs >= 1.5 * patienceMs; // timers came late
       const isHeard = now - beganMs < deafMs && (await this.#events.received()) > received;
       if (!isBusyHere && !isHeard) break;
     }
-    signal.throwIfAborted(); // it ended while it was asked about
+    signal.throwIfAborted(); // it may have ended during the last wait
     this.#events.onGone(`no sign of life for ${patienceMs} ms`);
   }
 
-  #take(data: unknown): void {
+  #receive(message: unknown): void {
     this.#heardAt = this.#clock.now();
-    const message = readMessage(data);
-    switch (message?.kind) {
+    const frame = decodeLifeFrame(message);
+    switch (frame?.kind) {
       case undefined:
         this.#events.onGone("the peer broke the protocol");
         return;
       case "serves":
-        this.#serves = new Set(message.protocols);
+        this.#serves = new Set(frame.protocols);
         this.#ready.resolve();
         return;
       case "ping":
-        this.#send({ kind: "pong", id: message.id });
+        this.#send({ kind: "pong", id: frame.id });
         return;
       case "pong":
-        if (message.id === this.#newest.id) {
+        if (frame.id === this.#newest.id) {
           const roundTripMs = this.#heardAt - this.#newest.sentMs;
           this.#roundTripMs = Math.min(this.#roundTripMs, roundTripMs);
           this.#events.onRoundTrip(roundTripMs);
         }
-        this.#asked.get(message.id)?.();
+        this.#waiting.get(frame.id)?.();
         return;
       case "going":
         void this.#attend();
@@ -213,17 +202,7 @@ export class RtcLife {
     return id;
   }
 
-  #send(message: Message): void {
-    if (this.#channel.readyState === "open") this.#channel.send(JSON.stringify(message));
-  }
-}
-
-function readMessage(data: unknown): Message | undefined {
-  if (typeof data !== "string" || data.length > LIMITS.messageLength) return undefined;
-  try {
-    const result = v.safeParse(Message, JSON.parse(data));
-    return result.success ? result.output : undefined;
-  } catch {
-    return undefined; // not JSON: as bad as any other breach
+  #send(frame: LifeFrame): void {
+    if (this.#channel.readyState === "open") this.#channel.send(encodeLifeFrame(frame));
   }
 }

@@ -1,4 +1,4 @@
-// A link over a data channel of its own: in a page, or in the worker that the channel was transferred to.
+// A link over a data channel of its own, in a page or in the worker to which the channel was transferred.
 import { encodeCredit } from "../../protocol/link-frames.ts";
 import { abortable } from "../../shared/abort.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
@@ -9,21 +9,26 @@ import type { DetachedLink, Link } from "../ports/link.ts";
 const DEFAULTS = Object.freeze({
   /** Bytes of one `send` at most: four packets, which the browser's SCTP moves in one burst. */
   sliceBytes: 4600,
-  /** Bytes that are handed to the channel ahead of the network: browsers close a channel that holds 16 MB. */
+  /** Bytes that the channel may buffer ahead of the network. Browsers close a channel that buffers 16 MB. */
   bufferedBytes: 1024 * 1024,
-  /** Bytes in the channel below which more are handed over. */
+  /** Buffered bytes below which the channel gets more. */
   lowBytes: 256 * 1024,
 });
 
-/** Whether a channel was opened at this end. */
+/** Which end opened a channel: this one, or the peer's. */
 type Origin = "opened" | "arrived";
 
-/** Takes over a data channel in another thread than the one it came to. Of a channel that arrived, the opener speaks first. */
+/**
+ * Takes over a data channel that was transferred to this thread. If the channel arrived, the peer has to send first.
+ */
 export function openRtcLink(channel: RTCDataChannel, remote: PeerId): Link {
   return new FramedLink(new RtcPipe(channel), remote);
 }
 
-/** A link whose channel is left alone for the rest of the task in which it was made, so that it can still be transferred. */
+/**
+ * A link that does not touch its channel for the rest of the task in which it was made: until then it can be
+ * transferred.
+ */
 export class RtcLink implements Link {
   readonly remote: PeerId;
   readonly #channel: RTCDataChannel;
@@ -32,7 +37,7 @@ export class RtcLink implements Link {
   #framed: FramedLink | undefined;
   #detached = false;
 
-  /** `origin`: opened here, or by the peer, whose first bytes may be there in the next task. */
+  /** If the channel arrived, the peer's first bytes may come in the next task. */
   constructor(channel: RTCDataChannel, remote: PeerId, origin: Origin, onReleased: () => void) {
     this.remote = remote;
     this.#channel = channel;
@@ -69,7 +74,7 @@ export class RtcLink implements Link {
   }
 
   get #link(): FramedLink {
-    if (this.#detached) throw new ManyhandsError("PEER_LOST", "this end of the link was given to another thread");
+    if (this.#detached) throw new ManyhandsError("PEER_LOST", "this end of the link was transferred to another thread");
     if (!this.#framed) {
       this.#framed = new FramedLink(new RtcPipe(this.#channel, this.#origin), this.remote);
       void this.#framed.closed.then(this.#onReleased);
@@ -80,7 +85,7 @@ export class RtcLink implements Link {
 
 let transfers: boolean | undefined;
 
-/** Whether this browser moves data channels into workers; tried once with a channel that leads nowhere. */
+/** Whether this browser transfers data channels to workers. Tries it once, with a channel that leads nowhere. */
 function canTransfer(): boolean {
   if (transfers !== undefined) return transfers;
   const connection = new RTCPeerConnection();
@@ -90,7 +95,7 @@ function canTransfer(): boolean {
     port1.postMessage(probe, [probe]);
     transfers = true;
   } catch {
-    transfers = false; // a browser without it throws a DataCloneError: links then stay in the page
+    transfers = false; // other browsers throw a DataCloneError, and links then stay in the page
   } finally {
     port1.close();
     port2.close();
@@ -100,9 +105,9 @@ function canTransfer(): boolean {
 }
 
 /**
- * The end where a channel arrived sends nothing before it got something: what it sends at once may reach the opener in the moment
- * in which its browser does not hand over messages yet, and is lost (Chromium 156: one in forty on a busy machine). So the opener
- * begins with the least of all records.
+ * The end at which a channel arrived sends nothing before it has received something. A message that it sent at once
+ * could reach the opener while the opener's browser does not deliver messages yet, and would be lost (Chromium 156: one
+ * in forty on a busy machine). The opener therefore begins with the smallest of all records.
  */
 class RtcPipe implements Pipe {
   readonly #channel: RTCDataChannel;
@@ -110,7 +115,7 @@ class RtcPipe implements Pipe {
   #isHeard: boolean;
   #sink: PipeSink | undefined;
   #over = false;
-  /** Slices that the channel has not taken yet. */
+  /** Slices that the channel has not accepted yet. */
   #slices: Uint8Array<ArrayBuffer>[] = [];
   #onFlushed: (() => void) | undefined;
 
@@ -136,7 +141,7 @@ class RtcPipe implements Pipe {
     channel.addEventListener("bufferedamountlow", () => this.#pump());
     channel.addEventListener("close", () => this.#closed());
     if (channel.readyState === "closed") queueMicrotask(() => this.#closed());
-    else if (this.#origin === "opened") this.send(encodeCredit(1)); // for nothing: it was sent nothing yet
+    else if (this.#origin === "opened") this.send(encodeCredit(1)); // the smallest record; no credit is owed yet
   }
 
   get status(): "open" | "ended" {
@@ -145,7 +150,7 @@ class RtcPipe implements Pipe {
   }
 
   get full(): boolean {
-    return this.#slices.length > 0 || !this.#takes();
+    return this.#slices.length > 0 || !this.#accepts();
   }
 
   send(record: Uint8Array<ArrayBuffer>): void {
@@ -156,7 +161,7 @@ class RtcPipe implements Pipe {
     }
   }
 
-  /** Waits for the other side's goodbye first: what a channel brings right before its end does not always arrive. */
+  /** Waits for the other side's goodbye first: a message right before the end of a channel does not always arrive. */
   async close(signal: AbortSignal, parted: Promise<void>): Promise<void> {
     if (this.#slices.length > 0) await abortable(new Promise<void>((resolve) => (this.#onFlushed = resolve)), signal);
     if (this.#over) return;
@@ -168,14 +173,14 @@ class RtcPipe implements Pipe {
     await abortable(closed, signal);
   }
 
-  /** A dead peer never confirms that the channel closed: over is over for us. */
+  /** Does not wait for the channel's "close" event: a dead peer never confirms that the channel closed. */
   abort(_reason: Error): void {
     this.#slices = [];
     this.#channel.close();
     queueMicrotask(() => this.#closed());
   }
 
-  #takes(): boolean {
+  #accepts(): boolean {
     return this.#isHeard && this.#channel.readyState !== "connecting" && this.#channel.bufferedAmount <= DEFAULTS.bufferedBytes;
   }
 
@@ -183,13 +188,13 @@ class RtcPipe implements Pipe {
     try {
       let sent = 0;
       for (const slice of this.#slices) {
-        if (!this.#takes()) break;
+        if (!this.#accepts()) break;
         this.#channel.send(slice);
         sent++;
       }
       this.#slices.splice(0, sent);
     } catch {
-      return; // the channel closed under us, and says so itself
+      return; // the channel closed in the meantime, and its "close" event follows
     }
     if (this.#slices.length > 0) return;
     this.#onFlushed?.();

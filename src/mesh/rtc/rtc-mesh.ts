@@ -1,4 +1,5 @@
-// A mesh whose links are data channels of direct connections, a few to a tab; what cannot be reached so goes by the mesh below.
+// A mesh over direct connections, of which a tab holds a few. Each link is a data channel. A peer that cannot be
+// reached directly is reached over the mesh below.
 import { encodeFrame } from "../../protocol/frame.ts";
 import { PROTOCOLS } from "../../protocol/version.ts";
 import { abortable } from "../../shared/abort.ts";
@@ -10,16 +11,16 @@ import type { Link } from "../ports/link.ts";
 import type { Mesh } from "../ports/mesh.ts";
 import type { SignallingMesh } from "../ports/signalling-mesh.ts";
 import { RoundTrips } from "./round-trips.ts";
-import { RtcConnection, type RtcConnectionDeps } from "./rtc-connection.ts";
+import { RtcConnection, type RtcConnectionOptions } from "./rtc-connection.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Connections of one tab: its route neighbours, those it answers for, and room. */
+  /** Connections of one tab: to its neighbours in routes, to the peers that it serves, and a few to spare. */
   connections: 10,
-  /** Milliseconds to negotiate one: 0.2 s in a room, a few over slow consumer links. */
+  /** Milliseconds to negotiate one: 0.2 s within one room, a few seconds over slow consumer links. */
   negotiateMs: 8_000,
-  /** Milliseconds for which a peer that could not be reached directly is not tried again. */
+  /** Milliseconds before a peer that could not be reached directly is tried directly again. */
   avoidMs: 60_000,
-  /** Milliseconds that a page which is being closed is held for its goodbyes: nobody sees them pass. */
+  /** Milliseconds for which the goodbyes hold up a page that is being closed. Nobody notices them. */
   goodbyeMs: 25,
 });
 
@@ -31,26 +32,26 @@ export interface RtcMeshOptions {
   readonly log: Log;
 }
 
-/** Decorates `below`; stopping this one stops that one. */
+/** Decorates `below`, and stops it as well. */
 export class RtcMesh implements Mesh {
-  /** Of direct connections, as long as they were last up. */
+  /** To the peers that this tab is or was connected to directly. */
   readonly roundTrips: RoundTrips;
   readonly #options: RtcMeshOptions;
   readonly #handlers = new Map<string, (link: Link) => void>();
   readonly #connections = new Set<RtcConnection>();
-  /** One call at a time to each peer, whoever asks. */
+  /** Calls under way, one to each peer. All callers of a peer share it. */
   readonly #calls = new Map<PeerId, Promise<RtcConnection>>();
-  /** Peers that could not be reached directly, and until when that is believed. */
+  /** Peers that could not be reached directly, and when to try that again. */
   readonly #avoid = new Map<PeerId, number>();
   readonly #life = new AbortController();
-  readonly #deps: RtcConnectionDeps;
+  readonly #connectionOptions: RtcConnectionOptions;
   readonly #unhandle: () => void;
 
   constructor(options: RtcMeshOptions) {
     this.#options = options;
     const { below, iceServers, clock, log } = options;
     this.roundTrips = new RoundTrips(clock);
-    this.#deps = {
+    this.#connectionOptions = {
       iceServers,
       clock,
       serves: () => [...this.#handlers.keys()],
@@ -65,7 +66,7 @@ export class RtcMesh implements Mesh {
       },
       onRoundTrip: (peer, ms) => this.roundTrips.note(peer, ms),
     };
-    this.#unhandle = below.handle(PROTOCOLS.rtc, (link) => void this.#answer(link));
+    this.#unhandle = below.handle(PROTOCOLS.rtc, (link) => void this.#acceptCall(link));
   }
 
   get self(): PeerId {
@@ -78,14 +79,14 @@ export class RtcMesh implements Mesh {
     if ((this.#avoid.get(peer) ?? -Infinity) > clock.now()) return below.open(peer, protocol, signal);
     try {
       const connection = this.#connectionTo(peer) ?? (await abortable(this.#call(peer), signal));
-      return await abortable(connection.open(protocol), signal); // made in this very task: the link may be detached
+      return await abortable(connection.open(protocol), signal); // the caller gets it in this very task, and may detach it
     } catch (cause) {
       signal.throwIfAborted();
-      // A peer that was reached and does not serve this would not do so over a stream either.
+      // A peer that was reached and does not serve the protocol does not serve it over the mesh below either.
       if (this.#connectionTo(peer) && errorCode(cause) === "PEER_UNREACHABLE") throw cause;
       log.info("no direct connection, going by libp2p", { peer, message: errorMessage(cause) });
       const link = await below.open(peer, protocol, signal);
-      this.#avoid.set(peer, clock.now() + DEFAULTS.avoidMs); // it is there, only not directly
+      this.#avoid.set(peer, clock.now() + DEFAULTS.avoidMs); // the peer is there, only not directly
       return link;
     }
   }
@@ -93,31 +94,31 @@ export class RtcMesh implements Mesh {
   handle(protocol: string, onLink: (link: Link) => void): () => void {
     const removeBelow = this.#options.below.handle(protocol, onLink);
     this.#handlers.set(protocol, onLink);
-    this.#tell();
+    this.#sendServed();
     return () => {
       removeBelow();
       if (this.#handlers.get(protocol) !== onLink) return;
       this.#handlers.delete(protocol);
-      this.#tell();
+      this.#sendServed();
     };
   }
 
-  /** Takes somebody's word that `peer` is gone, with a check. */
+  /** Somebody reports that `peer` is gone: its connections are cut unless it gives a sign of life within a moment. */
   suspect(peer: PeerId): void {
     this.#suspectDirect(peer);
     this.#options.below.suspect(peer);
   }
 
-  /** Warns every peer that this page may be replaced in the next moment: `vanish` may come too late to be heard. */
+  /** Warns every peer that this page may be replaced at any moment: the goodbyes of `vanish` may come too late. */
   going(): void {
     for (const connection of this.#connections) connection.going();
   }
 
-  /** Cuts every connection in this very moment, for a page that is being closed. */
+  /** Cuts every connection at once, for a page that is being closed. */
   vanish(): void {
     this.#life.abort(new Error("the page is being closed"));
     for (const connection of this.#connections) connection.bye();
-    // What was sent leaves by another thread, which ends with the page or with the connection: it gets its moment.
+    // Another thread sends the goodbyes, and it ends with the page or with the connection. Give it a moment.
     const { clock } = this.#options;
     if (this.#connections.size > 0) for (const until = clock.now() + DEFAULTS.goodbyeMs; clock.now() < until;);
     for (const connection of [...this.#connections]) connection.leave();
@@ -140,8 +141,8 @@ export class RtcMesh implements Mesh {
     for (const connection of this.#connections) if (connection.remote === peer) connection.suspect();
   }
 
-  #tell(): void {
-    for (const connection of this.#connections) connection.tell(this.#deps.serves());
+  #sendServed(): void {
+    for (const connection of this.#connections) connection.sendServed(this.#connectionOptions.serves());
   }
 
   #call(peer: PeerId): Promise<RtcConnection> {
@@ -153,24 +154,24 @@ export class RtcMesh implements Mesh {
   }
 
   async #callOnce(peer: PeerId): Promise<RtcConnection> {
-    if (!this.#makeRoom()) throw new ManyhandsError("PEER_UNREACHABLE", "this tab holds as many connections as it may");
+    if (!this.#makeSpace()) throw new ManyhandsError("PEER_UNREACHABLE", "this tab holds as many connections as it may");
     const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.negotiateMs)]);
     const link = await this.#options.below.openControl(peer, PROTOCOLS.rtc, signal);
-    return this.#keep(await RtcConnection.call(link, this.#deps, signal));
+    return this.#keep(await RtcConnection.call(link, this.#connectionOptions, signal));
   }
 
-  /** Never throws: a call that fails is the caller's to try again. */
-  async #answer(link: Link): Promise<void> {
+  /** Never throws: if a call fails, it is up to the caller to try again. */
+  async #acceptCall(link: Link): Promise<void> {
     try {
-      // A peer that calls again has lost what it had, or is another tab with its key.
+      // A peer that calls again has lost its connection, or it is another tab with the same key.
       this.#suspectDirect(link.remote);
-      if (!this.#makeRoom()) {
+      if (!this.#makeSpace()) {
         await link.send(encodeFrame({ kind: "full" }));
         await link.close();
         return;
       }
       const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(DEFAULTS.negotiateMs)]);
-      this.#keep(await RtcConnection.answer(link, this.#deps, signal));
+      this.#keep(await RtcConnection.accept(link, this.#connectionOptions, signal));
     } catch (error) {
       this.#options.log.info("a call for a direct connection failed", { peer: link.remote, message: errorMessage(error) });
     }
@@ -182,8 +183,10 @@ export class RtcMesh implements Mesh {
     return connection;
   }
 
-  /** Room for one more; gives up the connection that has been idle for longest. */
-  #makeRoom(): boolean {
+  /**
+   * Makes space for one more connection, by ending the one that was idle for longest. Returns whether there is space.
+   */
+  #makeSpace(): boolean {
     if (this.#connections.size < DEFAULTS.connections) return true;
     const [idle] = [...this.#connections].filter(({ links }) => links === 0).toSorted((a, b) => a.idleSince - b.idleSince);
     idle?.leave();

@@ -1,5 +1,6 @@
-// Plans the conversion of block-quantized weights for WebAssembly, whose kernel for them is several times slower than the
-// one for f32: each MatMulNBits becomes a FusedMatMul over weights that the engine's worker unpacks once, while loading.
+// Plans the conversion of block-quantized weights for WebAssembly, whose kernel for them
+// is several times slower than the one for f32. Each MatMulNBits becomes a FusedMatMul
+// over weights that the engine's worker unpacks once, while loading.
 import { create } from "@bufbuild/protobuf";
 import type { ConvertedSpan, PackedBytes, WeightConversion } from "../../protocol/span-plan.ts";
 import { GraphProtoSchema, ModelProtoSchema, type NodeProto, type TensorProto, TensorProtoSchema } from "../graph/onnx_pb.ts";
@@ -10,9 +11,9 @@ const MICROSOFT = "com.microsoft";
 const INPUT = Object.freeze({ activations: 0, packed: 1, scales: 2, zeroPoints: 3, groupIndex: 4, bias: 5 });
 
 /**
- * The span's graph with every MatMulNBits over f32 activations replaced, and how to unpack its weights. Undefined where
- * there is none. Nodes with reordered groups, other widths than 4 and 8 bits, or f16 scales beside f16 activations are
- * left as they are.
+ * The span's graph with every MatMulNBits over f32 activations replaced, and how to unpack
+ * its weights. Undefined if there is none to replace. Graph nodes with reordered groups,
+ * other widths than 4 and 8 bits, or f16 scales beside f16 activations stay as they are.
  */
 export function planConversion(graphBytes: Uint8Array): ConvertedSpan | undefined {
   const { model, graph } = readOnnx(graphBytes);
@@ -48,7 +49,7 @@ function planNode(node: NodeProto, initializers: ReadonlyMap<string, TensorProto
   const zeroPoints = input(INPUT.zeroPoints);
   const bits = int("bits");
   if ((node.input[INPUT.groupIndex] ?? "") !== "" || !packed || !scales || (bits !== 4 && bits !== 8)) return undefined;
-  // f16 scales stand beside f16 activations, which FusedMatMul on the CPU would not take with f32 weights.
+  // f16 scales stand beside f16 activations, and FusedMatMul on the CPU does not multiply these by f32 weights.
   if (scales.dataType !== ElementType.FLOAT || (hasZeroPoints && zeroPoints?.dataType !== ElementType.UINT8)) return undefined;
   return {
     bits,
@@ -74,7 +75,9 @@ function f32External(name: string, { rows, columns, path }: WeightConversion): T
   return asExternal(tensor, { file: path, offset: 0, length: rows * columns * 4 });
 }
 
-/** `activations · weightᵀ`, and the bias where there is one. The weights keep their row-major `[rows, columns]` layout. */
+/**
+ * `activations · weightᵀ`, plus the bias if there is one. The weights keep their row-major `[rows, columns]` layout.
+ */
 function withFloatWeights(node: NodeProto, weight: string): NodeProto[] {
   const bias = node.input[INPUT.bias] ?? "";
   const output = node.output[0] ?? "";

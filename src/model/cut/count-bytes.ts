@@ -1,10 +1,10 @@
-// Counts the weights of each layer, of the embedding and of the head: what placement weighs spans by.
+// Counts the bytes of weights of each layer, of the embedding and of the head.
 import type { CuttableModel } from "./cuttable-model.ts";
 import { externalRange } from "../graph/read-onnx.ts";
-import { type WalkBounds, walkSpan } from "./walk-span.ts";
+import { partBounds, type WalkBounds, walkSpan } from "./walk-span.ts";
 
 export interface ByteCounts {
-  /** By layer. Tables that several layers read (rotary caches) count in each. */
+  /** By layer. Tables that several layers read (rotary caches) count in each of them. */
   readonly layerBytes: number[];
   readonly embeddingBytes: number;
   readonly headBytes: number;
@@ -12,21 +12,11 @@ export interface ByteCounts {
 
 /** Bytes of external weights by part of the model. */
 export function countBytes(model: CuttableModel): ByteCounts {
-  const { boundaries, layers, layerCount } = model;
-  const boundary = (index: number): readonly string[] => boundaries[index] ?? [];
-  const first = layers.caches[0] ?? [];
-  const last = layers.caches[layerCount - 1] ?? [];
+  const { embedding, layers, head } = partBounds(model);
   return {
-    layerBytes: layers.caches.map((caches, layer) =>
-      weigh(model, {
-        wanted: [...caches.map((cache) => cache.present), ...boundary(layer + 1)],
-        given: boundary(layer),
-        hasTokens: layer === 0,
-        caches,
-      }),
-    ),
-    embeddingBytes: weigh(model, { wanted: boundary(0), given: [], hasTokens: true, caches: first }),
-    headBytes: weigh(model, { wanted: [layers.logits.name], given: boundary(layerCount), hasTokens: layerCount === 0, caches: last }),
+    layerBytes: layers.map((bounds) => weigh(model, bounds)),
+    embeddingBytes: weigh(model, embedding),
+    headBytes: weigh(model, head),
   };
 }
 

@@ -1,39 +1,23 @@
-// Counts the work of each layer and of the head, and names how the weights are stored.
+// Counts the work of each layer and of the head, and finds the word for how the weights are stored.
 import type { CuttableModel } from "./cuttable-model.ts";
 import type { NodeProto } from "../graph/onnx_pb.ts";
 import { attribute, ElementType } from "../graph/read-onnx.ts";
-import { type WalkBounds, walkSpan } from "./walk-span.ts";
+import { partBounds, type WalkBounds, walkSpan } from "./walk-span.ts";
 
 export interface Costs {
-  /** Multiply-adds with weights for one token, by layer. Attention over the past comes on top and grows with it. */
+  /** Multiply-adds with weights for one token, by layer. Attention over the past comes on top, and grows with it. */
   readonly layerCost: number[];
   readonly headCost: number;
 }
 
-/** Operators that multiply by a table of weights; it is their second input. */
+/** Operators that multiply by a table of weights, which is their second input. */
 const PRODUCTS = new Set(["MatMul", "Gemm", "MatMulInteger", "DynamicQuantizeMatMul", "FusedMatMul", "Attention", "QAttention"]);
-/** Operators that give the weights another form; the weights are their first input. */
+/** Operators that give weights another form. The weights are their first input. */
 const FORMS = new Set(["DequantizeLinear", "Transpose", "Cast", "Reshape", "Identity"]);
 
 export function countCost(model: CuttableModel): Costs {
-  const { boundaries, layers, layerCount } = model;
-  const boundary = (index: number): readonly string[] => boundaries[index] ?? [];
-  return {
-    layerCost: layers.caches.map((caches, layer) =>
-      weigh(model, {
-        wanted: [...caches.map((cache) => cache.present), ...boundary(layer + 1)],
-        given: boundary(layer),
-        hasTokens: layer === 0,
-        caches,
-      }),
-    ),
-    headCost: weigh(model, {
-      wanted: [layers.logits.name],
-      given: boundary(layerCount),
-      hasTokens: layerCount === 0,
-      caches: layers.caches[layerCount - 1] ?? [],
-    }),
-  };
+  const { layers, head } = partBounds(model);
+  return { layerCost: layers.map((bounds) => weigh(model, bounds)), headCost: weigh(model, head) };
 }
 
 function weigh(model: CuttableModel, bounds: WalkBounds): number {
@@ -49,7 +33,7 @@ function multiplyAdds(model: CuttableModel, node: NodeProto): number {
   return PRODUCTS.has(node.opType) ? weightElements(model, node.input[1] ?? "") : 0;
 }
 
-/** Elements of the weights behind a tensor; 0 where it is none of weights alone. */
+/** Elements of the weights behind a tensor; 0 if it is not made of weights alone. */
 function weightElements(model: CuttableModel, name: string): number {
   const tensor = model.graph.initializers.get(name);
   if (tensor !== undefined) return tensor.dims.reduce((product, length) => product * Number(length), 1);
@@ -57,7 +41,7 @@ function weightElements(model: CuttableModel, name: string): number {
   return maker !== undefined && FORMS.has(maker.opType) ? weightElements(model, maker.input[0] ?? "") : 0;
 }
 
-/** Element types with the name that the hub has for weights of that kind. */
+/** By element type: the hub's word for weights of that type. */
 const NAMES = new Map<number, string>([
   [ElementType.FLOAT, "fp32"],
   [ElementType.FLOAT16, "fp16"],
@@ -68,7 +52,7 @@ const NAMES = new Map<number, string>([
   [ElementType.UINT4, "q4"],
 ]);
 
-/** `fp32`, `fp16`, `q8`, `q4`, or `q4f16` where hidden states are half floats: what most weights that are multiplied by are stored as. */
+/** How most weights of products are stored: `fp32`, `fp16`, `q8`, `q4`, or `q4f16` if hidden states are half floats. */
 export function describeDtype(model: CuttableModel): string {
   const elements = new Map<string, number>();
   const add = (name: string, count: number): void => void elements.set(name, (elements.get(name) ?? 0) + count);

@@ -1,4 +1,5 @@
-// Cuts the ONNX graph of one span of layers out of a decoder: the graph's bytes, the plan to run it, and the weights it asks for.
+// Cuts the ONNX graph of one span of layers out of a decoder: the graph's bytes, the plan
+// to run it, and the weights that it reads.
 import { create } from "@bufbuild/protobuf";
 import type { BoundaryTensor, CacheTensor, SpanPlan } from "../../protocol/span-plan.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
@@ -17,14 +18,14 @@ import {
 import { GraphProtoSchema, ModelProtoSchema, type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "../graph/onnx_pb.ts";
 import { asExternal, externalRange, type TensorRange, writeOnnx } from "../graph/read-onnx.ts";
 import { emitPart, givesSum } from "../graph/skip-norm.ts";
-import { type Walked, walkSpan } from "./walk-span.ts";
+import { spanBounds, type Walked, walkSpan } from "./walk-span.ts";
 
 /** One tensor of weights that a span's graph refers to as external data. */
 export interface SpanWeight {
   readonly tensor: string;
   /** Where its bytes lie in the model's files. */
   readonly source: TensorRange;
-  /** What the span's graph calls it: an external file of its own, read from offset 0. */
+  /** Its name in the span's graph: an external file of its own, read from offset 0. */
   readonly path: string;
 }
 
@@ -35,7 +36,7 @@ export interface SpanCut {
   readonly weights: readonly SpanWeight[];
 }
 
-/** What a plan says of the model that a graph does not know. */
+/** What a plan says about the model that the graph does not say. */
 export interface CutOptions {
   readonly model: ModelId;
   readonly contextLength: number;
@@ -45,22 +46,20 @@ export interface CutOptions {
 const MIN_IR_VERSION = 4n;
 
 /**
- * Cuts `[start, end)`. The first span takes token ids, the last gives logits; in between boundary tensors cross.
- * Weights inside the graph stay inside. Pure: the same model and span give the same bytes.
- * Throws BAD_INPUT for a span outside the model and MODEL_UNSUPPORTED for a graph that cannot be cut there.
+ * Cuts `[start, end)`. The first span takes token ids and the last one gives logits; between spans, boundary tensors
+ * cross. Weights inside the graph stay inside. Pure: the same model and span give the same bytes. Throws BAD_INPUT for
+ * a span outside the model and MODEL_UNSUPPORTED for a graph that cannot be cut there.
  */
 export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): SpanCut {
   const { layers, layerCount, boundaries } = model;
   if (!Number.isInteger(span.start) || !Number.isInteger(span.end) || span.start < 0 || span.start >= span.end || span.end > layerCount) {
     throw new ManyhandsError("BAD_INPUT", `layers ${span.start} to ${span.end} are no span of a model with ${layerCount} layers`);
   }
-  const isFirst = span.start === 0;
   const isLast = span.end === layerCount;
-  const caches = layers.caches.slice(span.start, span.end).flat();
-  const given = isFirst ? [] : (boundaries[span.start] ?? []);
   const passed = isLast ? [] : (boundaries[span.end] ?? []);
-  const wanted = [...caches.map((cache) => cache.present), ...(isLast ? [layers.logits.name] : passed)];
-  const walked = walkSpan(model, { wanted, given, hasTokens: isFirst, caches });
+  const bounds = spanBounds(model, span);
+  const { wanted, given, caches } = bounds;
+  const walked = walkSpan(model, bounds);
 
   const integer = (input: typeof layers.tokens | undefined): Adapter<string> | undefined =>
     input !== undefined && walked.inputs.has(input.name) ? adaptInteger(input) : undefined;
@@ -69,7 +68,8 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   const positions = integer(layers.positionIds);
   const keptRows = layers.keptRows.filter(({ name }) => walked.inputs.has(name)).map((input) => keepAllRows(model, input));
   const adaptedCaches = caches.map(adaptCache);
-  const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor; // readCuttableModel has every boundary tensor
+  // Every boundary tensor is in it.
+  const crossing = (name: string): BoundaryTensor => model.crossing.get(name) as BoundaryTensor;
   const isWidened = (name: string): boolean => model.widened.has(name);
   const adaptedIn = given.map((name) => adaptBoundaryIn(crossing(name), isWidened(name)));
   const adaptedOut = passed.map((name) => adaptBoundaryOut(crossing(name), isWidened(name), given.includes(name)));
@@ -93,10 +93,10 @@ export function cutSpan(model: CuttableModel, span: Span, options: CutOptions): 
   );
   const weights: SpanWeight[] = [];
   const initializer = walked.initializers.map((name): TensorProto => {
-    const tensor = model.graph.initializers.get(name) as TensorProto; // walkSpan answers names of initializers
+    const tensor = model.graph.initializers.get(name) as TensorProto; // walkSpan returns names of initializers
     const source = externalRange(tensor);
     if (source === undefined) return tensor;
-    // Tied tensors share one range: it is fetched and held once.
+    // Tied tensors share one range, which is fetched and held once.
     const path = weights.find((weight) => sameRange(weight.source, source))?.path ?? `weight-${weights.length}`;
     if (path === `weight-${weights.length}`) weights.push({ tensor: name, source, path });
     return asExternal(tensor, { file: path, offset: 0, length: source.length });
@@ -125,7 +125,7 @@ function keepAllRows(model: CuttableModel, input: IntegerInput): Adapter<undefin
 
 const sameRange = (a: TensorRange, b: TensorRange): boolean => a.file === b.file && a.offset === b.offset && a.length === b.length;
 
-/** The file's own nodes, fused ones whole where both of their parts are in the span. */
+/** The file's own graph nodes. A fused one stays whole if both of its parts are in the span. */
 function emitNodes(model: CuttableModel, walked: Walked, wanted: ReadonlySet<string>): NodeProto[] {
   const { graph } = model;
   const parts = new Map<NodeProto, number>();
@@ -140,7 +140,7 @@ function emitNodes(model: CuttableModel, walked: Walked, wanted: ReadonlySet<str
     const fits =
       parts.get(node.proto) === 2 && (givesSum(node.proto) || !node.outputs.some((name) => node.part === "sum" && wanted.has(name)));
     if (!fits) return emitPart(node);
-    // The sum comes first in the order, so nobody reads the fused node before it stands there.
+    // The sum comes first in the order, so the fused node stands there before any node reads its outputs.
     return node.part === "sum" ? [node.proto] : [];
   });
 }

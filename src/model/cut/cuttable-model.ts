@@ -1,25 +1,27 @@
-// A decoder read and ready to be cut: its graph, layers and boundaries, computed once and shared by every cut.
+// A decoder that is ready to be cut: its graph, layers and boundaries, computed once and shared by every cut.
 import { ManyhandsError } from "../../shared/errors.ts";
 import { type Boundary, findBoundaries, findReplicable } from "./find-boundaries.ts";
 import { findLayers, type Layers } from "./find-layers.ts";
-import { floatType } from "../graph/float-type.ts";
+import { floatType } from "../graph/read-onnx.ts";
 import { type Graph, readGraph } from "../graph/graph.ts";
 import { inferSizes } from "../graph/infer-sizes.ts";
-import type { Facts } from "../graph/node-facts.ts";
+import type { TensorFacts } from "../graph/size.ts";
 import { WidthInference } from "../graph/tensor-width.ts";
 import type { BoundaryTensor } from "../../protocol/span-plan.ts";
 
 export interface CuttableModel {
   readonly graph: Graph;
   /** What is known of each tensor's dimensions. */
-  readonly sizes: ReadonlyMap<string, Facts>;
+  readonly sizes: ReadonlyMap<string, TensorFacts>;
   readonly layers: Layers;
   readonly layerCount: number;
-  /** Before each layer and behind the last; the first and last entries part off embedding and head. */
+  /**
+   * The boundary before each layer, and the one behind the last. The first separates the embedding, the last the head.
+   */
   readonly boundaries: readonly Boundary[];
   /** Width of every boundary tensor, and the element type that it crosses in. */
   readonly crossing: ReadonlyMap<string, BoundaryTensor>;
-  /** Boundary tensors that are half floats in the graph and cross as floats. */
+  /** Boundary tensors that are half floats in the graph but cross as floats. */
   readonly widened: ReadonlySet<string>;
   /** Length of the last dimension of the logits. */
   readonly vocabularySize: number;
@@ -29,7 +31,7 @@ export interface CuttableModel {
 
 /**
  * Reads the bytes of an ONNX file (with or without its weights) as a decoder.
- * Throws MODEL_CORRUPT where the bytes are cut short, MODEL_UNSUPPORTED with the reason and what to export instead.
+ * Throws MODEL_CORRUPT if the bytes are cut short, MODEL_UNSUPPORTED with the reason and what to export instead.
  */
 export function readCuttableModel(bytes: Uint8Array): CuttableModel {
   const graph = readGraph(bytes);
@@ -49,7 +51,10 @@ export function readCuttableModel(bytes: Uint8Array): CuttableModel {
   return { graph, sizes, layers, layerCount: layers.caches.length, boundaries, crossing, widened, vocabularySize, hiddenWidth };
 }
 
-/** Throws MODEL_UNSUPPORTED for a tensor that cannot cross: it is no row of floats for each position. */
+/**
+ * Throws MODEL_UNSUPPORTED for a tensor that cannot cross, because it does not have one
+ * row of floats for each position.
+ */
 function boundaryTensor(name: string, widths: WidthInference): BoundaryTensor {
   const found = widths.of(name);
   const type = found === undefined ? undefined : floatType(found.type);
@@ -67,9 +72,10 @@ function boundaryTensor(name: string, widths: WidthInference): BoundaryTensor {
 }
 
 /**
- * Half floats that have to cross as floats. Where ONNX Runtime has no half kernel on the CPU it computes in float and
- * rounds only in front of a node that has one: between plain operators the values are floats, whatever the graph says,
- * and to round them at a boundary would give other bits than one session does. Fused skip norms round by themselves.
+ * Half floats that have to cross as floats. If ONNX Runtime has no half kernel on the CPU,
+ * it computes in float and rounds only in front of a node that has one. So between plain
+ * operators the values are floats, whatever the graph says, and rounding them at a boundary
+ * would give other bits than one session does. Fused skip norms round by themselves.
  */
 function findWidened(graph: Graph, stored: ReadonlyMap<string, BoundaryTensor>, inner: readonly string[]): ReadonlySet<string> {
   const isHalf = (name: string): boolean => stored.get(name)?.type === "float16";

@@ -1,37 +1,36 @@
-// Finds what has to cross from one layer to the next: the smallest set of live tensors before every layer.
+// Finds the tensors that have to cross from one layer to the next: the smallest set of live tensors before every layer.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { Layers } from "./find-layers.ts";
-import { floatType } from "../graph/float-type.ts";
+import { floatType, tensorBytes } from "../graph/read-onnx.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { Facts } from "../graph/node-facts.ts";
-import { tensorBytes } from "../graph/read-onnx.ts";
+import type { TensorFacts } from "../graph/size.ts";
 import { type Edge, minCut, UNCUTTABLE } from "./min-cut.ts";
 import type { WidthInference } from "../graph/tensor-width.ts";
 
 /** Tensors that cross a boundary, in the order of their producers: the order on the wire. */
 export type Boundary = readonly string[];
 
-/** Costs, in bytes of one position. */
+/** Costs of a crossing, in bytes of one position. */
 const COST = Object.freeze({
-  /** A float tensor of unknown width, or not of one row for each position: crossed only where nothing known does. */
+  /** A float tensor of unknown width, or not with one row for each position: it crosses only if nothing else can. */
   unknownWidth: 2 ** 20,
-  /** A tensor that is not float: a wire carries hidden states, not shapes or ids. */
+  /** A tensor that is not float: wires carry hidden states, not shapes or ids. */
   notFloat: 2 ** 30,
 });
 
 /**
- * Whether each node can be computed anew in every span at no cost: it depends on weights, the mask, the positions and
- * on shapes alone, never on hidden states, token ids or the content of caches.
+ * Whether each graph node can be computed anew in every span at no cost. It can if it depends only on weights, the
+ * mask, the positions and shapes, and never on hidden states, token ids or the content of caches.
  */
-export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<string, Facts>): readonly boolean[] {
+export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<string, TensorFacts>): readonly boolean[] {
   const free = new Set<string>([...graph.initializers.keys()]);
   for (const input of [layers.attentionMask, layers.positionIds, ...layers.keptRows]) if (input !== undefined) free.add(input.name);
   const shapeOnly = new Set([...free, ...graph.inputs.keys()]);
   return graph.nodes.map((node) => {
     const isShape = node.proto.opType === "Shape";
     const given = isShape ? shapeOnly : free;
-    const isTold = isShape && node.outputs.every((name) => sizes.get(name)?.values !== undefined);
-    const replicable = isTold || node.inputs.every((name) => given.has(name));
+    const isKnown = isShape && node.outputs.every((name) => sizes.get(name)?.values !== undefined);
+    const replicable = isKnown || node.inputs.every((name) => given.has(name));
     for (const name of replicable ? node.outputs : []) {
       free.add(name);
       shapeOnly.add(name);
@@ -41,13 +40,13 @@ export function findReplicable(graph: Graph, layers: Layers, sizes: ReadonlyMap<
 }
 
 /**
- * The boundaries before layers 0 to L and behind the last: L + 1 entries. The first and the last part off embedding
- * and head; spans are never cut there, they serve to count bytes.
- * Throws MODEL_UNSUPPORTED where layers cannot be parted.
+ * The boundaries before each of L layers and behind the last: L + 1 entries. The first
+ * and the last separate embedding and head. Spans are never cut there; these boundaries
+ * serve to count bytes. Throws MODEL_UNSUPPORTED if layers cannot be separated.
  */
 export function findBoundaries(graph: Graph, layers: Layers, replicable: readonly boolean[], widths: WidthInference): readonly Boundary[] {
   const network = buildNetwork(graph, layers, replicable, widths);
-  const logits = graph.producer.get(layers.logits.name) as number; // findLayers saw that it is made
+  const logits = graph.producer.get(layers.logits.name) as number; // findLayers has checked that it is made
   const boundaries: Boundary[] = [];
   for (let layer = 0; layer <= layers.anchors.length; layer++) {
     const above = layer === 0 ? tokenReaders(graph, layers, replicable) : layers.anchors.slice(0, layer).flat();
@@ -60,7 +59,7 @@ export function findBoundaries(graph: Graph, layers: Layers, replicable: readonl
     if (cost >= UNCUTTABLE)
       throw new ManyhandsError(
         "MODEL_UNSUPPORTED",
-        `layer ${layer} cannot be parted from the layers before it: they share a cache or a loop`,
+        `layer ${layer} cannot be separated from the layers before it: they share a cache or a loop`,
       );
     boundaries.push(network.tensors.filter(({ vertex, maker }) => !sinkSide[maker] && sinkSide[vertex]).map(({ name }) => name));
   }
@@ -76,11 +75,14 @@ interface Network {
   readonly edges: readonly Edge[];
   readonly source: number;
   readonly sink: number;
-  /** Tensors that could cross: the node that makes each (or the source, for token ids) and its own vertex. */
+  /** Tensors that could cross: the graph node that makes each (or the source, for token ids), and its own vertex. */
   readonly tensors: readonly { readonly name: string; readonly maker: number; readonly vertex: number }[];
 }
 
-/** Vertices: nodes, then source and sink, then one for each tensor, so that a tensor costs once however many read it. */
+/**
+ * Vertices: graph nodes, then source and sink, then one for each tensor: a tensor then
+ * costs once, however many nodes read it.
+ */
 function buildNetwork(graph: Graph, layers: Layers, replicable: readonly boolean[], widths: WidthInference): Network {
   const source = graph.nodes.length;
   const sink = source + 1;
@@ -94,7 +96,7 @@ function buildNetwork(graph: Graph, layers: Layers, replicable: readonly boolean
     edges.push({ from: maker, to: vertex, cost: crossingCost(name, widths) });
     for (const reader of readers) {
       edges.push({ from: vertex, to: reader, cost: UNCUTTABLE });
-      // What a node above the boundary reads is made above it.
+      // A tensor that a node above the boundary reads is made above it.
       edges.push({ from: reader, to: maker, cost: UNCUTTABLE });
     }
   };

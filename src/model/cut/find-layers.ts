@@ -1,13 +1,12 @@
-// Finds the layers of a decoder by its cache inputs, and what the other inputs are for.
+// Finds the layers of a decoder by its cache inputs, and the purpose of its other inputs.
 import { type CacheKind, readCacheName } from "../graph/cache-name.ts";
-import { floatType } from "../graph/float-type.ts";
-import { findHeadShape } from "./find-head-size.ts";
+import { ElementType, floatType, type TensorInfo } from "../graph/read-onnx.ts";
+import { findHeadShape } from "./find-head-shape.ts";
 import type { Graph } from "../graph/graph.ts";
 import { refuseNested, refuseOtherModels, unsupported } from "./refuse-model.ts";
 import type { WidthInference } from "../graph/tensor-width.ts";
-import { ElementType, type TensorInfo } from "../graph/read-onnx.ts";
 
-/** One cache of one layer as the file has it. */
+/** One cache of one layer, as it stands in the file. */
 export interface LayerCache {
   readonly layer: number;
   readonly kind: CacheKind;
@@ -25,22 +24,22 @@ export interface IntegerInput {
 }
 
 export interface Layers {
-  /** By layer; key before value. */
+  /** By layer: its caches, key before value. */
   readonly caches: readonly (readonly LayerCache[])[];
-  /** By layer: indices of the nodes that read its past or make its present. */
+  /** By layer: indices of the graph nodes that read its past or make its present. */
   readonly anchors: readonly (readonly number[])[];
   readonly tokens: IntegerInput;
   readonly attentionMask: IntegerInput | undefined;
   readonly positionIds: IntegerInput | undefined;
-  /** Inputs that ask how many rows of logits to keep: 0 keeps all, so they become constants. */
+  /** Inputs that say how many rows of logits to keep. 0 keeps all, so they become constants. */
   readonly keptRows: readonly IntegerInput[];
   readonly logits: { readonly name: string; readonly type: "float32" | "float16" };
 }
 
-/** transformers' logits_to_keep, and what exporters made of it. */
+/** The name logits_to_keep of transformers, and what exporters made of it. */
 const KEPT_ROWS = /^(?:num_)?logits_to_keep$/;
 
-/** Answers the layers. Throws MODEL_UNSUPPORTED, saying what to export instead, for graphs that are not one plain decoder. */
+/** Throws MODEL_UNSUPPORTED, with what to export instead, if the graph is not one plain decoder. */
 export function findLayers(graph: Graph, widths: WidthInference): Layers {
   refuseOtherModels(graph);
   const pasts = new Map<string, { layer: number; kind: CacheKind; info: TensorInfo }>();
@@ -58,7 +57,7 @@ export function findLayers(graph: Graph, widths: WidthInference): Layers {
   const caches: LayerCache[][] = [];
   for (const [past, { layer, kind, info }] of pasts) {
     const present = presents.get(`${layer} ${kind}`);
-    if (present === undefined) throw unsupported(`the graph reads "${past}" but gives back no cache for it`);
+    if (present === undefined) throw unsupported(`the graph reads "${past}" but returns no cache for it`);
     const type = floatType(info.type);
     if (type === undefined) throw unsupported(`the cache "${past}" is neither float32 nor float16`);
     const shape = findHeadShape(graph, widths, past, present, kind);
@@ -95,7 +94,7 @@ function findInputs(
     if (info === undefined || !graph.consumers.has(name)) return undefined;
     const type = info.type === ElementType.INT64 ? "int64" : info.type === ElementType.INT32 ? "int32" : undefined;
     if (type === undefined || (info.dims !== undefined && info.dims.length !== rank))
-      throw unsupported(`the input "${name}" is of another shape or type than integers of rank ${rank}`);
+      throw unsupported(`the input "${name}" is not a tensor of integers of rank ${rank}`);
     return { name, type };
   };
   const known = new Set(["input_ids", "attention_mask", "position_ids"]);

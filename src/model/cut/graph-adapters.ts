@@ -1,11 +1,12 @@
-// Nodes around a span that give every model the same outside: int64 ids, and one cache layout for all kinds of attention.
+// Graph nodes around a span that give all models the same inputs and outputs: int64 ids,
+// and one layout for all kinds of caches.
 import { create } from "@bufbuild/protobuf";
 import type { BoundaryTensor, CacheTensor } from "../../protocol/span-plan.ts";
 import type { IntegerInput, LayerCache } from "./find-layers.ts";
 import { type NodeProto, type TensorProto, TensorProtoSchema, type ValueInfoProto } from "../graph/onnx_pb.ts";
 import { ElementType, int64Tensor, intAttribute, makeNode, valueInfo } from "../graph/read-onnx.ts";
 
-/** What the plan says (`seen`), and what has to stand in the graph for it. */
+/** What the plan says (`seen`), and what has to stand in the graph for that. */
 export interface Adapter<Seen> {
   readonly seen: Seen;
   readonly inputs: readonly ValueInfoProto[];
@@ -17,7 +18,7 @@ export interface Adapter<Seen> {
 
 const NOTHING = { outputs: [], constants: [], before: [], after: [] } as const;
 
-/** An integer input `[1, positions]`, fed as int64 whatever the graph takes. */
+/** An integer input `[1, positions]`. It is fed as int64, even if the graph takes int32. */
 export function adaptInteger(input: IntegerInput): Adapter<string> {
   const dims = input.name === "attention_mask" ? ["batch_size", "total_sequence_length"] : ["batch_size", "sequence_length"];
   if (input.type === "int64") return { ...NOTHING, seen: input.name, inputs: [valueInfo(input.name, ElementType.INT64, dims)] };
@@ -26,7 +27,7 @@ export function adaptInteger(input: IntegerInput): Adapter<string> {
   return { ...NOTHING, seen, inputs: [valueInfo(seen, ElementType.INT64, dims)], before: [cast] };
 }
 
-/** An input that asks how many rows of logits to keep, as the constant 0: all of them. */
+/** The constant 0 in place of an input that says how many rows of logits to keep: it keeps all of them. */
 export function adaptKeptRows({ name, type }: IntegerInput, rank: number): Adapter<undefined> {
   const zero = create(TensorProtoSchema, {
     name,
@@ -38,8 +39,8 @@ export function adaptKeptRows({ name, type }: IntegerInput, rank: number): Adapt
 }
 
 /**
- * A cache `[1, heads, positions, headSize]`, fed and given back. A pair `[2, 1, heads, …]` has the same bytes as
- * `[1, 2 * heads, …]`, so a Reshape on either side is all it takes.
+ * A cache `[1, heads, positions, headSize]`, fed and returned. A pair `[2, 1, heads, …]` has the same bytes as
+ * `[1, 2 * heads, …]`, so a Reshape on either side is enough.
  */
 export function adaptCache(cache: LayerCache): Adapter<CacheTensor> {
   const type = cache.type === "float32" ? ElementType.FLOAT : ElementType.FLOAT16;
@@ -62,14 +63,17 @@ export function adaptCache(cache: LayerCache): Adapter<CacheTensor> {
   };
 }
 
-/** A boundary tensor that comes in; where it is a half float inside the graph and crosses as a float, behind a Cast. */
+/** A boundary tensor that comes in. A Cast narrows it if it is a half float inside the graph but crosses as a float. */
 export function adaptBoundaryIn(tensor: BoundaryTensor, isWidened: boolean): Adapter<BoundaryTensor> {
   const name = isWidened ? `${tensor.name}.wide` : tensor.name;
   const narrow = makeNode("Cast", `${tensor.name}.narrow`, [name], [tensor.name], [intAttribute("to", ElementType.FLOAT16)]);
   return { ...NOTHING, seen: { ...tensor, name }, inputs: [boundaryInfo(tensor, name)], before: isWidened ? [narrow] : [] };
 }
 
-/** A boundary tensor that goes out. One that only passes through needs a second name: a graph's input cannot be its output. */
+/**
+ * A boundary tensor that goes out. If it only passes through, it needs a second name: an
+ * input of a graph cannot be its output.
+ */
 export function adaptBoundaryOut(tensor: BoundaryTensor, isWidened: boolean, isPassed: boolean): Adapter<BoundaryTensor> {
   const name = `${tensor.name}${isWidened ? ".wide" : ""}${isPassed ? ".passed" : ""}`;
   const after = isWidened
@@ -82,7 +86,7 @@ export function adaptBoundaryOut(tensor: BoundaryTensor, isWidened: boolean, isP
 
 const FLOAT_CODE = { float32: ElementType.FLOAT, float16: ElementType.FLOAT16 } as const;
 
-/** A tensor of floats, a row for each position. */
+/** A tensor of floats with one row for each position. */
 export function boundaryInfo({ type, width }: Omit<BoundaryTensor, "name">, name: string): ValueInfoProto {
   return valueInfo(name, FLOAT_CODE[type], ["batch_size", "sequence_length", width]);
 }

@@ -1,19 +1,19 @@
-// The smallest cut between two sides of a directed network: pure, knows nothing of graphs of models.
+// The smallest cut between two sides of a directed network. Pure, and independent of models.
 
 export interface Edge {
   readonly from: number;
   readonly to: number;
-  /** What it costs to cut the edge; UNCUTTABLE where it must not be. */
+  /** The cost of cutting the edge; UNCUTTABLE if it must not be cut. */
   readonly cost: number;
 }
 
-/** More than any sum of costs that a caller may give, and far below where doubles stop counting exactly. */
+/** More than any sum of costs that a caller may give, and far below 2^53, the end of exact integers. */
 export const UNCUTTABLE = 2 ** 50;
 
 /**
- * Which vertices lie on the sink's side of a minimum cut, and its cost. Of several minimum cuts the one nearest to
- * the sink. A cost of UNCUTTABLE or more says that the sides cannot be parted. Edmonds and Karp, 1972: the number of
- * augmenting paths here is the number of tensors across the boundary, one or two.
+ * Finds which vertices lie on the sink's side of a minimum cut, and its cost. Of several minimum cuts it is the one
+ * nearest to the sink. If the cost is UNCUTTABLE or more, the sides cannot be separated. Edmonds and Karp, 1972. The
+ * number of augmenting paths is the number of tensors across the boundary here: one or two.
  */
 export function minCut(
   vertices: number,
@@ -21,7 +21,7 @@ export function minCut(
   source: number,
   sink: number,
 ): { readonly cost: number; readonly sinkSide: readonly boolean[] } {
-  // Edge 2i is the i-th edge, 2i + 1 the way back.
+  // Edge 2i is the i-th edge, edge 2i + 1 its way back.
   const head = new Int32Array(edges.length * 2);
   const left = new Float64Array(edges.length * 2);
   const leaving = Array.from({ length: vertices }, (): number[] => []);
@@ -46,7 +46,7 @@ export function minCut(
   return { cost, sinkSide: reachesSink(leaving, head, left, sink) };
 }
 
-/** Edges of a shortest path with room on every edge; undefined when there is none. */
+/** Edges of a shortest path that has capacity left on every edge; undefined if there is none. */
 function shortestPath(
   leaving: readonly (readonly number[])[],
   head: Int32Array,

@@ -1,4 +1,4 @@
-// Graphs that are no plain decoder: why each kind cannot be cut, and what to do instead.
+// Refuses graphs that are no plain decoder, with the reason why each kind cannot be cut, and what to do instead.
 import { ManyhandsError } from "../../shared/errors.ts";
 import { readCacheName } from "../graph/cache-name.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -9,7 +9,7 @@ const CHOOSE_INSTEAD = "choose a decoder-only model whose layers all keep a key 
 const UNMERGE = 'take the file that has only the branch with past (decoder_with_past_model.onnx), or export again with "--no-post-process"';
 const UNPAGE = "export again without paged attention (use_paged_attention=false)";
 
-/** Inputs that give a kind of model away. The first that fits is told. */
+/** Inputs that reveal the kind of a model. The first that matches gives the reason. */
 const SIGNS: readonly { readonly input: RegExp; readonly reason: string; readonly advice: string }[] = [
   {
     input: /^encoder_|\.(?:encoder|decoder|cross)\.|cross_(?:key|value|attn)/,
@@ -18,7 +18,7 @@ const SIGNS: readonly { readonly input: RegExp; readonly reason: string; readonl
   },
   {
     input: /conv|ssm|recurrent|mamba|rwkv|linear_attn|(?:^|[._])states?(?:[._]|$)/,
-    reason: "some layers keep a state that is no key and value cache (a hybrid model)",
+    reason: "some layers keep a state that is not a key and value cache (a hybrid model)",
     advice: CHOOSE_INSTEAD,
   },
   {
@@ -26,7 +26,7 @@ const SIGNS: readonly { readonly input: RegExp; readonly reason: string; readonl
     reason: "this is a merged export: the model with and the model without past lie inside one If node",
     advice: UNMERGE,
   },
-  { input: /^block_tables?$|^slot_mapping$/, reason: "the caches are kept in pages that only a server hands out", advice: UNPAGE },
+  { input: /^block_tables?$|^slot_mapping$/, reason: "the caches are kept in pages that only a server assigns", advice: UNPAGE },
   {
     input: /^inputs_embeds$/,
     reason: "the graph takes embeddings in place of token ids",
@@ -34,7 +34,7 @@ const SIGNS: readonly { readonly input: RegExp; readonly reason: string; readonl
   },
 ];
 
-/** Throws MODEL_UNSUPPORTED, with reason and advice, for kinds of graphs that are told by their inputs. */
+/** Throws MODEL_UNSUPPORTED, with reason and advice, for the kinds of graphs that their inputs reveal. */
 export function refuseOtherModels(graph: Graph): void {
   const read = [...graph.inputs.keys()].filter((name) => graph.consumers.has(name));
   for (const { input, reason, advice } of SIGNS) {
@@ -45,7 +45,7 @@ export function refuseOtherModels(graph: Graph): void {
     throw unsupported("the graph has no cache inputs (past_key_values.N.key or past_N)");
 }
 
-/** Throws for layers inside a node with graphs of its own. */
+/** Throws MODEL_UNSUPPORTED for layers inside a graph node with graphs of its own. */
 export function refuseNested(op: string): void {
   if (op === "If")
     throw new ManyhandsError(
@@ -55,7 +55,7 @@ export function refuseNested(op: string): void {
   if (op === "Loop" || op === "Scan") throw unsupported(`the layers lie inside a ${op} node, which runs them one after the other as one`);
 }
 
-/** A refusal that another export of the same model would not meet. */
+/** The error for a graph that another export of the same model would not have. */
 export function unsupported(reason: string): ManyhandsError {
   return new ManyhandsError("MODEL_UNSUPPORTED", `${reason}; ${EXPORT_INSTEAD}`);
 }

@@ -1,24 +1,25 @@
-// Stands in for the shapes of tensors that a span does not have: the same integers, from what it has.
+// Surrogates for the shapes of tensors that a span does not have: they compute the same
+// integers from tensors that it has.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { NodeProto, TensorProto } from "../graph/onnx_pb.ts";
 import { int64Tensor, intAttribute, makeNode } from "../graph/read-onnx.ts";
 import { SEQUENCE, type Size } from "../graph/size.ts";
 
-/** A tensor whose dimension `axis` is a length that shapes are made of. */
+/** A tensor whose dimension `axis` is the length that a symbol stands for. */
 export interface SizeSource {
   readonly symbol: string;
   readonly tensor: string;
   readonly axis: number;
 }
 
-/** Symbol of the number of new positions. */
+/** The symbol for the number of new positions. */
 export const SEQUENCE_SYMBOL = SEQUENCE.terms[0]?.[0] ?? "";
 
-/** Collects the nodes that compute lengths and put shapes together from them; each length once. */
+/** Collects the graph nodes that compute lengths, each length once, and put shapes together from them. */
 export class ShapeSurrogates {
   readonly nodes: NodeProto[] = [];
   readonly constants: TensorProto[] = [];
-  /** Tensors that the nodes take lengths from. */
+  /** Tensors whose lengths the nodes read. */
   readonly read = new Set<string>();
   readonly #sources: readonly SizeSource[];
   readonly #made = new Set<string>();
@@ -27,13 +28,16 @@ export class ShapeSurrogates {
     this.#sources = sources;
   }
 
-  /** Makes `output`, a list of integers. Throws MODEL_UNSUPPORTED where a length cannot be told in this span. */
+  /**
+   * Adds nodes that make `output`, a list of integers. Throws MODEL_UNSUPPORTED if a
+   * length cannot be found in this span.
+   */
   add(output: string, values: readonly Size[]): void {
     const parts = values.map((value) => this.#element(value));
     this.nodes.push(makeNode("Concat", `${output}.surrogate`, parts, [output], [intAttribute("axis", 0)]));
   }
 
-  /** Name of a tensor of one element. */
+  /** Returns the name of a tensor with one element. */
   #element({ constant, terms }: Size): string {
     const [first, ...rest] = terms.map(([symbol, factor]) => this.#scaled(symbol, factor));
     if (first === undefined) return this.#constant(constant);

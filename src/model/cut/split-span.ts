@@ -1,16 +1,18 @@
-// Decides in how many parts a span is loaded and run, so that the runtime's heap holds little more than its weights.
+// Decides in how many parts a span is loaded and run. In parts, the runtime's heap holds little more than the weights.
 import { cutSpan, type SpanCut } from "./cut-span.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
-import type { ModelId, Span } from "../../shared/ids.ts";
-import { spanLength } from "../../shared/ids.ts";
+import { type ModelId, type Span, spanLength } from "../../shared/ids.ts";
 import type { Manifest } from "../tiles/manifest.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Parts at most: gaps in the heap are half of one part's weights (measured: npm run bench -- load). */
+  /** The most parts: the gaps in the heap are half of one part's weights (measured: npm run bench -- load). */
   parts: 4,
-  /** Bytes of weights that a part has at least: each takes 0.1 to 0.2 ms of a step, which a short span feels. */
+  /** The least bytes of weights in a part: each part takes 0.1 to 0.2 ms of a step, which slows a short span down. */
   partBytes: 40 * 1024 ** 2,
-  /** Of the span's weights: what parts may hold again because several read it, as tables of rotary embeddings. */
+  /**
+   * Share of the span's weights that parts may hold again because several read them, such
+   * as tables of rotary embeddings.
+   */
   repeatedShare: 0.05,
 });
 
@@ -20,7 +22,7 @@ export interface SplitOptions {
   readonly span: Span;
 }
 
-/** Cuts of about as many layers each; one where parts would hold much again. Pure. Throws as cutSpan. */
+/** Cuts of about as many layers each; a single cut if parts would hold much again. Pure. Throws as cutSpan. */
 export function splitSpan(model: CuttableModel, { model: id, manifest, span }: SplitOptions): readonly SpanCut[] {
   const cut = (start: number, end: number): SpanCut => cutSpan(model, { start, end }, { model: id, contextLength: manifest.contextLength });
   const whole = cut(span.start, span.end);
@@ -29,7 +31,7 @@ export function splitSpan(model: CuttableModel, { model: id, manifest, span }: S
   const count = Math.max(1, Math.min(DEFAULTS.parts, layers, Math.floor(bytes / DEFAULTS.partBytes)));
   const edge = (index: number): number => span.start + Math.round((layers * index) / count);
   const parts = Array.from({ length: count }, (_, index) => cut(edge(index), edge(index + 1)));
-  // A table that is embedding and head at once is in the heap twice either way: as it is, and packed.
+  // A table that is embedding and head at once is in the heap twice in any case: as it is, and packed.
   return repeatedBytes(parts) > DEFAULTS.repeatedShare * bytes ? [whole] : parts;
 }
 

@@ -1,27 +1,67 @@
-// Collects what a span needs by walking back from what it has to give: nodes, weights and inputs.
+// Collects the graph nodes, weights and inputs that a span needs, by walking back from the tensors that it has to make.
 import { ManyhandsError } from "../../shared/errors.ts";
+import type { Span } from "../../shared/ids.ts";
 import type { CuttableModel } from "./cuttable-model.ts";
 import type { LayerCache } from "./find-layers.ts";
 import type { GraphNode } from "../graph/graph-node.ts";
 import type { NodeProto, TensorProto } from "../graph/onnx_pb.ts";
 import { SEQUENCE_SYMBOL, ShapeSurrogates, type SizeSource } from "./shape-surrogates.ts";
 
-/** Where a walk stops and what of the outside it may use. */
+/** Where a walk begins and stops, and what it may use. */
 export interface WalkBounds {
-  /** Tensors to make. */
+  /** Tensors that the span has to make. */
   readonly wanted: readonly string[];
-  /** Tensors that come from the span before. */
+  /** Tensors that come from the span before it. */
   readonly given: readonly string[];
-  /** Whether token ids are at hand: in the first span. */
+  /** Whether token ids are available: they are in the first span. */
   readonly hasTokens: boolean;
-  /** Caches of the span's own layers. */
+  /** The caches of the span's own layers. */
   readonly caches: readonly LayerCache[];
 }
 
+/** Bounds of the span `[start, end)`. The first span has the embedding in it, the last one the head. */
+export function spanBounds({ layers, layerCount, boundaries }: CuttableModel, { start, end }: Span): WalkBounds {
+  const caches = layers.caches.slice(start, end).flat();
+  const passed = end === layerCount ? [layers.logits.name] : (boundaries[end] ?? []);
+  return {
+    wanted: [...caches.map((cache) => cache.present), ...passed],
+    given: start === 0 ? [] : (boundaries[start] ?? []),
+    hasTokens: start === 0,
+    caches,
+  };
+}
+
+/**
+ * Bounds of the model's parts, to count each for itself: the embedding, every layer
+ * without embedding and head, and the head.
+ */
+export function partBounds({ layers, layerCount, boundaries }: CuttableModel): {
+  readonly embedding: WalkBounds;
+  readonly layers: readonly WalkBounds[];
+  readonly head: WalkBounds;
+} {
+  const boundary = (index: number): readonly string[] => boundaries[index] ?? [];
+  return {
+    embedding: { wanted: boundary(0), given: [], hasTokens: true, caches: layers.caches[0] ?? [] },
+    layers: layers.caches.map((caches, layer) => ({
+      wanted: [...caches.map((cache) => cache.present), ...boundary(layer + 1)],
+      given: boundary(layer),
+      hasTokens: layer === 0,
+      caches,
+    })),
+    head: {
+      wanted: [layers.logits.name],
+      given: boundary(layerCount),
+      hasTokens: layerCount === 0,
+      caches: layers.caches[layerCount - 1] ?? [],
+    },
+  };
+}
+
 export interface Walked {
-  /** Indices into the graph's nodes, ascending. */
+  /** Indices of the graph's nodes, ascending. */
   readonly nodes: readonly number[];
-  /** Nodes that stand in for a Shape of something the span does not have; they come first. */
+  /** Nodes that stand in for a Shape of a tensor that the span does not have. They come first. */
   readonly substitutes: readonly NodeProto[];
   /** Constants that the substitutes read. */
   readonly constants: readonly TensorProto[];
@@ -31,7 +71,7 @@ export interface Walked {
   readonly inputs: ReadonlySet<string>;
 }
 
-/** Walks back. Throws MODEL_UNSUPPORTED where the span would need a foreign cache or token ids that it does not have. */
+/** Throws MODEL_UNSUPPORTED if the span would need a foreign cache, or token ids that it does not have. */
 export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
   const { graph, layers, sizes } = model;
   const given = new Set(bounds.given);
@@ -44,7 +84,7 @@ export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
 
   const isInput = (name: string): boolean =>
     graph.inputs.has(name) && (pasts.has(name) ? own.has(name) : name !== layers.tokens.name || bounds.hasTokens);
-  const isAtHand = (name: string): boolean => given.has(name) || graph.initializers.has(name) || isInput(name);
+  const isAvailable = (name: string): boolean => given.has(name) || graph.initializers.has(name) || isInput(name);
 
   const waiting = bounds.wanted.filter((name) => !given.has(name));
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
@@ -52,8 +92,8 @@ export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
     if (maker !== undefined) {
       const node = graph.nodes[maker];
       if (node === undefined || nodes.has(maker) || shapes.has(maker)) continue;
-      // A shape that can be told otherwise is no reason to compute its tensor.
-      if (node.proto.opType === "Shape" && sizes.get(name)?.values !== undefined && !isAtHand(node.inputs[0] ?? "")) {
+      // A shape that is known otherwise is no reason to compute its tensor.
+      if (node.proto.opType === "Shape" && sizes.get(name)?.values !== undefined && !isAvailable(node.inputs[0] ?? "")) {
         shapes.add(maker);
         continue;
       }
@@ -86,7 +126,10 @@ export function walkSpan(model: CuttableModel, bounds: WalkBounds): Walked {
   };
 }
 
-/** Where a span finds the lengths that vary: new positions in what it is given, past ones in its own caches. */
+/**
+ * The tensors in which a span finds the lengths that vary: new positions in its given
+ * tensors, past positions in its own caches.
+ */
 function sizeSources(model: CuttableModel, { given, hasTokens, caches }: WalkBounds): SizeSource[] {
   const whole = given[0] ?? (hasTokens ? model.layers.tokens.name : undefined);
   const sources: SizeSource[] = whole === undefined ? [] : [{ symbol: SEQUENCE_SYMBOL, tensor: whole, axis: 1 }];

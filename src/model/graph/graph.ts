@@ -1,4 +1,4 @@
-// A decoder's graph as nodes and named tensors in topological order: what layers are found in and spans are cut from.
+// A decoder's graph as nodes and named tensors in topological order: layers are found in it, and spans are cut from it.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { GraphNode } from "./graph-node.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./onnx_pb.ts";
@@ -7,23 +7,23 @@ import { splitSkipNorm } from "./skip-norm.ts";
 
 export interface Graph {
   readonly model: ModelProto;
-  /** Every node after the nodes that it reads from. */
+  /** Each node comes after the nodes that it reads from. */
   readonly nodes: readonly GraphNode[];
-  /** Tensor name to the index of the node that makes it. */
+  /** By tensor name: the index of the node that makes it. */
   readonly producer: ReadonlyMap<string, number>;
-  /** Tensor name to the indices of nodes that read it. */
+  /** By tensor name: the indices of the nodes that read it. */
   readonly consumers: ReadonlyMap<string, readonly number[]>;
   readonly initializers: ReadonlyMap<string, TensorProto>;
-  /** Graph inputs that are no initializers, in the file's order. */
+  /** Graph inputs that are not initializers, in the file's order. */
   readonly inputs: ReadonlyMap<string, TensorInfo>;
   readonly outputs: ReadonlyMap<string, TensorInfo>;
-  /** What the file says of tensors between inputs and outputs. May be empty. */
+  /** What the file says about tensors between inputs and outputs. May be empty. */
   readonly values: ReadonlyMap<string, TensorInfo>;
 }
 
 /**
- * Reads an ONNX file, its weights inside or outside. Throws MODEL_CORRUPT where it does not parse, MODEL_UNSUPPORTED
- * where nodes read tensors that nothing makes, or each other in a circle.
+ * Reads an ONNX file, with its weights inside or outside. Throws MODEL_CORRUPT if it does not parse, MODEL_UNSUPPORTED
+ * if nodes read tensors that nothing makes, or read each other in a circle.
  */
 export function readGraph(bytes: Uint8Array): Graph {
   const { model, graph } = readOnnx(bytes);
@@ -73,7 +73,7 @@ function outerReferences(proto: NodeProto): Set<string> {
   return outer;
 }
 
-/** Kahn's algorithm; among nodes that are ready the file's order is kept. Genuine exports are not sorted. */
+/** Kahn's algorithm: real exports are not sorted. Nodes that are ready at the same time keep the file's order. */
 function sortTopologically(nodes: readonly GraphNode[], given: ReadonlySet<string>): GraphNode[] {
   const producer = new Map(nodes.flatMap((node, index) => node.outputs.map((name) => [name, index] as const)));
   const waiting = nodes.map(() => 0);

@@ -1,6 +1,6 @@
-// How each operator's output dimensions follow from its inputs': as many rules as decoders need, silence for the rest.
-import type { NodeFacts } from "./node-facts.ts";
-import { addSizes, broadcastSize, constantOf, divideSizes, sameSize, type Size, sizeOf } from "./size.ts";
+// How the dimensions of an operator's outputs follow from its inputs. It has the rules
+// that decoders need; the rest is unknown.
+import { addSizes, broadcastSize, constantOf, divideSizes, type NodeFacts, sameSize, type Size, sizeOf } from "./size.ts";
 
 type Dims = readonly Size[];
 
@@ -16,7 +16,7 @@ const KEEPS = new Set(
   ),
 );
 
-/** Dimensions of each output; undefined where they do not follow. */
+/** Dimensions of each output; undefined if they do not follow from the inputs. */
 export function inferDims(node: NodeFacts): readonly (Dims | undefined)[] {
   const first = node.dims(0);
   if (BROADCASTS.has(node.op)) return [broadcast(node)];
@@ -117,7 +117,9 @@ function concat(node: NodeFacts): Dims | undefined {
 
 const position = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
-/** Axes from the attribute (older opsets) or the second input; empty where neither says. */
+/**
+ * Axes from the attribute (older opsets) or the second input. Empty if there is neither; undefined if they are unknown.
+ */
 function axesOf(node: NodeFacts): readonly number[] | undefined {
   const given = node.attribute("axes");
   if (given !== undefined) return given.ints.map(Number);
@@ -189,7 +191,7 @@ function slice(node: NodeFacts, dims: Dims | undefined): Dims | undefined {
   return found.every((size) => size !== undefined) ? found : undefined;
 }
 
-/** Length of `[start, end)` of a dimension; ends past it are cut to it. */
+/** Length of `[start, end)` of a dimension. An end past the dimension counts as its end. */
 function sliced(size: Size | undefined, start: Size | undefined, end: Size | undefined): Size | undefined {
   if (size === undefined || start === undefined || end === undefined) return undefined;
   const [length, from, to] = [size, start, end].map(constantOf);

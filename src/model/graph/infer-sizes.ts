@@ -1,22 +1,22 @@
-// Dimensions of every tensor in a decoder's graph as far as they follow from its inputs, and the small integers computed from them.
+// Infers the dimensions of every tensor in a decoder's graph, as far as they follow from
+// its inputs, and the small integers that the graph computes from them.
 import { readCacheName } from "./cache-name.ts";
 import type { Graph } from "./graph.ts";
 import { inferDims } from "./infer-dims.ts";
 import { inferValues } from "./infer-values.ts";
-import { type Facts, MAX_VALUES, type NodeFacts } from "./node-facts.ts";
+import { addSizes, MAX_VALUES, type NodeFacts, pastSize, SEQUENCE, type Size, sizeOf, type TensorFacts } from "./size.ts";
 import type { AttributeProto, TensorProto } from "./onnx_pb.ts";
 import { attribute, ElementType, type TensorInfo } from "./read-onnx.ts";
-import { addSizes, pastSize, SEQUENCE, type Size, sizeOf } from "./size.ts";
 
-const UNKNOWN: Facts = { dims: undefined, values: undefined };
+const UNKNOWN: TensorFacts = { dims: undefined, values: undefined };
 
-/** Facts by tensor name; batches hold one sequence. Linear time. */
-export function inferSizes(graph: Graph): ReadonlyMap<string, Facts> {
-  const facts = new Map<string, Facts>();
+/** Facts by tensor name. Batches hold one sequence. Linear time. */
+export function inferSizes(graph: Graph): ReadonlyMap<string, TensorFacts> {
+  const facts = new Map<string, TensorFacts>();
   for (const [name, tensor] of graph.initializers) facts.set(name, tensorFacts(tensor));
   const { inputs, named } = inputFacts(graph);
   for (const [name, dims] of inputs) facts.set(name, { dims, values: undefined });
-  const of = (name: string | undefined): Facts => (name === undefined || name === "" ? undefined : facts.get(name)) ?? UNKNOWN;
+  const of = (name: string | undefined): TensorFacts => (name === undefined || name === "" ? undefined : facts.get(name)) ?? UNKNOWN;
   for (const { proto, part, outputs } of graph.nodes) {
     const constant = proto.opType === "Constant" ? constantFacts(proto.attribute) : undefined;
     const node: NodeFacts = {
@@ -38,7 +38,7 @@ export function inferSizes(graph: Graph): ReadonlyMap<string, Facts> {
   return facts;
 }
 
-/** Dimensions of the inputs, and what the file's names for dimensions stand for. */
+/** Dimensions of the inputs, and the sizes that the file's names for dimensions stand for. */
 function inputFacts(graph: Graph): { readonly inputs: ReadonlyMap<string, readonly Size[]>; readonly named: ReadonlyMap<string, Size> } {
   const inputs = new Map<string, readonly Size[]>();
   const named = new Map<string, Size>();
@@ -57,7 +57,7 @@ function inputFacts(graph: Graph): { readonly inputs: ReadonlyMap<string, readon
     const rank = info.dims?.length ?? 0;
     const past = pastSize(String(info.dims?.[rank - 2] ?? ""));
     const rest = info.dims?.map((dim, index) => (typeof dim === "number" ? sizeOf(dim) : index === rank - 2 ? past : undefined)) ?? [];
-    // The batch, before the heads, is one whatever the file calls it; a head size without a number stays open.
+    // The batch, before the heads, is one, whatever the file calls it. A head size without a number stays unknown.
     rest[rank - 4] = one;
     if (rest.every((size) => size !== undefined)) describe(name, info, rest);
     const dimension = info.dims?.[rank - 2];
@@ -67,7 +67,7 @@ function inputFacts(graph: Graph): { readonly inputs: ReadonlyMap<string, readon
   const [pastName] = pastNames;
   for (const [name, info] of graph.inputs) {
     if (name === "input_ids" || name === "position_ids") describe(name, info, [one, SEQUENCE]);
-    // Where caches differ in length (windows) the mask's length is no sum that is known.
+    // If caches differ in length (windows), the mask's length is not a known sum.
     else if (name === "attention_mask" && pastName !== undefined && pastNames.size === 1)
       describe(name, info, [one, addSizes(pastSize(pastName), SEQUENCE)]);
     else if (info.dims?.length === 0 || (info.dims?.length === 1 && info.dims[0] === 1))
@@ -79,7 +79,7 @@ function inputFacts(graph: Graph): { readonly inputs: ReadonlyMap<string, readon
   return { inputs, named };
 }
 
-/** What the file says of a tensor, where each of its dimensions is a number or a name that is known. */
+/** What the file says about a tensor; undefined unless each of its dimensions is a number or a known name. */
 function declaredDims(graph: Graph, name: string, named: ReadonlyMap<string, Size>): readonly Size[] | undefined {
   const dims = (graph.values.get(name) ?? graph.outputs.get(name))?.dims?.map((dim) =>
     typeof dim === "number" ? sizeOf(dim) : named.get(dim),
@@ -87,13 +87,13 @@ function declaredDims(graph: Graph, name: string, named: ReadonlyMap<string, Siz
   return dims?.every((size) => size !== undefined) ? dims : undefined;
 }
 
-/** Dimensions of stored values, and the values themselves where they are a few integers. */
-function tensorFacts(tensor: TensorProto): Facts {
+/** Dimensions of stored values, and the values themselves if they are a few integers. */
+function tensorFacts(tensor: TensorProto): TensorFacts {
   const dims = tensor.dims.map((dim) => sizeOf(Number(dim)));
   return { dims, values: dims.length > 1 ? undefined : integers(tensor)?.map((value) => sizeOf(value)) };
 }
 
-function constantFacts(attributes: readonly AttributeProto[]): Facts {
+function constantFacts(attributes: readonly AttributeProto[]): TensorFacts {
   const [entry] = attributes;
   if (entry?.t !== undefined) return tensorFacts(entry.t);
   if (entry?.name === "value_int") return { dims: [], values: [sizeOf(Number(entry.i))] };
@@ -101,7 +101,7 @@ function constantFacts(attributes: readonly AttributeProto[]): Facts {
   return UNKNOWN;
 }
 
-/** A few stored integers; undefined for other types, larger tensors, and such as lie in another file. */
+/** A few stored integers; undefined for other types, for larger tensors, and for tensors in another file. */
 function integers(tensor: TensorProto): number[] | undefined {
   const isWide = tensor.dataType === ElementType.INT64;
   if (!isWide && tensor.dataType !== ElementType.INT32) return undefined;

@@ -1,10 +1,9 @@
-// Small integers that a graph computes from shapes: lengths, ends of slices, targets of reshapes.
-import { MAX_VALUES, type NodeFacts } from "./node-facts.ts";
+// Infers the small integers that a graph computes from shapes: lengths, ends of slices, targets of reshapes.
+import { addSizes, constantOf, MAX_VALUES, multiplySizes, type NodeFacts, sameSize, type Size, sizeOf } from "./size.ts";
 import type { TensorProto } from "./onnx_pb.ts";
 import { ElementType } from "./read-onnx.ts";
-import { addSizes, constantOf, multiplySizes, sameSize, type Size, sizeOf } from "./size.ts";
 
-/** Elements of a node's first output; undefined where they do not follow from shapes. */
+/** Elements of a node's first output; undefined if they do not follow from shapes. */
 export function inferValues(node: NodeFacts): readonly Size[] | undefined {
   switch (node.op) {
     case "Shape":
@@ -16,7 +15,7 @@ export function inferValues(node: NodeFacts): readonly Size[] | undefined {
     case "Reshape":
       return node.values(0);
     default: {
-      // The rules below are for scalars and lists: in tables elements have other places.
+      // The rules below are for scalars and lists: elements of tables are ordered otherwise.
       const isTable = (input: number): boolean => node.values(input) !== undefined && (node.dims(input)?.length ?? 2) > 1;
       return Array.from({ length: node.inputs }, (_, index) => index).some(isTable) ? undefined : ofLists(node);
     }
@@ -81,14 +80,14 @@ function pairwise(
   return found.every((size) => size !== undefined) ? found : undefined;
 }
 
-/** Integer division of numbers; of a length only by one. */
+/** Integer division of numbers. A length can be divided by one only. */
 function divide(a: Size, b: Size): Size | undefined {
   const [x, y] = [constantOf(a), constantOf(b)];
   if (y === 1) return a;
   return x === undefined || y === undefined || y === 0 ? undefined : sizeOf(Math.trunc(x / y));
 }
 
-/** 1 where two lengths are always the same, 0 where they never are. */
+/** 1 if two lengths are always the same, 0 if they never are; undefined if that depends. */
 function decided(a: Size, b: Size): Size | undefined {
   if (sameSize(a, b)) return sizeOf(1);
   const [x, y] = [constantOf(a), constantOf(b)];
@@ -97,7 +96,7 @@ function decided(a: Size, b: Size): Size | undefined {
 }
 
 const isNegative = (number: number | undefined): boolean => number !== undefined && number < 0;
-/** A sum of lengths: never negative. */
+/** Whether a size is a sum of lengths, and so never negative. */
 const isNatural = ({ constant, terms }: Size): boolean => constant >= 0 && terms.every(([, factor]) => factor > 0);
 
 function where(

@@ -1,4 +1,5 @@
-// Bytes of an ONNX file to its messages and back; weights stay views into the bytes, nothing is copied or decoded.
+// Turns the bytes of an ONNX file into its messages and back. Weights stay views into the
+// bytes: nothing is copied or decoded.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ManyhandsError } from "../../shared/errors.ts";
 import {
@@ -23,6 +24,12 @@ import {
 /** Element type codes of ONNX (TensorProto.DataType). */
 export const ElementType = TensorProto_DataType;
 
+/** The name that plans use for an element type which may cross between spans; undefined for all other types. */
+export function floatType(type: number): "float32" | "float16" | undefined {
+  if (type === ElementType.FLOAT) return "float32";
+  return type === ElementType.FLOAT16 ? "float16" : undefined;
+}
+
 /** A dimension: a length, or the name of one that is known only at run time. */
 export type Dimension = number | string;
 
@@ -33,9 +40,8 @@ export interface TensorInfo {
 }
 
 /**
- * Parses a ModelProto; `rawData` of tensors are views into `bytes`.
- * Throws MODEL_CORRUPT where the bytes are no protobuf (cut short, or another kind of file) and MODEL_UNSUPPORTED where
- * they parse but hold no graph.
+ * Parses a ModelProto. The `rawData` of tensors are views into `bytes`. Throws MODEL_CORRUPT if the bytes are no
+ * protobuf (cut short, or another kind of file) and MODEL_UNSUPPORTED if they parse but hold no graph.
  */
 export function readOnnx(bytes: Uint8Array): { readonly model: ModelProto; readonly graph: GraphProto } {
   let model: ModelProto;
@@ -51,12 +57,12 @@ export function readOnnx(bytes: Uint8Array): { readonly model: ModelProto; reado
   return { model, graph };
 }
 
-/** A model as bytes. Deterministic: the same messages give the same bytes. */
+/** A model as bytes. The same messages give the same bytes. */
 export function writeOnnx(model: ModelProto): Uint8Array<ArrayBuffer> {
   return toBinary(ModelProtoSchema, model);
 }
 
-/** What a graph's input, output or value says of its tensor; undefined where it is no plain tensor. */
+/** What a graph's input, output or value says about its tensor; undefined if it is no plain tensor. */
 export function tensorInfo(value: ValueInfoProto): TensorInfo | undefined {
   if (value.type?.value.case !== "tensorType") return undefined;
   const { elemType, shape } = value.type.value.value;
@@ -116,7 +122,10 @@ export interface TensorRange {
   readonly length: number;
 }
 
-/** The range of a tensor kept outside the graph; undefined for one inside. Throws MODEL_UNSUPPORTED where the file does not say its length. */
+/**
+ * The range of a tensor outside the graph; undefined for one inside. Throws
+ * MODEL_UNSUPPORTED if the file does not say its length.
+ */
 export function externalRange(tensor: TensorProto): TensorRange | undefined {
   if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) return undefined;
   const entries = new Map(tensor.externalData.map((entry) => [entry.key, entry.value]));
@@ -129,7 +138,7 @@ export function externalRange(tensor: TensorProto): TensorRange | undefined {
   return { file, offset, length };
 }
 
-/** The same tensor, without its bytes, kept in `range` instead. */
+/** The same tensor without its bytes, stored in `range` instead. */
 export function asExternal(tensor: TensorProto, range: TensorRange): TensorProto {
   const entries = { location: range.file, offset: String(range.offset), length: String(range.length) };
   return create(TensorProtoSchema, {

@@ -1,18 +1,20 @@
-// Lengths that are known only at run time, as sums of symbols: what the dimensions inside a decoder's graph are made of.
+// Lengths that are known only at run time, as sums of symbols, and the facts about
+// tensors that inference expresses in them.
+import type { AttributeProto } from "./onnx_pb.ts";
 
-/** `constant` plus each symbol times its factor; symbols sorted, no factor 0. */
+/** `constant` plus each symbol times its factor. Symbols are sorted; no factor is 0. */
 export interface Size {
   readonly constant: number;
   readonly terms: readonly (readonly [symbol: string, factor: number])[];
 }
 
-/** New positions of a step. */
+/** Number of new positions of a step. */
 export const SEQUENCE: Size = { constant: 0, terms: [["sequence", 1]] };
 
 /** A known length. */
 export const sizeOf = (constant: number): Size => ({ constant, terms: [] });
 
-/** Positions that caches hold; caches whose dimension has the same name in the file hold the same number. */
+/** Number of positions that caches hold. Caches whose dimension has the same name in the file hold the same number. */
 export const pastSize = (dimension: string): Size => ({ constant: 0, terms: [[`past:${dimension}`, 1]] });
 
 /** `a + factor * b`. */
@@ -25,7 +27,7 @@ export function addSizes(a: Size, b: Size, factor = 1): Size {
   };
 }
 
-/** The product, where one of the two is a number. */
+/** The product; undefined unless one of the two is a number. */
 export function multiplySizes(a: Size, b: Size): Size | undefined {
   const nothing = sizeOf(0);
   if (a.terms.length === 0) return addSizes(nothing, b, a.constant);
@@ -35,16 +37,18 @@ export function multiplySizes(a: Size, b: Size): Size | undefined {
 /** Whether two lengths are the same at every moment. */
 export const sameSize = (a: Size, b: Size): boolean => a.constant === b.constant && JSON.stringify(a.terms) === JSON.stringify(b.terms);
 
-/** The number, where it is one. */
+/** The number that a size is; undefined if it has symbols. */
 export const constantOf = (size: Size | undefined): number | undefined => (size?.terms.length === 0 ? size.constant : undefined);
 
-/** What two dimensions broadcast to; undefined where that is open. */
+/** The dimension that two dimensions broadcast to; undefined if that is unknown. */
 export function broadcastSize(a: Size, b: Size): Size | undefined {
   if (sameSize(a, b) || constantOf(b) === 1) return a;
   return constantOf(a) === 1 ? b : undefined;
 }
 
-/** `product(whole) / product(parts)`: the dimension that a Reshape is left to find; undefined where it is no single length. */
+/**
+ * `product(whole) / product(parts)`: the dimension that a Reshape leaves open; undefined if it is not a single length.
+ */
 export function divideSizes(whole: readonly Size[], parts: readonly Size[]): Size | undefined {
   const left = [...whole];
   let divisor = 1;
@@ -61,4 +65,24 @@ export function divideSizes(whole: readonly Size[], parts: readonly Size[]): Siz
   const numbers = [product.constant, ...product.terms.map(([, times]) => times)];
   if (numbers.some((number) => number % divisor !== 0)) return undefined;
   return { constant: product.constant / divisor, terms: product.terms.map(([symbol, times]) => [symbol, times / divisor]) };
+}
+
+/** Integer tensors with more elements than this are no shapes. */
+export const MAX_VALUES = 64;
+
+/** What is known about a tensor. */
+export interface TensorFacts {
+  readonly dims: readonly Size[] | undefined;
+  /** Elements of a scalar or of a list of integers. */
+  readonly values: readonly Size[] | undefined;
+}
+
+/** A graph node, as the rules of inference see it. */
+export interface NodeFacts {
+  readonly op: string;
+  readonly dims: (input: number) => readonly Size[] | undefined;
+  readonly values: (input: number) => readonly Size[] | undefined;
+  readonly attribute: (name: string) => AttributeProto | undefined;
+  readonly inputs: number;
+  readonly outputs: number;
 }

@@ -1,4 +1,5 @@
-// A fused Skip(Simplified)LayerNormalization seen as a sum and a norm, so that one residual tensor is left between layers.
+// Sees a fused Skip(Simplified)LayerNormalization as a sum and a norm, so that a single
+// residual tensor crosses between layers.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { GraphNode } from "./graph-node.ts";
 import type { NodeProto, TensorProto } from "./onnx_pb.ts";
@@ -14,12 +15,12 @@ interface FusedNames {
   readonly input: string;
   readonly skip: string;
   readonly scale: string;
-  /** Added behind the norm; SkipLayerNormalization only. */
+  /** Added after the norm. SkipLayerNormalization only. */
   readonly shift: string;
   /** Added to the sum. */
   readonly bias: string;
   readonly normed: string;
-  /** The sum that the norm was taken of. The file may leave it out: then it gets a name of our own. */
+  /** The sum before the norm. The file may leave it out: then it gets a name of our own. */
   readonly sum: string;
 }
 
@@ -41,8 +42,8 @@ function fusedNames(proto: NodeProto): FusedNames {
 }
 
 /**
- * The two parts of a fused node, or undefined where it has to stay whole: in half precision the fused kernel norms the
- * unrounded sum, so two kernels would give other bits (2e-4 off); and where its statistics are read.
+ * The two parts of a fused node; undefined if it has to stay whole. It has to in half precision, in which the fused
+ * kernel norms the unrounded sum, so two kernels would give other bits (2e-4 off), and if its statistics are read.
  */
 export function splitSkipNorm(proto: NodeProto, initializers: ReadonlyMap<string, TensorProto>): GraphNode[] | undefined {
   if (!PLAIN_NORM.has(proto.opType)) return undefined;
@@ -55,8 +56,8 @@ export function splitSkipNorm(proto: NodeProto, initializers: ReadonlyMap<string
 }
 
 /**
- * The file's own nodes for one part. The sum adds in the order of the fused kernel, so it has the same bits.
- * Throws MODEL_UNSUPPORTED for a whole node.
+ * The graph nodes for one part alone. The sum adds in the order of the fused kernel, so it has the same bits. Throws
+ * MODEL_UNSUPPORTED for a whole node.
  */
 export function emitPart(node: GraphNode): NodeProto[] {
   const { proto } = node;
@@ -77,5 +78,5 @@ export function emitPart(node: GraphNode): NodeProto[] {
   return [makeNode(plain, `${proto.name}.norm`, inputs, [names.normed], attributes)];
 }
 
-/** Whether the fused node itself gives the sum as an output. */
+/** Whether the fused node itself has the sum as an output. */
 export const givesSum = (proto: NodeProto): boolean => (proto.output[3] ?? "") !== "";

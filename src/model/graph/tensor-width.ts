@@ -1,44 +1,42 @@
-// Element type and width (last dimension) of tensors inside a graph, inferred where the file does not say them.
-import { floatType } from "./float-type.ts";
+// Element type and width (last dimension) of tensors inside a graph, inferred if the file does not say them.
+import { attribute, ElementType, floatType } from "./read-onnx.ts";
 import type { Graph } from "./graph.ts";
 import type { GraphNode } from "./graph-node.ts";
-import type { Facts } from "./node-facts.ts";
-import { constantOf, sameSize, SEQUENCE } from "./size.ts";
-import { attribute, ElementType } from "./read-onnx.ts";
+import { constantOf, sameSize, SEQUENCE, type TensorFacts } from "./size.ts";
 
 export interface TensorWidth {
   /** ONNX element type code. */
   readonly type: number;
-  /** Length of the last dimension; undefined where it is not known before run time. */
+  /** Length of the last dimension; undefined if it is not known before run time. */
   readonly width: number | undefined;
-  /** Whether it is, as far as is known, a row for each new position: `[1, positions, width]`. */
+  /** Whether it has, as far as is known, a row for each new position: `[1, positions, width]`. */
   readonly isRows: boolean;
 }
 
 type Found = Omit<TensorWidth, "isRows">;
 
-/** Operators whose output has the type and width of their first input, or of the next that has one. */
+/** Operators whose output has the type and width of their widest input. */
 const KEEPS_WIDTH = new Set(
   "Add Sub Mul Div Pow Sqrt Neg Sigmoid Tanh Relu Gelu FastGelu BiasGelu QuickGelu Erf Silu Swish Identity Dropout SimplifiedLayerNormalization LayerNormalization RMSNormalization SkipSimplifiedLayerNormalization SkipLayerNormalization RotaryEmbedding Softmax Clip Where".split(
     " ",
   ),
 );
 
-/** Answers for one graph, remembering what it found. */
+/** Infers widths for one graph, and remembers what it found. */
 export class WidthInference {
   readonly #graph: Graph;
-  readonly #sizes: ReadonlyMap<string, Facts>;
+  readonly #sizes: ReadonlyMap<string, TensorFacts>;
   readonly #known = new Map<string, TensorWidth | undefined>();
 
-  constructor(graph: Graph, sizes: ReadonlyMap<string, Facts>) {
+  constructor(graph: Graph, sizes: ReadonlyMap<string, TensorFacts>) {
     this.#graph = graph;
     this.#sizes = sizes;
   }
 
-  /** Type and width of a tensor; undefined where nothing is known. Costs linear time over all calls. */
+  /** Type and width of a tensor; undefined if nothing is known. All calls together take linear time. */
   of(name: string): TensorWidth | undefined {
     if (this.#known.has(name)) return this.#known.get(name);
-    // The graph is sorted: inferring producers first, in order, keeps the recursion one level deep.
+    // The graph is sorted: if producers are inferred first, in order, the recursion stays one level deep.
     this.#known.set(name, undefined);
     const found = this.#declared(name) ?? this.#inferred(name);
     const sized = found === undefined ? undefined : this.#sized(name, found);
@@ -46,7 +44,7 @@ export class WidthInference {
     return sized;
   }
 
-  /** What follows from the graph's inputs is surer than what operators mostly do. */
+  /** Sizes that follow from the graph's inputs are more reliable than the rules of thumb for operators. */
   #sized(name: string, found: Found): TensorWidth {
     const dims = this.#sizes.get(name)?.dims;
     if (dims === undefined) return { ...found, isRows: true };
@@ -106,7 +104,7 @@ export class WidthInference {
     }
   }
 
-  /** Element-wise operators broadcast: the widest input wins. */
+  /** Element-wise operators broadcast: the output is as wide as the widest input. */
   #widest(node: GraphNode): Found | undefined {
     let best: Found | undefined;
     for (const name of node.inputs) {
@@ -129,7 +127,7 @@ export class WidthInference {
     return dim === undefined ? undefined : Number(dim);
   }
 
-  /** Query heads times head size: the separate query's width, or what is left of packed query, key and value. */
+  /** Query heads times head size: the width of a separate query, or the query's part of packed query, key and value. */
   #groupedWidth(node: GraphNode): number | undefined {
     const width = this.of(node.proto.input[0] ?? "")?.width;
     if (width === undefined || (node.proto.input[1] ?? "") !== "") return width;

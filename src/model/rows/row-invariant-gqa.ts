@@ -1,4 +1,4 @@
-// GroupQueryAttention in a form whose rows do not depend on the step: steps of one row take products of two or more rows.
+// GroupQueryAttention in row-invariant form: steps of one row use the products for two or more rows.
 import type { CacheTensor } from "../../protocol/span-plan.ts";
 import type { GraphProto, NodeProto, TensorProto } from "../graph/onnx_pb.ts";
 import { attribute, ElementType, intAttribute, makeNode, valueInfo } from "../graph/read-onnx.ts";
@@ -23,15 +23,15 @@ const INPUT = Object.freeze({
 export interface GqaContext {
   readonly graph: GraphProto;
   readonly constants: Constants;
-  /** The bool that says whether a step has one row. */
+  /** Name of the bool that says whether a step has one row. */
   readonly isOneRow: string;
   readonly caches: readonly CacheTensor[];
 }
 
 /**
- * An If: one row takes the products of all query heads of a key/value head at once, so that the kernel is the one for
- * several rows; more rows take the fused node as it is. Both sum in one order, so their bits are the same. A string is
- * the reason why this node cannot be rewritten.
+ * Returns an If. A step of one row computes the products of all query heads of a key/value head at once, so that the
+ * runtime uses its kernel for several rows. A step of more rows takes the fused node as it is. Both sum in the same
+ * order, so their bits are the same. If the node cannot be rewritten, returns the reason as a string.
  */
 export function rewriteGqa(node: NodeProto, { graph, constants, isOneRow, caches }: GqaContext): NodeProto[] | string {
   const input = (index: number): string => node.input[index] ?? "";
@@ -67,7 +67,8 @@ export function rewriteGqa(node: NodeProto, { graph, constants, isOneRow, caches
     [intAttribute("transB", 1), floatAttribute("alpha", scale === 0 ? 1 / Math.sqrt(size) : scale)],
   );
   const weights = softmax(list, constants, scores, int("local_window_size"));
-  // A group of one head has one row: a second one, thrown away, keeps the product off the kernel for single rows.
+  // A group of one head has one row. A second row, which is dropped again, keeps the
+  // runtime from its kernel for single rows.
   const padded = group > 1 ? weights : list.add("Concat", "twice", [weights, weights], [intAttribute("axis", 2)]);
   const product = list.add("MatMul", "attended", [padded, wide("values", values)]);
   const kept = group > 1 ? product : list.slice("once", product, 2, 0, 1);
@@ -103,8 +104,8 @@ export function rewriteGqa(node: NodeProto, { graph, constants, isOneRow, caches
 }
 
 /**
- * The node's inputs with a sink of minus infinity for each head: it adds nothing, and keeps the runtime from its flash
- * kernel, which sums in another order than the plain products do. Half floats have no flash kernel.
+ * The node's inputs, with a sink of minus infinity for each head. It adds nothing, and keeps the runtime from its flash
+ * kernel, which sums in another order than the plain products. Half floats have no flash kernel.
  */
 function withSink(node: NodeProto, constants: Constants, heads: number): string[] {
   const before = Array.from({ length: INPUT.sink }, (_, index) => node.input[index] ?? "");
@@ -119,7 +120,10 @@ interface Rotation {
   readonly size: number;
 }
 
-/** Query, key and value of one row, each `[1, 1, heads * size]`, positions turned in. */
+/**
+ * Query, key and value of one row, each `[1, 1, heads * size]`, after the rotary
+ * embedding. A string says why there are none.
+ */
 function rotate(
   node: NodeProto,
   list: NodeList,
@@ -161,7 +165,7 @@ function rotate(
   return { query, key, value };
 }
 
-/** Over the row, or the last `window` positions of it: what lies before gets the weight 0. */
+/** The softmax over the row, or over its last `window` positions: earlier positions get the weight 0. */
 function softmax(list: NodeList, constants: Constants, scores: string, window: number): string {
   const axis = [intAttribute("axis", -1)];
   if (window <= 0) return list.add("Softmax", "weights", [scores], axis);
@@ -174,7 +178,7 @@ function softmax(list: NodeList, constants: Constants, scores: string, window: n
   return list.add("Pad", "weights", [lately, pads]);
 }
 
-/** Columns of a rotary table: an initializer, or what an If chooses between. */
+/** Number of columns of a rotary table, which is an initializer or the output of an If. */
 function tableWidth(graph: GraphProto, name: string): number | undefined {
   const table = graph.initializer.find((tensor) => tensor.name === name);
   if (table !== undefined) return lastDim(table);

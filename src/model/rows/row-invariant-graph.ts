@@ -1,4 +1,5 @@
-// What the row-invariant rewrites build graphs from: nodes of both operator sets, branches, and names that collide with nothing.
+// Building blocks for the row-invariant rewrites: graph nodes of both operator sets,
+// branches, and names that collide with none.
 import { create } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
@@ -15,7 +16,7 @@ import { ElementType, int64Tensor, intAttribute, makeNode } from "../graph/read-
 
 const MICROSOFT = "com.microsoft";
 
-/** Collects nodes under one prefix; every method answers the name of the tensor that it makes. */
+/** Collects graph nodes under one prefix. Each method returns the name of the tensor that it makes. */
 export class NodeList {
   readonly nodes: NodeProto[] = [];
   readonly #prefix: string;
@@ -40,7 +41,7 @@ export class NodeList {
     return made;
   }
 
-  /** Parts of `input` along its last axis. */
+  /** Splits `input` along its last axis; returns the names of the parts. */
   split(part: string, input: string, lengths: readonly number[]): readonly string[] {
     const names = lengths.map((_, index) => `${this.#prefix}/${part}.${index}`);
     this.nodes.push(
@@ -53,14 +54,14 @@ export class NodeList {
     return this.add("Reshape", part, [input, this.#constants.integers(shape)], [], output);
   }
 
-  /** `[start, end)` along one axis; negative numbers count from the end. */
+  /** `[start, end)` along one axis. Negative numbers count from the end. */
   slice(part: string, input: string, axis: number, start: number, end: number, output?: string): string {
     const { integers } = this.#constants;
     return this.add("Slice", part, [input, integers([start]), integers([end]), integers([axis])], [], output);
   }
 }
 
-/** Constants that the new nodes read, each value once. */
+/** Constants that the new graph nodes read, each value once. */
 export class Constants {
   readonly tensors: TensorProto[] = [];
   readonly #names = new Set<string>();
@@ -100,7 +101,7 @@ export function intsAttribute(name: string, values: readonly number[]): Attribut
   return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: values.map(BigInt) });
 }
 
-/** A branch of an If: it reads what it needs from around it. */
+/** A branch of an If. It reads the tensors that it needs from the graph around it. */
 export function branch(name: string, nodes: readonly NodeProto[], outputs: readonly ValueInfoProto[]): GraphProto {
   return create(GraphProtoSchema, { name, node: [...nodes], output: [...outputs] });
 }

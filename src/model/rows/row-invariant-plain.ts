@@ -1,13 +1,16 @@
-// Attention of plain operators in a form whose rows do not depend on the step, and the older fused nodes taken apart into it.
+// Attention of plain operators in row-invariant form, and the older fused nodes taken apart into that form.
 import type { CacheTensor, SpanPlan } from "../../protocol/span-plan.ts";
 import type { GraphProto, NodeProto } from "../graph/onnx_pb.ts";
 import { attribute, ElementType, intAttribute } from "../graph/read-onnx.ts";
 import { type Constants, floatAttribute, intsAttribute, NodeList } from "./row-invariant-graph.ts";
 
-/** A softmax over the last axis: its sum runs in order, so that a masked tail of any length adds nothing to it. */
+/**
+ * A softmax over the last axis whose sum runs in order: a masked tail of any length then
+ * adds nothing to it. A string says why the node cannot be rewritten.
+ */
 export function rewriteSoftmax(node: NodeProto, constants: Constants, opset: number): NodeProto[] | string {
   const [input = "", output = ""] = [node.input[0], node.output[0]];
-  // Before version 13 an axis meant itself and all after it: the same thing for the last one alone.
+  // Before version 13, an axis meant itself and all axes after it. For the last axis that is the same.
   if (Number(attribute(node, "axis")?.i ?? (opset < 13 ? 1n : -1n)) !== -1) return "its softmax does not run over the last axis";
   const list = new NodeList(`${node.name || output}/rows`, constants);
   softmaxNodes(list, constants, input, opset, output);
@@ -20,10 +23,11 @@ function softmaxNodes(list: NodeList, constants: Constants, scores: string, opse
       ? list.add("ReduceMax", "largest", [scores], [intsAttribute("axes", [-1]), intAttribute("keepdims", 1)])
       : list.add("ReduceMax", "largest", [scores, constants.integers([-1])], [intAttribute("keepdims", 1)]);
   const powers = list.add("Exp", "powers", [list.add("Sub", "differences", [scores, largest])]);
-  // The runtime's own sum adds in lanes, whose number depends on the length; a product with ones adds one after the other.
+  // The runtime's own sum adds in lanes, whose number depends on the length. A product
+  // with ones adds one after the other.
   const length = list.slice("length", list.add("Shape", "shape", [scores]), 0, -1, 2 ** 31 - 1);
   const shape = list.add("Concat", "ones-shape", [constants.integers([1]), length], [intAttribute("axis", 0)]);
-  // CastLike came in with version 15; the graphs before it hold floats here.
+  // CastLike came with version 15. Graphs of earlier versions have floats here.
   const one = opset < 15 ? constants.floats([1]) : list.add("CastLike", "one", [constants.floats([1]), scores]);
   const ones = list.add("Expand", "ones", [one, shape]);
   const sums = list.addOwn("FusedMatMul", "sums", [powers, ones], [intAttribute("transB", 1)]);
@@ -31,8 +35,9 @@ function softmaxNodes(list: NodeList, constants: Constants, scores: string, opse
 }
 
 /**
- * The product of two tensors made at run time. With a single row the runtime takes another kernel, unless the second
- * factor is read across: a transposed one is read as it lies, any other gets one row more than it needs.
+ * The product of two tensors that are made at run time. For a single row the runtime takes
+ * another kernel, unless it reads the second factor across. So a transposed factor is read
+ * as it lies in memory, and with any other the product gets one row more than it needs.
  */
 export function rewriteProduct(node: NodeProto, constants: Constants, makerOf: (name: string) => NodeProto | undefined): NodeProto[] {
   const [a = "", b = "", output = ""] = [node.input[0], node.input[1], node.output[0]];
@@ -62,11 +67,14 @@ export interface FusedContext {
   readonly constants: Constants;
   readonly caches: readonly CacheTensor[];
   readonly opset: number;
-  /** Float `[rows, positions]`: 0 where a row may look, minus infinity elsewhere. */
+  /** Name of a float tensor `[rows, positions]`: 0 at positions that a row may see, minus infinity elsewhere. */
   readonly causal: string;
 }
 
-/** MultiHeadAttention, which sums its softmax over the whole step's length, taken apart. A string says why it cannot be. */
+/**
+ * MultiHeadAttention, taken apart: it sums its softmax over the length of the whole step.
+ * A string says why that cannot be done.
+ */
 export function rewriteMha(node: NodeProto, context: FusedContext): NodeProto[] | string {
   const [query = "", key = "", value = "", bias = "", padding = "", , pastKey = "", pastValue = ""] = node.input;
   if (bias !== "" || padding !== "" || key === "" || value === "") return "its attention has a bias, or packed or padded inputs";
@@ -79,7 +87,7 @@ export function rewriteMha(node: NodeProto, context: FusedContext): NodeProto[] 
   return attend(list, node, context, byHead(list, "query", query, heads), keys, values);
 }
 
-/** Attention with its own projection, taken apart likewise; its cache stays a pair. */
+/** Attention with its own projection, taken apart in the same way. Its cache stays a pair. */
 export function rewriteAttention(node: NodeProto, context: FusedContext): NodeProto[] | string {
   const [input = "", weight = "", bias = "", , past = "", more = ""] = node.input;
   const heads = Number(attribute(node, "num_heads")?.i ?? 0n);
@@ -110,7 +118,7 @@ export function rewriteAttention(node: NodeProto, context: FusedContext): NodePr
   return attend(list, node, context, part("query", 0), keys, values);
 }
 
-/** `[1, rows, heads * size]` to `[1, heads, rows, size]`. */
+/** From `[1, rows, heads * size]` to `[1, heads, rows, size]`. */
 function byHead(list: NodeList, part: string, tensor: string, heads: number): string {
   return list.add(
     "Transpose",
@@ -143,7 +151,7 @@ function attend(list: NodeList, node: NodeProto, context: FusedContext, query: s
   return list.nodes;
 }
 
-/** The bias of a causal mask, from the lengths of step and cache: no padding reaches a span. */
+/** The bias of a causal mask. The lengths of step and cache are enough for it, because no padding reaches a span. */
 export function causalBias(list: NodeList, constants: Constants, pastLength: string, rowCount: string): string {
   const scalar = (part: string, tensor: string): string => list.add("Squeeze", part, [tensor]);
   const past = scalar("past", pastLength);
@@ -155,7 +163,10 @@ export function causalBias(list: NodeList, constants: Constants, pastLength: str
   return list.add("Where", "causal", [hidden, constants.floats([-Infinity]), constants.floats([0])]);
 }
 
-/** Tensors that hold what a cache holds, however it was reshaped: their products with run-time rows are attention's. */
+/**
+ * Tensors that hold the content of a cache, however it was reshaped. Products of run-time
+ * rows with these belong to attention.
+ */
 export function cachedTensors(graph: GraphProto, plan: SpanPlan): ReadonlySet<string> {
   const found = new Set(plan.caches.map(({ past }) => past));
   const ends = new Set(["MatMul", "FusedMatMul", "Softmax", "Shape", "GroupQueryAttention", "MultiHeadAttention", "Attention"]);

@@ -1,5 +1,6 @@
-// Rewrites a span's graph so that the bits of a row do not depend on the step that it is computed in: one pass over many
-// positions then equals the same positions one at a time. Why and how: docs/decisions.md, "Rows that do not know their step".
+// Rewrites a span's graph so that the bits of a row do not depend on the step that it is
+// computed in: one pass over many positions then gives the same as one position at a
+// time. Why and how: docs/decisions.md, "Rows that do not know their step".
 import { create } from "@bufbuild/protobuf";
 import type { RowInvariantForm, SpanPlan } from "../../protocol/span-plan.ts";
 import { type GraphProto, GraphProtoSchema, ModelProtoSchema, type NodeProto } from "../graph/onnx_pb.ts";
@@ -9,13 +10,16 @@ import { Constants, NodeList } from "./row-invariant-graph.ts";
 import { cachedTensors, causalBias, rewriteAttention, rewriteMha, rewriteProduct, rewriteSoftmax } from "./row-invariant-plain.ts";
 import { lengthSwitches, productBreaks } from "./step-breaks.ts";
 
-/** Operators that choose their scale over the whole step, so that a row depends on its neighbours. */
+/** Operators that choose their scale over the whole step, so that a row depends on the other rows. */
 const STEP_WIDE = new Set(["DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention"]);
 
-/** Operators whose row-invariant form takes up to a tenth of a step more. */
+/** Operators whose row-invariant form makes a step up to a tenth slower. */
 const DEAR = new Set(["Softmax", "Attention", "MultiHeadAttention"]);
 
-/** The row-invariant form of a span's graph, without its conversion, or why it has none. Pure: the same graph gives the same bytes. */
+/**
+ * The row-invariant form of a span's graph, without its conversion, or the reason why it
+ * has none. Pure: the same graph gives the same bytes.
+ */
 export function makeRowInvariant(graphBytes: Uint8Array, plan: SpanPlan): RowInvariantForm {
   const { model, graph } = readOnnx(graphBytes);
   const opset = Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
@@ -47,7 +51,7 @@ export function makeRowInvariant(graphBytes: Uint8Array, plan: SpanPlan): RowInv
   };
 }
 
-/** The nodes that the outputs need: a mask that nothing reads any more would still be computed. */
+/** The graph nodes that the outputs need: a mask that nothing reads any more would still be computed. */
 function usedNodes(nodes: readonly NodeProto[], { output }: GraphProto): NodeProto[] {
   const makers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node] as const)));
   const used = new Set<NodeProto>();
@@ -61,7 +65,7 @@ function usedNodes(nodes: readonly NodeProto[], { output }: GraphProto): NodePro
   return nodes.filter((node) => used.has(node));
 }
 
-/** What a node reads, its subgraphs included; names of their own among it do no harm. */
+/** Names that a node and its subgraphs read. The subgraphs' own names are among them, which does no harm. */
 const namesRead = (node: NodeProto): readonly string[] => [
   ...node.input,
   ...node.attribute.flatMap(({ g }) => (g === undefined ? [] : [...g.node.flatMap(namesRead), ...g.output.map(({ name }) => name)])),
@@ -72,12 +76,14 @@ interface RewriteContext {
   readonly plan: SpanPlan;
   readonly opset: number;
   readonly constants: Constants;
-  /** Nodes in front of all others. */
+  /** Graph nodes in front of all others. */
   readonly head: NodeList;
   readonly lengths: StepLengths;
 }
 
-/** What stands for each node of the graph; a string says why there is nothing. */
+/**
+ * Returns a function that gives the nodes in place of each node of the graph, or a string that says why there are none.
+ */
 function rewriter({ graph, plan, opset, constants, head, lengths }: RewriteContext): (node: NodeProto) => readonly NodeProto[] | string {
   const cached = cachedTensors(graph, plan);
   const makers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
@@ -104,7 +110,7 @@ function rewriter({ graph, plan, opset, constants, head, lengths }: RewriteConte
   };
 }
 
-/** Names of one-element tensors: rows of the step, positions in the cache. */
+/** Names of tensors with one element: rows of the step, and positions in the cache. */
 interface StepLengths {
   readonly rows: string;
   readonly past: string;

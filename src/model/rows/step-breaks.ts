@@ -1,11 +1,11 @@
-// Cache lengths that a step may not cross if its rows are to have the bits of one position at a time.
+// Cache lengths that a step must not cross, or else its rows would not have the bits of one position at a time.
 import type { GraphProto, TensorProto } from "../graph/onnx_pb.ts";
 import { attribute } from "../graph/read-onnx.ts";
 
 /**
- * Where the runtime's product sums in other blocks: queries and keys of more than 128 numbers are summed in blocks whose
- * length depends on how many keys there are. ONNX Runtime's sgemm takes blocks of 1,024 up to 16 columns, of 512 up to
- * 32, of 256 up to 64 and of 128 beyond (mlas/lib/sgemm.cpp, strides of N and K).
+ * Lengths at which the runtime's product changes its blocks: queries and keys of more than 128 numbers are summed in
+ * blocks whose length depends on the number of keys. ONNX Runtime's sgemm takes blocks of 1,024 up to 16 columns, of
+ * 512 up to 32, of 256 up to 64 and of 128 beyond (mlas/lib/sgemm.cpp, strides of N and K).
  */
 export function productBreaks(headSize: number): readonly number[] {
   const steps = [
@@ -16,7 +16,10 @@ export function productBreaks(headSize: number): readonly number[] {
   return steps.filter(({ block }) => headSize > block / 2).map(({ columns }) => columns);
 }
 
-/** Lengths past which the graph takes other tables: LongRoPE's short and long ones, chosen by the length of the whole step. */
+/**
+ * Lengths past which the graph uses other tables: LongRoPE has short and long ones,
+ * chosen by the length of the whole step.
+ */
 export function lengthSwitches(graph: GraphProto): readonly number[] {
   const makers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
   const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));

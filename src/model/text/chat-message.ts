@@ -1,4 +1,4 @@
-// A conversation as plain data: what a chat template turns into one prompt.
+// A conversation as plain data, which a chat template turns into one prompt.
 
 export type ChatRole = "system" | "user" | "assistant";
 
@@ -9,6 +9,9 @@ export interface ChatMessage {
 
 /** Turns a conversation into the text that the model continues. */
 export interface ChatTemplate {
-  /** The prompt up to where the answer begins, special tokens in it as text. Throws BAD_INPUT where the template refuses. */
+  /**
+   * Returns the prompt up to the start of the answer, with special tokens as text. Throws
+   * BAD_INPUT if the template refuses.
+   */
   readonly render: (messages: readonly ChatMessage[]) => string;
 }

@@ -1,9 +1,10 @@
-// Runs a model's own chat template (Jinja, as on the hub) over a conversation. Loaded only for models that have one.
+// Runs a model's own chat template (Jinja, as on the hub) over a conversation. It is
+// loaded only for models that have one.
 import { Template } from "@huggingface/jinja";
 import { errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { ChatMessage, ChatTemplate } from "./chat-message.ts";
 
-/** Characters of a rendered prompt: above any context, and a template that loops without end stops here. */
+/** The most characters of a rendered prompt: more than any context. A template that loops without end stops here. */
 const PROMPT_MAX_LENGTH = 8_000_000;
 
 /** Tokens that templates write by name (`bos_token`, …). */
@@ -23,7 +24,7 @@ export function readSpecialTokens(configJson: Uint8Array | undefined): SpecialTo
   return found;
 }
 
-/** Throws MODEL_CORRUPT where `source` is no template. */
+/** Throws MODEL_CORRUPT if `source` is no template. */
 export function readChatTemplate(source: string, special: SpecialTokens): ChatTemplate {
   let template: Template;
   try {
@@ -46,7 +47,7 @@ export function readChatTemplate(source: string, special: SpecialTokens): ChatTe
         const folded = foldSystem(messages);
         if (folded === undefined) throw refused(cause);
         try {
-          text = run(folded); // templates without a place for a system prompt (Gemma 2) refuse it
+          text = run(folded); // templates without a place for a system prompt (Gemma 2) refuse one
         } catch (again) {
           throw refused(again);
         }
@@ -65,7 +66,10 @@ function refused(cause: unknown): ManyhandsError {
   );
 }
 
-/** The system prompt put in front of the first thing that the person said; undefined where there is none. */
+/**
+ * The conversation with the system prompt at the head of the person's first message;
+ * undefined if there is no system prompt.
+ */
 function foldSystem(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
   const [system, first, ...rest] = messages;
   if (system?.role !== "system" || first?.role !== "user") return undefined;

@@ -1,13 +1,13 @@
-// Fits a conversation into the model's context: which messages stay when all together have no room. Pure.
+// Fits a conversation into the model's context: chooses the messages that stay if there is no room for all. Pure.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { ChatMessage } from "./chat-message.ts";
 
-/** `drop-oldest` leaves out the oldest turns and keeps the system prompt; `refuse` fails instead. */
+/** `drop-oldest` leaves out the oldest turns and keeps the system prompt. `refuse` fails instead. */
 export type OverflowPolicy = "drop-oldest" | "refuse";
 
 export interface FitOptions {
   readonly messages: readonly ChatMessage[];
-  /** Tokens that some of the messages take as a prompt. */
+  /** Returns the number of tokens of a prompt made of these messages. */
   readonly count: (messages: readonly ChatMessage[]) => number;
   readonly contextLength: number;
   /** Tokens that the answer may take. */
@@ -17,20 +17,20 @@ export interface FitOptions {
 
 export interface Fitted {
   readonly messages: readonly ChatMessage[];
-  /** Messages left out. */
+  /** Number of messages that were left out. */
   readonly dropped: number;
 }
 
-/** Share of the context that is kept free for an answer, where the person wants one that long. */
+/** Share of the context that is kept free for an answer, if the answer may be that long. */
 const ANSWER_SHARE = 0.25;
 
 /**
- * Drops whole turns (a question with its answers), oldest first, until an answer has room. The system prompt and the
- * last question always stay. Throws PROMPT_TOO_LONG where these alone are too long, or the policy is to refuse.
+ * Drops whole turns (a question with its answers), oldest first, until there is room for an answer. The system prompt
+ * and the last question always stay. Throws PROMPT_TOO_LONG if these alone are too long, or if the policy is to refuse.
  */
 export function fitContext({ messages, count, contextLength, maxTokens, policy }: FitOptions): Fitted {
-  const room = Math.max(1, Math.min(maxTokens, Math.floor(contextLength * ANSWER_SHARE)));
-  const limit = contextLength - (policy === "refuse" ? 1 : room);
+  const reserved = Math.max(1, Math.min(maxTokens, Math.floor(contextLength * ANSWER_SHARE)));
+  const limit = contextLength - (policy === "refuse" ? 1 : reserved);
   const whole = count(messages);
   if (whole <= limit) return { messages, dropped: 0 };
   if (policy === "refuse") throw tooLong(whole, contextLength, "Begin a new conversation, or let the oldest turns be left out.");
@@ -43,7 +43,7 @@ export function fitContext({ messages, count, contextLength, maxTokens, policy }
     rest = rest.slice(next);
     tokens = count([...system, ...rest]);
   }
-  // Without older turns to drop, an answer takes what is left of the context.
+  // If there are no older turns left to drop, the answer gets the rest of the context.
   if (tokens >= contextLength) throw tooLong(tokens, contextLength, `Shorten it by at least ${tokens - contextLength + 1} tokens.`);
   return { messages: [...system, ...rest], dropped: messages.length - system.length - rest.length };
 }

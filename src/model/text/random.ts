@@ -1,4 +1,4 @@
-// A small seeded generator whose state is plain data: the same seed draws the same text on every machine.
+// A small seeded random generator whose state is plain data: the same seed draws the same text on every machine.
 
 /** Four 32-bit words, not all zero. */
 export type RandomState = readonly [number, number, number, number];

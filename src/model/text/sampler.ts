@@ -1,4 +1,5 @@
-// Chooses the next token from the best candidates of the last span: greedy or drawn, always the same for the same seed.
+// Chooses the next token from the best candidates of the last span: greedily, or drawn.
+// The same seed draws the same tokens.
 import { LIMITS } from "../../protocol/version.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import { nextFraction, type RandomState, seedRandom } from "./random.ts";
@@ -6,11 +7,14 @@ import { nextFraction, type RandomState, seedRandom } from "./random.ts";
 export interface SamplingOptions {
   /** 0 is greedy. */
   readonly temperature: number;
-  /** Candidates kept; 0 keeps all that the last span returns. */
+  /** Number of candidates that are kept; 0 keeps all that the last span returns. */
   readonly topK: number;
   /** Nucleus: the smallest set of candidates with at least this probability; 1 keeps all. */
   readonly topP: number;
-  /** At least 1, which is off. Divides positive logits of tokens seen lately, multiplies negative ones. Source: CTRL, Keskar et al. 2019. */
+  /**
+   * At least 1, which means no penalty. It divides the positive logits of recent tokens
+   * and multiplies their negative ones. Source: CTRL, Keskar et al. 2019.
+   */
   readonly repetitionPenalty: number;
 }
 
@@ -31,30 +35,33 @@ export interface Candidates {
 
 /** Draws the tokens of one answer. */
 export interface Sampler {
-  /** How many candidates to ask the last span for. */
+  /** Number of candidates to ask the last span for. */
   readonly candidates: number;
-  /** The next token after `history` (token ids, prompt included). Throws ENGINE_FAILED: see sampleToken. */
+  /** Returns the next token after `history` (token ids, prompt included). Throws ENGINE_FAILED as sampleToken does. */
   next(candidates: Candidates, history: readonly number[]): number;
 }
 
 const DEFAULTS = Object.freeze({
-  /** Tokens back that the repetition penalty looks: about a paragraph. */
+  /** Number of last tokens that the repetition penalty looks at: about a paragraph. */
   penaltyWindow: 64,
-  /** Candidates asked for when drawing without a top-k: what lies beyond has next to no probability, and this is 2 KB on the wire. */
+  /**
+   * Candidates asked for when drawing without a top-k: all others together have next to no
+   * probability, and these take 2 KB on the wire.
+   */
   drawnCandidates: 256,
 });
 
 /**
- * How many candidates make the choice exact. Greedy with a penalty: the window's tokens may all be pushed down, so one
- * more than them holds the winner. Drawing: `topK` of them after the penalty has reordered; without a top-k the cut
- * at 256 is part of the method.
+ * The number of candidates that makes the choice exact. Greedy with a penalty: the penalty may push down all tokens of
+ * its window, so the winner is among one candidate more than these. Drawing: `topK` candidates after the penalty has
+ * reordered them. Without a top-k, the cut at 256 is part of the method.
  */
 export function candidatesNeeded(options: SamplingOptions): number {
   const kept = options.temperature === 0 ? 1 : options.topK > 0 ? options.topK : DEFAULTS.drawnCandidates;
   return Math.min(kept + (options.repetitionPenalty === 1 ? 0 : DEFAULTS.penaltyWindow), LIMITS.topLogits);
 }
 
-/** A sampler that keeps the generator's state between tokens. Throws BAD_INPUT for options that make no sense. */
+/** Makes a sampler that keeps the generator's state between tokens. Throws BAD_INPUT for options that make no sense. */
 export function createSampler(options: SamplerOptions): Sampler {
   checkOptions(options);
   if (!Number.isSafeInteger(options.seed)) throw new ManyhandsError("BAD_INPUT", "The seed has to be a whole number.");
@@ -70,8 +77,9 @@ export function createSampler(options: SamplerOptions): Sampler {
 }
 
 /**
- * One choice: penalty, then top-k, then nucleus by true probabilities, then temperature and a draw. Pure. Ties go to
- * the lowest id. Throws BAD_INPUT for options that make no sense, ENGINE_FAILED where the candidates are none or no numbers.
+ * Makes one choice: penalty, then top-k, then nucleus by true probabilities, then temperature
+ * and a draw. Of equal logits the lowest id wins. Pure. Throws BAD_INPUT for options that
+ * make no sense, ENGINE_FAILED if there are no candidates or their values are no numbers.
  */
 export function sampleToken(
   candidates: Candidates,
@@ -82,14 +90,14 @@ export function sampleToken(
   checkOptions(options);
   checkCandidates(candidates);
   const { ranked, logSumExp } = penalise(candidates, history, options.repetitionPenalty);
-  const best = ranked[0] as Ranked; // checkCandidates saw that there is one
+  const best = ranked[0] as Ranked; // checkCandidates has checked that there is one
   if (options.temperature === 0) return { token: best.id, state };
   const kept = nucleus(options.topK > 0 ? ranked.slice(0, options.topK) : ranked, options.topP, logSumExp);
   const weights = kept.map(({ logit }) => Math.exp((logit - best.logit) / options.temperature));
   const drawn = nextFraction(state);
   let left = drawn.fraction * weights.reduce((sum, weight) => sum + weight, 0);
   const index = weights.findIndex((weight) => (left -= weight) < 0);
-  // Rounding may leave a hair beyond the last weight: it belongs to the last candidate.
+  // Rounding may leave a tiny rest beyond the last weight: it belongs to the last candidate.
   const chosen = kept[index === -1 ? kept.length - 1 : index] as Ranked; // kept is never empty
   return { token: chosen.id, state: drawn.state };
 }
@@ -99,7 +107,7 @@ interface Ranked {
   readonly logit: number;
 }
 
-/** Candidates by falling penalised logit and rising id, and the vocabulary's log-sum-exp as far as the penalty moved it. */
+/** Candidates by falling penalised logit and rising id, and the vocabulary's log-sum-exp after the penalty. */
 function penalise(
   candidates: Candidates,
   history: readonly number[],
@@ -114,12 +122,16 @@ function penalise(
     moved += Math.exp(lowered - candidates.logSumExp) - Math.exp(logit - candidates.logSumExp);
     return { id, logit: lowered };
   }).toSorted((a, b) => b.logit - a.logit || a.id - b.id);
-  // Where the penalty took nearly all of the mass, rounding must not leave nothing or less: the candidates' own mass is a floor.
+  // If the penalty took nearly all of the mass, rounding could leave nothing or less: the
+  // candidates' own mass is the least.
   const own = ranked.reduce((sum, { logit }) => sum + Math.exp(logit - candidates.logSumExp), 0);
   return { ranked, logSumExp: candidates.logSumExp + Math.log(Math.max(1 + moved, own, Number.MIN_VALUE)) };
 }
 
-/** The shortest head of `ranked` with probability `topP`, at least one; all where they do not reach it. */
+/**
+ * The shortest head of `ranked` with probability `topP`, at least one candidate; all
+ * candidates if they do not reach it.
+ */
 function nucleus(ranked: readonly Ranked[], topP: number, logSumExp: number): readonly Ranked[] {
   if (topP >= 1) return ranked;
   let mass = 0;
@@ -138,12 +150,12 @@ function checkOptions(options: SamplingOptions): void {
 }
 
 function checkCandidates({ ids, values, logSumExp }: Candidates): void {
-  if (ids.length === 0) throw new ManyhandsError("ENGINE_FAILED", "The last span answered no candidates for the next token.");
-  if (ids.length !== values.length) throw new ManyhandsError("ENGINE_FAILED", "The last span answered candidates without their logits.");
+  if (ids.length === 0) throw new ManyhandsError("ENGINE_FAILED", "The last span returned no candidates for the next token.");
+  if (ids.length !== values.length) throw new ManyhandsError("ENGINE_FAILED", "The last span returned candidates without their logits.");
   if (!Number.isFinite(logSumExp) || !values.every(Number.isFinite)) {
     throw new ManyhandsError(
       "ENGINE_FAILED",
-      "The model answered values that are no numbers: its weights or the backend that ran them are broken.",
+      "The model returned values that are no numbers: its weights or the backend that ran them are broken.",
     );
   }
 }

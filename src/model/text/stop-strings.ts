@@ -1,9 +1,9 @@
-// Ends an answer at a stop string that may be spread over several tokens, and never shows a piece of one.
+// Ends an answer at a stop string, which may be spread over several tokens, and never shows a piece of one.
 
 export interface StopStep {
-  /** What can be shown: no stop string begins in it. */
+  /** Text that can be shown: no stop string begins in it. */
   readonly text: string;
-  /** Whether a stop string was found: nothing of it or after it is in `text`. */
+  /** Whether a stop string was found. `text` ends before it. */
   readonly stopped: boolean;
 }
 
@@ -29,7 +29,7 @@ export class StopStrings {
     return { text: all.slice(0, all.length - keep), stopped: false };
   }
 
-  /** What was held back although no stop string came: shown when the answer ends for another reason. */
+  /** Returns the text that was held back, to be shown if the answer ends for another reason. */
   flush(): string {
     const held = this.#held;
     this.#held = "";
@@ -37,7 +37,7 @@ export class StopStrings {
   }
 }
 
-/** Characters at the end of `text` with which `stop` begins. */
+/** Number of characters at the end of `text` that `stop` begins with. */
 function overlap(text: string, stop: string): number {
   for (let length = Math.min(text.length, stop.length - 1); length > 0; length--) if (text.endsWith(stop.slice(0, length))) return length;
   return 0;

@@ -1,28 +1,31 @@
-// Text to token ids and back, and a decoder that shows an answer as it grows without ever showing half a character.
+// Turns text into token ids and back. Its decoder shows an answer as it grows, and never half a character.
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { ManyhandsError } from "../../shared/errors.ts";
 
 /** The text that each new token adds. */
 export interface TextStream {
-  /** What can be shown now: empty while a character is incomplete. */
+  /** Returns the text that can be shown now: empty while a character is incomplete. */
   push(token: number): string;
-  /** What was held back; an incomplete character becomes U+FFFD. The stream starts anew. */
+  /** Returns the text that was held back; an incomplete character becomes U+FFFD. The stream starts anew. */
   flush(): string;
 }
 
 export interface Tokenizer {
   /**
-   * Token ids. Special ones (a leading BOS) are added as the tokenizer's own rules say, unless `bare`: a rendered chat
-   * template has them in its text already.
+   * Returns token ids. Special ones (a leading BOS) are added by the tokenizer's own rules, unless `bare` is set: a
+   * rendered chat template has them in its text already.
    */
   encode(text: string, options?: { readonly bare: boolean }): readonly number[];
-  /** Text without special tokens. */
+  /** Returns the text without special tokens. */
   decode(tokens: readonly number[]): string;
-  /** A stream of its own for one answer. */
+  /** Returns a new stream, for one answer. */
   decoder(): TextStream;
 }
 
-/** Reads `tokenizer.json` and `tokenizer_config.json` (may be absent). Throws MODEL_CORRUPT where they are no such files. */
+/**
+ * Reads `tokenizer.json` and `tokenizer_config.json` (which may be absent). Throws
+ * MODEL_CORRUPT if they are no such files.
+ */
 export function readTokenizer(tokenizerJson: Uint8Array, configJson: Uint8Array | undefined): Tokenizer {
   try {
     const tokenizer = new HuggingFaceTokenizer(parse(tokenizerJson), configJson === undefined ? {} : parse(configJson));
@@ -45,18 +48,21 @@ function parse(json: Uint8Array): object {
   return value;
 }
 
-/** What a byte-level decoder gives for bytes that are no whole character. */
+/** The character that a byte-level decoder gives for bytes that are no whole character. */
 const INCOMPLETE = "\uFFFD";
-/** A character is at most four bytes, a token at least one: what is still broken after so many tokens stays broken. */
+/**
+ * A character has at most four bytes, and a token at least one: text that is still broken
+ * after so many tokens stays broken.
+ */
 const MAX_HELD_TOKENS = 4;
 
 /**
  * Decodes a growing list by the difference of two short decodings. One token of context stays in front, because some
- * decoders treat the first token of a text otherwise (a space is stripped).
+ * decoders treat the first token of a text in another way (they strip a space).
  */
 class StreamingDecoder implements TextStream {
   readonly #decode: (tokens: readonly number[]) => string;
-  /** Shown tokens of context, then those held back. */
+  /** Tokens of context, whose text was shown, then the tokens that are held back. */
   #tokens: number[] = [];
   #shown = 0;
 
@@ -80,11 +86,11 @@ class StreamingDecoder implements TextStream {
     return text;
   }
 
-  /** The text of the tokens held back. */
+  /** The text of the tokens that are held back. */
   #fresh(): string {
     const before = this.#decode(this.#tokens.slice(0, this.#shown));
     const all = this.#decode(this.#tokens);
-    // Broken bytes in the context may have joined what follows them: then the new tokens stand for themselves.
+    // Broken bytes in the context may have joined with the bytes after them. Then the new tokens are decoded alone.
     return all.startsWith(before) ? all.slice(before.length) : this.#decode(this.#tokens.slice(this.#shown));
   }
 }

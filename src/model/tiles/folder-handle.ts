@@ -1,8 +1,9 @@
-// A folder on this device that a person opened to the page: the slice of the platform's FileSystemDirectoryHandle that is used.
+// A folder on this device that a person opened to the page: the part of the platform's
+// FileSystemDirectoryHandle that is used.
 
 export interface FolderHandle {
   readonly name: string;
-  /** Rejects where there is none of that name, or it may not be read any more. */
+  /** Rejects if there is no folder of that name, or if it may not be read any more. */
   getDirectoryHandle(name: string): Promise<FolderHandle>;
   getFileHandle(name: string): Promise<{ getFile(): Promise<FolderFile> }>;
 }

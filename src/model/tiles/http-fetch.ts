@@ -1,4 +1,5 @@
-// One HTTP request that survives a bad moment: retried with growing, jittered pauses, or when the server says to come again.
+// One HTTP request that survives a bad moment: it is retried after growing, jittered
+// pauses, or when the server says so.
 import type { Clock } from "../../shared/clock.ts";
 import { withDeadline } from "../../shared/abort.ts";
 import { backoffMs } from "../../shared/backoff.ts";
@@ -10,31 +11,31 @@ interface BodyChunk {
   readonly value?: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** A body as it comes in. The platform's `ReadableStream` fits. */
+/** A body as it comes in. The platform's `ReadableStream` is one. */
 interface Body {
   getReader(): { read(): Promise<BodyChunk>; cancel(reason?: unknown): Promise<void> };
-  /** Fills buffers that it is given. Throws a TypeError where a platform's bodies cannot. */
+  /** Fills buffers of the caller. Throws a TypeError if the platform's bodies cannot do that. */
   getReader(options: { readonly mode: "byob" }): {
     read(view: Uint8Array<ArrayBuffer>): Promise<BodyChunk>;
     cancel(reason?: unknown): Promise<void>;
   };
 }
 
-/** The part of a response that is read. The platform's `Response` fits. */
+/** The part of a response that is read. The platform's `Response` is one. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: Body | null;
 }
 
-/** The platform's `fetch` fits. */
+/** The platform's `fetch` is one. */
 export type HttpFetch = (
   url: string,
   init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
 ) => Promise<HttpResponse>;
 
-/** What requests need of the outside. */
-export interface HttpDeps {
+/** What requests need from outside. */
+export interface HttpOptions {
   readonly fetch: HttpFetch;
   readonly clock: Clock;
   /** A number in [0, 1). */
@@ -52,12 +53,12 @@ export interface ByteRange {
   readonly end: number;
 }
 
-export const DEFAULTS = Object.freeze({
-  /** Tries in all. With the pauses below the last comes after about 5 seconds. */
+export const HTTP_DEFAULTS = Object.freeze({
+  /** Tries in all. With the pauses below, the last one comes after about 5 seconds. */
   attempts: 5,
-  /** Between two tries. */
+  /** Pauses between two tries. */
   backoff: { firstMs: 500, mostMs: 8_000, jitter: 0.5 },
-  /** Milliseconds that a server may ask us to wait (Retry-After): longer is a no. */
+  /** The most milliseconds that a server may ask us to wait (Retry-After). A longer wait counts as a no. */
   retryAfterMs: 60_000,
   /** Milliseconds without a byte after which a connection is given up. */
   stallMs: 15_000,
@@ -65,14 +66,20 @@ export const DEFAULTS = Object.freeze({
   chunkBytes: 256 * 1024,
 });
 
-/** Statuses that say "later": timeout, too many requests, and the server's own trouble. */
+/** Whether a status means "later": timeout, too many requests, and the server's own trouble. */
 const isPassing = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
 /**
- * The answer to a GET of `url`, or of one range of it, its body not read yet. Statuses other than 200, 206 and 416 are failures.
- * Throws MODEL_UNAVAILABLE when all tries failed or the server says no, or the signal's reason.
+ * Resolves with the response to a GET of `url`, or of one range of it, whose body is not
+ * read yet. Statuses other than 200, 206 and 416 are failures. Throws MODEL_UNAVAILABLE
+ * if all tries failed or the server says no, or the signal's reason.
  */
-export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | undefined, signal: AbortSignal): Promise<HttpResponse> {
+export async function httpOpen(
+  options: HttpOptions,
+  url: string,
+  range: ByteRange | undefined,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
   const headers = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` };
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
@@ -80,50 +87,52 @@ export async function httpOpen(deps: HttpDeps, url: string, range: ByteRange | u
     let cause: unknown;
     let askedMs = 0;
     try {
-      const response = await deps.fetch(url, { headers, signal });
+      const response = await options.fetch(url, { headers, signal });
       if (response.status === 200 || response.status === 206 || response.status === 416) return response;
       reason = explain(response);
-      if (!isPassing(response.status)) throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had: ${reason}`);
+      if (!isPassing(response.status)) throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be fetched: ${reason}`);
       askedMs = retryAfterMs(response.headers.get("retry-after"));
-      if (askedMs > DEFAULTS.retryAfterMs) {
+      if (askedMs > HTTP_DEFAULTS.retryAfterMs) {
         throw new ManyhandsError(
           "MODEL_UNAVAILABLE",
-          `${url} cannot be had now: the server asks to come again in ${Math.ceil(askedMs / 60_000)} minutes`,
+          `${url} cannot be fetched now: the server asks to come again in ${Math.ceil(askedMs / 60_000)} minutes`,
         );
       }
       void response.body
         ?.getReader()
         .cancel()
-        .catch(() => {}); // an error page that nobody reads
+        .catch(() => {}); // nobody reads the error page
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ManyhandsError) throw error;
       reason = "the connection failed (is this device online, and does the server allow other sites to read it?)";
       cause = error;
     }
-    if (attempt >= DEFAULTS.attempts)
-      throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be had after ${attempt} tries: ${reason}`, { cause });
-    await deps.clock.sleep(Math.max(askedMs, pauseMs(attempt, deps.random)), signal);
+    if (attempt >= HTTP_DEFAULTS.attempts)
+      throw new ManyhandsError("MODEL_UNAVAILABLE", `${url} cannot be fetched after ${attempt} tries: ${reason}`, { cause });
+    await options.clock.sleep(Math.max(askedMs, pauseMs(attempt, options.random)), signal);
   }
 }
 
 /** Milliseconds before try `attempt + 1`. */
-export const pauseMs = (attempt: number, random: () => number): number => backoffMs(DEFAULTS.backoff, attempt, random());
+export const pauseMs = (attempt: number, random: () => number): number => backoffMs(HTTP_DEFAULTS.backoff, attempt, random());
 
 interface ChunkReader {
   next(): Promise<BodyChunk>;
   cancel(): Promise<void>;
 }
 
-/** Reads into one buffer over and over where the platform can: a new one for each chunk would pile up until a collection. */
+/**
+ * Reads into the same buffer again and again if the platform can: new buffers would pile up until a garbage collection.
+ */
 function openBody(body: Body): ChunkReader {
   try {
     const reader = body.getReader({ mode: "byob" });
-    let buffer = new ArrayBuffer(DEFAULTS.chunkBytes);
+    let buffer = new ArrayBuffer(HTTP_DEFAULTS.chunkBytes);
     return {
       next: async () => {
         const chunk = await reader.read(new Uint8Array(buffer));
-        if (chunk.value) buffer = chunk.value.buffer; // handed over and back
+        if (chunk.value) buffer = chunk.value.buffer; // transferred to the stream and back
         return chunk;
       },
       cancel: () => reader.cancel(),
@@ -135,8 +144,8 @@ function openBody(body: Body): ChunkReader {
 }
 
 /**
- * Chunks of a body as they come, each good until the next is asked for; leaving the loop lets go of the connection. Throws MODEL_UNAVAILABLE where nothing comes
- * for `stallMs` or the connection breaks, or the signal's reason.
+ * Yields the chunks of a body as they come. Each is valid until the next one is asked for. Leaving the loop closes the
+ * connection. Throws MODEL_UNAVAILABLE if nothing comes for `stallMs` or the connection breaks, or the signal's reason.
  */
 export async function* httpChunks(
   response: HttpResponse,
@@ -145,10 +154,11 @@ export async function* httpChunks(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (!response.body) return;
   const reader = openBody(response.body);
-  const stalled = (): Error => new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${DEFAULTS.stallMs / 1000} seconds`);
+  const stalled = (): Error =>
+    new ManyhandsError("MODEL_UNAVAILABLE", `the server sent nothing for ${HTTP_DEFAULTS.stallMs / 1000} seconds`);
   try {
     for (;;) {
-      const { done, value } = await withDeadline({ clock, ms: DEFAULTS.stallMs, onTimeout: stalled }, signal, () => reader.next());
+      const { done, value } = await withDeadline({ clock, ms: HTTP_DEFAULTS.stallMs, onTimeout: stalled }, signal, () => reader.next());
       if (done || value === undefined) return;
       yield value;
     }
@@ -161,14 +171,17 @@ export async function* httpChunks(
   }
 }
 
-/** A whole small file. Throws as httpOpen and httpChunks do; a body of more than `maxBytes` is MODEL_CORRUPT. */
-export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, signal: AbortSignal): Promise<HttpReply> {
+/**
+ * Resolves with a whole small file. Throws as httpOpen and httpChunks do, and
+ * MODEL_CORRUPT for a body of more than `maxBytes`.
+ */
+export async function httpGet(options: HttpOptions, url: string, maxBytes: number, signal: AbortSignal): Promise<HttpReply> {
   for (let attempt = 1; ; attempt++) {
-    const response = await httpOpen(deps, url, undefined, signal);
+    const response = await httpOpen(options, url, undefined, signal);
     const parts: Uint8Array[] = [];
     let size = 0;
     try {
-      for await (const chunk of httpChunks(response, deps.clock, signal)) {
+      for await (const chunk of httpChunks(response, options.clock, signal)) {
         size += chunk.byteLength;
         if (size > maxBytes) throw new ManyhandsError("MODEL_CORRUPT", `${url} is larger than it may be`);
         parts.push(chunk.slice());
@@ -176,13 +189,13 @@ export async function httpGet(deps: HttpDeps, url: string, maxBytes: number, sig
       return { status: response.status, bytes: concatBytes(parts) };
     } catch (error) {
       signal.throwIfAborted();
-      if (attempt >= DEFAULTS.attempts || (error instanceof ManyhandsError && error.code === "MODEL_CORRUPT")) throw error;
-      await deps.clock.sleep(pauseMs(attempt, deps.random), signal);
+      if (attempt >= HTTP_DEFAULTS.attempts || (error instanceof ManyhandsError && error.code === "MODEL_CORRUPT")) throw error;
+      await options.clock.sleep(pauseMs(attempt, options.random), signal);
     }
   }
 }
 
-/** What a hub says beside its status: model hubs tell a missing repository from a missing revision or file. */
+/** Why a request failed. Model hubs distinguish a missing repository, a missing revision and a missing file. */
 function explain({ status, headers }: HttpResponse): string {
   switch (headers.get("x-error-code")) {
     case "RepoNotFound":
@@ -198,7 +211,7 @@ function explain({ status, headers }: HttpResponse): string {
   }
 }
 
-/** Milliseconds that a Retry-After header asks for: seconds or a date. 0 where there is none. */
+/** Milliseconds that a Retry-After header (seconds or a date) asks for. 0 if there is no header. */
 function retryAfterMs(header: string | null): number {
   if (header === null) return 0;
   const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();

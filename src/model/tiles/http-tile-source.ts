@@ -1,33 +1,37 @@
-// Tiles from a web server by HTTP Range: neighbours in one request, each tile handed on as soon as its last byte is here.
+// Tiles from a web server by HTTP Range: neighbours share a request, and each tile is
+// yielded as soon as its last byte is here.
 import type { Clock } from "../../shared/clock.ts";
 import { errorCode, ManyhandsError } from "../../shared/errors.ts";
-import { DEFAULTS as HTTP, type HttpDeps, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
+import { HTTP_DEFAULTS, type HttpOptions, type HttpResponse, httpChunks, httpOpen, pauseMs } from "./http-fetch.ts";
 import { TILE_BYTES } from "./manifest.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Bytes between two ranges that are fetched along rather than asked around: a request costs more (measured: docs of the runtime). */
+  /**
+   * Two ranges with at most this many bytes between them share a request, and the bytes between are fetched as well: a
+   * second request costs more (measured: docs of the runtime).
+   */
   gapBytes: 4 * 1024,
   /**
-   * Bytes of one request at most. Requests run one after the other and their bodies are read as streams, so that a
-   * connection is kept full and a broken one, or a closed tab, loses no more than the tile that was under way.
+   * The most bytes of one request. Requests run one after the other and their bodies are read as streams: that keeps a
+   * connection full, and a broken connection or a closed tab loses only the tile that was under way.
    */
   requestBytes: 64 * 1024 * 1024,
-  /** Buffers of a tile that are kept for the next ones: those that are being checked, copied and stored. */
+  /** Buffers of tiles that are kept for later tiles: as many as are checked, copied and stored at once. */
   freeBuffers: 16,
 });
 
-/** Neighbouring ranges of one file, to be fetched together. */
+/** Neighbouring ranges of one file, to be fetched by one request. */
 export interface RangeGroup {
   readonly file: string;
   /** Bytes `[start, end)` of the file. */
   readonly start: number;
   readonly end: number;
-  /** Indices into the ranges, by offset. */
+  /** Indices of the ranges, by offset. */
   readonly members: readonly number[];
 }
 
-/** Groups ranges so that neighbours share a request. Pure; every range is in exactly one group. */
+/** Groups ranges so that neighbours share a request. Every range is in exactly one group. Pure. */
 export function coalesce(
   ranges: readonly TileRange[],
   options: { readonly gapBytes: number; readonly requestBytes: number } = DEFAULTS,
@@ -51,14 +55,14 @@ export function coalesce(
   return groups;
 }
 
-export interface HttpTileSourceOptions extends HttpDeps {
+export interface HttpTileSourceOptions extends HttpOptions {
   /** URL of the model's folder, ending in a slash. */
   readonly baseUrl: string;
 }
 
 /**
- * A server that ignores Range and answers 200 is understood: one pass over the file gives all ranges of a `read`, and
- * nothing after the last of them is fetched. Redirects are the platform's business.
+ * Also understands a server that ignores Range and replies with 200: one pass over the file then gives all ranges of a
+ * `read`, and nothing after the last of them is fetched. The platform follows redirects.
  */
 export class HttpTileSource implements TileSource {
   readonly #options: HttpTileSourceOptions;
@@ -81,22 +85,22 @@ export class HttpTileSource implements TileSource {
       const left = indices.map((index) => ranges[index] as TileRange); // indices into `ranges`
       try {
         for await (const read of this.#pass(left, signal)) {
-          const given = indices[read.index] as number; // `left` has the same places
+          const given = indices[read.index] as number; // indices of `left` are indices of `indices`
           missing.delete(given);
           yield { ...read, index: given };
         }
       } catch (error) {
         signal.throwIfAborted();
-        // httpOpen has tried often enough by itself; a body that broke off is asked for again from where it broke.
+        // httpOpen has already retried. A body that broke off is requested again, from the place where it broke.
         if (errorCode(error) !== "MODEL_UNAVAILABLE" || !(error instanceof BrokenBody)) throw error;
         failures = missing.size < before ? 1 : failures + 1;
-        if (failures >= HTTP.attempts) throw error;
+        if (failures >= HTTP_DEFAULTS.attempts) throw error;
         await this.#options.clock.sleep(pauseMs(failures, this.#options.random), signal);
       }
     }
   }
 
-  /** Fetches all ranges once; throws at the first trouble. */
+  /** Fetches all ranges once. Throws at the first failure. */
   async *#pass(ranges: readonly TileRange[], signal: AbortSignal): AsyncGenerator<TileRead> {
     const done = new Set<number>();
     for (const { file, start, end, members } of coalesce(ranges)) {
@@ -106,7 +110,7 @@ export class HttpTileSource implements TileSource {
       if (response.status === 416) throw cutShort(file);
       const isWhole = response.status === 200;
       if (isWhole) this.#wholeFiles = true;
-      // A whole file passes by once: everything that is wanted of it is taken, not this group alone.
+      // A whole file passes by once: every range of it is read, not only this group.
       const wanted = isWhole ? [...ranges.keys()].filter((index) => ranges[index]?.file === file) : members;
       for await (const read of cutBody(response, isWhole ? 0 : start, wanted, ranges, this.#buffers, this.#options.clock, signal)) {
         done.add(read.index);
@@ -116,24 +120,26 @@ export class HttpTileSource implements TileSource {
   }
 }
 
-/** Memory of tiles, used over and over: what is only dropped piles up until a collection, which does not hurry for it. */
+/**
+ * Reuses the memory of tiles: buffers that are merely dropped pile up until a garbage collection, which may come late.
+ */
 class TileBuffers {
   readonly #free: ArrayBuffer[] = [];
 
-  take(length: number): Uint8Array<ArrayBuffer> {
+  acquire(length: number): Uint8Array<ArrayBuffer> {
     const buffer = length <= TILE_BYTES ? (this.#free.pop() ?? new ArrayBuffer(TILE_BYTES)) : new ArrayBuffer(length);
     return new Uint8Array(buffer, 0, length);
   }
 
-  give({ buffer }: Uint8Array<ArrayBuffer>): void {
+  release({ buffer }: Uint8Array<ArrayBuffer>): void {
     if (buffer.byteLength === TILE_BYTES && this.#free.length < DEFAULTS.freeBuffers) this.#free.push(buffer);
   }
 }
 
-/** A body that ended or stalled before its time; the same request may go on later. */
+/** A body ended or stalled too early. The same request may continue later. */
 class BrokenBody extends ManyhandsError {}
 
-/** Cuts a body that begins at byte `start` of its file into the ranges `wanted`. */
+/** Cuts the ranges `wanted` out of a body that begins at byte `start` of its file. */
 async function* cutBody(
   response: HttpResponse,
   start: number,
@@ -153,7 +159,7 @@ async function* cutBody(
       const chunkEnd = position + chunk.byteLength;
       for (let next = waiting[0]; next !== undefined && at(next).offset < chunkEnd; next = waiting[0]) {
         waiting.shift();
-        open.push({ index: next, bytes: buffers.take(at(next).length) });
+        open.push({ index: next, bytes: buffers.acquire(at(next).length) });
       }
       for (const { index, bytes } of [...open]) {
         const { offset, length } = at(index);
@@ -165,7 +171,7 @@ async function* cutBody(
           open.findIndex((entry) => entry.index === index),
           1,
         );
-        yield { index, bytes, done: () => buffers.give(bytes) };
+        yield { index, bytes, done: () => buffers.release(bytes) };
       }
       position = chunkEnd;
       if (waiting.length === 0 && open.length === 0) return;
@@ -176,7 +182,7 @@ async function* cutBody(
   }
   const first = open[0]?.index ?? waiting[0];
   if (first === undefined) return;
-  // The server said how much it would send. Less is a broken connection, that much and no more is a file cut short.
+  // The server said how much it would send. If less came, the connection broke; otherwise the file itself is too short.
   const announced = response.headers.get("content-length");
   if (announced !== null && position - start < Number(announced)) throw new BrokenBody("MODEL_UNAVAILABLE", "the connection broke off");
   throw cutShort(at(first).file);

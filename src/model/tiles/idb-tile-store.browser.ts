@@ -1,9 +1,10 @@
-// Tiles in IndexedDB, so that a tab that comes back loads from disk; the tiles used longest ago make room for new ones.
+// Tiles in IndexedDB, from which a tab that comes back loads. The tiles that were used
+// longest ago make room for new ones.
 import { type DBSchema, type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
-import type { BudgetedStore } from "./kept-tiles.ts";
+import type { BudgetedStore } from "./tile-store.ts";
 
 interface TileSchema extends DBSchema {
-  /** Bytes by hash: apart from what eviction looks at, so that choosing what to drop reads no weights. */
+  /** Bytes by hash. They stand apart from `uses`, so that choosing tiles to drop reads no weights. */
   bytes: { key: string; value: Uint8Array<ArrayBuffer> };
   uses: { key: string; value: { readonly hash: string; readonly size: number; readonly usedAt: number }; indexes: { usedAt: number } };
 }
@@ -12,7 +13,7 @@ type Writable<Name extends "bytes" | "uses"> = IDBPObjectStore<TileSchema, ("byt
 
 export interface IdbTileStoreOptions {
   readonly name: string;
-  /** Bytes of tiles kept at most. */
+  /** The most bytes of tiles that are kept. */
   readonly budgetBytes: number;
   /** Milliseconds since 1970: the order of uses has to outlive the page. */
   readonly now: () => number;
@@ -20,7 +21,9 @@ export interface IdbTileStoreOptions {
 
 const SCHEMA_VERSION = 1;
 
-/** Rejects with the platform's DOMException where storage is blocked or full; callers go on without a store. */
+/**
+ * Methods reject with the platform's DOMException if storage is blocked or full. Callers then go on without a store.
+ */
 export class IdbTileStore implements BudgetedStore {
   readonly #db: IDBPDatabase<TileSchema>;
   readonly #options: IdbTileStoreOptions;
@@ -41,8 +44,10 @@ export class IdbTileStore implements BudgetedStore {
         fresh.createObjectStore("bytes");
         fresh.createObjectStore("uses", { keyPath: "hash" }).createIndex("usedAt", "usedAt");
       },
-      // Another tab wants to change or delete the database: let go of it; later calls reject and loading goes on without a store.
-      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
+      // Another tab wants to change or delete the database: close it. Later calls reject,
+      // and loading goes on without a store.
+      // The target of a versionchange event is the database.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
     });
     return new IdbTileStore(db, options);
   }
@@ -57,15 +62,16 @@ export class IdbTileStore implements BudgetedStore {
 
   async put(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (bytes.byteLength > this.#budgetBytes) return;
-    // A tile that a power cut takes is fetched again: not worth waiting for the disk.
+    // Relaxed: a tile that is lost in a power cut is fetched again, so it is not worth waiting for the disk.
     const transaction = this.#db.transaction(["bytes", "uses"], "readwrite", { durability: "relaxed" });
-    // A view is cloned with the whole buffer behind it: keep the tile alone.
+    // A view would be cloned with the whole buffer behind it: store a copy of the tile alone.
     const alone = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
     const stored = transaction.objectStore("bytes");
     const uses = transaction.objectStore("uses");
     await Promise.all([stored.put(alone, hash), uses.put({ hash, size: bytes.byteLength, usedAt: this.#options.now() })]);
     this.#sinceCountBytes += bytes.byteLength;
-    // Counting reads every entry, and other tabs write too: done only when what was free at the last count is used up.
+    // Counting reads every entry, so it waits until half of the room that was free at the
+    // last count is used up: other tabs write too.
     if (this.#sinceCountBytes > this.#roomBytes) await this.#evict(stored, uses, hash);
     await transaction.done;
   }
@@ -77,7 +83,7 @@ export class IdbTileStore implements BudgetedStore {
     await transaction.done;
   }
 
-  /** Drops tiles, longest unused first, until the rest fits; never `spared`. */
+  /** Drops tiles, longest unused first, until the rest fits. Never drops `spared`. */
   async #evict(stored: Writable<"bytes">, uses: Writable<"uses">, spared: string | undefined): Promise<void> {
     let held = (await uses.getAll()).reduce((sum, use) => sum + use.size, 0);
     for (

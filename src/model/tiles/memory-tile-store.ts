@@ -1,8 +1,8 @@
 // A tile store in memory: for tests, for Node, and for tabs without IndexedDB.
-import type { BudgetedStore } from "./kept-tiles.ts";
+import type { BudgetedStore } from "./tile-store.ts";
 
 export class MemoryTileStore implements BudgetedStore {
-  /** By insertion: the first is the one used longest ago. */
+  /** By time of use: the first tile was used longest ago. */
   readonly #tiles = new Map<string, Uint8Array<ArrayBuffer>>();
   #budgetBytes: number;
   #heldBytes = 0;

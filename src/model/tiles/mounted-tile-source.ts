@@ -1,4 +1,5 @@
-// Tiles from a folder on this device that a person opened to the page: read by slices, never copied as a whole.
+// Tiles from a folder on this device that a person opened to the page. Files are read in
+// slices, never copied as a whole.
 import { errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { FolderFile, FolderHandle } from "./folder-handle.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
@@ -29,7 +30,7 @@ export class MountedTileSource implements TileSource {
     }
   }
 
-  /** The first of `files` that is not there as long as it should be, as a reason; undefined where all are. */
+  /** The reason why the first unfit one of `files` is missing or has another size; undefined if all are right. */
   async whyUnfit(files: readonly { readonly path: string; readonly size: number }[]): Promise<string | undefined> {
     for (const { path, size } of files) {
       try {
@@ -43,7 +44,7 @@ export class MountedTileSource implements TileSource {
     return undefined;
   }
 
-  /** Folder by folder: a handle knows no paths, so none can lead out. */
+  /** Opens folder by folder: a handle takes no paths, so none can lead out of the folder. */
   async #open(file: string): Promise<FolderFile> {
     const parts = file.split("/");
     const name = parts.pop() ?? file;

@@ -2,17 +2,17 @@
 
 /** Milliseconds that count as "the last seconds". */
 const WINDOW_MS = 3000;
-/** Milliseconds before a first answer is worth giving. */
+/** Milliseconds before the first rate means anything. */
 const MIN_MS = 200;
 
 export class RateMeter {
   /** Moments and totals, oldest first. */
   readonly #points: { readonly ms: number; readonly bytes: number }[] = [];
 
-  /** Takes note that `bytes` in all were there at `ms`. */
+  /** Notes that there were `bytes` in all at `ms`. */
   note(ms: number, bytes: number): void {
     this.#points.push({ ms, bytes });
-    // One point before the window stays: the window's bytes are counted from it.
+    // One point from before the window stays: the window's bytes are counted from it.
     while ((this.#points[1]?.ms ?? Infinity) < ms - WINDOW_MS) this.#points.shift();
   }
 

@@ -1,4 +1,4 @@
-// SHA-256 by the platform: the check that every byte of a model passes.
+// SHA-256 by the platform: every byte of a model passes this check.
 import { bytesEqual } from "../../shared/bytes.ts";
 
 /** 32 bytes. */

@@ -1,39 +1,37 @@
-// One read of a SwarmTileSource: asks peers and origins for its tiles as the plan says, until all are here or none can be had.
-import { withDeadline } from "../../shared/abort.ts";
+// One read of a SwarmTileSource: asks peers and origins for its tiles as the plan says,
+// until all are here or none can be had.
+import { settlesWithin, withDeadline } from "../../shared/abort.ts";
 import { AsyncQueue } from "../../shared/async-queue.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
-import { DEFAULTS as PLAN, nextStep, rarestFirst, type TileStep, type TileTries } from "./plan-tiles.ts";
+import type { Log } from "../../shared/log.ts";
+import type { DistrustedSources } from "./distrusted-sources.ts";
+import { PeerRequests } from "./peer-requests.ts";
+import { nextRun, nextStep, rarestFirst, TILE_PLAN, type TileStep, type TileTries } from "./plan-tiles.ts";
 import { hasSha256 } from "./sha256.ts";
-import { failedRead, type Refusals, type SwarmTileSourceOptions, type TileOrigin } from "./swarm-sources.ts";
-import type { TileHolder } from "./tile-peers.ts";
-import type { TileRange, TileRead } from "./tile-source.ts";
+import type { TileHolder, TilePeers } from "./tile-peers.ts";
+import type { TileOrigin, TileRange, TileRead } from "./tile-source.ts";
+import type { TileTally } from "./tile-tally.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Bytes under way from one peer: keeps its link full while it reads the next from its disk. */
-  peerBytes: 4 * 1024 * 1024,
-  /** The same before a peer has sent a first good tile: what a liar or a peer that is away can waste. */
-  newPeerBytes: 512 * 1024,
-  /** What a tile counts for at least: each costs a message and a look at the disk, however small it is. */
-  leastTileBytes: 128 * 1024,
+const DEFAULTS = Object.freeze({
   /** Milliseconds for one tile from a peer: with 4 MiB under way, a peer below 1 Mbit/s is left alone. */
   askMs: 30_000,
   /** Milliseconds without any tile from a peer that fetches for several, after which its part is fetched here. */
   waitMs: 12_000,
-  /** Failures (not: "I do not have it") after which a peer is left alone for the rest of a read. */
-  failures: 3,
-  /** Milliseconds for which a peer that could not be reached is not tried again: a busy one may answer then. */
-  awayMs: 5_000,
-  /** Tiles that may wait for the reader: bounds memory where the reader is slower than the sources. */
+  /** Tiles that may wait for the reader: bounds memory if the reader is slower than the sources. */
   readyTiles: 8,
-  /** Bytes asked of an origin at once while nobody else needs the same ones. */
-  runBytes: 64 * 1024 * 1024,
-  /** Bytes between two tiles that are still asked for together; what lies between is fetched along. */
-  gapBytes: 4 * 1024,
 });
 
-export interface SwarmReadOptions extends SwarmTileSourceOptions {
-  readonly refusals: Refusals;
+export interface SwarmReadOptions {
+  /** In order of preference. */
+  readonly origins: readonly TileOrigin[];
+  /** Undefined for a tab that has no mesh. */
+  readonly peers: TilePeers | undefined;
+  readonly tally: TileTally;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly distrusted: DistrustedSources;
   readonly ranges: readonly TileRange[];
 }
 
@@ -45,17 +43,12 @@ interface Tries extends TileTries {
 export class SwarmRead {
   readonly #options: SwarmReadOptions;
   readonly #tries: readonly Tries[];
-  /** Tiles that nobody was asked for yet, or that came back empty-handed, in the order in which they are wanted. */
+  /** Tiles that nobody has been asked for, or that were asked for in vain, in the order in which they are wanted. */
   #pending: number[];
   #holders: readonly TileHolder[] | undefined;
+  readonly #requests = new PeerRequests();
+  /** Asks, waits and origin requests under way. */
   #running = 0;
-  /** Bytes asked of each peer and not here yet. */
-  readonly #underWay = new Map<PeerId, number>();
-  readonly #failures = new Map<PeerId, number>();
-  /** Peers that could not be reached, and when they are tried again. */
-  readonly #awayUntil = new Map<PeerId, number>();
-  /** When a peer last sent a tile, by a counter of tiles rather than a clock: see `#wait`. */
-  readonly #sent = new Map<PeerId, number>();
   readonly #origins: TileOrigin[];
   #originBusy = false;
   #originAsked = false;
@@ -68,7 +61,7 @@ export class SwarmRead {
     this.#options = options;
     this.#tries = options.ranges.map(() => ({ asked: new Set<PeerId>(), awaited: new Set<PeerId>() }));
     this.#pending = [...options.ranges.keys()];
-    this.#origins = options.refusals.order(options.origins);
+    this.#origins = options.distrusted.order(options.origins);
   }
 
   async *run(signal: AbortSignal): AsyncGenerator<TileRead> {
@@ -95,24 +88,20 @@ export class SwarmRead {
     }
   }
 
-  /** Starts whatever can be started now. */
+  /** Starts every request that can be started now. */
   #launch(signal: AbortSignal): void {
-    const { peers, refusals, ranges } = this.#options;
+    const { peers, distrusted, ranges, clock } = this.#options;
     const all = peers?.holders() ?? [];
     const changed = all !== this.#holders;
     this.#holders = all;
     if (this.#originBusy && all.length === 0) return;
-    const now = this.#options.clock.now();
-    const holders = all.filter(
-      ({ peer }) =>
-        !refusals.isRefused(peer) && (this.#failures.get(peer) ?? 0) < DEFAULTS.failures && (this.#awayUntil.get(peer) ?? 0) <= now,
-    );
+    const nowMs = clock.now();
+    const holders = all.filter(({ peer }) => !distrusted.hasPeer(peer) && this.#requests.mayAsk(peer, nowMs));
     if (changed && peers) {
       const order = new Map(rarestFirst(ranges, peers.self, holders).map((index, place) => [index, place]));
       this.#pending.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
     }
-    const hasRoom = (peer: PeerId): boolean =>
-      (this.#underWay.get(peer) ?? 0) < (this.#sent.has(peer) ? DEFAULTS.peerBytes : DEFAULTS.newPeerBytes);
+    const hasRoom = (peer: PeerId): boolean => this.#requests.hasRoom(peer);
     const forOrigin: number[] = [];
     this.#pending = this.#pending.filter((index) => {
       const step: TileStep | undefined = peers
@@ -127,94 +116,72 @@ export class SwarmRead {
     const origin = this.#origins[0];
     if (!origin) return;
     const isShared = holders.some(({ fetching }) => fetching !== undefined);
-    const run = this.#nextRun(forOrigin, origin.source.wholeFiles === true, isShared ? PLAN.shareBytes : DEFAULTS.runBytes);
+    const run = nextRun(forOrigin, ranges, {
+      isFirst: !this.#originAsked,
+      isWhole: origin.source.wholeFiles === true,
+      maxBytes: isShared ? TILE_PLAN.shareBytes : TILE_PLAN.runBytes,
+    });
     this.#pending = this.#pending.filter((index) => !run.includes(index));
     this.#originBusy = true;
     this.#originAsked = true;
     this.#run(() => this.#fetchRun(run, origin, signal).finally(() => (this.#originBusy = false)));
   }
 
-  /** Neighbouring tiles for one request to an origin, beginning at the one that is wanted most. */
-  #nextRun(candidates: readonly number[], isWhole: boolean, maxBytes: number): number[] {
-    // Until it is known whether an origin understands ranges, the first bytes are the cheapest to ask for.
-    const order = candidates.toSorted((a, b) => this.#range(a).offset - this.#range(b).offset);
-    const head = (this.#originAsked ? candidates[0] : order[0]) ?? 0; // there are candidates: the caller looked
-    const { file } = this.#range(head);
-    const inFile = order.filter((index) => this.#range(index).file === file);
-    if (isWhole) return inFile;
-    const run: number[] = [];
-    let bytes = 0;
-    let end = this.#range(head).offset;
-    for (const index of inFile.slice(inFile.indexOf(head))) {
-      const { offset, length } = this.#range(index);
-      if (offset > end + DEFAULTS.gapBytes || (run.length > 0 && bytes + length > maxBytes)) break;
-      run.push(index);
-      bytes += length;
-      end = Math.max(end, offset + length);
-    }
-    return run;
-  }
-
   async #ask(index: number, peer: PeerId, signal: AbortSignal): Promise<void> {
     this.#tries[index]?.asked.add(peer);
-    const cost = Math.max(DEFAULTS.leastTileBytes, this.#range(index).length);
-    this.#underWay.set(peer, (this.#underWay.get(peer) ?? 0) + cost);
+    const end = this.#requests.begin(peer, this.#range(index).length);
     try {
-      const late = (): Error => new ManyhandsError("TIMEOUT", `${peer} sent nothing for ${DEFAULTS.askMs / 1000} seconds`);
-      await withDeadline({ clock: this.#options.clock, ms: DEFAULTS.askMs, onTimeout: late }, signal, (limit) =>
+      const onTimeout = (): Error => new ManyhandsError("TIMEOUT", `${peer} sent nothing for ${DEFAULTS.askMs / 1000} seconds`);
+      await withDeadline({ clock: this.#options.clock, ms: DEFAULTS.askMs, onTimeout }, signal, (limit) =>
         this.#fromPeer(index, peer, false, limit),
       );
     } finally {
-      this.#underWay.set(peer, (this.#underWay.get(peer) ?? cost) - cost);
+      end();
     }
   }
 
-  /** Waits for a peer that fetches this tile for several, for as long as that peer sends anything. */
+  /** Waits for a peer that fetches this tile for several, for as long as that peer sends any tiles. */
   async #wait(index: number, peer: PeerId, signal: AbortSignal): Promise<void> {
     this.#tries[index]?.awaited.add(peer);
     const stop = new AbortController();
-    const arriving = this.#fromPeer(index, peer, true, AbortSignal.any([signal, stop.signal])).then(() => true);
-    let seen = this.#sent.get(peer) ?? 0;
+    const arriving = this.#fromPeer(index, peer, true, AbortSignal.any([signal, stop.signal]));
     try {
-      for (;;) {
-        const timer = Promise.withResolvers<false>();
-        const timeout = setTimeout(() => timer.resolve(false), DEFAULTS.waitMs);
-        const done = await Promise.race([arriving, timer.promise]).finally(() => clearTimeout(timeout));
-        const now = this.#sent.get(peer) ?? 0;
-        if (done || now === seen) return;
+      for (let seen = this.#requests.sentBy(peer); ;) {
+        if (await settlesWithin(arriving, DEFAULTS.waitMs, this.#options.clock)) return;
+        const now = this.#requests.sentBy(peer);
+        if (now === seen) return;
         seen = now;
       }
     } finally {
       stop.abort(new ManyhandsError("TIMEOUT", `${peer} sends nothing`));
-      await arriving.catch(() => {}); // an error was noted there
+      await arriving.catch(() => {}); // `#fromPeer` has noted the error
     }
   }
 
-  /** Takes one tile from a peer, or puts it back among the pending ones. Rejects only for trouble of our own. */
+  /** Receives one tile from a peer, or puts it back among the pending ones. Rejects only for trouble of our own. */
   async #fromPeer(index: number, peer: PeerId, wait: boolean, signal: AbortSignal): Promise<void> {
-    const { peers, refusals, log } = this.#options;
+    const { peers, distrusted, clock, log } = this.#options;
     let bytes: Uint8Array<ArrayBuffer> | undefined;
     try {
       bytes = await peers?.fetch(peer, this.#range(index).sha256, wait, signal);
     } catch (error) {
-      if (errorCode(error) === "MODEL_CORRUPT") this.#refuse(peer, () => refusals.refusePeer(peer));
+      if (errorCode(error) === "MODEL_CORRUPT") this.#refuse(peer, () => distrusted.addPeer(peer));
       else if (!wait || !signal.aborted) {
-        // One call that did not get through fails all that waited for it: it counts as a pause, not as so many failures.
-        if (errorCode(error) === "PEER_UNREACHABLE") this.#awayUntil.set(peer, this.#options.clock.now() + DEFAULTS.awayMs);
-        else this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1);
+        if (errorCode(error) === "PEER_UNREACHABLE") this.#requests.noteAway(peer, clock.now());
+        else this.#requests.noteFailure(peer);
         log.info("a peer did not send a tile", { peer, reason: errorMessage(error) });
       }
     }
     if (bytes && (await this.#accept(index, bytes, { fromPeersBytes: bytes.byteLength }))) {
-      this.#sent.set(peer, (this.#sent.get(peer) ?? 0) + 1);
+      this.#requests.noteSent(peer);
       return;
     }
-    if (bytes) this.#refuse(peer, () => refusals.refusePeer(peer));
+    if (bytes) this.#refuse(peer, () => distrusted.addPeer(peer));
     this.#pending.push(index);
   }
 
   async #fetchRun(run: readonly number[], origin: TileOrigin, signal: AbortSignal): Promise<void> {
-    const { refusals, log } = this.#options;
+    const { distrusted, log } = this.#options;
     const missing = new Set(run);
     try {
       const reads = origin.source.read(
@@ -222,9 +189,9 @@ export class SwarmRead {
         signal,
       );
       for await (const { index: place, bytes, done } of reads) {
-        const index = run[place] as number; // a source answers with places of what it was given
+        const index = run[place] as number; // a source's indices point into the ranges that it was asked for
         if (!(await this.#accept(index, bytes, { fromOriginBytes: bytes.byteLength }, done))) {
-          this.#refuse(origin.name, () => refusals.refuseOrigin(origin));
+          this.#refuse(origin.name, () => distrusted.addOrigin(origin));
           this.#drop(origin);
           break;
         }
@@ -241,7 +208,7 @@ export class SwarmRead {
     this.#pending.unshift(...missing);
   }
 
-  /** Checks a tile and hands it on. False where it is not what its hash says. */
+  /** Checks a tile and passes it to the reader. Returns false if it does not match its hash. */
   async #accept(
     index: number,
     bytes: Uint8Array<ArrayBuffer>,
@@ -255,10 +222,10 @@ export class SwarmRead {
     return isRight;
   }
 
-  #refuse(who: string, remember: () => void): void {
+  #refuse(source: string, remember: () => void): void {
     remember();
-    this.#refusedBy.push(who);
-    this.#options.log.warn("a source sent a tile that does not match its SHA-256 and is dropped", { source: who });
+    this.#refusedBy.push(source);
+    this.#options.log.warn("a source sent a tile that does not match its SHA-256 and is dropped", { source });
   }
 
   #drop(origin: TileOrigin): void {
@@ -267,7 +234,7 @@ export class SwarmRead {
     this.#originAsked = false;
   }
 
-  /** Waits while the reader has more than it takes. */
+  /** Waits while more tiles are ready than the reader takes. */
   async #untilRoom(signal: AbortSignal): Promise<void> {
     while (this.#ready.length > DEFAULTS.readyTiles && !signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -276,9 +243,9 @@ export class SwarmRead {
     }
   }
 
-  #run(work: () => Promise<void>): void {
+  #run(request: () => Promise<void>): void {
     this.#running++;
-    void work()
+    void request()
       .catch((error: unknown) => {
         this.#lastError = error;
       })
@@ -295,4 +262,20 @@ export class SwarmRead {
   #triesOf(index: number): Tries {
     return this.#tries[index] as Tries; // one for each range
   }
+}
+
+/** The error of a read that cannot go on: it names the sources of wrong tiles, or else repeats the last error. */
+function failedRead(refusedBy: readonly string[], lastError: unknown, missing: number): ManyhandsError {
+  if (refusedBy.length > 0) {
+    return new ManyhandsError(
+      "MODEL_CORRUPT",
+      `${missing === 1 ? "a piece" : `${missing} pieces`} of the weights cannot be fetched whole: the bytes from ${[...new Set(refusedBy)].join(", ")} do not match their SHA-256`,
+      { cause: lastError },
+    );
+  }
+  return new ManyhandsError(
+    errorCode(lastError) === "MODEL_CORRUPT" ? "MODEL_CORRUPT" : "MODEL_UNAVAILABLE",
+    lastError === undefined ? "no source has the model's weights" : errorMessage(lastError),
+    { cause: lastError },
+  );
 }

@@ -1,23 +1,29 @@
-// Tiles from whoever has them: peers first, several at once, and the origin for what no peer has. Everything is checked.
-import { SwarmRead } from "./swarm-read.ts";
-import { Refusals, type SwarmTileSourceOptions } from "./swarm-sources.ts";
+// Tiles from every source that has them: peers first, several at once, and an origin for
+// the rest. Every tile is checked.
+import { DistrustedSources } from "./distrusted-sources.ts";
+import { SwarmRead, type SwarmReadOptions } from "./swarm-read.ts";
 import type { TileRange, TileRead, TileSource } from "./tile-source.ts";
-import { fetchedOnce } from "./twin-tiles.ts";
+import { readTwinsOnce } from "./twin-tiles.ts";
+
+export type SwarmTileSourceOptions = Omit<SwarmReadOptions, "distrusted" | "ranges">;
 
 /**
- * Verifies what it yields (`checked`): it has to know who sent a wrong tile. A peer that did is not asked again; an origin
- * that did is left for the rest of a read and asked last in the next.
+ * Verifies each tile that it yields (`checked`), because it has to know who sent a wrong one. A peer that did is not
+ * asked again; an origin that did is left alone for the rest of a read and asked last in the next.
  */
 export class SwarmTileSource implements TileSource {
   readonly #options: SwarmTileSourceOptions;
-  readonly #refusals = new Refusals();
+  readonly #distrusted = new DistrustedSources();
 
   constructor(options: SwarmTileSourceOptions) {
     this.#options = options;
   }
 
-  /** Throws MODEL_CORRUPT where the only copies to be had are wrong, MODEL_UNAVAILABLE where none can be had, or the signal's reason. */
+  /**
+   * Throws MODEL_CORRUPT if the only copies to be had are wrong, MODEL_UNAVAILABLE if none
+   * can be had, or the signal's reason.
+   */
   read(ranges: readonly TileRange[], signal: AbortSignal): AsyncIterable<TileRead> {
-    return fetchedOnce(ranges, (single) => new SwarmRead({ ...this.#options, refusals: this.#refusals, ranges: single }).run(signal));
+    return readTwinsOnce(ranges, (single) => new SwarmRead({ ...this.#options, distrusted: this.#distrusted, ranges: single }).run(signal));
   }
 }

@@ -1,13 +1,13 @@
-// Counts where tiles came from and that each was checked: what the page tells, and what a bench reads.
+// Counts where tiles came from, and that each was checked: for the page to show, and for benches to read.
 
 export interface TileCounts {
-  /** Tiles held against their SHA-256, wherever they came from; those that failed included. */
+  /** Tiles that were checked against their SHA-256, wherever they came from, including those that failed. */
   readonly checked: number;
-  /** Tiles that became part of a span. Never more than passed their check. */
+  /** Tiles that became part of a span. Never more than the tiles that passed their check. */
   readonly used: number;
   /** Tiles that did not match their hash. */
   readonly refused: number;
-  /** Bytes of used tiles by where they came from. */
+  /** Bytes of used tiles, by where they came from. */
   readonly fromStoreBytes: number;
   readonly fromPeersBytes: number;
   readonly fromOriginBytes: number;

@@ -1,9 +1,12 @@
-// Tiles of the same bytes, such as norms that are all ones: fetched once for all places that want them, from a peer as from an origin.
+// Twin tiles have the same bytes, such as norms that are all ones. They are fetched once
+// for all places that need them, whether from a peer or from an origin.
 import { toHex } from "../../shared/bytes.ts";
 import type { TileRange, TileRead } from "./tile-source.ts";
 
-/** Reads `ranges` through `read`, each content once. Who holds a layer of any place of a tile holds the tile. */
-export async function* fetchedOnce(
+/**
+ * Reads `ranges` through `read`, each content once. A peer that holds a layer of any place of a twin holds the twin.
+ */
+export async function* readTwinsOnce(
   ranges: readonly TileRange[],
   read: (single: readonly TileRange[]) => AsyncIterable<TileRead>,
 ): AsyncGenerator<TileRead, void> {
@@ -16,8 +19,9 @@ export async function* fetchedOnce(
   }
   const all = [...places.values()];
   for await (const tile of read(all.map((indexes) => merged(indexes.map((index) => ranges[index] as TileRange))))) {
-    const [first, ...others] = all[tile.index] as [number, ...number[]]; // a source answers with places of what it was given
-    // Copied before the first is handed over: whoever reads it may free it.
+    // A source's indices point into the ranges that it was asked for.
+    const [first, ...others] = all[tile.index] as [number, ...number[]];
+    // Copied before the first one is yielded: its reader may free it.
     const copies = others.map((index) => ({ index, bytes: tile.bytes.slice(), ...(tile.checked && { checked: tile.checked }) }));
     yield { ...tile, index: first };
     yield* copies;

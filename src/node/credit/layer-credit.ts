@@ -1,10 +1,10 @@
-// Credit for layers in this tab: its spans' tallies, the desk that signs for them, and what looks after its own answers.
-import { AnswerReceipts } from "../../credit/answer-receipts.ts";
-import { ReceiptClient } from "../../credit/receipt-client.ts";
+// Both halves of credit for layers in this tab: it signs for what its own spans computed, and settles its own answers.
+import { ReceiptCollector } from "../../credit/receipt-collector.ts";
 import type { Signer } from "../../credit/ed25519.ts";
-import { LayerClaims } from "../../credit/layer-claims.ts";
+import { ReceiptResponder } from "../../credit/receipt-responder.ts";
+import { ReceiptClient } from "../../credit/receipt-client.ts";
 import { ReceiptService } from "../../credit/receipt-service.ts";
-import { TallyBook } from "../../credit/tally-book.ts";
+import { SpanTallies } from "../../credit/span-tallies.ts";
 import type { PeerStandings } from "../../inference/audit/answer-audits.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { Directory } from "../../mesh/ports/directory.ts";
@@ -16,11 +16,11 @@ import type { Observable } from "../../shared/events.ts";
 import type { Log } from "../../shared/log.ts";
 import { AnswerSettlement } from "./answer-settlement.ts";
 
-export interface LayerCreditDeps {
+export interface LayerCreditOptions {
   readonly mesh: Pick<Mesh, "self" | "open" | "handle">;
   readonly directory: Pick<Directory, "swarm">;
   /** The spans that this tab holds. */
-  readonly desk: Observable<SpanServiceEvents>;
+  readonly spans: Observable<SpanServiceEvents>;
   readonly signer: Signer;
   /** Keeps a receipt for the ledger. */
   readonly add: (receipt: Receipt) => Promise<void>;
@@ -35,19 +35,24 @@ export interface LayerCreditDeps {
   readonly log: Log;
 }
 
-/** Serves other peers' questions from now on; the answer looks after this tab's own answers. */
-export function startLayerCredit(deps: LayerCreditDeps): AnswerSettlement {
-  const { mesh, desk, clock, log } = deps;
-  const book = new TallyBook(clock);
-  desk.on("session:tallied", (tally) => book.add(tally));
-  const claims = new LayerClaims({ ...deps, book });
-  const receipts = new ReceiptService({ answer: (requester, question) => claims.answer(requester, question), log });
-  mesh.handle(PROTOCOLS.receipt, (link) => receipts.accept(link));
+/** Starts both halves, and returns the one that settles this tab's answers. */
+export function startLayerCredit(options: LayerCreditOptions): AnswerSettlement {
+  serveClaims(options);
+  const { mesh, log } = options;
   return new AnswerSettlement({
-    ...deps,
+    ...options,
     openReceipts: () => {
-      const desks = new ReceiptClient(mesh, log);
-      return { receipts: new AnswerReceipts({ ...deps, desks }), close: () => desks.close() };
+      const client = new ReceiptClient(mesh, log);
+      return { receipts: new ReceiptCollector({ ...options, client }), close: () => client.close() };
     },
   });
+}
+
+/** Counts what this tab's spans compute, and replies to requesters that ask for claims and countersignatures of it. */
+function serveClaims({ mesh, spans, signer, add, clock, now, log }: LayerCreditOptions): void {
+  const tallies = new SpanTallies(clock);
+  spans.on("session:tallied", (tally) => tallies.add(tally));
+  const responder = new ReceiptResponder({ signer, tallies, add, now });
+  const service = new ReceiptService({ reply: (requester, request) => responder.reply(requester, request), log });
+  mesh.handle(PROTOCOLS.receipt, (link) => service.accept(link));
 }

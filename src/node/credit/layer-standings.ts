@@ -1,8 +1,8 @@
-// What is known of peers' work on answers, beside what is known of their tasks: a wrong result at one costs the trust at all.
+// Peers' standings for work on answers, beside those for tasks: a wrong result at one costs the trust for both.
 import type { PeerStandings } from "../../inference/audit/answer-audits.ts";
 import type { Standings } from "../../tasks/dispatch/standings.ts";
 
-/** The kind under which standings keep work on answers. */
+/** The kind under which work on answers is kept. */
 const KIND = "layers";
 
 export const layerStandings = (standings: Standings): PeerStandings => ({

@@ -2,7 +2,7 @@
 // posts the receipts.
 import { checkSignature, type Signer } from "../../credit/ed25519.ts";
 import { type Signature, type SignedClaim, stateVerdict, withSignatures } from "../../credit/make-receipt.ts";
-import { DEFAULTS as RULES, verifyClaim } from "../../credit/verify-receipt.ts";
+import { RECEIPT_RULES, verifyClaim } from "../../credit/verify-receipt.ts";
 import { encodeReceipt, type Receipt, RECEIPT_VERSION, statementBytes, type Verdict } from "../../protocol/receipt.ts";
 import { fromHex } from "../../shared/bytes.ts";
 import type { PeerId } from "../../shared/ids.ts";
@@ -92,8 +92,8 @@ export class TaskReceipts {
     const claim = this.#claimOf(settled, delivery);
     if (claim === undefined) return;
     let candidates = this.#others(settled, delivery);
-    while (candidates.length >= RULES.convictionWitnesses) {
-      const asked = candidates.slice(0, RULES.convictionWitnesses);
+    while (candidates.length >= RECEIPT_RULES.convictionWitnesses) {
+      const asked = candidates.slice(0, RECEIPT_RULES.convictionWitnesses);
       const stated = await this.#state(claim, "wrong", asked, settled);
       const replies = await Promise.all(asked.map((witness) => this.#signatureOf(witness, stated)));
       const signatures = replies.filter((signature) => signature !== undefined);

@@ -1,15 +1,16 @@
-// A model's weights in this tab: where they come from, what is kept, what they take of memory, and what a person is told.
-import type { HttpDeps } from "../../model/tiles/http-fetch.ts";
+// A model's weights in this tab: where they come from, which are kept, and how much memory they take.
+import type { HttpOptions } from "../../model/tiles/http-fetch.ts";
 import { HttpTileSource } from "../../model/tiles/http-tile-source.ts";
 import { IdbTileStore } from "../../model/tiles/idb-tile-store.browser.ts";
-import { type BudgetedStore, KeptTiles } from "../../model/tiles/kept-tiles.ts";
+import { TabTileStore } from "../../model/tiles/tab-tile-store.ts";
+import type { BudgetedStore } from "../../model/tiles/tile-store.ts";
 import { loadSpan, type LoadSpanOptions, loadSplitSpan } from "../../model/load-span.ts";
 import type { Manifest } from "../../model/tiles/manifest.ts";
 import { memoryNeed, type MemoryLimits, whyTooLarge } from "../../model/memory-need.ts";
 import type { FolderHandle } from "../../model/tiles/folder-handle.ts";
 import { MountedTileSource } from "../../model/tiles/mounted-tile-source.ts";
 import { MemoryTileStore } from "../../model/tiles/memory-tile-store.ts";
-import type { TileOrigin } from "../../model/tiles/swarm-sources.ts";
+import type { TileOrigin } from "../../model/tiles/tile-source.ts";
 import { SwarmTileSource } from "../../model/tiles/swarm-tile-source.ts";
 import type { TilePeers } from "../../model/tiles/tile-peers.ts";
 import { type TileCounts, TileTally } from "../../model/tiles/tile-tally.ts";
@@ -20,14 +21,12 @@ import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts"
 import type { ModelId, Span } from "../../shared/ids.ts";
 import type { Log } from "../../shared/log.ts";
 import type { LoadProgress } from "../../shared/progress.ts";
-import type { BackendChoice } from "../state.ts";
+import { type BackendChoice, DEFAULT_KEEP_BYTES } from "../state.ts";
 import { hasGpuAdapter } from "../platform/has-gpu-adapter.ts";
 import { CACHE_BUDGET_BYTES } from "../spans/lender.ts";
 
-export const DEFAULTS = Object.freeze({
-  /** Bytes of weights that this browser keeps until a person sets another limit: three small models, or one of 300 M parameters. */
-  storeBytes: 1024 * 1024 * 1024,
-  /** Bytes kept in memory where storage is blocked: enough to give neighbours what was just fetched, little beside a span. */
+const DEFAULTS = Object.freeze({
+  /** Bytes kept in memory if storage is blocked: enough to pass fresh tiles on to neighbours, little beside a span. */
   memoryBytes: 64 * 1024 * 1024,
   storeName: "manyhands-tiles",
 });
@@ -38,14 +37,14 @@ export interface ModelBytesOptions {
   /** The verified bytes of the manifest's graph file. */
   readonly graph: Uint8Array;
   /** The relay's folder of the model. */
-  readonly http: HttpDeps & { readonly baseUrl: string };
+  readonly http: HttpOptions & { readonly baseUrl: string };
   readonly backend: () => BackendChoice;
   readonly clock: Clock;
   readonly log: Log;
   readonly onNotice: (sentence: string) => void;
 }
 
-/** Peers that tiles can come from, and a way to begin. */
+/** Peers that tiles can come from once `start` has resolved. */
 export interface StartablePeers extends TilePeers {
   start(signal: AbortSignal): Promise<void>;
 }
@@ -63,7 +62,7 @@ export class ModelBytes {
     this.#options = options;
     this.#origins = originsOf(options);
     this.#source = this.#makeSource();
-    this.#store = new KeptTiles({
+    this.#store = new TabTileStore({
       store,
       onGained: (hash) => this.#peers?.gained(fromHex(hash)),
       onFull: () =>
@@ -78,7 +77,7 @@ export class ModelBytes {
     return new ModelBytes(options, await openStore(options));
   }
 
-  /** Where tiles come from and that each was checked. */
+  /** How many tiles came from where, all of them checked. */
   get counts(): TileCounts {
     return this.#tally.counts;
   }
@@ -88,13 +87,13 @@ export class ModelBytes {
     return this.#store;
   }
 
-  /** From now on peers are asked before the origin. */
+  /** From now on tiles come from peers before they come from the origin. */
   usePeers(peers: StartablePeers): void {
     this.#peers = peers;
     this.#source = this.#makeSource();
   }
 
-  /** Reads weights from a folder that a person opened before asking any server; each tile is checked. Tells whether it is of use. */
+  /** Reads weights from a folder before any server; each tile is checked. A notice says whether it works. */
   async mount(folder: FolderHandle): Promise<void> {
     const { manifest, onNotice } = this.#options;
     const source = new MountedTileSource(folder);
@@ -114,21 +113,21 @@ export class ModelBytes {
     return this.#store.setBudget(budgetBytes);
   }
 
-  /** The longest part of `span`, from its start, that this device can hold; undefined where not even one layer fits. */
+  /** Returns the longest part of `span`, from its start, that fits this device; undefined if no layer does. */
   fit(span: Span): Span | undefined {
     for (let { end } = span; end > span.start; end--) {
-      if (this.#whyNot({ start: span.start, end }) === undefined) return { start: span.start, end };
+      if (this.#whyTooLarge({ start: span.start, end }) === undefined) return { start: span.start, end };
     }
     return undefined;
   }
 
   /**
-   * Throws MODEL_UNSUPPORTED for a span that this device cannot hold, and what loading a span throws; all with what was
-   * kept and what a person can do.
+   * Throws MODEL_UNSUPPORTED for a span that this device cannot hold, and what loading a span throws. The messages say
+   * what was kept and what a person can do.
    */
   async loadSpan(span: Span, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<SplitSpan> {
     const { model, manifest, graph, backend, clock, log } = this.#options;
-    const why = this.#whyNot(span);
+    const why = this.#whyTooLarge(span);
     if (why !== undefined) {
       throw new ManyhandsError(
         "MODEL_UNSUPPORTED",
@@ -139,7 +138,7 @@ export class ModelBytes {
     const memoryBytes = memoryNeed(manifest, span, this.#limits).peakBytes;
     await this.#peers?.start(signal).catch((error: unknown) => {
       signal.throwIfAborted();
-      log.warn("tiles are not exchanged with peers", { reason: errorMessage(error) });
+      log.warn("no tiles are exchanged with peers", { reason: errorMessage(error) });
     });
     const options: LoadSpanOptions = {
       model,
@@ -154,14 +153,14 @@ export class ModelBytes {
       log,
       signal,
     };
-    // On a graphics card parts would bring every hidden state back to the processor, and its runtime leaves no gaps.
+    // In parts, a graphics card would send every hidden state back to the processor, and its runtime leaves no gaps.
     const isWhole = backend() !== "wasm" && (await hasGpuAdapter(navigator.gpu));
-    const source = await this.#advised(isWhole ? loadSpan(options).then((whole) => joinParts([whole])) : loadSplitSpan(options));
+    const source = await this.#withAdvice(isWhole ? loadSpan(options).then((whole) => joinParts([whole])) : loadSplitSpan(options));
     performance.mark("manyhands:tiles", { detail: this.counts });
     return source;
   }
 
-  #whyNot(span: Span): string | undefined {
+  #whyTooLarge(span: Span): string | undefined {
     return whyTooLarge(memoryNeed(this.#options.manifest, span, this.#limits), this.#limits);
   }
 
@@ -175,16 +174,18 @@ export class ModelBytes {
     });
   }
 
-  /** What the model's layer states as a fact, told with what was kept and what a person can do. */
-  async #advised<T>(work: Promise<T>): Promise<T> {
+  #withAdvice<T>(work: Promise<T>): Promise<T> {
     const { origin } = this.#options.manifest;
     const owner = origin ? hostOf(origin.url) : undefined;
-    return advised(work, owner);
+    return withAdvice(work, owner);
   }
 }
 
-/** Tells a failure of fetching with what was kept and what a person can do; `owner` is the host of a model that is not the relay's own. */
-export async function advised<T>(work: Promise<T>, owner?: string): Promise<T> {
+/**
+ * Settles like `work`, but words a failure to fetch so that it says what was kept and what a person can do. `owner`:
+ * the host of a model that is not the relay's own.
+ */
+export async function withAdvice<T>(work: Promise<T>, owner?: string): Promise<T> {
   try {
     return await work;
   } catch (cause) {
@@ -195,11 +196,11 @@ export async function advised<T>(work: Promise<T>, owner?: string): Promise<T> {
       code === "MODEL_CORRUPT"
         ? `${whose} is damaged: ${errorMessage(cause)}. Nothing damaged is kept or run.`
         : `The model could not be fetched: ${errorMessage(cause)}. What was fetched before is kept.`;
-    throw new ManyhandsError(code, `${sentence} Try again in a while; if it stays so, tell whoever runs the relay.`, { cause });
+    throw new ManyhandsError(code, `${sentence} Try again in a while; if that does not help, tell the relay's operator.`, { cause });
   }
 }
 
-/** The place that the manifest names, and the relay, which has the data files of its own models. */
+/** The place that the manifest names, and then the relay, which has the data files of its own models. */
 function originsOf({ manifest, http }: ModelBytesOptions): TileOrigin[] {
   const relay = { name: "the relay", source: new HttpTileSource(http) };
   if (!manifest.origin) return [relay];
@@ -209,7 +210,7 @@ function originsOf({ manifest, http }: ModelBytesOptions): TileOrigin[] {
 
 const hostOf = (url: string): string => new URL(url).host;
 
-/** Coarse on purpose: browsers tell at most 8 GiB, and some nothing. */
+/** Coarse on purpose: browsers say 8 GiB at most, and some say nothing. */
 function deviceBytes(): number | undefined {
   const { deviceMemory } = navigator as Navigator & { readonly deviceMemory?: number };
   return deviceMemory === undefined ? undefined : deviceMemory * 1024 ** 3;
@@ -217,9 +218,9 @@ function deviceBytes(): number | undefined {
 
 async function openStore({ log, onNotice }: ModelBytesOptions): Promise<BudgetedStore> {
   try {
-    return await IdbTileStore.open({ name: DEFAULTS.storeName, budgetBytes: DEFAULTS.storeBytes, now: () => Date.now() });
+    return await IdbTileStore.open({ name: DEFAULTS.storeName, budgetBytes: DEFAULT_KEEP_BYTES, now: () => Date.now() });
   } catch (error) {
-    log.warn("no tile store", { error: String(error) });
+    log.warn("no tiles are kept when this page closes", { error: String(error) });
     onNotice("This browser blocks storage, so the weights are fetched anew on every visit. A normal (not private) window keeps them.");
     return new MemoryTileStore({ budgetBytes: DEFAULTS.memoryBytes });
   }

@@ -1,4 +1,4 @@
-// A model of the relay, opened for this tab: what a prompt needs, and spans on demand through this browser's storage.
+// A model of the relay, opened for this tab: what a prompt needs, and spans on demand through the browser's storage.
 import type { PromptModel } from "../../inference/generate.ts";
 import { fetchManifest, fetchModelFiles } from "../../model/fetch-model.ts";
 import type { HttpFetch } from "../../model/tiles/http-fetch.ts";
@@ -8,33 +8,33 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import type { BackendChoice } from "../state.ts";
 import type { SpanLoader } from "../spans/lender.ts";
-import { advised, ModelBytes } from "./model-bytes.ts";
+import { withAdvice, ModelBytes } from "./model-bytes.ts";
 import { openText } from "./open-text.ts";
-import type { OfferedModel } from "../relay-api.ts";
+import type { OfferedModel } from "../../protocol/relay-api.ts";
 
 export interface OpenModel extends PromptModel, SpanLoader {
   readonly sizeBytes: number;
   readonly summary: ModelSummary;
-  /** Where its weights come from and what is kept of them. */
+  /** Its weights: where they come from, and which are kept. */
   readonly bytes: ModelBytes;
 }
 
-export interface OpenModelDeps {
+export interface OpenModelOptions {
   readonly backend: () => BackendChoice;
   readonly clock: Clock;
   readonly log: Log;
   readonly onNotice: (sentence: string) => void;
 }
 
-/** Fetches the small files of a model that the relay offers. Throws MODEL_UNAVAILABLE, MODEL_CORRUPT or the signal's reason. */
-export async function openModel(deps: OpenModelDeps, origin: string, offered: OfferedModel, signal: AbortSignal): Promise<OpenModel> {
+/** Fetches the small files of an offered model. Throws MODEL_UNAVAILABLE, MODEL_CORRUPT or the signal's reason. */
+export async function openModel(options: OpenModelOptions, origin: string, offered: OfferedModel, signal: AbortSignal): Promise<OpenModel> {
   const baseUrl = new URL(".", new URL(offered.manifest, origin)).href;
-  const http = { baseUrl, fetch: fetchHttp, clock: deps.clock, random: Math.random };
+  const http = { baseUrl, fetch: fetchHttp, clock: options.clock, random: Math.random };
   const { id } = offered;
-  const manifest = await advised(fetchManifest(http, id, signal));
-  const { graph, tokenizer, tokenizerConfig } = await advised(fetchModelFiles(http, manifest, signal));
+  const manifest = await withAdvice(fetchManifest(http, id, signal));
+  const { graph, tokenizer, tokenizerConfig } = await withAdvice(fetchModelFiles(http, manifest, signal));
   const text = await openText(manifest, { tokenizer, tokenizerConfig });
-  const bytes = await ModelBytes.open({ ...deps, model: id, manifest, graph, http });
+  const bytes = await ModelBytes.open({ ...options, model: id, manifest, graph, http });
   const summary = summarise(manifest);
   return {
     id,
@@ -52,7 +52,7 @@ export async function openModel(deps: OpenModelDeps, origin: string, offered: Of
 }
 
 /**
- * The platform's fetch, called as a plain function. Weights are kept by the tile store alone and small files are asked
- * for anew, so that a damaged copy in the browser's cache is not read again and again.
+ * The platform's fetch, called as a plain function. The browser's cache keeps no weights, which the tile store does,
+ * and small files are asked for anew: otherwise a damaged copy in that cache would be read again and again.
  */
 const fetchHttp: HttpFetch = (url, init) => fetch(url, { ...init, cache: init.headers?.["Range"] === undefined ? "no-cache" : "no-store" });

@@ -5,21 +5,21 @@ import { abortable } from "../../shared/abort.ts";
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { ModelId, PeerId } from "../../shared/ids.ts";
 import type { FolderHandle } from "../../model/tiles/folder-handle.ts";
-import { DEFAULTS } from "./model-bytes.ts";
-import { type OpenModel, openModel, type OpenModelDeps } from "./open-model.ts";
-import type { OfferedModel } from "../relay-api.ts";
+import { type OpenModel, openModel, type OpenModelOptions } from "./open-model.ts";
+import type { OfferedModel } from "../../protocol/relay-api.ts";
+import { DEFAULT_KEEP_BYTES } from "../state.ts";
 import { SoloSpan } from "../spans/solo-span.ts";
 import type { HeldSpans } from "../spans/held-spans.ts";
 import type { StartSpan } from "../spans/span-host.ts";
 import { SwarmPeers } from "./swarm-peers.ts";
 
-export interface OpenModelsDeps extends OpenModelDeps {
+export interface OpenModelsOptions extends OpenModelOptions {
   readonly self: PeerId;
   readonly relayOrigin: string;
   /** The operator's list. */
   readonly offers: readonly OfferedModel[];
   readonly directory: Directory;
-  readonly desk: HeldSpans;
+  readonly heldSpans: HeldSpans;
   readonly startSpan: StartSpan;
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
   /** Bytes of weights that this browser keeps. */
@@ -28,24 +28,25 @@ export interface OpenModelsDeps extends OpenModelDeps {
   readonly folderOf: (model: ModelId) => FolderHandle | undefined;
 }
 
-export interface DeskModel {
+/** A model that is open in this tab. */
+export interface ModelHere {
   readonly model: OpenModel;
-  /** The whole of it in this tab, for its own prompts. */
+  /** Loads all of it into this tab, for the tab's own prompts. */
   readonly solo: SoloSpan;
 }
 
-interface Opened extends DeskModel {
+interface Opened extends ModelHere {
   readonly peers: SwarmPeers;
 }
 
 export class OpenModels {
-  readonly #deps: OpenModelsDeps;
+  readonly #options: OpenModelsOptions;
   readonly #opening = new Map<ModelId, Promise<Opened>>();
   readonly #solos = new Set<SoloSpan>();
   readonly #stopping = new AbortController();
   #exchange: Promise<TileExchange> | undefined;
   readonly #shelves = new Set<TileShelf>();
-  /** Tiles of all models that are open here: they go by their hash, whichever model they belong to. */
+  /** Tiles of all that is shared here: a tile is found by its hash, whichever model it belongs to. */
   readonly shelf: TileShelf = {
     get: async (hash) => {
       for (const each of this.#shelves) {
@@ -56,40 +57,40 @@ export class OpenModels {
     },
   };
 
-  constructor(deps: OpenModelsDeps) {
-    this.#deps = deps;
+  constructor(options: OpenModelsOptions) {
+    this.#options = options;
   }
 
   /** Throws MODEL_UNAVAILABLE, MODEL_CORRUPT, MODEL_UNSUPPORTED or the signal's reason; the next call tries again. */
-  async open(id: ModelId | undefined, signal: AbortSignal): Promise<DeskModel> {
-    const offer = this.#deps.offers.find((offered) => offered.id === id);
+  async open(id: ModelId | undefined, signal: AbortSignal): Promise<ModelHere> {
+    const offer = this.#options.offers.find((offered) => offered.id === id);
     if (!offer) throw new ManyhandsError("MODEL_UNAVAILABLE", "This relay serves no model. Its operator can add one with --models.");
     let opening = this.#opening.get(offer.id);
     if (!opening) {
       opening = this.#open(offer);
       this.#opening.set(offer.id, opening);
       opening.then(
-        // Without a wish a model's own store decides: where storage is blocked it keeps far less.
-        () => (this.#deps.keepBytes() === DEFAULTS.storeBytes ? undefined : this.keepBudget()),
-        () => this.#opening.delete(offer.id), // told to whoever waits for it
+        // Without a wish the store's own budget holds: if storage is blocked, it is far smaller.
+        () => (this.#options.keepBytes() === DEFAULT_KEEP_BYTES ? undefined : this.keepBudget()),
+        () => this.#opening.delete(offer.id), // the caller gets the failure
       );
     }
     return abortable(opening, signal);
   }
 
-  /** Reads the weights of a model that is open from `folder` from now on; one that is opened later asks by itself. */
+  /** From now on an open model reads its weights from `folder` first. A model opened later asks for its folder. */
   async mount(id: ModelId, folder: FolderHandle): Promise<void> {
-    const opened = await this.#opening.get(id)?.catch(() => undefined); // told to whoever opened it
+    const opened = await this.#opening.get(id)?.catch(() => undefined); // `open` has thrown it
     await opened?.model.bytes.mount(folder);
   }
 
-  /** Holds what is kept to the budget of now, which a person may have changed. */
+  /** Applies the budget for kept weights, which the person may have changed. */
   async keepBudget(): Promise<void> {
-    const { keepBytes, log } = this.#deps;
+    const { keepBytes, log } = this.#options;
     for (const entry of await Promise.allSettled(this.#opening.values())) {
       if (entry.status !== "fulfilled") continue;
       await entry.value.model.bytes.setBudget(keepBytes()).catch((error: unknown) => {
-        log.warn("what is kept could not be held to its budget", { error: String(error) }); // storage went away: nothing is kept then
+        log.warn("the budget for kept weights could not be applied", { error: String(error) }); // storage is gone, so nothing is kept
       });
     }
   }
@@ -98,17 +99,17 @@ export class OpenModels {
     this.#stopping.abort();
     const settled = await Promise.allSettled(this.#opening.values());
     for (const entry of settled) if (entry.status === "fulfilled") await Promise.all([entry.value.peers.stop(), entry.value.solo.stop()]);
-    const exchange = await this.#exchange?.catch(() => undefined); // it never ran
+    const exchange = await this.#exchange?.catch(() => undefined); // it never started
     await exchange?.stop();
   }
 
   async #open(offer: OfferedModel): Promise<Opened> {
-    const { self, relayOrigin, directory, desk, startSpan, backend } = this.#deps;
-    const opened = await openModel(this.#deps, relayOrigin, offer, this.#stopping.signal);
+    const { self, relayOrigin, directory, heldSpans, startSpan, backend, clock } = this.#options;
+    const opened = await openModel(this.#options, relayOrigin, offer, this.#stopping.signal);
     const model: OpenModel = {
       ...opened,
       loadSpan: async (...args) => {
-        await this.#freeIdle(); // room for what is loaded now
+        await this.#freeSolos(); // to make room
         return opened.loadSpan(...args);
       },
     };
@@ -120,22 +121,22 @@ export class OpenModels {
       exchange: (shelf) => this.share(shelf),
     });
     model.bytes.usePeers(peers);
-    const folder = this.#deps.folderOf(model.id);
+    const folder = this.#options.folderOf(model.id);
     if (folder) await model.bytes.mount(folder);
-    const solo = new SoloSpan({ self, model, desk, startSpan, backend, clock: this.#deps.clock });
+    const solo = new SoloSpan({ self, model, heldSpans, startSpan, backend, clock });
     this.#solos.add(solo);
     return { model, peers, solo };
   }
 
-  /** Frees models that were loaded for prompts which have been answered. */
-  async #freeIdle(): Promise<void> {
+  /** Frees models that were loaded for prompts, unless an answer still runs. */
+  async #freeSolos(): Promise<void> {
     for (const solo of this.#solos) await solo.free();
   }
 
-  /** One exchange for all models and whatever else has tiles. It stops with the desk. */
+  /** Gives away the tiles of `shelf` too. All shelves share one exchange, which stops when this object does. */
   async share(shelf: TileShelf): Promise<TileExchange> {
     this.#shelves.add(shelf);
-    this.#exchange ??= this.#deps.exchange(this.shelf);
+    this.#exchange ??= this.#options.exchange(this.shelf);
     const exchange = await this.#exchange;
     return {
       fetch: (...args) => exchange.fetch(...args),

@@ -6,12 +6,12 @@ import { ManyhandsError } from "../../shared/errors.ts";
 
 export interface ModelText {
   readonly tokenizer: Tokenizer;
-  /** Undefined for a model that only goes on with a text. */
+  /** Undefined for a model that can only continue a text. */
   readonly chat: ChatTemplate | undefined;
   readonly stopTokens: ReadonlySet<number>;
 }
 
-/** Throws MODEL_UNAVAILABLE where there is no tokenizer, MODEL_CORRUPT where tokenizer or template cannot be read. */
+/** Throws MODEL_UNAVAILABLE if there is no tokenizer, MODEL_CORRUPT if the tokenizer or the template cannot be read. */
 export async function openText(
   manifest: Pick<Manifest, "name" | "chatTemplate" | "eosTokens">,
   files: { readonly tokenizer: Uint8Array | undefined; readonly tokenizerConfig: Uint8Array | undefined },
@@ -21,10 +21,10 @@ export async function openText(
   const tokenizer = readTokenizer(files.tokenizer, files.tokenizerConfig);
   const stopTokens = new Set(manifest.eosTokens);
   if (manifest.chatTemplate === null) return { tokenizer, chat: undefined, stopTokens };
-  // Most models that are asked have no use for the template engine in a page that only lends.
+  // Loaded here, since many models have no template, and a page that only lends needs none.
   const { readChatTemplate, readSpecialTokens } = await import("../../model/text/chat-template.ts");
   const special = readSpecialTokens(files.tokenizerConfig);
-  // What ends a turn is often named here alone, while the configuration names what ends a text.
+  // Often only this file names the token that ends a turn; the model's configuration names the one that ends a text.
   const ends = special["eos_token"] === undefined ? [] : tokenizer.encode(special["eos_token"], { bare: true });
   if (ends.length === 1) for (const token of ends) stopTokens.add(token);
   return { tokenizer, chat: readChatTemplate(manifest.chatTemplate, special), stopTokens };

@@ -1,4 +1,4 @@
-// Peers of a model as sources of its tiles: who holds which layers by the directory, asked over the mesh's exchange.
+// The peers of a model as sources of its tiles: which layers each one holds, and the exchange that asks them.
 import type { Directory } from "../../mesh/ports/directory.ts";
 import type { TileExchange, TileShelf } from "../../mesh/ports/tile-exchange.ts";
 import type { TileHolder, TilePeers } from "../../model/tiles/tile-peers.ts";
@@ -8,7 +8,7 @@ import { ManyhandsError } from "../../shared/errors.ts";
 import { type ModelId, type PeerId, sameSpan, type Span } from "../../shared/ids.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Spans that a peer held or meant to hold before and that are remembered. */
+  /** Spans that are remembered of each peer: those that it held, or meant to hold, before. */
   formerSpans: 4,
 });
 
@@ -16,7 +16,7 @@ export interface SwarmPeersOptions {
   readonly self: PeerId;
   readonly model: ModelId;
   readonly directory: Directory;
-  /** Tiles that this tab has. They are given away only while it lends. */
+  /** Tiles that this tab has. Other peers get them only while this tab lends. */
   readonly shelf: TileShelf;
   readonly exchange: (shelf: TileShelf) => Promise<TileExchange>;
 }
@@ -33,11 +33,11 @@ export class SwarmPeers implements TilePeers {
   constructor(options: SwarmPeersOptions) {
     this.#options = options;
     this.self = options.self;
-    this.#stopWatching = options.directory.on("swarm:changed", () => this.#look());
-    this.#look();
+    this.#stopWatching = options.directory.on("swarm:changed", () => this.#readDirectory());
+    this.#readDirectory();
   }
 
-  /** Loads and starts the exchange: before anything is fetched or given away. Idempotent. */
+  /** Loads and starts the exchange; nothing is fetched or given away before. Idempotent. */
   async start(signal: AbortSignal): Promise<void> {
     const { exchange, shelf, directory } = this.#options;
     const lends = (): boolean => directory.swarm.peers.some(({ peer }) => peer === this.self);
@@ -55,7 +55,7 @@ export class SwarmPeers implements TilePeers {
     wait: boolean,
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (!this.#exchange) throw new ManyhandsError("PEER_UNREACHABLE", "tiles are not exchanged yet");
+    if (!this.#exchange) throw new ManyhandsError("PEER_UNREACHABLE", "the exchange of tiles has not started");
     return (await this.#exchange).fetch(peer, sha256, wait, signal);
   }
 
@@ -65,11 +65,11 @@ export class SwarmPeers implements TilePeers {
 
   async stop(): Promise<void> {
     this.#stopWatching();
-    const running = await this.#exchange?.catch(() => undefined); // it never ran
+    const running = await this.#exchange?.catch(() => undefined); // it never started
     await running?.stop();
   }
 
-  #look(): void {
+  #readDirectory(): void {
     const { directory, model } = this.#options;
     const others = directory.swarm.peers.filter((peer) => peer.model === model && peer.peer !== this.self);
     const present = new Set(others.map(({ peer }) => peer));
@@ -86,7 +86,7 @@ export class SwarmPeers implements TilePeers {
         fetching: target && !isCovered(target, serving) ? target : undefined,
       };
     });
-    // The same list as long as it says the same: readers plan anew only when it changes.
+    // The same array for the same holders: readers plan anew only when it changes.
     if (JSON.stringify(holders) !== JSON.stringify(this.#holders)) this.#holders = holders;
   }
 }

@@ -1,4 +1,4 @@
-// The node's configuration: the one place in the page that reads its surroundings.
+// The node's configuration, read from the page: no other file of src/node reads the page's address.
 import type { HostKind } from "../state.ts";
 
 export interface NodeConfig {

@@ -1,4 +1,4 @@
-// A thread without WebRTC (Node, a worker of a page): asks through the relay, computes its own tasks itself, keeps nothing.
+// A thread without WebRTC (Node, a worker of a page): asks through the relay, computes its own tasks, keeps nothing.
 import { ManyhandsError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { memoryJobStores } from "../../tasks/jobs/memory-job-stores.ts";
@@ -11,16 +11,16 @@ export interface PlainPlatformOptions {
   readonly log: Log;
   /** 32 bytes: the seed of this peer's key. */
   readonly seed: Uint8Array;
-  /** Whether the seed is the caller's own, and so outlives this thread. */
+  /** Whether the caller keeps the seed, so that the identity outlives this thread. */
   readonly isKept: boolean;
 }
 
-/** Programs of strangers and models have no runner here: kinds `map` and `ml_inference` go to tabs. */
+/** Has no sandbox and no model runtime: tasks of the kinds `map` and `ml_inference` go to tabs. */
 export const plainPlatform = ({ config, log, seed, isKept }: PlainPlatformOptions): Platform => ({
   config,
   log,
   links: "relayed",
-  takeIdentity: async () => ({ seed, kept: isKept, notice: undefined, release: () => {} }),
+  acquireIdentity: async () => ({ seed, kept: isKept, notice: undefined, release: () => {} }),
   openJobStores: async () => memoryJobStores(),
   taskRunners: ({ fetchTile }) => ({ runners: [plainRunner(fetchTile)], stop: () => {} }),
   startSpan: () => () =>

@@ -1,4 +1,4 @@
-// The spans that this tab holds now: takes links for each of them from the mesh and hands them to whoever serves it.
+// The spans that this tab holds now: brings links for each of them from the mesh to the host that serves it.
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { Link } from "../../mesh/ports/link.ts";
 import type { Mesh } from "../../mesh/ports/mesh.ts";
@@ -10,15 +10,16 @@ import type { SpanHost } from "./span-host.ts";
 interface Held {
   readonly host: SpanHost;
   readonly protocol: string;
-  /** Only this peer itself may open sessions: an answer to its own prompt, without lending. */
+  /** Only this tab itself may open sessions: it answers its own prompts, and does not lend. */
   readonly onlySelf: boolean;
 }
 
-/** Events are those of all spans together; `sessions:changed` tells the sum. */
+/** Its events are those of all spans together; `sessions:changed` carries the sums. */
 export class HeldSpans implements Observable<SpanServiceEvents> {
   readonly #mesh: Pick<Mesh, "self" | "handle">;
-  /** The newest last: of two that hold the same layers it takes the links. */
+  /** The newest last: if two hold the same layers, the newer one gets the links. */
   #held: readonly Held[] = [];
+  /** Functions that stop handling a protocol, by the protocol. */
   readonly #handled = new Map<string, () => void>();
   readonly #emitter = new Emitter<SpanServiceEvents>();
 
@@ -34,12 +35,12 @@ export class HeldSpans implements Observable<SpanServiceEvents> {
     return this.#held.reduce((sum, { host }) => sum + host.openSessions, 0);
   }
 
-  /** Positions that the open sessions may fill, all together. */
+  /** Positions that all open sessions together may fill. */
   get reservedPositions(): number {
     return this.#held.reduce((sum, { host }) => sum + host.reservedPositions, 0);
   }
 
-  /** Hands links for `host`'s span to it from now on. */
+  /** Links for the span of `host` go to it from now on. */
   add(host: SpanHost, options: { readonly onlySelf: boolean } = { onlySelf: false }): void {
     const { model, span } = host.plan;
     const protocol = sessionProtocol(model, span);
@@ -47,7 +48,7 @@ export class HeldSpans implements Observable<SpanServiceEvents> {
     if (!this.#handled.has(protocol))
       this.#handled.set(
         protocol,
-        this.#mesh.handle(protocol, (link) => this.#take(protocol, link)),
+        this.#mesh.handle(protocol, (link) => this.#accept(protocol, link)),
       );
     host.on("span:served", (served) => this.#emitter.emit("span:served", served));
     host.on("frame:refused", (refused) => this.#emitter.emit("frame:refused", refused));
@@ -56,7 +57,7 @@ export class HeldSpans implements Observable<SpanServiceEvents> {
     void host.died.then(() => this.remove(host));
   }
 
-  /** No link goes to `host` any more; its sessions go on. */
+  /** No further link goes to `host`; its sessions go on. */
   remove(host: SpanHost): void {
     const protocols = this.#held.filter((held) => held.host === host).map((held) => held.protocol);
     this.#held = this.#held.filter((held) => held.host !== host);
@@ -73,9 +74,9 @@ export class HeldSpans implements Observable<SpanServiceEvents> {
     this.#emitter.emit("sessions:changed", { open: openSessions, reservedPositions });
   }
 
-  #take(protocol: string, link: Link): void {
+  #accept(protocol: string, link: Link): void {
     const held = this.#held.findLast((each) => each.protocol === protocol && (!each.onlySelf || link.remote === this.#mesh.self));
     if (held) held.host.accept(link);
-    else link.abort(new ManyhandsError("SESSION_REFUSED", "this span is for the tab's own prompts"));
+    else link.abort(new ManyhandsError("SESSION_REFUSED", "this span serves only the tab's own prompts"));
   }
 }

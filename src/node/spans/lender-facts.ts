@@ -1,14 +1,14 @@
-// What a lending tab tells the directory of itself, and what it reads there of others for the plan. Pure.
+// What a lender announces to the directory, and what it reads there about other peers for the placement plan. Pure.
 import type { EngineReport } from "../../engine/contract.ts";
 import type { PeerAnnouncement, PeerRecord } from "../../protocol/directory-frames.ts";
 import { cacheBytesPerPosition, type SpanPlan } from "../../protocol/span-plan.ts";
 import { isRouted } from "../../route/coverage.ts";
-import { type PlacementModel, type PlacementPeer, workOf } from "../../route/layer-weights.ts";
+import { type PlacementModel, type PlacementPeer, workOf } from "../../route/layer-rates.ts";
 import { type ModelId, type PeerId, type Span, spanLength } from "../../shared/ids.ts";
 import type { HostKind } from "../state.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Bytes to which free cache is rounded down: an announcement that changes with every session goes to everybody. */
+  /** Bytes to which free cache is rounded down: otherwise every session would change the announcement. */
   cacheStepBytes: 16 * 1024 * 1024,
 });
 
@@ -17,7 +17,7 @@ export interface LenderFacts {
   readonly host: HostKind;
   readonly target: Span | undefined;
   readonly serving: readonly Span[];
-  /** Of the span that is held; undefined while none is. */
+  /** Of the span that this tab holds; undefined while it holds none. */
   readonly engine: { readonly report: EngineReport; readonly plan: SpanPlan } | undefined;
   readonly maxLayers: number | undefined;
   readonly sessions: number;
@@ -27,7 +27,7 @@ export interface LenderFacts {
   readonly tokensServed: number;
 }
 
-/** What is unknown is left out, not told as zero. */
+/** Returns the announcement. Unknown facts are left out rather than announced as zero. */
 export function announcementOf(facts: LenderFacts): PeerAnnouncement {
   const { engine, maxLayers } = facts;
   const takenBytes = engine ? facts.reservedPositions * cacheBytesPerPosition(engine.plan) : 0;
@@ -50,15 +50,15 @@ export function announcementOf(facts: LenderFacts): PeerAnnouncement {
 }
 
 /**
- * Layers that this device has room for, where that is fewer than the model has: only a limit that binds is told, so that
- * those without one share a model between them rather than each load it whole.
+ * Returns how many layers fit this device, or undefined if the whole model does: a peer announces only a limit that
+ * binds, so that peers without one share a model between them rather than each load all of it.
  */
-export function roomFor(model: { readonly layerCount: number; fit?(span: Span): Span | undefined }): number | undefined {
-  const room = model.fit?.({ start: 0, end: model.layerCount });
-  return room && spanLength(room) < model.layerCount ? spanLength(room) : undefined;
+export function maxLayersOf(model: { readonly layerCount: number; fit?(span: Span): Span | undefined }): number | undefined {
+  const longest = model.fit?.({ start: 0, end: model.layerCount });
+  return longest && spanLength(longest) < model.layerCount ? spanLength(longest) : undefined;
 }
 
-/** The peers of a model as placement takes them; of itself a tab knows the target better than the directory does. */
+/** Returns a model's peers in the form that placement takes. This tab knows its own target before the directory. */
 export function placementPeers(
   peers: readonly PeerRecord[],
   model: PlacementModel,
@@ -74,13 +74,13 @@ export function placementPeers(
   }));
 }
 
-/** A peer tells what its span takes by the layers in it; the head, where it has it, is work as well. */
+/** A peer announces milliseconds for each layer of its span; if the span has the head, that is work as well. */
 function workMs({ layerMs, serving: [span] }: PeerRecord, model: PlacementModel): number | undefined {
   if (layerMs === null || span === undefined) return layerMs ?? undefined;
   return (layerMs * spanLength(span)) / workOf(model, span);
 }
 
-/** Whether routes still need `left` beside what its holder serves now and what others serve. */
+/** Whether routes still need the span `left`, which its holder has left, beside all spans that are served now. */
 export function isStillNeeded(left: Span, servedNow: readonly Span[], layerCount: number): boolean {
   return !isRouted(servedNow, layerCount) && isRouted([left, ...servedNow], layerCount);
 }

@@ -1,23 +1,23 @@
-// What this tab tells the directory, in one announcement: the layers that its lender holds, whether it takes tasks, and how far
-// others are.
+// What this tab announces to the directory, as one announcement: the layers that its lender holds, whether it computes
+// tasks, and how far away other peers are.
 import type { Directory, Swarm } from "../../mesh/ports/directory.ts";
 import type { RoundTrips } from "../../mesh/rtc/round-trips.ts";
 import type { PeerAnnouncement } from "../../protocol/directory-frames.ts";
 import { LIMITS } from "../../protocol/version.ts";
 import type { HostKind } from "../state.ts";
 
-/** The directory as whoever announces sees it. */
+/** The part of the directory that an announcing peer uses. */
 export type Announcer = Pick<Directory, "swarm" | "on" | "announce" | "withdraw">;
 
-/** A lender announces through it as through the directory. */
+/** To a lender it stands for the directory. */
 export class Presence implements Announcer {
   readonly #directory: Directory;
   readonly #host: HostKind;
   readonly #roundTrips: Pick<RoundTrips, "latest"> | undefined;
   #layers: PeerAnnouncement | undefined;
-  #takesTasks = false;
+  #isVolunteer = false;
 
-  /** `roundTrips`: told with each announcement, so that requesters plan routes by them. */
+  /** `roundTrips` are part of each announcement, so that requesters can plan routes by them. */
   constructor(directory: Directory, host: HostKind, roundTrips?: Pick<RoundTrips, "latest">) {
     this.#directory = directory;
     this.#host = host;
@@ -32,23 +32,23 @@ export class Presence implements Announcer {
 
   announce(announcement: PeerAnnouncement): void {
     this.#layers = announcement;
-    this.#tell();
+    this.#announce();
   }
 
-  /** No layers any more; a tab that takes tasks stays in the directory. */
+  /** Withdraws the layers; a tab that computes tasks stays in the directory. */
   withdraw(): void {
     this.#layers = undefined;
-    this.#tell();
+    this.#announce();
   }
 
   takeTasks(on: boolean): void {
-    if (this.#takesTasks === on) return;
-    this.#takesTasks = on;
-    this.#tell();
+    if (this.#isVolunteer === on) return;
+    this.#isVolunteer = on;
+    this.#announce();
   }
 
-  #tell(): void {
-    const announcement = this.#layers ?? (this.#takesTasks ? this.#withoutLayers() : undefined);
+  #announce(): void {
+    const announcement = this.#layers ?? (this.#isVolunteer ? this.#withoutLayers() : undefined);
     if (announcement === undefined) {
       this.#directory.withdraw();
       return;
@@ -56,7 +56,7 @@ export class Presence implements Announcer {
     const neighbours = this.#roundTrips?.latest(LIMITS.neighbours) ?? [];
     this.#directory.announce({
       ...announcement,
-      ...(this.#takesTasks && { tasks: true }),
+      ...(this.#isVolunteer && { tasks: true }),
       ...(neighbours.length > 0 && { neighbours }),
     });
   }

@@ -1,4 +1,4 @@
-// Steps that were served, summed for each requester until they are told, audits apart.
+// Sums of the steps that a span's worker served since its last report: one for each requester, audits apart.
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 
 type ServedStep = SpanServiceEvents["span:served"];
@@ -6,7 +6,7 @@ type ServedStep = SpanServiceEvents["span:served"];
 export class ServedTally {
   #sums = new Map<string, ServedStep>();
 
-  /** Whether this is the first step since `take`. */
+  /** Returns whether this is the first step since `take`. */
   add(step: ServedStep): boolean {
     const first = this.#sums.size === 0;
     const key = `${step.requester} ${step.isAudit}`;
@@ -15,6 +15,7 @@ export class ServedTally {
     return first;
   }
 
+  /** Returns the sums, and starts anew. */
   take(): readonly ServedStep[] {
     const sums = [...this.#sums.values()];
     this.#sums = new Map();

@@ -1,5 +1,4 @@
-// The whole model in this tab, for its own prompts only: what answers when nobody lends.
-import type { GenerateEvent } from "../../inference/generate-event.ts";
+// The whole model in this tab, for its own prompts only: it answers when nobody lends.
 import type { SoloPeer } from "../../inference/requester/find-route.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { PeerId, Span } from "../../shared/ids.ts";
@@ -14,44 +13,47 @@ import type { SpanHost, StartSpan } from "./span-host.ts";
 const DEFAULTS = Object.freeze({
   /** Milliseconds between two progress events. */
   progressMs: 100,
-  /** Milliseconds without a prompt after which the model is freed: from what the browser keeps it is back in a second or two. */
+  /** Milliseconds without a prompt until the model is freed: loading it from storage again takes a second or two. */
   idleMs: 5 * 60_000,
 });
 
-export interface SoloSpanDeps {
+export interface SoloSpanOptions {
   readonly self: PeerId;
   readonly model: SpanLoader;
-  readonly desk: HeldSpans;
+  readonly heldSpans: HeldSpans;
   readonly startSpan: StartSpan;
   readonly backend: () => BackendChoice;
   readonly clock: Clock;
 }
 
 export class SoloSpan implements SoloPeer {
-  readonly #deps: SoloSpanDeps;
+  readonly #options: SoloSpanOptions;
   #host: SpanHost | undefined;
   #loading: Promise<void> | undefined;
   #progress: LoadProgress | undefined;
   readonly #stopping = new AbortController();
-  /** Ends the wait after which the model is freed. */
-  #patience = new AbortController();
+  /** Ends the countdown after which the model is freed. */
+  #idle = new AbortController();
 
-  constructor(deps: SoloSpanDeps) {
-    this.#deps = deps;
+  constructor(options: SoloSpanOptions) {
+    this.#options = options;
   }
 
   get #span(): Span {
-    return { start: 0, end: this.#deps.model.layerCount };
+    return { start: 0, end: this.#options.model.layerCount };
   }
 
-  /** This tab as a peer that serves all layers, once loaded; whoever looks for a route by it finds it loaded for a while. */
+  /** This tab as a peer that serves all layers; undefined until they are loaded. Reading it restarts the idle time. */
   get peer(): RoutePeer | undefined {
-    this.#wait();
-    return this.#host && { peer: this.#deps.self, serving: [this.#span], sessions: 0, layerMs: this.#host.report.layerMs };
+    this.#restartIdle();
+    return this.#host && { peer: this.#options.self, serving: [this.#span], sessions: 0, layerMs: this.#host.report.layerMs };
   }
 
-  /** Loads the model, telling how far it is. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's reason. */
-  async *load(message: string, signal: AbortSignal): AsyncGenerator<GenerateEvent, void> {
+  /**
+   * Loads the model, and yields its progress. Throws MODEL_CORRUPT, MODEL_UNAVAILABLE, ENGINE_FAILED or the signal's
+   * reason.
+   */
+  async *load(signal: AbortSignal): AsyncGenerator<LoadProgress | undefined, void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.#loading = undefined; // the next prompt tries again
       throw error;
@@ -59,30 +61,31 @@ export class SoloSpan implements SoloPeer {
     const loading = this.#loading.then(() => "loaded" as const);
     for (;;) {
       signal.throwIfAborted();
-      yield { kind: "waiting", message, progress: this.#progress };
-      const tick = new Promise<"tick">((resolve) => setTimeout(() => resolve("tick"), DEFAULTS.progressMs));
+      const progress = this.#progress; // the linter does not see a private field that is only yielded
+      yield progress;
+      const tick = this.#options.clock.sleep(DEFAULTS.progressMs, signal).then(() => "tick" as const);
       if ((await Promise.race([loading, tick])) === "loaded") return;
     }
   }
 
-  /** Frees the model unless a prompt runs on it: the next one loads it again. */
+  /** Frees the model unless a prompt runs on it. The next prompt loads it again. */
   async free(): Promise<void> {
     const host = this.#host;
     if (!host || host.openSessions > 0) return;
     this.#forget(host);
-    this.#deps.desk.remove(host);
+    this.#options.heldSpans.remove(host);
     await host.dispose();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#patience.abort();
-    await this.#loading?.catch(() => {}); // told to whoever waited for it
+    this.#idle.abort();
+    await this.#loading?.catch(() => {}); // `load` has thrown it
     await this.#host?.dispose();
   }
 
   async #load(): Promise<void> {
-    const { model, startSpan, desk, backend } = this.#deps;
+    const { model, startSpan, heldSpans, backend } = this.#options;
     const { signal } = this.#stopping;
     const source = await model.loadSpan(this.#span, (progress) => (this.#progress = progress), signal);
     const host = await startSpan(
@@ -90,29 +93,29 @@ export class SoloSpan implements SoloPeer {
       { backend: backend(), cacheBudgetBytes: CACHE_BUDGET_BYTES, share: 1, rowInvariant: isBetterRowInvariant(source) },
       signal,
     );
-    desk.add(host, { onlySelf: true });
+    heldSpans.add(host, { onlySelf: true });
     this.#host = host;
-    host.on("sessions:changed", () => this.#wait());
+    host.on("sessions:changed", () => this.#restartIdle());
     void host.died.then(() => this.#forget(host));
-    this.#wait();
+    this.#restartIdle();
   }
 
   #forget(host: SpanHost): void {
     if (this.#host !== host) return;
-    this.#patience.abort();
+    this.#idle.abort();
     this.#host = undefined;
     this.#loading = undefined;
   }
 
-  /** Counts the idle time anew. */
-  #wait(): void {
-    this.#patience.abort();
+  /** Starts the idle time anew. */
+  #restartIdle(): void {
+    this.#idle.abort();
     if (!this.#host) return;
-    const patience = new AbortController();
-    this.#patience = patience;
-    this.#deps.clock.sleep(DEFAULTS.idleMs, patience.signal).then(
+    const idle = new AbortController();
+    this.#idle = idle;
+    this.#options.clock.sleep(DEFAULTS.idleMs, idle.signal).then(
       () => this.free(),
-      () => {}, // asked again, or freed already
+      () => {}, // a prompt came, or the model is freed already
     );
   }
 }

@@ -1,38 +1,31 @@
-// The page's side of a span's worker: starts it, loads the span, moves links into it, and notices when it dies.
+// The page's side of a span's worker: starts the worker, loads the span, moves links into it, and notices when it dies.
 import { proxy, type Remote, releaseProxy, transfer, wrap } from "comlink";
 import type { EngineOptions, EngineReport } from "../../engine/contract.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { DetachedLink, Link } from "../../mesh/ports/link.ts";
-import type { Mesh } from "../../mesh/ports/mesh.ts";
 import { joinLinks, openPortLink } from "../../mesh/port-link.ts";
 import { type SpanPlan, spanBuffers, type SplitSpan } from "../../protocol/span-plan.ts";
-import { abortable } from "../../shared/abort.ts";
+import { abortable, withDeadline } from "../../shared/abort.ts";
 import { errorCode, errorMessage, ManyhandsError } from "../../shared/errors.ts";
 import { Emitter } from "../../shared/events.ts";
 import type { PeerId } from "../../shared/ids.ts";
-import type { Log } from "../../shared/log.ts";
 import type { MovedLink, Outcome, SpanWorkerApi, SpanWorkerEvent } from "./span-contract.ts";
-import type { SpanHost, StartSpan } from "./span-host.ts";
+import type { SpanHost, SpanHostOptions, StartSpan } from "./span-host.ts";
 
 const DEFAULTS = Object.freeze({
-  /** Milliseconds in which a link to the next peer must be had. */
+  /** Milliseconds in which a link to the next peer must open. */
   openMs: 10_000,
-  /** Milliseconds that a worker gets to end its sessions before it is cut: it may be in the middle of a long step. */
+  /** Milliseconds that a worker gets to end its sessions before it is terminated: a step may be long. */
   stopMs: 500,
 });
 
-export interface WorkerSpanDeps {
-  readonly mesh: Pick<Mesh, "open">;
-  readonly log: Log;
-}
-
-/** Starts a worker for each span; the source's buffers are handed over to it. */
-export function startWorkerSpan(deps: WorkerSpanDeps): StartSpan {
-  return async (source, options, signal) => {
+/** Starts a worker for each span; the source's buffers move into it. */
+export function startWorkerSpan(options: SpanHostOptions): StartSpan {
+  return async (source, engineOptions, signal) => {
     signal.throwIfAborted();
-    const span = new WorkerSpan(source.plan, deps);
+    const span = new WorkerSpan(source.plan, options);
     try {
-      await abortable(span.load(source, options), signal);
+      await abortable(span.load(source, engineOptions), signal);
       return span;
     } catch (error) {
       await span.dispose();
@@ -44,11 +37,11 @@ export function startWorkerSpan(deps: WorkerSpanDeps): StartSpan {
 class WorkerSpan implements SpanHost {
   readonly plan: SpanPlan;
   readonly died: Promise<Error>;
-  readonly #deps: WorkerSpanDeps;
+  readonly #options: SpanHostOptions;
   readonly #worker: Worker;
   readonly #api: Remote<SpanWorkerApi>;
   readonly #emitter = new Emitter<SpanServiceEvents>();
-  /** What to call when a moved link has closed, by its id. */
+  /** Functions to call when a moved link has closed, by its id. */
   readonly #moved = new Map<number, () => void>();
   readonly #death = Promise.withResolvers<Error>();
   #report: EngineReport | undefined;
@@ -57,9 +50,9 @@ class WorkerSpan implements SpanHost {
   #dead: Error | undefined;
   #disposed: Promise<void> | undefined;
 
-  constructor(plan: SpanPlan, deps: WorkerSpanDeps) {
+  constructor(plan: SpanPlan, options: SpanHostOptions) {
     this.plan = plan;
-    this.#deps = deps;
+    this.#options = options;
     this.#worker = new Worker(new URL("./span-worker.ts", import.meta.url), {
       type: "module",
       name: `span ${plan.span.start}-${plan.span.end}`,
@@ -91,7 +84,7 @@ class WorkerSpan implements SpanHost {
   async load(source: SplitSpan, options: EngineOptions): Promise<void> {
     const page = proxy({
       open: (peer: PeerId, protocol: string) => this.#open(peer, protocol),
-      tell: (event: SpanWorkerEvent) => this.#hear(event),
+      report: (event: SpanWorkerEvent) => this.#onEvent(event),
     });
     const outcome = await this.#alive<Outcome<EngineReport>>(this.#api.load(transfer(source, spanBuffers(source)), options, page));
     if (!outcome.ok) throw new ManyhandsError(outcome.code, outcome.message);
@@ -103,21 +96,21 @@ class WorkerSpan implements SpanHost {
       link.abort(this.#dead);
       return;
     }
-    const moved = this.#move(link);
-    // A worker that died is told of by `died`; a link for it is lost with it.
+    const moved = this.#moveLink(link);
+    // `died` reports a worker that died; a link that was for it is lost with it.
     this.#api.accept(transfer(moved, [moved.end as Transferable])).catch(() => {});
   }
 
   retire(signal: AbortSignal): Promise<void> {
-    return this.#inTime(this.#api.retire(), signal);
+    return this.#untilAborted(this.#api.retire(), signal);
   }
 
   leave(signal: AbortSignal): Promise<void> {
-    return this.#inTime(this.#api.leave(), signal);
+    return this.#untilAborted(this.#api.leave(), signal);
   }
 
   setShare(share: number): void {
-    this.#api.setShare(share).catch(() => {}); // a dead worker has no share to keep
+    this.#api.setShare(share).catch(() => {}); // the worker died
   }
 
   dispose(): Promise<void> {
@@ -125,24 +118,24 @@ class WorkerSpan implements SpanHost {
   }
 
   async #dispose(): Promise<void> {
-    if (this.#report && !this.#dead) await abortable(this.#alive(this.#api.stop()), AbortSignal.timeout(DEFAULTS.stopMs)).catch(() => {}); // it is cut then
+    if (this.#report && !this.#dead) await this.#limited(DEFAULTS.stopMs, () => this.#alive(this.#api.stop())).catch(() => {}); // terminated below
     this.#api[releaseProxy]();
     this.#worker.terminate();
     this.#die("this span is no longer loaded");
   }
 
-  /** A link for the worker, which asks for it. */
+  /** Opens a link that the worker asked for. */
   async #open(peer: PeerId, protocol: string): Promise<Outcome<MovedLink>> {
     try {
-      const moved = this.#move(await this.#deps.mesh.open(peer, protocol, AbortSignal.timeout(DEFAULTS.openMs)));
+      const moved = this.#moveLink(await this.#limited(DEFAULTS.openMs, (signal) => this.#options.mesh.open(peer, protocol, signal)));
       return transfer({ ok: true, value: moved }, [moved.end as Transferable]);
     } catch (error) {
       return { ok: false, code: errorCode(error) ?? "PEER_UNREACHABLE", message: errorMessage(error) };
     }
   }
 
-  /** Detaches a link for the worker; one that cannot be moved is joined to a port. */
-  #move(link: Link): MovedLink {
+  /** Detaches a link for the worker. A link that cannot move is joined to a port. */
+  #moveLink(link: Link): MovedLink {
     const id = ++this.#links;
     const detached: DetachedLink | undefined = link.detach?.();
     if (detached) {
@@ -151,21 +144,21 @@ class WorkerSpan implements SpanHost {
     }
     const { port1, port2 } = new MessageChannel();
     const near = openPortLink(port1, link.remote);
-    joinLinks(link, near, (error) => this.#refused(link.remote, error));
-    // A port does not tell that the thread behind it died.
+    joinLinks(link, near, (error) => this.#countRefused(link.remote, error));
+    // A port does not notice that the thread behind it died.
     this.#moved.set(id, () => near.abort(new ManyhandsError("PEER_LOST", "the span's worker is gone")));
     return { id, remote: link.remote, end: port2 };
   }
 
-  /** Bytes that are no frames never reach the worker: they are counted here. */
-  #refused(peer: PeerId, error: Error): void {
+  /** Counts bytes that are no frames: they never reach the worker. */
+  #countRefused(peer: PeerId, error: Error): void {
     const code = errorCode(error);
     if (code === undefined || code === "PEER_LOST") return;
-    this.#deps.log.warn("refused a frame and closed its link", { peer, code, error: String(error) });
+    this.#options.log.warn("refused a frame and closed its link", { peer, code, error: String(error) });
     this.#emitter.emit("frame:refused", { peer, code });
   }
 
-  #hear(event: SpanWorkerEvent): void {
+  #onEvent(event: SpanWorkerEvent): void {
     switch (event.kind) {
       case "served":
         for (const served of event.served) this.#emitter.emit("span:served", served);
@@ -185,20 +178,28 @@ class WorkerSpan implements SpanHost {
         this.#moved.delete(event.id);
         return;
       case "log":
-        this.#deps.log[event.level](event.message, { ...event.fields });
+        this.#options.log[event.level](event.message, { ...event.fields });
         return;
     }
   }
 
-  /** In time or not: what is left of the sessions is ended by `dispose`. */
-  async #inTime(done: Promise<void>, signal: AbortSignal): Promise<void> {
+  /** Never rejects: `dispose` ends the sessions that are left. */
+  async #untilAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
     await abortable(this.#alive(done), signal).catch(() => {});
   }
 
-  /** A call that is pending when the worker dies never settles by itself. */
+  /**
+   * Settles like `pending`, or rejects once the worker has died: a call that is pending then never settles by itself.
+   */
   #alive<T>(pending: Promise<T>): Promise<T> {
-    pending.catch(() => {}); // lost with the worker
+    pending.catch(() => {}); // the worker's death is thrown instead
     return Promise.race([pending, this.died.then((error) => Promise.reject(error))]);
+  }
+
+  /** Throws PEER_UNREACHABLE if `work` takes longer than `ms` milliseconds. */
+  #limited<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const onTimeout = (): Error => new ManyhandsError("PEER_UNREACHABLE", `no reply within ${ms} ms`);
+    return withDeadline({ clock: this.#options.clock, ms, onTimeout }, new AbortController().signal, work);
   }
 
   #die(message: string): void {

@@ -1,25 +1,25 @@
-// Worker contract of a span: what the page asks of the worker that holds it, and what that worker tells and asks the page.
+// Worker contract of a span: what the page asks of the worker, and what the worker asks of the page or reports to it.
 import type { EngineOptions, EngineReport } from "../../engine/contract.ts";
 import type { SpanServiceEvents } from "../../inference/server/span-service.ts";
 import type { SplitSpan } from "../../protocol/span-plan.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { PeerId } from "../../shared/ids.ts";
 
-/** Failures cross to and from a worker as values: thrown errors would lose their code. */
+/** Failures cross to and from a worker as values, because thrown errors would lose their code. */
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
-/** A link's end on its way into the worker: its data channel, or a port to the page where that cannot move. */
+/** A link's end on its way into the worker: its data channel, or a port to the page if the channel cannot move. */
 export interface MovedLink {
-  /** Named by the page; the worker tells when it has closed. */
+  /** Given by the page; the worker reports under it that the link has closed. */
   readonly id: number;
   readonly remote: PeerId;
   readonly end: RTCDataChannel | MessagePort;
 }
 
 export type SpanWorkerEvent =
-  /** Sums over the steps since the last such event, one for each requester. */
+  /** Sums over the steps since the last event of this kind, one for each requester. */
   | { readonly kind: "served"; readonly served: readonly SpanServiceEvents["span:served"][] }
   | { readonly kind: "refused"; readonly refused: SpanServiceEvents["frame:refused"] }
   | { readonly kind: "tallied"; readonly tally: SpanServiceEvents["session:tallied"] }
@@ -29,18 +29,18 @@ export type SpanWorkerEvent =
 
 /** What the page does for the worker. */
 export interface SpanPageApi {
-  /** A link to the next peer of a route. */
+  /** Opens a link to the next peer of a route. */
   open(peer: PeerId, protocol: string): Promise<Outcome<MovedLink>>;
-  tell(event: SpanWorkerEvent): void;
+  report(event: SpanWorkerEvent): void;
 }
 
-/** What the worker does for the page. One `load`, before anything else. */
+/** What the worker does for the page. `load` is called once, before anything else. */
 export interface SpanWorkerApi {
   load(source: SplitSpan, options: EngineOptions, page: SpanPageApi): Promise<Outcome<EngineReport>>;
   accept(link: MovedLink): void;
-  /** Takes no new sessions; resolves when the last one has ended. */
+  /** Accepts no new sessions; resolves when the last one has ended. */
   retire(): Promise<void>;
-  /** As `retire`, and asks the requesters to put somebody else in this span's place. */
+  /** As `retire`, and asks the requesters to replace this span. */
   leave(): Promise<void>;
   /** Ends every session. */
   stop(): Promise<void>;

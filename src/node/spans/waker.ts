@@ -1,4 +1,4 @@
-// Waits for news or for quiet: what a loop that follows the swarm sleeps on.
+// What a loop that follows the swarm sleeps on: it wakes on news, or after a quiet time.
 import type { Clock } from "../../shared/clock.ts";
 
 export class Waker {
@@ -17,7 +17,7 @@ export class Waker {
     this.#wakeWaiting();
   }
 
-  /** True when something changed since the last call, false after `ms` of quiet. Throws the reason when stopped. */
+  /** Resolves with true on `wake`, with false after `ms` milliseconds without one. Throws the reason of `stopping`. */
   async woken(ms: number): Promise<boolean> {
     const quiet = new AbortController();
     const woken = new Promise<boolean>((resolve) => {

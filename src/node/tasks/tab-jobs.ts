@@ -11,7 +11,7 @@ import { headView, type JobHead, type JobView } from "../../tasks/jobs/job.ts";
 import { Jobs, type Reservation } from "../../tasks/jobs/jobs.ts";
 import { mapStream, type ProgramOptions } from "../../tasks/jobs/map-stream.ts";
 import { memoryJobStores } from "../../tasks/jobs/memory-job-stores.ts";
-import { watchLater } from "../../tasks/jobs/watch-later.ts";
+import { watchPending } from "../../tasks/jobs/watch-pending.ts";
 import { loadKinds } from "../../tasks/kinds/find-kind.ts";
 import type { TaskKindName } from "../../tasks/kinds/kind-list.ts";
 import type { TabAccount } from "../credit/tab-account.ts";
@@ -70,15 +70,15 @@ export class TabJobs {
   }
 
   /** Resolves with the jobs once this tab has joined. Throws what joining throws. */
-  async jobs(): Promise<Jobs> {
-    return (await this.#opened()).jobs;
+  async opened(): Promise<Jobs> {
+    return (await this.#whenOpen()).jobs;
   }
 
   /** As `Jobs.watch`. */
   watch(id: JobId, onPart: OnPart): () => void {
     if (this.#open !== undefined) return this.#open.jobs.watch(id, onPart);
-    return watchLater(
-      this.#opened(),
+    return watchPending(
+      this.#whenOpen(),
       ({ jobs }) => jobs.watch(id, onPart),
       (error) => this.#options.log.warn("a job is not watched", { message: errorMessage(error) }),
     );
@@ -88,7 +88,7 @@ export class TabJobs {
   cancel(id: JobId): void {
     if (this.#open !== undefined) this.#open.jobs.cancel(id);
     else
-      void this.#opened().then(
+      void this.#whenOpen().then(
         ({ jobs }) => jobs.cancel(id),
         () => {}, // the job does not go on either
       );
@@ -99,7 +99,7 @@ export class TabJobs {
     inputs: Iterable<unknown> | AsyncIterable<unknown>,
     options: Partial<ProgramOptions> = {},
   ): AsyncGenerator<unknown, void> {
-    const { jobs } = await this.#opened();
+    const { jobs } = await this.#whenOpen();
     yield* mapStream((request, signal) => jobs.compute(request, signal), kind, inputs, options);
   }
 
@@ -123,10 +123,10 @@ export class TabJobs {
     }
     if (this.#open !== undefined || heads.length === 0) return;
     this.#options.onJobs(heads.map((head) => headView(head)).toReversed(), "frame");
-    if (heads.some(({ state }) => state === "open")) await this.#opened().catch(() => undefined); // the relay's state says why not
+    if (heads.some(({ state }) => state === "open")) await this.#whenOpen().catch(() => undefined); // the relay's state says why not
   }
 
-  #opened(): Promise<Open> {
+  #whenOpen(): Promise<Open> {
     this.#opening ??= this.#openJobs().catch((error: unknown) => {
       this.#opening = undefined; // the next call tries again
       throw error;

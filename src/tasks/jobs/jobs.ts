@@ -9,13 +9,13 @@ import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { Kinds } from "../kinds/find-kind.ts";
 import type { TaskDataByKind, TaskKindName, TaskValueByKind } from "../kinds/kind-list.ts";
 import type { TaskKind, TaskPart } from "../task-kind.ts";
-import { ActiveJobs } from "./active-jobs.ts";
+import { LiveJobs } from "./live-jobs.ts";
 import { type OnPart, JobRun, type JobRunOptions } from "./job-run.ts";
 import type { ResultStore, JobStore } from "./job-stores.ts";
 import { headView, type TaskRequest, type JobHead, type JobIdOf, type JobView } from "./job.ts";
 import { type PlannedJob, planJob } from "./plan-job.ts";
 import { ResultKeeper } from "./result-keeper.ts";
-import { watchLater } from "./watch-later.ts";
+import { watchPending } from "./watch-pending.ts";
 
 const DEFAULTS = Object.freeze({
   /** Jobs that are over and still listed: older ones are forgotten. */
@@ -80,7 +80,7 @@ export class Jobs {
   readonly #options: JobsOptions;
   readonly #jobs = new Map<JobId, Job>();
   readonly #results: ResultKeeper;
-  readonly #active: ActiveJobs;
+  readonly #live: LiveJobs;
   /** Runs of `compute`. */
   readonly #unlisted = new Set<JobRun>();
   readonly #life = new AbortController();
@@ -91,7 +91,7 @@ export class Jobs {
     this.#options = options;
     const spared = (): ReadonlySet<JobId> => new Set([...this.#jobs.values()].filter(isOpen).map(({ head }) => head.id));
     this.#results = new ResultKeeper({ store: options.results, maxBytes: DEFAULTS.resultBytes, spared, log: options.log });
-    this.#active = new ActiveJobs(
+    this.#live = new LiveJobs(
       () => options.pool.acquire(),
       options.clock,
       () => this.#changed("counts"),
@@ -190,7 +190,7 @@ export class Jobs {
   watch(id: JobId, onPart: OnPart): () => void {
     const job = this.#find(id);
     if (job.run !== undefined) return job.run.watch(onPart);
-    return watchLater(
+    return watchPending(
       this.#revive(job),
       (run) => run.watch(onPart),
       () => {}, // the job failed, and its view says so
@@ -285,14 +285,14 @@ export class Jobs {
   #start(job: Job, { kind, data, parts, reservation }: Startable): JobRun {
     const wasOpen = isOpen(job);
     const run = new JobRun(
-      this.#runOptions(reservation, () => this.#active.settled()),
+      this.#runOptions(reservation, () => this.#live.settled()),
       job.head,
       kind,
       data,
       parts,
     );
     job.run = run;
-    const end = this.#active.begin();
+    const end = this.#live.begin();
     const over = (): void => {
       end();
       void reservation?.release();

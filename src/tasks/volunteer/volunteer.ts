@@ -121,7 +121,7 @@ export class Volunteer implements Observable<VolunteerEvents> {
 
   /** Serves one link until it closes. Never throws: a requester that breaks the protocol loses the link. */
   accept(link: Link): void {
-    const leave = this.#requesters.size < DEFAULTS.links ? this.#links.take(link.remote) : undefined;
+    const leave = this.#requesters.size < DEFAULTS.links ? this.#links.acquire(link.remote) : undefined;
     if (leave === undefined) {
       link.abort(new ManyhandsError("TASK_REFUSED", "too many requesters are linked here"));
       return;

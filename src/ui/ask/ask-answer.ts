@@ -1,4 +1,4 @@
-// The answer as it is written: the prompt and what follows as one story, told to a screen reader sentence by sentence.
+// The answer while it is written: prompt and continuation as one story, said to a screen reader sentence by sentence.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { choice, ending, isRunning, replacement, type AskState } from "./ask-state.ts";
 import { formatCount, formatMs, formatSpeed, plural } from "../parts/format.ts";
@@ -38,7 +38,7 @@ export class AskAnswer extends LitElement {
         font-style: italic;
         text-wrap: pretty;
       }
-      :host([chat]) .story {
+      :host([in-conversation]) .story {
         min-height: 3.4em;
         max-width: 62ch;
         padding: 12px 18px;
@@ -96,18 +96,23 @@ export class AskAnswer extends LitElement {
       }
     `,
   ];
-  static override properties = { ask: { attribute: false }, chat: { type: Boolean, reflect: true }, said: { state: true } };
+  static override properties = {
+    ask: { attribute: false },
+    inConversation: { type: Boolean, attribute: "in-conversation", reflect: true },
+    said: { state: true },
+  };
 
   declare ask: AskState;
-  /** Whether the answer stands under its question in a conversation, rather than going on with the prompt. */
-  declare chat: boolean;
-  /** What the live region holds now. */
+  /** Whether the answer stands under its question in a conversation. If not, it continues the prompt. */
+  declare inConversation: boolean;
+  /** The text in the live region now. */
   declare said: string;
+  /** Characters of the answer that the live region has had. */
   #saidUpTo = 0;
 
   constructor() {
     super();
-    this.chat = false;
+    this.inConversation = false;
     this.said = "";
   }
 
@@ -125,7 +130,7 @@ export class AskAnswer extends LitElement {
       this.said = next.trim();
     }
     if (before !== undefined && isRunning(before) && !isRunning(ask)) {
-      // A failure is told by the alert beside it.
+      // The alert beside it reports a failure.
       this.said = `${ask.text.slice(this.#saidUpTo).trim()} ${ask.status === "failed" ? "" : ending(ask)}`.trim();
       this.#saidUpTo = ask.text.length;
     }
@@ -147,16 +152,16 @@ export class AskAnswer extends LitElement {
 
   #story(): TemplateResult {
     const { ask } = this;
-    // No white space between or inside the spans: the element's text is the answer and nothing else.
+    // No white space between or inside the spans, since the element's text must be the answer and nothing else.
     return html`<div class="story ${isRunning(ask) ? "running" : ""}" role="group" aria-label="Answer">
-      <span class="prompt">${this.chat ? "" : ask.prompt}</span
+      <span class="prompt">${this.inConversation ? "" : ask.prompt}</span
       ><span class="text" data-testid="ask-answer" data-status=${ask.status} data-tokens=${ask.tokens.join(",")}
-        >${this.chat ? ask.text.trimStart() : ask.text}</span
+        >${this.inConversation ? ask.text.trimStart() : ask.text}</span
       >
     </div>`;
   }
 
-  /** Which model answers where nobody chose one, what it could not read any more, and who left in the middle. */
+  /** Which model answers if the person chose none, which messages did not fit, and how many tabs left in the middle. */
   #remarks(): TemplateResult | typeof nothing {
     const chosen = choice(this.ask);
     const replaced = replacement(this.ask);
@@ -165,7 +170,7 @@ export class AskAnswer extends LitElement {
     const trimmed =
       dropped === 0
         ? ""
-        : `The oldest ${plural(dropped, "message")} had no room in the model's memory and ${dropped === 1 ? "was" : "were"} left out.`;
+        : `The oldest ${plural(dropped, "message")} did not fit into the model's memory and ${dropped === 1 ? "was" : "were"} left out.`;
     return html`<p class="small soft" data-testid="ask-remarks">${[chosen, trimmed, replaced].filter((part) => part !== "").join(" ")}</p>`;
   }
 
@@ -173,7 +178,7 @@ export class AskAnswer extends LitElement {
     const { waiting, text } = this.ask;
     if (waiting === undefined) return nothing;
     return html`<div class="notice" data-testid="ask-waiting">
-      <p role="status">${waiting.message}${text === "" ? "" : " (what was answered is kept)"}</p>
+      <p role="status">${waiting.message}${text === "" ? "" : " (the answer so far is kept)"}</p>
       ${waiting.progress === undefined ? nothing : html`<div style="width:100%">${progressBar(waiting.progress, waiting.message)}</div>`}
     </div>`;
   }
@@ -214,7 +219,10 @@ export class AskAnswer extends LitElement {
     }
     return html`<div class="end">
       <p class="small soft">${ending(ask)}</p>
-      <mh-copy .label=${this.chat ? "Copy the answer" : "Copy the story"} .text=${this.chat ? ask.text : ask.prompt + ask.text}></mh-copy>
+      <mh-copy
+        .label=${this.inConversation ? "Copy the answer" : "Copy the story"}
+        .text=${this.inConversation ? ask.text : ask.prompt + ask.text}
+      ></mh-copy>
     </div>`;
   }
 }

@@ -1,4 +1,4 @@
-// Styles of the panel in which a person asks.
+// Styles of the panel for asking, apart because the panel is long.
 import { css } from "lit";
 
 export const askPanelStyles = css`
@@ -60,14 +60,14 @@ export const askPanelStyles = css`
   .head mh-model-select {
     flex: 0 1 320px;
   }
-  mh-talk-view {
+  mh-conversation-view {
     flex: 1;
   }
-  .talk textarea {
+  .conversation textarea {
     min-height: 3.6em;
     font: 1.0625rem/1.5 var(--sans);
   }
-  .talk textarea::placeholder {
+  .conversation textarea::placeholder {
     font-style: normal;
   }
   details textarea {

@@ -1,21 +1,21 @@
-// Asking: the prompt or the conversation, its settings, and below them the answer and the route that gives it.
+// The panel for asking: the prompt or the conversation, its settings, and below them the answer and its route.
 import { LitElement, html, nothing, type TemplateResult } from "lit";
 import type { AskOptions, ModelOffer } from "../../node/face.ts";
-import { askFormStyles } from "./ask-form-styles.ts";
+import { formStyles } from "../parts/form-styles.ts";
 import { askPanelStyles } from "./ask-panel-styles.ts";
 import { isRunning } from "./ask-state.ts";
-import type { Asker } from "./asker.ts";
+import type { AskController } from "./ask-controller.ts";
 import { SIGNS } from "../parts/icons.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { PRESETS, Settings, generateOptions } from "./sampling-settings.ts";
 import { base, buttons, fields, notices, panel } from "../parts/shared-styles.ts";
-import type { Talks } from "./talks.ts";
+import type { Conversations } from "./conversations.ts";
 import { Watch } from "../parts/watch.ts";
 
 const EXAMPLES = ["Once upon a time", "A small robot named Pip lived in a lighthouse."] as const;
 
-/** What the panel says to a person who begins a text, and to one who talks. */
+/** The words of the panel for a person who begins a text, and for one in a conversation. */
 const WORDS = {
   story: {
     label: "Prompt",
@@ -23,41 +23,46 @@ const WORDS = {
     empty: "Write the first words of a story, or take one of the examples, and the swarm goes on from there.",
     verb: "Ask",
   },
-  talk: { label: "Your message", placeholder: "Ask something", empty: "Write a question first, and the swarm answers it.", verb: "Send" },
+  conversation: {
+    label: "Your message",
+    placeholder: "Ask something",
+    empty: "Write a question first, and the swarm answers it.",
+    verb: "Send",
+  },
 } as const;
 
 export class AskPanel extends LitElement {
-  static override styles = [base, panel, buttons, fields, notices, askFormStyles, askPanelStyles];
+  static override styles = [base, panel, buttons, fields, notices, formStyles, askPanelStyles];
   static override properties = {
-    asker: { attribute: false },
+    askController: { attribute: false },
     controller: { attribute: false },
-    talks: { attribute: false },
-    memory: { attribute: false },
+    conversations: { attribute: false },
+    localStore: { attribute: false },
     settings: { state: true },
     wrong: { state: true },
   };
 
-  declare asker: Asker;
+  declare askController: AskController;
   declare controller: NodeController;
-  declare talks: Talks;
-  declare memory: Memory;
+  declare conversations: Conversations;
+  declare localStore: LocalStore;
   declare settings: Settings;
-  /** What is wrong with the prompt; empty while nothing is. */
+  /** The fault of the prompt in words; empty if it has none. */
   declare wrong: string;
   #onVerb = false;
-  /** The model that the panel is laid out for: it stays while somebody writes or reads an answer. */
+  /** The model that the panel is laid out for. It stays the same while the person writes, or while an answer runs. */
   #shown: ModelOffer | undefined;
 
   constructor() {
     super();
     this.wrong = "";
-    new Watch(this, () => [this.asker, this.controller, this.talks]);
+    new Watch(this, () => [this.askController, this.controller, this.conversations]);
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.settings = this.memory.read("settings", Settings, PRESETS.story);
-    void this.talks.load();
+    this.settings = this.localStore.read("settings", Settings, PRESETS.story);
+    void this.conversations.load();
   }
 
   get #box(): HTMLTextAreaElement | null {
@@ -66,7 +71,7 @@ export class AskPanel extends LitElement {
 
   #submit(event?: Event): void {
     event?.preventDefault();
-    if (isRunning(this.asker.state)) return; // a slip of the Enter key must not end an answer
+    if (isRunning(this.askController.state)) return; // a slip of the Enter key must not end an answer
     const prompt = this.#box?.value ?? "";
     if (prompt.trim() === "") {
       this.wrong = this.#words.empty;
@@ -74,20 +79,20 @@ export class AskPanel extends LitElement {
       return;
     }
     this.wrong = "";
-    if (!this.#talks) {
-      void this.asker.ask(prompt, this.#options);
+    if (!this.#inConversation) {
+      void this.askController.ask(prompt, this.#options);
       return;
     }
     if (this.#box) this.#box.value = "";
-    void this.talks.ask(prompt, this.#options);
+    void this.conversations.ask(prompt, this.#options);
   }
 
-  get #talks(): boolean {
+  get #inConversation(): boolean {
     return this.#shown?.chat === true;
   }
 
   get #words(): (typeof WORDS)[keyof typeof WORDS] {
-    return this.#talks ? WORDS.talk : WORDS.story;
+    return this.#inConversation ? WORDS.conversation : WORDS.story;
   }
 
   get #options(): Partial<AskOptions> {
@@ -95,7 +100,7 @@ export class AskPanel extends LitElement {
   }
 
   #onKey(event: KeyboardEvent): void {
-    // Enter that ends an input method's composition belongs to the input method.
+    // An Enter that ends an input method's composition belongs to the input method.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#submit();
@@ -110,14 +115,14 @@ export class AskPanel extends LitElement {
   }
 
   #askAgain(): void {
-    if (this.#talks) void this.talks.again(this.#options);
-    else void this.asker.ask(this.asker.state.prompt, this.#options);
+    if (this.#inConversation) void this.conversations.again(this.#options);
+    else void this.askController.ask(this.askController.state.prompt, this.#options);
   }
 
-  /** Ask and Stop take each other's place: whoever pressed one by keyboard stands on the other. */
+  /** Ask and Stop take each other's place: if one was pressed by keyboard, the focus moves to the other. */
   protected override willUpdate(): void {
     const { asked, askWish } = this.controller.view;
-    const busy = isRunning(this.asker.state) || (this.#box?.value ?? "") !== "";
+    const busy = isRunning(this.askController.state) || (this.#box?.value ?? "") !== "";
     if (!busy || asked?.id === askWish || this.#shown === undefined) this.#shown = asked ?? this.#shown;
     this.#onVerb = this.shadowRoot?.activeElement?.classList.contains("verb") === true;
   }
@@ -127,45 +132,58 @@ export class AskPanel extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const ask = this.asker.state;
-    const talks = this.#talks;
+    const ask = this.askController.state;
+    const inConversation = this.#inConversation;
     return html`<section
-      class="panel ${talks ? "talk" : ""}"
+      class="panel ${inConversation ? "conversation" : ""}"
       aria-labelledby="title"
       data-testid="ask-panel"
-      data-mode=${talks ? "talk" : "story"}
+      data-mode=${inConversation ? "conversation" : "story"}
     >
       ${this.#head()}
       ${
-        talks
-          ? html`<mh-talk-list .talks=${this.talks} @talk-opened=${() => this.#box?.focus()}></mh-talk-list>
-              <mh-talk-view .talks=${this.talks} .asker=${this.asker} @ask-again=${this.#askAgain}></mh-talk-view>
+        inConversation
+          ? html`<mh-conversation-list
+                .conversations=${this.conversations}
+                @conversation-opened=${() => this.#box?.focus()}
+              ></mh-conversation-list>
+              <mh-conversation-view
+                .conversations=${this.conversations}
+                .askController=${this.askController}
+                @ask-again=${this.#askAgain}
+              ></mh-conversation-view>
               ${this.#form()} ${this.#system()}`
           : this.#form()
       }
       <mh-ask-settings
         .settings=${this.settings}
-        ?chat=${talks}
+        ?in-conversation=${inConversation}
         @settings-changed=${(event: CustomEvent<Settings>) => {
           this.settings = event.detail;
-          this.memory.write("settings", event.detail);
+          this.localStore.write("settings", event.detail);
         }}
       ></mh-ask-settings>
-      ${talks ? nothing : html`<mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>`}
-      <mh-route ?hidden=${ask.hops.length === 0 || (talks && !this.talks.isLive)} .hops=${ask.hops} ?running=${isRunning(ask)}></mh-route>
+      ${inConversation ? nothing : html`<mh-answer .ask=${ask} @ask-again=${this.#askAgain}></mh-answer>`}
+      <mh-route
+        ?hidden=${ask.hops.length === 0 || (inConversation && !this.conversations.isLive)}
+        .hops=${ask.hops}
+        ?running=${isRunning(ask)}
+      ></mh-route>
     </section>`;
   }
 
   #head(): TemplateResult {
     const { models, standings, askWish, asked } = this.controller.view;
     return html`<div class="head">
-      <h2 id="title">${this.#talks ? `Talk with ${this.#shown?.name ?? "the model"}` : "Begin a story, and the swarm goes on"}</h2>
+      <h2 id="title">
+        ${this.#inConversation ? `Talk with ${this.#shown?.name ?? "the model"}` : "Begin a story, and the swarm continues it"}
+      </h2>
       ${
         models.length < 2
           ? nothing
           : html`<mh-model-select
               label="Model"
-              auto="Any: now ${asked?.name ?? ""}"
+              auto="Any (now ${asked?.name ?? ""})"
               test="ask-model"
               .models=${models}
               .standings=${standings}
@@ -184,7 +202,7 @@ export class AskPanel extends LitElement {
         id="prompt"
         name="prompt"
         data-testid="ask-prompt"
-        rows=${this.#talks ? 2 : 3}
+        rows=${this.#inConversation ? 2 : 3}
         autocomplete="off"
         placeholder=${words.placeholder}
         aria-describedby="hint ${this.wrong === "" ? "" : "wrong"}"
@@ -194,7 +212,7 @@ export class AskPanel extends LitElement {
       ></textarea>
       ${this.wrong === "" ? nothing : html`<p class="wrong" id="wrong" role="alert" data-testid="ask-wrong">${this.wrong}</p>`}
       ${
-        this.#talks
+        this.#inConversation
           ? nothing
           : html`<div class="chips" role="group" aria-label="Examples">
               ${EXAMPLES.map((text) => html`<button type="button" class="chip" data-testid="ask-example" @click=${() => this.#useExample(text)}>${text}</button>`)}
@@ -202,15 +220,15 @@ export class AskPanel extends LitElement {
       }
       <div class="row">
         ${
-          isRunning(this.asker.state)
-            ? html`<button type="button" class="button verb" data-testid="ask-stop" @click=${() => this.asker.stop()}>
+          isRunning(this.askController.state)
+            ? html`<button type="button" class="button verb" data-testid="ask-stop" @click=${() => this.askController.stop()}>
                 ${SIGNS.stop}<span>Stop</span>
               </button>`
             : html`<button type="submit" class="button main verb" data-testid="ask-submit"><span>${words.verb}</span>${SIGNS.ask}</button>`
         }
         <p class="hint small soft" id="hint">
-          <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line. </span>The tabs that answer see your IP
-          address and can guess at your text. Where nobody lends, this tab loads a small model and answers itself.
+          <span class="keys"><kbd>Enter</kbd> asks, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a new line. </span>The tabs that answer see
+          your IP address and can guess at your text. If nobody lends, this tab loads a small model and answers by itself.
         </p>
       </div>
     </form>`;
@@ -218,18 +236,18 @@ export class AskPanel extends LitElement {
 
   #system(): TemplateResult {
     return html`<details>
-      <summary data-testid="talk-system-open">System prompt: ${this.talks.system.trim() === "" ? "none" : "yours"}</summary>
+      <summary data-testid="conversation-system-open">System prompt: ${this.conversations.system.trim() === "" ? "none" : "yours"}</summary>
       <label class="unseen" for="system">System prompt</label>
       <textarea
         id="system"
         name="system"
-        data-testid="talk-system"
+        data-testid="conversation-system"
         rows="2"
         placeholder="How the model should answer: briefly, in French, as a pirate"
-        .value=${this.talks.system}
-        @change=${(event: Event) => this.talks.setSystem((event.target as HTMLTextAreaElement).value)}
+        .value=${this.conversations.system}
+        @change=${(event: Event) => this.conversations.setSystem((event.target as HTMLTextAreaElement).value)}
       ></textarea>
-      <p class="small soft">Goes before this conversation, and before new ones.</p>
+      <p class="small soft">It goes before this conversation and before each new one.</p>
     </details>`;
   }
 }

@@ -1,4 +1,4 @@
-// How the next token is drawn: the sampling settings, folded away, remembered.
+// The sampling settings, which say how the next token is drawn: folded away on the page, and remembered.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import {
   FIELDS,
@@ -18,7 +18,7 @@ const PRESET_LABELS: Readonly<Record<PresetName, string>> = { story: "Storytelle
 
 interface Check {
   readonly checked: boolean;
-  /** What turning it on or off changes. */
+  /** Returns the settings that follow from turning it on or off. */
   readonly settings: (isOn: boolean) => Partial<Settings>;
 }
 
@@ -52,11 +52,11 @@ export class AskSettings extends LitElement {
       }
     `,
   ];
-  static override properties = { settings: { attribute: false }, chat: { type: Boolean } };
+  static override properties = { settings: { attribute: false }, inConversation: { type: Boolean, attribute: "in-conversation" } };
 
   declare settings: Settings;
-  /** Whether conversations are led, which can grow too long. */
-  declare chat: boolean;
+  /** Whether the panel shows conversations: they can grow too long for the model. */
+  declare inConversation: boolean;
 
   #onOverflow(event: Event): void {
     const refuse = (event.target as HTMLSelectElement).value === "refuse"; // the listener sits on this select
@@ -67,7 +67,7 @@ export class AskSettings extends LitElement {
     this.dispatchEvent(new CustomEvent<Settings>("settings-changed", { detail: settings }));
   }
 
-  /** A setting that is on or off, with what it does. */
+  /** A setting that is on or off, with a hint that says what it does. */
   #check(name: "drafts" | "wire", label: string, hint: string, { checked, settings }: Check): TemplateResult {
     return html`<div>
       <label class="check">
@@ -85,7 +85,7 @@ export class AskSettings extends LitElement {
     </div>`;
   }
 
-  /** What a preset leaves as it is. */
+  /** The settings that a preset leaves as they are. */
   #kept(): Pick<Settings, "maxTokens" | "seed" | "stop" | "overflow" | "drafts" | "wire"> {
     const { maxTokens, seed, stop, overflow, drafts, wire } = this.settings;
     return { maxTokens, seed, stop, overflow, drafts, wire };
@@ -169,27 +169,27 @@ export class AskSettings extends LitElement {
             .value=${this.settings.stop}
             @change=${(event: Event) => this.#set({ ...this.settings, stop: (event.target as HTMLTextAreaElement).value })}
           ></textarea>
-          <p class="small soft" id="stop-hint">Texts that end an answer, one a line; <code>\\n</code> is a line's end.</p>
+          <p class="small soft" id="stop-hint">Texts that end an answer, one per line; <code>\\n</code> stands for a line break.</p>
         </div>
-        ${this.#check("drafts", "Guess ahead", "Several tokens a lap where the text repeats itself; the text is the same.", {
+        ${this.#check("drafts", "Guess ahead", "Computes several tokens at once where the text repeats itself. The text is the same.", {
           checked: this.settings.drafts,
           settings: (drafts) => ({ drafts }),
         })}
         ${this.#check(
           "wire",
           "Send half the bytes",
-          "Rounds the numbers that go from tab to tab: for slow connections. The text may differ from one computer's.",
+          "Rounds the numbers that pass from tab to tab, for slow connections. One computer alone might write another text.",
           {
             checked: this.settings.wire === "float16",
             settings: (isHalf) => ({ wire: isHalf ? "float16" : "float32" }),
           },
         )}
         ${
-          this.chat
+          this.inConversation
             ? html`<div>
                 <label for="overflow">When a conversation grows too long</label>
                 <select id="overflow" name="overflow" data-testid="setting-overflow" @change=${this.#onOverflow}>
-                  <option value="drop-oldest" ?selected=${this.settings.overflow === "drop-oldest"}>Leave the oldest turns out</option>
+                  <option value="drop-oldest" ?selected=${this.settings.overflow === "drop-oldest"}>Leave out the oldest turns</option>
                   <option value="refuse" ?selected=${this.settings.overflow === "refuse"}>Stop and tell me</option>
                 </select>
                 <p class="small soft">The system prompt always stays.</p>

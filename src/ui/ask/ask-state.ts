@@ -1,6 +1,7 @@
-// One question and what came of it so far, as plain data: each event of the node makes the next state. Pure.
+// One question and its answer so far, as plain data: each event of the node makes the next state. Pure.
 import type { AskEvent, EndReason, GenerateStats, LoadProgress, ModelOffer, ModelReason, Problem, RouteHop } from "../../node/face.ts";
 import type { PeerId } from "../../shared/ids.ts";
+import { waitingWords } from "./waiting-words.ts";
 
 export type AskStatus = "idle" | "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -13,11 +14,11 @@ export interface AskState {
   readonly hops: readonly RouteHop[];
   /** Peers that left in the middle and were replaced. */
   readonly lost: readonly PeerId[];
-  /** While nothing is to be seen yet: what is being waited for. */
+  /** What the answer waits for; undefined while it does not wait. */
   readonly waiting: { readonly message: string; readonly progress: LoadProgress | undefined } | undefined;
   /** Why the answer ended, once it did. */
   readonly ended: EndReason | undefined;
-  /** Messages of the conversation that the model could not read any more. */
+  /** How many messages of the conversation the model could not read any more. */
   readonly dropped: number;
   /** Which model answers, and why that one. */
   readonly chosen: { readonly model: ModelOffer; readonly reason: ModelReason } | undefined;
@@ -48,7 +49,7 @@ export function begin(prompt: string): AskState {
 export function advance(ask: AskState, event: AskEvent): AskState {
   switch (event.kind) {
     case "waiting":
-      return { ...ask, waiting: { message: event.message, progress: event.progress } };
+      return { ...ask, waiting: { message: waitingWords(event.reason), progress: event.progress } };
     case "chosen":
       return { ...ask, chosen: { model: event.model, reason: event.reason } };
     case "trimmed":
@@ -80,17 +81,17 @@ export function advance(ask: AskState, event: AskEvent): AskState {
   }
 }
 
-/** Stopped by the person: what was answered stays. */
+/** Stopped by the person; the answer so far stays. */
 export const stopped = (ask: AskState): AskState => ({ ...ask, status: "stopped", waiting: undefined });
 
-/** Ended by a failure: what was answered stays. */
+/** Ended by a failure; the answer so far stays. */
 export const failed = (ask: AskState, problem: Problem): AskState => ({ ...ask, status: "failed", waiting: undefined, problem });
 
-/** One sentence about how the answer ended, for the eye and for a screen reader; empty while it runs. */
+/** Returns one sentence about how the answer ended, for the eye and for a screen reader; empty while it runs. */
 export function ending(ask: AskState): string {
   switch (ask.status) {
     case "stopped":
-      return "Stopped. What was answered is kept.";
+      return "Stopped. The answer so far is kept.";
     case "done":
       if (ask.ended === "max-tokens") return "Ended at the length that you set.";
       if (ask.ended === "context-full") return "Ended because the model's memory is full.";
@@ -102,7 +103,7 @@ export function ending(ask: AskState): string {
   }
 }
 
-/** Which model answers and why, in one sentence; empty where a person chose it or there is nothing to choose. */
+/** Returns which model answers and why, in one sentence; empty if a person chose it or there is only one. */
 export function choice({ chosen }: AskState): string {
   if (chosen === undefined) return "";
   switch (chosen.reason) {
@@ -114,11 +115,11 @@ export function choice({ chosen }: AskState): string {
     case "alone":
       return `${chosen.model.name} answers: nobody serves a model now, and this one is small enough for this tab alone.`;
     case "first":
-      return `${chosen.model.name} is asked: nobody serves a model now, and this is the relay's first.`;
+      return `${chosen.model.name} is asked: nobody serves a model now, and this one is first on the relay's list.`;
   }
 }
 
-/** Who left in the middle and what became of the answer, in one sentence; empty where nobody did. */
+/** Returns how many tabs left in the middle and what became of the answer, in one sentence; empty if none left. */
 export function replacement({ lost }: AskState): string {
   if (lost.length === 0) return "";
   const who =

@@ -1,4 +1,4 @@
-// Conversations in IndexedDB, so that a reload goes on where the talk was; in memory where the browser blocks storage.
+// Keeps conversations in IndexedDB, so that they go on after a reload; in memory if the browser blocks storage.
 import { openDB } from "idb";
 import * as v from "valibot";
 import { Conversation } from "./conversation.ts";
@@ -6,22 +6,22 @@ import { Conversation } from "./conversation.ts";
 const STORE = "conversations";
 
 export interface ConversationStore {
-  /** Whether what is put outlives the page. */
+  /** Whether stored conversations outlive the page. */
   readonly isKept: boolean;
-  /** All that can be read; what is damaged is left out. */
+  /** Resolves with all conversations that can be read; damaged ones are left out. */
   all(): Promise<readonly Conversation[]>;
-  put(talk: Conversation): Promise<void>;
+  put(conversation: Conversation): Promise<void>;
   remove(id: string): Promise<void>;
 }
 
-/** Opens (and makes) the database. Never rejects. */
+/** Opens the database, and creates it first if there is none. Never rejects. */
 export async function openConversationStore(name = "manyhands-conversations"): Promise<ConversationStore> {
   try {
     const database = await openDB(name, 1, {
       upgrade(created) {
         created.createObjectStore(STORE, { keyPath: "id" });
       },
-      // Another tab of a newer page changes the database: let go of it.
+      // Another tab has a newer version of the page and wants to upgrade the database: close it here, so that it can.
       blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(), // versionchange events come from the database
     });
     return {
@@ -33,7 +33,7 @@ export async function openConversationStore(name = "manyhands-conversations"): P
           return read.success ? [read.output] : [];
         });
       },
-      put: async (talk) => void (await database.put(STORE, talk)),
+      put: async (conversation) => void (await database.put(STORE, conversation)),
       remove: (id) => database.delete(STORE, id),
     };
   } catch {
@@ -46,7 +46,7 @@ export function memoryConversationStore(): ConversationStore {
   return {
     isKept: false,
     all: () => Promise.resolve([...rows.values()]),
-    put: async (talk) => void rows.set(talk.id, talk),
+    put: async (conversation) => void rows.set(conversation.id, conversation),
     remove: async (id) => void rows.delete(id),
   };
 }

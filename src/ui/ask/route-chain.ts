@@ -1,4 +1,4 @@
-// The route that answers, drawn as a chain from the question through each peer's layers back to the answer.
+// The route of an answer, drawn as a chain: one link for each peer and its layers, in order.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { RouteHop } from "../../node/face.ts";
 import { formatLayers, formatMs, spanKey } from "../parts/format.ts";
@@ -100,7 +100,7 @@ export class RouteChain extends LitElement {
     if (this.hops.length === 0) return nothing;
     const all = this.hops.reduce((sum, hop) => sum + hop.computeMs, 0);
     return html`<h3 id="route">
-        ${this.hops.length === 1 ? "The route: one tab" : `The route: ${this.hops.length} tabs in turn`}${all > 0 ? `, ${formatMs(all)} of computing a token in all` : ""}
+        ${this.hops.length === 1 ? "The route: one tab" : `The route: ${this.hops.length} tabs in turn`}${all > 0 ? `, ${formatMs(all)} of computing per token in all` : ""}
       </h3>
       <ol data-testid="ask-route" class=${this.running ? "running" : ""} aria-labelledby="route">
         ${this.hops.map(
@@ -108,7 +108,7 @@ export class RouteChain extends LitElement {
             html`<li data-peer=${hop.peer} data-span=${spanKey(hop.span)} data-compute-ms=${hop.computeMs}>
               <div
                 class="hop ${hop.isSelf ? "self" : ""}"
-                title="Peer …${peerTail(hop.peer)}${hop.computeMs > 0 ? `: ${formatMs(hop.computeMs)} of computing a token` : ""}"
+                title="Peer …${peerTail(hop.peer)}${hop.computeMs > 0 ? `: ${formatMs(hop.computeMs)} of computing per token` : ""}"
               >
                 <span class="bead" aria-hidden="true" style="background: var(--peer-${peerColour(hop.peer)})"></span>
                 <span class="name">${peerName(hop.peer)} ${hop.isSelf ? html`<span class="you">you</span>` : nothing}</span>

@@ -1,8 +1,8 @@
-// Sampling settings as the page keeps them: bounds, presets and the way into GenerateOptions. Pure.
+// The sampling settings as the page keeps them: their bounds, the presets, and how they become GenerateOptions. Pure.
 import * as v from "valibot";
 import type { GenerateOptions } from "../../node/face.ts";
 
-/** Every number that may be set, with its bounds and the step of its field. */
+/** Each number that a person may set, with its bounds and the step of its field. */
 export const FIELDS = {
   maxTokens: { label: "Tokens at most", min: 1, max: 4096, step: 1, hint: "Where the answer ends if the model does not end it." },
   temperature: { label: "Temperature", min: 0, max: 2, step: 0.05, hint: "0 always takes the likeliest token." },
@@ -25,14 +25,14 @@ export const Settings = v.object({
   topK: v.pipe(bounded("topK"), v.integer()),
   topP: bounded("topP"),
   repetitionPenalty: bounded("repetitionPenalty"),
-  /** Null draws a new seed for each answer. */
+  /** Null: a new seed is drawn for each answer. */
   seed: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(SEED_MAX))),
-  /** Stop strings, one a line; `\\n` stands for the end of a line. */
+  /** Stop strings, one per line; `\\n` stands for a line break. */
   stop: v.optional(v.pipe(v.string(), v.maxLength(2000)), ""),
   overflow: v.optional(v.picklist(["drop-oldest", "refuse"]), "drop-oldest"),
-  /** Guess tokens ahead where that pays. */
+  /** Whether tokens are guessed ahead where that pays. */
   drafts: v.optional(v.boolean(), true),
-  /** How hidden states cross between tabs. */
+  /** The wire form: how hidden states cross from tab to tab. */
   wire: v.optional(v.picklist(["float32", "float16"]), "float32"),
 });
 export type Settings = v.InferOutput<typeof Settings>;
@@ -66,13 +66,13 @@ export const PRESETS: Readonly<Record<PresetName, Settings>> = {
   },
 };
 
-/** Which preset the settings are, apart from length and seed; undefined when they are one's own. */
+/** Returns the preset that the settings equal apart from length and seed; undefined if they equal none. */
 export function presetOf(settings: Settings): PresetName | undefined {
   const names = Object.keys(PRESETS) as PresetName[]; // the keys of a frozen literal
   return names.find((name) => FIELD_NAMES.every((field) => field === "maxTokens" || PRESETS[name][field] === settings[field]));
 }
 
-/** The settings with one field set from what a person typed: clamped to its bounds, unchanged when no number was typed. */
+/** Returns the settings with one field set to a typed number, within its bounds; unchanged if `typed` is no number. */
 export function withField(settings: Settings, name: FieldName, typed: string): Settings {
   const value = Number(typed);
   if (typed.trim() === "" || !Number.isFinite(value)) return settings;
@@ -81,7 +81,7 @@ export function withField(settings: Settings, name: FieldName, typed: string): S
   return { ...settings, [name]: step === 1 ? Math.round(clamped) : clamped };
 }
 
-/** As `withField`, for the seed: an empty field draws a new one each time. */
+/** Like `withField`, for the seed: with an empty field, a new seed is drawn each time. */
 export function withSeed(settings: Settings, typed: string): Settings {
   if (typed.trim() === "") return { ...settings, seed: null };
   const value = Number(typed);
@@ -89,7 +89,7 @@ export function withSeed(settings: Settings, typed: string): Settings {
   return { ...settings, seed: Math.min(SEED_MAX, Math.max(0, Math.floor(value))) };
 }
 
-/** Stop strings at most, and the characters of each, as the node takes them. */
+/** The most stop strings, and characters in each, that the node accepts. */
 const STOPS = Object.freeze({ count: 16, length: 200 });
 
 export function generateOptions({ seed, stop, ...settings }: Settings): GenerateOptions {

@@ -1,4 +1,4 @@
-// Credit: what this tab has earned, what waits and why, what moved last. Holds nothing; shows the relay's ledger.
+// The panel for credit, from the relay's ledger: what this tab has earned, what waits and why, and what moved last.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { CreditState } from "../../node/face.ts";
 import { escrowWords, formatCredits, formatMove, gatherMoves, moveWords, type PartWords, pendingWords } from "./credit-words.ts";
@@ -51,7 +51,7 @@ export class CreditPanel extends LitElement {
   static override properties = { controller: { attribute: false }, parts: { state: true } };
 
   declare controller: NodeController;
-  /** The list of kinds is no part of the page's first load: it comes with the node's code, without which there is no account. */
+  /** Not part of the first load: the list of kinds comes with the node's code, without which there is no account. */
   declare parts: PartWords;
   #isAsked = false;
 
@@ -66,7 +66,7 @@ export class CreditPanel extends LitElement {
     this.#isAsked = true;
     import("../../tasks/kinds/find-kind.ts").then(
       ({ factsOf }) => (this.parts = (kind) => factsOf(kind)?.part),
-      () => (this.#isAsked = false), // the relay is away: until the next change the history says what the ledger says
+      () => (this.#isAsked = false), // the relay is away: the history shows the ledger's words until the next change
     );
   }
 
@@ -83,8 +83,8 @@ export class CreditPanel extends LitElement {
     return html`<p class="lead" data-testid="credit-empty">
         ${
           credit === undefined
-            ? "Nothing yet. Whoever lends earns credit for work that others confirm, and spends it on work of their own. Lend or ask, and your account shows here."
-            : "The relay has not told yet what this tab has."
+            ? "Nothing yet. A tab that lends earns credit for work that others confirm, and spends it on work of its own. Lend or ask, and your account appears here."
+            : "The relay has not said yet what this tab has."
         }
       </p>
       ${pending === "" ? nothing : html`<p class="small" role="status" data-testid="credit-pending">${pending}</p>`}`;
@@ -110,8 +110,8 @@ export class CreditPanel extends LitElement {
       ${pending === "" ? nothing : html`<p class="small" role="status" data-testid="credit-pending">${pending}</p>`}
       ${escrow === "" ? nothing : html`<p class="small soft" data-testid="credit-why">${escrow}</p>`}
       <p class="small soft">
-        A credit is a billion multiply-adds that another peer confirmed. The allowance is for asking before anything was earned, after those
-        who have earned.
+        One credit is a billion multiply-adds that another peer confirmed. With the allowance a tab can ask before it has earned anything;
+        those who have earned go first.
       </p>
       ${account.history.length === 0 ? html`<p class="small" data-testid="credit-no-history">Nothing has moved yet.</p>` : this.#history(account.history)}`;
   }

@@ -1,9 +1,9 @@
-// Credit in words: amounts, why they moved, what an escrow waits for. Pure.
+// Credit in words: amounts, why they moved, and what an escrow waits for. Pure.
 import type { CreditState, HistoryRow } from "../../node/face.ts";
 import { MICRO } from "../../shared/micro.ts";
 import { joinWords, plural } from "../parts/format.ts";
 
-/** `1,204`, `8.25`, `0.004`: credits from microcredits, three figures below one. */
+/** Returns microcredits as credits: `1,204`, `8.25`, `0.004`, with three figures below one. */
 export function formatCredits(micro: number): string {
   const credits = micro / MICRO;
   const size = Math.abs(credits);
@@ -12,37 +12,37 @@ export function formatCredits(micro: number): string {
   return String(Number(credits.toPrecision(3)));
 }
 
-/** With a sign, for the history. */
+/** Returns an amount with its sign, for the history. */
 export const formatMove = (micro: number): string => (micro > 0 ? `+${formatCredits(micro)}` : `−${formatCredits(-micro)}`);
 
-/** Words for one part of a kind of task, and for several; undefined for what is no kind. */
+/** Returns words for one part of a kind of task, and for several; undefined if there is no such kind. */
 export type PartWords = (kind: string) => readonly [one: string, many: string] | undefined;
 
-/** The kind of task that a move is about; undefined where it is about something else. The ledger writes `render bafyrei…`. */
+/** Returns the kind of task that a move is about, if it is about a task: the ledger writes `render bafyrei…`. */
 function kindOf(about: string, parts: PartWords): string | undefined {
   const [, kind = ""] = /^([a-z_]+) baf[a-z2-7]+$/.exec(about) ?? [];
   return parts(kind) === undefined ? undefined : kind;
 }
 
-/** `1 square of a picture`, `12 squares of pictures`; what is about no task is told as it is. */
+/** Returns `1 square of a picture` or `12 squares of pictures`; text that is not about a task comes back as it is. */
 export function jobWords(about: string, parts: PartWords, count = 1): string {
   const [one, many] = parts(kindOf(about, parts) ?? "") ?? [];
   return one === undefined ? about : plural(count, one, many);
 }
 
-/** Moves that are told in one line. */
+/** Moves that share one line. */
 export interface Moves {
   /** The newest. */
   readonly row: HistoryRow;
   readonly count: number;
-  /** Microcredits of all together. */
+  /** Microcredits of all moves together. */
   readonly amount: number;
 }
 
-/** Milliseconds within which moves of the same kind are told together: a work has hundreds of parts. */
+/** Milliseconds within which moves of the same kind share a line: a job has hundreds of parts. */
 const TOGETHER_MS = 10 * 60_000;
 
-/** Newest first, as they come; those of one kind of task, for the same reason, at about the same time as one. */
+/** Gathers moves, newest first: those of one kind of task, for one reason, at about the same time, become one. */
 export function gatherMoves(rows: readonly HistoryRow[], parts: PartWords): readonly Moves[] {
   const gathered: Moves[] = [];
   for (const row of rows) {
@@ -57,7 +57,7 @@ export function gatherMoves(rows: readonly HistoryRow[], parts: PartWords): read
   return gathered;
 }
 
-/** Why an account moved, in one line. An unknown reason of a newer relay is told as it is. */
+/** Returns why an account moved, in one line. An unknown reason, from a newer relay, is shown as it is. */
 export function moveWords({ why, part, amount, about: named }: HistoryRow, parts: PartWords, count = 1): string {
   const about = jobWords(named, parts, count);
   switch (why) {
@@ -77,7 +77,7 @@ export function moveWords({ why, part, amount, about: named }: HistoryRow, parts
     case "release":
       return part === "reserved" ? "No longer set aside" : "Given back, not used";
     case "expire":
-      return part === "reserved" ? "No longer set aside: its time was over" : "Given back: its time was over";
+      return part === "reserved" ? "No longer set aside: its time ran out" : "Given back: its time ran out";
     case "storage":
       return part === "escrow" ? `For holding rare layers, in escrow: ${about}` : `For holding rare layers: ${about}`;
     default:
@@ -85,23 +85,23 @@ export function moveWords({ why, part, amount, about: named }: HistoryRow, parts
   }
 }
 
-/** What the escrow waits for; empty where nothing does. */
+/** Returns what the escrow waits for; empty if the account is trusted. */
 export function escrowWords({ account }: CreditState): string {
   if (account === undefined || account.isTrusted) return "";
   const missing = [
     ...(account.checksToTrust > 0
-      ? [plural(account.checksToTrust, "more result that was checked and right", "more results that were checked and right")]
+      ? [plural(account.checksToTrust, "more result that is checked and right", "more results that are checked and right")]
       : []),
     ...(account.requestersToTrust > 0
-      ? [plural(account.requestersToTrust, "more peer that asked for work", "more peers that asked for work")]
+      ? [plural(account.requestersToTrust, "more peer that asks for work", "more peers that ask for work")]
       : []),
   ];
-  return `Half of what a new peer earns waits until its work is trusted: ${joinWords(missing)} to go. A wrong result loses what waits.`;
+  return `Half of what a new peer earns waits until its work is trusted. Still needed: ${joinWords(missing)}. A wrong result loses what waits.`;
 }
 
-/** What is on its way to the ledger; empty where nothing is. */
+/** Returns how many receipts are on their way to the ledger, in one sentence; empty if none is. */
 export function pendingWords({ waiting, isKept }: CreditState): string {
   if (waiting === 0) return "";
-  const where = isKept ? "kept in this browser" : "lost when this page closes, because this browser keeps no storage";
+  const where = isKept ? "kept in this browser" : "lost when this page closes, because this browser blocks storage";
   return `${plural(waiting, "receipt waits", "receipts wait")} for the relay, ${where}.`;
 }

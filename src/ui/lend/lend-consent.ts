@@ -1,26 +1,26 @@
-// What a person agrees to before this tab loads or computes anything for others.
+// The text that a person agrees to before this tab loads or computes anything for others.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import type { ModelOffer } from "../../node/face.ts";
-import { mostBytes } from "../../model/most-bytes.ts";
+import { mostMemoryBytes } from "../../model/most-memory.ts";
 import { formatBytes } from "../parts/format.ts";
 import { base, buttons } from "../parts/shared-styles.ts";
 
-/** The node and its runtime on the wire, compressed: told before they are fetched. Measured on the built site. */
+/** Sizes of the node and its runtime, compressed, as measured on the built site: named before they are fetched. */
 const SOFTWARE_BYTES = { wasm: 4_000_000, withWebGpu: 11_000_000 } as const;
 
-/** Of key/value caches for all sessions together, as the node allows. */
+/** Bytes that the node allows for the key/value caches of all sessions together. */
 const CACHE_BYTES = 256 * 1024 * 1024;
 
-/** What lending fetches, in words, known or not. */
+/** Returns what lending fetches, in words, whether the model is known yet or not. */
 export function fetchSentence(model: ModelOffer | undefined): string {
   const weights = model === undefined ? "the layers that it will hold" : `at most ${formatBytes(model.sizeBytes)} of the model`;
-  return `${weights} and about ${formatBytes(SOFTWARE_BYTES.wasm)} of software (up to ${formatBytes(SOFTWARE_BYTES.withWebGpu)} where the graphics card is used)`;
+  return `${weights} and about ${formatBytes(SOFTWARE_BYTES.wasm)} of software (up to ${formatBytes(SOFTWARE_BYTES.withWebGpu)} if the graphics card is used)`;
 }
 
-/** What lending takes of this device's memory, the caches of its sessions with it. */
+/** Returns how much of this device's memory lending takes, the caches of its sessions included. */
 export function memorySentence(model: ModelOffer | undefined): string {
-  if (model === undefined) return "How much memory it needs is told before it loads.";
-  return `All of ${model.name} would need up to ${formatBytes(mostBytes(model, CACHE_BYTES))} of memory; what this device cannot hold it leaves to others.`;
+  if (model === undefined) return "Before it loads, you see how much memory it needs.";
+  return `All of ${model.name} would need up to ${formatBytes(mostMemoryBytes(model, CACHE_BYTES))} of memory; what this device cannot hold, it leaves to others.`;
 }
 
 export class LendConsent extends LitElement {
@@ -67,8 +67,8 @@ export class LendConsent extends LitElement {
         <div>
           <dt>What happens</dt>
           <dd>
-            This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for whoever asks,
-            at most as much as you allow. ${memorySentence(this.model)} Between prompts it computes tasks of others: pictures, sums,
+            This tab fetches ${fetchSentence(this.model)} once and keeps them in this browser. Then it computes its layers for anyone who
+            asks, at most as much as you allow. ${memorySentence(this.model)} Between prompts it computes tasks for others: pictures, sums,
             sorting, models, and programs of strangers, which run in a sandbox without network, storage or any sight of this page.
           </dd>
         </div>
@@ -87,7 +87,7 @@ export class LendConsent extends LitElement {
         <button type="button" class="button main" data-testid="lend-start" @click=${() => this.dispatchEvent(new CustomEvent("agreed"))}>
           Agree and lend
         </button>
-        <p class="small soft">Until you agree nothing is loaded and nothing is computed for others.</p>
+        <p class="small soft">Until you agree, nothing is loaded and nothing is computed for others.</p>
       </div>`;
   }
 }

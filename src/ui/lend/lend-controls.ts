@@ -1,4 +1,4 @@
-// How much this tab lends and with what: the share of compute and the backend.
+// The settings of lending: the share of compute, the backend, and how many bytes of weights are kept between visits.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import type { BackendChoice } from "../../node/face.ts";
 import { base, fields } from "../parts/shared-styles.ts";
@@ -10,7 +10,7 @@ const BACKENDS: readonly { readonly value: BackendChoice; readonly label: string
 ];
 
 const MIB = 1024 * 1024;
-/** Budgets to choose from, bytes. */
+/** The budgets to choose from, in bytes. */
 const KEEP = [0, 256 * MIB, 1024 * MIB, 4096 * MIB, 16_384 * MIB] as const;
 
 function keepLabel(bytes: number): string {

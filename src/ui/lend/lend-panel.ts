@@ -1,11 +1,11 @@
-// Assignments: consent first, then the switch, what this tab holds and does, and how much of it.
+// The panel for lending: consent first, then the switch, what this tab holds and does, and its settings.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { BackendChoice, ModelOffer } from "../../node/face.ts";
 import { formatCount, formatLayers, plural, spanKey } from "../parts/format.ts";
 import { SIGNS } from "../parts/icons.ts";
 import { layerStrip, stripStyles } from "../swarm/layer-strip.ts";
 import { heldSpan, isOn, lendSentence } from "./lend-words.ts";
-import { lentTasksSentence, TRUST_WORDS } from "./lent-task-words.ts";
+import { servedTasksSentence, TRUST_WORDS } from "./served-task-words.ts";
 import type { NodeController } from "../node-controller.ts";
 import { progressBar, progressStyles } from "../parts/progress-bar.ts";
 import { base, buttons, fields, notices, panel } from "../parts/shared-styles.ts";
@@ -121,7 +121,7 @@ export class LendPanel extends LitElement {
     new Watch(this, () => [this.controller]);
   }
 
-  /** A button that was pressed and is gone leaves the keyboard on the switch, or on the title where there is none. */
+  /** If the focused button is gone, the focus moves to the switch, or to the title if there is no switch. */
   protected override willUpdate(): void {
     this.#hadFocus = Boolean(this.shadowRoot?.activeElement);
   }
@@ -136,7 +136,7 @@ export class LendPanel extends LitElement {
     const on = isOn(view.lend);
     return html`<section class="panel" aria-labelledby="title">
       <div class="top">
-        <h2 id="title" tabindex="-1">${view.consented ? "Lend this tab" : "Lend this tab a while"}</h2>
+        <h2 id="title" tabindex="-1">${view.consented ? "Lend this tab" : "Lend this tab for a while"}</h2>
         ${
           view.consented
             ? html`<button
@@ -206,7 +206,7 @@ export class LendPanel extends LitElement {
         </div>
         <div>
           <dt>${servedTasks.done === 1 ? "task" : "tasks"} computed</dt>
-          <dd data-testid="lent-tasks" data-running=${servedTasks.running} data-refused=${servedTasks.refused}>
+          <dd data-testid="served-tasks" data-running=${servedTasks.running} data-refused=${servedTasks.refused}>
             ${formatCount(servedTasks.done)}
           </dd>
         </div>
@@ -215,12 +215,12 @@ export class LendPanel extends LitElement {
           <dd data-testid="refused-frames">${formatCount(served.refusedFrames)}</dd>
         </div>
       </dl>
-      <p class="small soft" data-testid="lent-tasks-words">${lentTasksSentence(servedTasks)}</p>
+      <p class="small soft" data-testid="served-tasks-words">${servedTasksSentence(servedTasks)}</p>
       ${
         served.refusedFrames > 0
           ? html`<p class="small soft">
-              ${plural(served.refusedFrames, "frame")} made no sense and ${served.refusedFrames === 1 ? "was" : "were"} dropped. The answers
-              of others are not touched by that.
+              ${plural(served.refusedFrames, "frame")} made no sense and ${served.refusedFrames === 1 ? "was" : "were"} dropped. This does
+              not touch the answers of others.
             </p>`
           : nothing
       }

@@ -5,7 +5,7 @@ import { formatLayers } from "../parts/format.ts";
 
 const BACKEND_NAMES = { wasm: "WebAssembly", webgpu: "WebGPU" } as const;
 
-/** What the tab does now, in one sentence. */
+/** Returns what the tab does now, in one sentence. */
 export function lendSentence(lend: LendState): string {
   switch (lend.kind) {
     case "off":
@@ -27,10 +27,10 @@ export function lendSentence(lend: LendState): string {
   }
 }
 
-/** The span that is held or fetched, if any. */
+/** Returns the span that is held or fetched, if any. */
 export function heldSpan(lend: LendState): Span | undefined {
   return "span" in lend ? lend.span : undefined;
 }
 
-/** On, as a switch shows it: from the wish to lend until it is taken back. */
+/** Whether the switch shows on: from the wish to lend until the person takes it back or lending fails. */
 export const isOn = (lend: LendState): boolean => lend.kind !== "off" && lend.kind !== "failed";

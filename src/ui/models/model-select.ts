@@ -1,4 +1,4 @@
-// The choice of a model: what the swarm serves or needs, or one that the person names.
+// The choice of a model: a person names one, or leaves the choice to the swarm.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import type { ModelOffer, ModelStanding } from "../../node/face.ts";
 import { standingWords } from "./model-words.ts";
@@ -26,10 +26,10 @@ export class ModelSelect extends LitElement {
 
   declare models: readonly ModelOffer[];
   declare standings: readonly ModelStanding[];
-  /** Id of the model that the person wants; undefined for none in particular. */
+  /** Id of the model that the person wants; undefined if they want none in particular. */
   declare wish: string | undefined;
   declare label: string;
-  /** What it is called to have no wish. */
+  /** The words for having no wish. */
   declare auto: string;
   /** Test id of the field. */
   declare test: string;

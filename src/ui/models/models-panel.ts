@@ -1,4 +1,4 @@
-// Models: what the operator offers and this device can hold, other good ones, and how one is added.
+// The panel for models: the operator's offers and how much of each this device can hold, other models, adding one.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { CatalogEntry, Device, FolderHandle, ModelOffer } from "../../node/face.ts";
 import { CATALOG, estimateSizes } from "../../model/catalog.ts";
@@ -8,7 +8,7 @@ import type { NodeController } from "../node-controller.ts";
 import { base, buttons, fields, panel, stacked, tables } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
 
-/** Chromium tells its memory; the platform's types do not know that. */
+/** Chromium says how much memory the device has; the platform's types do not know that. */
 const browser: Navigator & { readonly deviceMemory?: number } = navigator;
 /** Chromium opens folders to pages; other browsers do not. */
 const opener = globalThis as { readonly showDirectoryPicker?: (options: { readonly id: string }) => Promise<FolderHandle> };
@@ -95,9 +95,9 @@ export class ModelsPanel extends LitElement {
 
   declare controller: NodeController;
   declare device: Device;
-  /** What stands in the field for a hub id. */
+  /** The text in the field for a hub id. */
   declare typed: string;
-  /** Why a folder could not be opened. */
+  /** Why a folder could not be opened; empty if none failed. */
   declare trouble: string;
   #asked = false;
 
@@ -114,7 +114,7 @@ export class ModelsPanel extends LitElement {
     void readDevice(browser).then((device) => (this.device = device));
   }
 
-  /** The graphics card is woken only for whoever wants to see what it can hold. */
+  /** Asks the graphics card how much it can hold, but only once the person opens the details: asking wakes the card. */
   #onOpen(event: Event): void {
     if (this.#asked || !(event.target as HTMLDetailsElement).open) return; // the listener sits on the details
     this.#asked = true;
@@ -139,7 +139,7 @@ export class ModelsPanel extends LitElement {
       <h2 id="title">Models</h2>
       ${
         models.length === 0
-          ? html`<p class="lead">The relay has not told yet what it offers.</p>`
+          ? html`<p class="lead">The relay has not said yet what it offers.</p>`
           : html`<ul class="offers" data-testid="models">
               ${models.map((model) => this.#offer(model))}
             </ul>`
@@ -148,10 +148,10 @@ export class ModelsPanel extends LitElement {
       <details @toggle=${this.#onOpen}>
         <summary data-testid="models-more">More good models, and your own</summary>
         <p class="small soft">
-          A tab loads only what it can check: a model whose manifest, the list of what every piece must hash to, comes from the relay.
-          Whoever runs the relay adds one with the command beside it and restarts the relay; the weights then come from the hub and from
-          other tabs. Sizes are estimates for 4-bit weights;
-          ${memory === undefined ? "this browser does not tell its memory, so that of a phone is assumed." : `this browser tells ${memory / 1024 ** 3} GB of memory or more.`}
+          A tab loads only what it can check: the relay must have the model's manifest, which lists the hash of every piece. The relay's
+          operator adds a model with the command beside it and restarts the relay; the weights then come from the hub and from other tabs.
+          Sizes are estimates for 4-bit weights;
+          ${memory === undefined ? "this browser does not say how much memory it has, so a phone's is assumed." : `this browser reports ${memory / 1024 ** 3} GB of memory or more.`}
         </p>
         <div class="scroll" tabindex="0" role="group" aria-label="Table of models">
           <table data-testid="catalog">
@@ -169,7 +169,7 @@ export class ModelsPanel extends LitElement {
         <p class="small soft" data-testid="folder-words">
           ${
             opener.showDirectoryPicker === undefined
-              ? "This browser does not open folders to a page (Chrome and Edge do), so weights that are on this device already are fetched all the same."
+              ? "This browser does not open folders to a page (Chrome and Edge do), so even weights that are on this device already are fetched."
               : "A folder on this device that holds a model's files can be read instead of fetching them: each piece is checked as if it came from elsewhere."
           }
         </p>
@@ -183,7 +183,7 @@ export class ModelsPanel extends LitElement {
     const standing = standings.find((each) => each.model === model.id);
     return html`<li class=${standing?.isServed === true ? "served" : ""} data-testid="model" data-model=${model.id}>
       <h3>${model.name}</h3>
-      <p class="small">${model.chat ? "Answers questions" : "Goes on with a text"}; ${standingWords(standing)}.</p>
+      <p class="small">${model.chat ? "Answers questions" : "Continues a text"}; ${standingWords(standing)}.</p>
       <p class="small soft">${factsWords(model)}. ${fitWords(model, this.device)}</p>
       ${folder === undefined ? nothing : html`<p class="small" data-testid="model-folder">Weights are looked for in the folder “${folder.name}” first.</p>`}
       ${this.#verbs(model, models.length > 1)}

@@ -1,4 +1,4 @@
-// What the page knows of the relay's models: from the node once it has joined, before that from the relay's overview. Pure.
+// What the page knows of the relay's models: from the node once it has joined, and until then from the overview. Pure.
 import type { ModelOffer, ModelStanding, NodeState } from "../../node/face.ts";
 import { pickForPrompt, SOLO_BYTES, standingOf } from "../../route/plan-model.ts";
 import type { ModelId } from "../../shared/ids.ts";
@@ -9,7 +9,7 @@ export interface ModelsView {
   readonly models: readonly ModelOffer[];
   /** What the swarm does with each of them. */
   readonly standings: readonly ModelStanding[];
-  /** The model that a prompt goes to, as things stand now. */
+  /** The model that a prompt would go to now. */
   readonly asked: ModelOffer | undefined;
 }
 

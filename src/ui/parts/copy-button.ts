@@ -3,7 +3,7 @@ import { LitElement, html, type PropertyValues, type TemplateResult } from "lit"
 import { SIGNS } from "./icons.ts";
 import { base, buttons } from "./shared-styles.ts";
 
-/** How long "Copied" stays. */
+/** Milliseconds for which "Copied" stays. */
 const SAID_MS = 2000;
 
 export class CopyButton extends LitElement {
@@ -11,7 +11,7 @@ export class CopyButton extends LitElement {
   static override properties = { text: {}, label: {}, said: { state: true } };
 
   declare text: string;
-  /** What the button is called: "Copy the answer". */
+  /** The button's words: "Copy the answer". */
   declare label: string;
   declare said: "" | "Copied" | "Not copied: select the text and copy it yourself";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -37,7 +37,7 @@ export class CopyButton extends LitElement {
       await navigator.clipboard.writeText(this.text);
       this.said = "Copied";
     } catch {
-      this.said = "Not copied: select the text and copy it yourself"; // no permission, or no clipboard here
+      this.said = "Not copied: select the text and copy it yourself"; // no permission, or no clipboard in this browser
     }
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => (this.said = ""), SAID_MS);

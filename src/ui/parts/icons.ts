@@ -1,7 +1,7 @@
-// The few pictures of the page, drawn here: the mark (a raised hand whose fingers are layers) and small signs.
+// The few pictures of the page: the mark, which is a raised hand whose fingers are layers, and small signs for buttons.
 import { svg, type SVGTemplateResult } from "lit";
 
-/** The mark. Decorative wherever it stands beside the name. */
+/** The mark. It is decorative, since the name stands beside it. */
 export const mark = (size: number): SVGTemplateResult => svg`
   <svg width=${size} height=${size} viewBox="0 0 40 40" aria-hidden="true" focusable="false">
     <rect width="40" height="40" rx="11" fill="#14453a" />

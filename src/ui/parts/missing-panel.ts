@@ -1,4 +1,4 @@
-// What this browser lacks, why it is needed and what to do: in place of asking and lending, or as a notice above them.
+// Says what this browser lacks, why it is needed and what to do: in place of asking and lending, or above them.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import type { Capability } from "../../node/face.ts";
 import { base, notices, panel } from "./shared-styles.ts";
@@ -32,7 +32,7 @@ export class MissingPanel extends LitElement {
   static override properties = { missing: { attribute: false }, blocked: { type: Boolean } };
 
   declare missing: Capability["missing"];
-  /** Whether asking and lending are impossible here, or the page goes on without. */
+  /** Whether asking and lending are impossible here. If not, the page goes on without what is missing. */
   declare blocked: boolean;
 
   protected override render(): TemplateResult {
@@ -43,7 +43,7 @@ export class MissingPanel extends LitElement {
     }
     return html`<section class="panel" aria-labelledby="title" data-testid="capability-blocked">
       <h2 id="title">This browser can't take part yet</h2>
-      <p class="lead">Nothing was loaded. Here is what is missing and what you can do. The swarm below goes on without it.</p>
+      <p class="lead">Nothing was loaded. Here is what is missing and what you can do. The swarm below goes on without this tab.</p>
       <ul>
         ${this.missing.map(
           (item) =>

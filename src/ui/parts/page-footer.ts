@@ -1,4 +1,4 @@
-// The foot of the page: what is protected and what is not, the embed snippet, how to host a relay, the licence.
+// The foot of the page: what is protected and what is not, the snippet for other sites, hosting a relay, the licence.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import { base } from "./shared-styles.ts";
 
@@ -57,7 +57,7 @@ export class PageFooter extends LitElement {
   ];
   static override properties = { site: {} };
 
-  /** Address of the folder that holds the page, with a slash at its end. */
+  /** Address of the folder that the page is in, with a slash at its end. */
   declare site: string;
 
   protected override render(): TemplateResult {
@@ -71,7 +71,7 @@ export class PageFooter extends LitElement {
             <li>Every piece of a model is checked against its SHA-256 before it is used.</li>
             <li>Prompts and answers pass between tabs; the relay does not see them.</li>
             <li>What a tab computes stays in the browser's sandbox.</li>
-            <li>Answers and tasks are checked at random; whoever gives a wrong one loses trust and what it had in escrow.</li>
+            <li>Answers and tasks are checked at random; a tab that gives a wrong result loses trust and its credit in escrow.</li>
           </ul>
         </section>
         <section>
@@ -79,7 +79,7 @@ export class PageFooter extends LitElement {
           <ul>
             <li>Tabs on the route see numbers from which your text can be guessed. Write nothing secret.</li>
             <li>Tabs that talk to each other see each other's IP addresses.</li>
-            <li>What was not drawn for a check may be wrong, and so may what two tabs agree to falsify.</li>
+            <li>A result that was not drawn for a check may be wrong, and so may one that two tabs agree to falsify.</li>
             <li>The model makes things up.</li>
           </ul>
         </section>

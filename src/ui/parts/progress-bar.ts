@@ -1,4 +1,4 @@
-// A download as a person follows it: a bar, the bytes, the rate and the time left.
+// The progress of a download: a bar, the bytes, the rate and the time left.
 import { css, html, nothing, type TemplateResult } from "lit";
 import type { LoadProgress } from "../../node/face.ts";
 import { formatBytes, formatRate, formatTimeLeft } from "./format.ts";
@@ -37,7 +37,7 @@ export const progressStyles = css`
   }
 `;
 
-/** `label` names the bar for a screen reader: "Fetching layers 0–2". */
+/** Returns the bar and its figures. `label` names the bar for a screen reader: "Fetching layers 0–2". */
 export function progressBar(progress: LoadProgress, label: string): TemplateResult {
   const { doneBytes, totalBytes, bytesPerSecond, fromCacheBytes, memoryBytes } = progress;
   const rest = [formatRate(bytesPerSecond), formatTimeLeft(doneBytes, totalBytes, bytesPerSecond)].filter((part) => part !== "");

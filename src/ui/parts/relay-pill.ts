@@ -1,4 +1,4 @@
-// Whether the relay answers, in the header: a quiet pill while it does, a sentence with a countdown while it does not.
+// The state of the relay, in the header: a quiet pill while the relay replies, else a sentence with a countdown.
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from "lit";
 import type { RelayState } from "../../node/face.ts";
 import { base } from "./shared-styles.ts";
@@ -52,9 +52,9 @@ export class RelayPill extends LitElement {
   static override properties = { relay: { attribute: false }, address: {}, joined: { type: Boolean }, leftSeconds: { state: true } };
 
   declare relay: RelayState;
-  /** Host and port of the relay, for the sentence. */
+  /** Host and port of the relay. */
   declare address: string;
-  /** Whether links between peers may be running. */
+  /** Whether this tab has joined, so that it may have links to other peers. */
   declare joined: boolean;
   declare leftSeconds: number;
   #deadline = 0;
@@ -80,7 +80,7 @@ export class RelayPill extends LitElement {
       this.#stopCounting();
       return;
     }
-    // A state told again while the same wait runs must not start the countdown anew.
+    // The same state may come again during a wait: that must not start the countdown anew.
     const same = before?.kind === "lost" && before.retryInMs === this.relay.retryInMs;
     if (same && this.leftSeconds > 0) return;
     this.#deadline = performance.now() + this.relay.retryInMs;
@@ -116,7 +116,7 @@ export class RelayPill extends LitElement {
       case "connecting":
         return "Calling the relay";
       case "lost":
-        return `The relay at ${this.address} does not answer.${this.joined ? " Links that run go on." : ""}`;
+        return `The relay at ${this.address} does not answer.${this.joined ? " Open links stay up." : ""}`;
     }
   }
 

@@ -1,4 +1,4 @@
-// Styles that several elements share: panels, buttons, fields, and the few rules each shadow root needs of its own.
+// Styles that several elements share: panels, buttons, fields, and the few rules that every shadow root needs.
 import { css } from "lit";
 
 export const base = css`
@@ -219,10 +219,10 @@ export const stacked = css`
   }
 `;
 
-/** Tables of figures, in a frame that scrolls sideways where they are wider than the page. */
+/** Tables of figures, in a frame that scrolls sideways if they are wider than the page. */
 export const tables = css`
   .scroll {
-    position: relative; /* what is hidden from the eye inside stays inside */
+    position: relative; /* keeps visually hidden text of the table inside the frame */
     overflow-x: auto;
   }
   table {

@@ -1,8 +1,8 @@
-// Light, dark, or as the device says: a button that goes round the three and is remembered.
+// The theme: light, dark, or as the device says. A button goes through the three, and the choice is remembered.
 import { LitElement, css, html, type TemplateResult } from "lit";
 import * as v from "valibot";
 import { SIGNS } from "./icons.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import { base, buttons } from "./shared-styles.ts";
 
 const THEMES = ["auto", "light", "dark"] as const;
@@ -27,7 +27,7 @@ export function applyTheme(root: HTMLElement, theme: Theme): void {
   else root.dataset["theme"] = theme;
 }
 
-export const rememberedTheme = (memory: Memory): Theme => memory.read("theme", ThemeSchema, "auto");
+export const rememberedTheme = (localStore: LocalStore): Theme => localStore.read("theme", ThemeSchema, "auto");
 
 export class ThemeToggle extends LitElement {
   static override styles = [
@@ -42,19 +42,19 @@ export class ThemeToggle extends LitElement {
       }
     `,
   ];
-  static override properties = { memory: { attribute: false }, theme: { state: true } };
+  static override properties = { localStore: { attribute: false }, theme: { state: true } };
 
-  declare memory: Memory;
+  declare localStore: LocalStore;
   declare theme: Theme;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.theme = rememberedTheme(this.memory);
+    this.theme = rememberedTheme(this.localStore);
   }
 
   #next(): void {
     this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length] ?? "auto";
-    this.memory.write("theme", this.theme);
+    this.localStore.write("theme", this.theme);
     applyTheme(document.documentElement, this.theme);
   }
 

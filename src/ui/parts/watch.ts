@@ -1,4 +1,4 @@
-// Ties an element to something that changes: renders again on each change, for as long as it is on the page.
+// Ties an element to its sources: it renders again on each change of one, for as long as it is on the page.
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 export interface Watchable {
@@ -10,7 +10,7 @@ export class Watch implements ReactiveController {
   readonly #sources: () => readonly Watchable[];
   #stops: readonly (() => void)[] = [];
 
-  /** `sources` is asked when the element is connected: its properties are set by then. */
+  /** `sources` is called once the element is connected: its properties are set by then. */
   constructor(host: ReactiveControllerHost, sources: () => readonly Watchable[]) {
     this.#host = host;
     this.#sources = sources;

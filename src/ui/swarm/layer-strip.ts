@@ -1,4 +1,4 @@
-// A model as a row of windows, one a layer: lit where a tab serves, half lit where it loads.
+// A model as a row of windows, one per layer: lit if this tab serves the layer, half lit while it loads it.
 import { css, html, type TemplateResult } from "lit";
 import type { Span } from "../../shared/ids.ts";
 

@@ -1,4 +1,4 @@
-// Where things stand in the picture of the swarm, in CSS pixels. Pure.
+// Positions and sizes in the picture of the swarm, in CSS pixels. Pure.
 import type { RouteHop } from "../../node/face.ts";
 import type { Span } from "../../shared/ids.ts";
 
@@ -6,7 +6,7 @@ export interface MapGeometry {
   readonly width: number;
   readonly height: number;
   readonly layers: number;
-  /** Names stand above their bars where there is no room beside them. */
+  /** Whether names stand above their bars, because there is no room beside them. */
   readonly narrow: boolean;
   readonly left: number;
   /** Width of one layer and the space between two. */
@@ -55,7 +55,7 @@ export function mapGeometry(width: number, layers: number, rows: number): MapGeo
   };
 }
 
-/** The way of the light along the hops, as an SVG path; empty when a hop's row is not drawn. */
+/** Returns the way of the light along the hops, as an SVG path; empty if a hop's row is not drawn. */
 export function routePath(map: MapGeometry, hops: readonly RouteHop[], rowOf: (peer: string) => number): string {
   let path = "";
   let last = 0;
@@ -65,7 +65,7 @@ export function routePath(map: MapGeometry, hops: readonly RouteHop[], rowOf: (p
     const y = map.barY(row) + map.bar / 2;
     const from = map.layerX(hop.span.start);
     const to = map.layerX(hop.span.end) - map.gutter;
-    // Between two rows the light goes round a soft bend in the gutter.
+    // Between two rows the light follows a soft bend in the gutter.
     path += path === "" ? `M${from} ${y}` : `C${from} ${last} ${from - map.gutter} ${y} ${from} ${y}`;
     path += `L${to} ${y}`;
     last = y;

@@ -1,9 +1,9 @@
-// Where peers stand in the picture of the swarm: order of rows, how many serve each layer, which layers nobody serves. Pure.
+// The peers in the picture of the swarm: the order of their rows, how many serve each layer, and the gaps. Pure.
 import type { SwarmPeer } from "../../node/face.ts";
 import type { Span } from "../../shared/ids.ts";
 
 export interface SwarmLayout {
-  /** In reading order: by span, those who serve before those who load, peers without a span last. */
+  /** In reading order: by span, those that serve before those that load, peers without a span last. */
   readonly rows: readonly SwarmPeer[];
   /** How many peers serve each layer. */
   readonly coverage: readonly number[];
@@ -12,7 +12,7 @@ export interface SwarmLayout {
   readonly loading: number;
 }
 
-/** Layers that nobody of `coverage` serves, as spans. */
+/** Returns the layers that nobody serves, as spans. */
 export function gapsOf(coverage: readonly number[]): readonly Span[] {
   const gaps: Span[] = [];
   for (let layer = 0; layer < coverage.length; layer++) {
@@ -55,16 +55,16 @@ export function layoutSwarm(peers: readonly SwarmPeer[], layerCount: number): Sw
   return { rows: peers.toSorted(order), coverage, gaps: gapsOf(coverage), serving, loading };
 }
 
-/** The rows to draw when there is room for `room`: oneself and the route first in line, the rest counted. */
+/** Returns about `most` rows to draw and the count of the others. This tab and the route's peers are always drawn. */
 export function visibleRows(
   rows: readonly SwarmPeer[],
-  room: number,
+  most: number,
   route: ReadonlySet<string>,
 ): { readonly shown: readonly SwarmPeer[]; readonly hidden: number } {
-  if (rows.length <= room) return { shown: rows, hidden: 0 };
+  if (rows.length <= most) return { shown: rows, hidden: 0 };
   const kept = new Set<SwarmPeer>(rows.filter((row) => row.isSelf || route.has(row.peer)));
   for (const row of rows) {
-    if (kept.size >= room) break;
+    if (kept.size >= most) break;
     kept.add(row);
   }
   return { shown: rows.filter((row) => kept.has(row)), hidden: rows.length - kept.size };

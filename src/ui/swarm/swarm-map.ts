@@ -1,5 +1,5 @@
-// The live picture of the swarm: layers along one axis, a row a peer, a lit window for each layer that it serves.
-import { LitElement, html, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit";
+// The live picture of the swarm: layers along one axis, one row per peer, a lit window for each layer that it serves.
+import { LitElement, css, html, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit";
 import type { RouteHop, SwarmPeer } from "../../node/face.ts";
 import type { Span } from "../../shared/ids.ts";
 import { formatCount, formatLayers, spanKey } from "../parts/format.ts";
@@ -8,15 +8,111 @@ import { base } from "../parts/shared-styles.ts";
 import { visibleRows, type SwarmLayout } from "./swarm-layout.ts";
 import { mapGeometry, routePath, type MapGeometry } from "./swarm-geometry.ts";
 import { peerDoes } from "./swarm-words.ts";
-import { mapStyles } from "./swarm-map-styles.ts";
 
-/** Rows drawn before the rest is only counted. */
+/** How many rows are drawn until the person wants to see all; the rest is counted. */
 const ROWS_MAX = 14;
-/** Seconds in which the light passes over all layers. */
+/** Seconds that the light takes to pass over all layers. */
 const LAP_S = 1.6;
 
 export class SwarmMap extends LitElement {
-  static override styles = [base, mapStyles];
+  static override styles = [
+    base,
+    css`
+      svg {
+        display: block;
+        max-width: 100%;
+        overflow: visible;
+        color: var(--peer-ink);
+        font: 0.875rem var(--sans);
+      }
+      text {
+        fill: var(--ink);
+      }
+      .axis {
+        fill: var(--soft);
+        font-size: 0.8125rem;
+        font-variant-numeric: tabular-nums;
+      }
+      .name {
+        font-weight: 600;
+      }
+      .coverage .lit {
+        fill: color-mix(in srgb, var(--lamp) var(--level), var(--card));
+        stroke: var(--lamp-edge);
+        stroke-width: 1.5;
+      }
+      .coverage .dark {
+        fill: var(--card);
+        stroke: var(--alert);
+        stroke-width: 1.5;
+        stroke-dasharray: 4 3;
+      }
+      .count,
+      .none {
+        font-size: 0.8125rem;
+        font-weight: 600;
+        font-variant-numeric: tabular-nums;
+        fill: var(--peer-ink);
+      }
+      .none {
+        fill: var(--alert);
+      }
+      .gap rect {
+        fill: var(--alert-soft);
+      }
+      .pane {
+        fill: var(--fill);
+        stroke: var(--peer-edge);
+        stroke-width: 1.5;
+      }
+      .loading .pane {
+        fill: color-mix(in srgb, var(--fill) 38%, var(--card));
+      }
+      .hatch {
+        opacity: 0.5;
+        pointer-events: none;
+      }
+      .halo {
+        fill: none;
+        stroke: var(--ink);
+        stroke-width: 2.5;
+      }
+      .pane.lit {
+        stroke: var(--lamp-edge);
+        animation: lamp 1.6s steps(4) infinite;
+      }
+      .route {
+        fill: none;
+        stroke: var(--ink);
+        stroke-width: 2;
+        stroke-dasharray: 1 6;
+        stroke-linecap: round;
+        pointer-events: none;
+      }
+      /* In steps, since each frame of an SVG animation is painted on the thread that passes hidden states on. */
+      @keyframes lamp {
+        0% {
+          fill: #fff3cf;
+        }
+      }
+      @media (prefers-reduced-motion: reduce) {
+        .pane.lit {
+          fill: #fff3cf;
+        }
+      }
+      .more {
+        margin-top: 8px;
+        min-height: 40px;
+        padding: 4px 0;
+        border: 0;
+        background: none;
+        color: var(--link);
+        font: inherit;
+        text-decoration: underline;
+        cursor: pointer;
+      }
+    `,
+  ];
   static override properties = {
     layout: { attribute: false },
     gaps: { attribute: false },
@@ -29,7 +125,7 @@ export class SwarmMap extends LitElement {
 
   declare layout: SwarmLayout;
   declare gaps: readonly Span[];
-  /** The route of the latest answer; lit while `running`. */
+  /** The route of the latest answer; it is lit while `running`. */
   declare hops: readonly RouteHop[];
   declare running: boolean;
   /** The picture in words. */

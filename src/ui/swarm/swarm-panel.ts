@@ -1,8 +1,8 @@
-// The swarm: one sentence, the picture, and the same as a table.
+// The panel for the swarm: one sentence, the picture, and the same facts as a table.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { ModelOffer } from "../../node/face.ts";
 import { isRunning } from "../ask/ask-state.ts";
-import type { Asker } from "../ask/asker.ts";
+import type { AskController } from "../ask/ask-controller.ts";
 import { formatBytes, formatCount, formatLayers, formatMs } from "../parts/format.ts";
 import type { NodeController } from "../node-controller.ts";
 import { peerName, peerTail } from "../../shared/peer-name.ts";
@@ -55,19 +55,19 @@ export class SwarmPanel extends LitElement {
       }
     `,
   ];
-  static override properties = { controller: { attribute: false }, asker: { attribute: false } };
+  static override properties = { controller: { attribute: false }, askController: { attribute: false } };
 
   declare controller: NodeController;
-  declare asker: Asker;
+  declare askController: AskController;
 
   constructor() {
     super();
-    new Watch(this, () => [this.controller, this.asker]);
+    new Watch(this, () => [this.controller, this.askController]);
   }
 
   protected override render(): TemplateResult {
     const { swarm, model, gaps } = this.controller.view;
-    const ask = this.asker.state;
+    const ask = this.askController.state;
     const layout = layoutSwarm(swarm ?? [], model?.layerCount ?? 0);
     const sentence = swarmSentence(swarm, layout, gaps);
     const some = model !== undefined && layout.rows.length > 0;
@@ -84,7 +84,7 @@ export class SwarmPanel extends LitElement {
                 .gaps=${gaps}
                 .hops=${ask.hops}
                 ?running=${isRunning(ask)}
-                .label=${`${sentence} The table below tells the same.`}
+                .label=${`${sentence} The table below says the same.`}
               ></mh-swarm-map>
               ${this.#table(layout)}`
           : this.#empty(sentence, model?.layerCount ?? 8)

@@ -1,4 +1,4 @@
-// The elements of the tasks' part, which a page defines when somebody opens it.
+// The elements of the tasks panel, which the page fetches and defines once a person opens that panel.
 import { JobsPanel } from "./jobs-panel.ts";
 import { TaskForm } from "./forms/task-form.ts";
 import { JobItem } from "./job-item.ts";

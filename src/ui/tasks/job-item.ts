@@ -1,5 +1,5 @@
-// One work in the list: how far it is, the picture or the result that it gives, and the verbs that it takes.
-import { LitElement, html, nothing, type TemplateResult } from "lit";
+// One job in the list: its progress, its picture or result, and the buttons to stop, save or forget it.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import type { Node, JobView } from "../../node/face.ts";
 import { problemOf } from "../node-controller.ts";
 import { SIGNS } from "../parts/icons.ts";
@@ -7,32 +7,90 @@ import { progressStyles } from "../parts/progress-bar.ts";
 import { base, buttons, notices } from "../parts/shared-styles.ts";
 import { saveFile } from "./save-file.ts";
 import { type ValueText, valueText } from "./value-text.ts";
-import { jobItemStyles } from "./job-item-styles.ts";
 import type { JobPicture } from "./job-picture.ts";
 import { isOver, progressWords, stateWords, whenWords, wrongWords } from "./job-words.ts";
 
-/** Lines and characters of a result that are shown; all of it is copied and saved. */
+/** The most lines and characters of a result that are shown. Copying and saving include the whole result. */
 const LINES_SHOWN = 12;
 const CHARACTERS_SHOWN = 4000;
 
-/** What a work is asked for and of. */
-export type Jobs = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
+/** The slice of the node that a job in the list needs. */
+export type JobsNode = Pick<Node, "waitForResult" | "watchParts" | "taskData" | "cancelTask" | "forgetTask">;
 
 export class JobItem extends LitElement {
-  static override styles = [base, buttons, notices, progressStyles, jobItemStyles];
+  static override styles = [
+    base,
+    buttons,
+    notices,
+    progressStyles,
+    css`
+      article {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 10px;
+        padding: 14px 16px;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius-small);
+        background: var(--sunk);
+      }
+      .head {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        justify-content: space-between;
+        gap: 2px 16px;
+      }
+      h4 {
+        margin: 0;
+        font: 600 1rem/1.35 var(--sans);
+        overflow-wrap: anywhere;
+      }
+      .state {
+        font-weight: 600;
+        font-size: 0.9375rem;
+        overflow-wrap: anywhere;
+      }
+      .state.done {
+        color: var(--good);
+      }
+      .state.failed {
+        color: var(--alert);
+      }
+      pre {
+        margin: 0;
+        max-height: 16em;
+        overflow: auto;
+        padding: 10px 12px;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius-small);
+        background: var(--card);
+        font: 0.8125rem/1.5 var(--mono);
+        white-space: pre;
+      }
+      .verbs {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 8px 12px;
+      }
+      .verbs .plain {
+        margin-inline-start: auto;
+      }
+    `,
+  ];
   static override properties = {
-    work: { attribute: false },
+    job: { attribute: false },
     node: { attribute: false },
     size: { state: true },
     result: { state: true },
     trouble: { state: true },
   };
 
-  declare work: JobView;
-  declare node: Jobs | undefined;
-  /** Of a picture, in pixels; undefined until it is known. */
+  declare job: JobView;
+  declare node: JobsNode | undefined;
+  /** Pixels of the picture; undefined until they are known, and for other kinds. */
   declare size: readonly [width: number, height: number] | undefined;
-  /** Undefined while it is not here; a picture has none. */
+  /** Undefined until the result is here; a picture has none. */
   declare result: ValueText | undefined;
   declare trouble: string;
   #over = new AbortController();
@@ -57,13 +115,13 @@ export class JobItem extends LitElement {
   }
 
   protected override updated(): void {
-    const { work, node } = this;
+    const { job, node } = this;
     if (node === undefined) return;
-    if (isPicture(work) && !this.#isWatched) {
+    if (isPicture(job) && !this.#isWatched) {
       this.#isWatched = true;
       void this.#watch(node, this.#over.signal);
     }
-    if (isPicture(work) || work.state !== "done" || this.#isAsked) return;
+    if (isPicture(job) || job.state !== "done" || this.#isAsked) return;
     this.#isAsked = true;
     void this.#fetch(node, this.#over.signal);
   }
@@ -72,17 +130,17 @@ export class JobItem extends LitElement {
     return this.renderRoot.querySelector("mh-job-picture");
   }
 
-  /** Each square as it comes, those of before first. */
-  async #watch(node: Jobs, signal: AbortSignal): Promise<void> {
-    const { work } = this;
+  /** Draws each square as it comes, beginning with those that are there already. */
+  async #watch(node: JobsNode, signal: AbortSignal): Promise<void> {
+    const { job } = this;
     try {
-      const { width, height } = await node.taskData<"render" | "render_gpu">(work.id);
+      const { width, height } = await node.taskData<"render" | "render_gpu">(job.id);
       if (signal.aborted) return;
       this.size = [width, height];
       await this.updateComplete;
       signal.addEventListener(
         "abort",
-        node.watchParts(work.id, (at, output) => this.#picture?.draw(at, output)),
+        node.watchParts(job.id, (at, output) => this.#picture?.draw(at, output)),
         { once: true },
       );
     } catch (error) {
@@ -90,9 +148,9 @@ export class JobItem extends LitElement {
     }
   }
 
-  async #fetch(node: Jobs, signal: AbortSignal): Promise<void> {
+  async #fetch(node: JobsNode, signal: AbortSignal): Promise<void> {
     try {
-      this.result = valueText(this.work.kind, await node.waitForResult(this.work.id, signal));
+      this.result = valueText(this.job.kind, await node.waitForResult(this.job.id, signal));
     } catch (error) {
       if (!signal.aborted) this.trouble = problemOf(error).message;
     }
@@ -100,8 +158,8 @@ export class JobItem extends LitElement {
 
   async #savePicture(): Promise<void> {
     const png = await this.#picture?.toPng();
-    if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. It is still here: try again.";
-    else saveFile(png, `${slug(this.work.label)}.png`);
+    if (png === undefined) this.trouble = "This browser did not make a PNG of the picture. The picture is still here: try again.";
+    else saveFile(png, `${slug(this.job.label)}.png`);
   }
 
   #saveText({ text, fileName, type }: ValueText): void {
@@ -110,42 +168,42 @@ export class JobItem extends LitElement {
 
   async #forget(): Promise<void> {
     try {
-      await this.node?.forgetTask(this.work.id);
+      await this.node?.forgetTask(this.job.id);
     } catch (error) {
       this.trouble = problemOf(error).message;
     }
   }
 
   protected override render(): TemplateResult {
-    const { work } = this;
-    const caught = wrongWords(work);
+    const { job } = this;
+    const caught = wrongWords(job);
     return html`<article
       aria-labelledby="label"
-      data-testid="work"
-      data-work=${work.id}
-      data-kind=${work.kind}
-      data-state=${work.state}
-      data-done=${work.done}
-      data-parts=${work.parts}
-      data-checked=${work.checked}
-      data-peers=${work.peers}
-      data-wrong=${work.wrong}
+      data-testid="job"
+      data-job=${job.id}
+      data-kind=${job.kind}
+      data-state=${job.state}
+      data-done=${job.done}
+      data-parts=${job.parts}
+      data-checked=${job.checked}
+      data-peers=${job.peers}
+      data-wrong=${job.wrong}
     >
       <div class="head">
-        <h4 id="label">${work.label}</h4>
-        <p class="small soft">${whenWords(work.startedMs, Date.now())}</p>
+        <h4 id="label">${job.label}</h4>
+        <p class="small soft">${whenWords(job.startedMs, Date.now())}</p>
       </div>
-      <p class="state ${work.state}" role=${work.state === "failed" ? "alert" : "status"} data-testid="work-state">${stateWords(work)}</p>
+      <p class="state ${job.state}" role=${job.state === "failed" ? "alert" : "status"} data-testid="job-state">${stateWords(job)}</p>
       ${
-        work.state === "done" || work.state === "failed"
+        job.state === "done" || job.state === "failed"
           ? nothing
           : html`<div class="progress">
-              <progress aria-label="Parts done of ${work.label}" max=${Math.max(1, work.parts)} .value=${work.done}></progress>
+              <progress aria-label="Parts done of ${job.label}" max=${Math.max(1, job.parts)} .value=${job.done}></progress>
             </div>`
       }
-      <p class="small soft figure" data-testid="work-progress">${progressWords(work)}</p>
-      ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="work-wrong">${caught}</p>`}
-      ${this.size === undefined ? nothing : html`<mh-job-picture width=${this.size[0]} height=${this.size[1]} ?card=${work.kind === "render_gpu"} label="Picture: ${work.label}"></mh-job-picture>`}
+      <p class="small soft figure" data-testid="job-progress">${progressWords(job)}</p>
+      ${caught === "" ? nothing : html`<p class="notice small" role="status" data-testid="job-wrong">${caught}</p>`}
+      ${this.size === undefined ? nothing : html`<mh-job-picture width=${this.size[0]} height=${this.size[1]} ?card=${job.kind === "render_gpu"} label="Picture: ${job.label}"></mh-job-picture>`}
       ${this.#shown()} ${this.trouble === "" ? nothing : html`<p class="notice alert small" role="alert">${this.trouble}</p>`}
       <div class="verbs">${this.#verbs()}</div>
     </article>`;
@@ -157,25 +215,25 @@ export class JobItem extends LitElement {
     const shown = text.slice(0, CHARACTERS_SHOWN).split("\n", LINES_SHOWN).join("\n");
     const more = lineCount - LINES_SHOWN;
     const isCut = shown.length < text.length;
-    return html`<pre tabindex="0" role="region" aria-label="Result" data-testid="work-result">${isCut ? `${shown}…` : shown}</pre>
+    return html`<pre tabindex="0" role="region" aria-label="Result" data-testid="job-result">${isCut ? `${shown}…` : shown}</pre>
       ${
         isCut
           ? html`<p class="small soft">
-              ${more > 0 ? `${more.toLocaleString("en")} more lines` : "There is more"}; copying and saving take all of it.
+              ${more > 0 ? `${more.toLocaleString("en")} more lines` : "There is more"}; copying and saving include all of it.
             </p>`
           : nothing
       }`;
   }
 
   #verbs(): TemplateResult {
-    const { work, result } = this;
-    if (!isOver(work))
-      return html`<button type="button" class="button slim" data-testid="work-stop" @click=${() => this.node?.cancelTask(work.id)}>
+    const { job, result } = this;
+    if (!isOver(job))
+      return html`<button type="button" class="button slim" data-testid="job-stop" @click=${() => this.node?.cancelTask(job.id)}>
         ${SIGNS.stop}<span>Stop</span>
       </button>`;
     return html`${
-        isPicture(work) && work.state === "done" && this.size !== undefined
-          ? html`<button type="button" class="button slim" data-testid="work-save" @click=${() => void this.#savePicture()}>
+        isPicture(job) && job.state === "done" && this.size !== undefined
+          ? html`<button type="button" class="button slim" data-testid="job-save" @click=${() => void this.#savePicture()}>
               Save as PNG
             </button>`
           : nothing
@@ -184,13 +242,13 @@ export class JobItem extends LitElement {
         result === undefined
           ? nothing
           : html`<mh-copy label="Copy" .text=${result.text}></mh-copy>
-              <button type="button" class="button slim" data-testid="work-save" @click=${() => this.#saveText(result)}>Save</button>`
+              <button type="button" class="button slim" data-testid="job-save" @click=${() => this.#saveText(result)}>Save</button>`
       }
       <button
         type="button"
         class="plain small"
-        data-testid="work-forget"
-        aria-label="Forget ${work.label}"
+        data-testid="job-forget"
+        aria-label="Forget ${job.label}"
         @click=${() => void this.#forget()}
       >
         Forget

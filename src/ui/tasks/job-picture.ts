@@ -1,4 +1,4 @@
-// A picture that fills in square by square, and can be saved as PNG.
+// The picture of a job, which fills in square by square and can be saved as PNG.
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Picture } from "../../node/face.ts";
 import { drawSquare, SQUARE_SIDE, squaresOf } from "../../tasks/kinds/render/squares.ts";
@@ -36,13 +36,14 @@ export class JobPicture extends LitElement {
   declare width: number;
   declare height: number;
   declare label: string;
-  /** Drawn by graphics cards, in larger squares. */
+  /** Whether graphics cards draw the picture: their squares are larger. */
   declare card: boolean;
-  /** Squares that are there. */
+  /** How many squares are there. */
   declare drawn: number;
   #picture: Picture | undefined;
   #squares: ReturnType<typeof squaresOf> = [];
   readonly #there = new Set<number>();
+  /** Squares that came before the element knew its size. */
   readonly #waiting: [at: number, output: Uint8Array<ArrayBuffer>][] = [];
 
   constructor() {
@@ -67,14 +68,14 @@ export class JobPicture extends LitElement {
     return this.renderRoot.querySelector("canvas")?.getContext("2d") ?? null;
   }
 
-  /** The square of one part, as its output has it. */
+  /** Draws the square of part `at` from the part's output. */
   draw(at: number, output: Uint8Array<ArrayBuffer>): void {
     if (this.#picture === undefined) {
       this.#waiting.push([at, output]);
       return;
     }
     const square = this.#squares[at];
-    if (square === undefined) return; // a part of another picture
+    if (square === undefined) return; // it belongs to another picture
     drawSquare(this.#picture, square, output);
     this.#context?.putImageData(
       new ImageData(this.#picture.rgba, this.width, this.height),
@@ -85,11 +86,11 @@ export class JobPicture extends LitElement {
       square.width,
       square.height,
     );
-    this.#there.add(at); // a square that a liar gave may come again
+    this.#there.add(at); // a set, since a square comes again if the first was a liar's
     this.drawn = this.#there.size;
   }
 
-  /** The picture as a PNG file, in the size in which it was drawn. */
+  /** Resolves with the picture as a PNG file in its full size; with undefined if the browser makes none. */
   async toPng(): Promise<Blob | undefined> {
     const canvas = this.renderRoot.querySelector("canvas");
     return new Promise((resolve) =>
@@ -100,11 +101,11 @@ export class JobPicture extends LitElement {
   protected override render(): TemplateResult | typeof nothing {
     if (!(this.width > 0 && this.height > 0)) return nothing;
     const all = this.#squares.length;
-    const told = this.drawn >= all ? this.label : `${this.label}, ${this.drawn} of ${all} squares so far`;
+    const description = this.drawn >= all ? this.label : `${this.label}, ${this.drawn} of ${all} squares so far`;
     return html`<canvas
       role="img"
-      aria-label=${told}
-      data-testid="work-picture"
+      aria-label=${description}
+      data-testid="job-picture"
       data-drawn=${this.drawn}
       data-squares=${all}
       width=${this.width}

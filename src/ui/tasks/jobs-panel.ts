@@ -1,9 +1,9 @@
-// The desk for tasks: choose a kind, fill its form, hand it over, and follow what was handed over.
-import { LitElement, html, nothing, type TemplateResult } from "lit";
+// The open tasks panel: a person chooses a kind, fills in its form, hands the job over, and follows all their jobs.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import * as v from "valibot";
 import type { TaskRequest } from "../../node/face.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import { type NodeController, problemOf } from "../node-controller.ts";
 import { base, buttons, fields, notices } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
@@ -11,22 +11,112 @@ import { CHECKING } from "./check-words.ts";
 import { choiceStyles } from "./forms/choice-styles.ts";
 import type { Handed, KindForm, KindName } from "./forms/form.ts";
 import { FORMS } from "./forms/forms.ts";
-import { jobsPanelStyles } from "./jobs-panel-styles.ts";
-import type { Jobs } from "./job-item.ts";
+import type { JobsNode } from "./job-item.ts";
 import { isOver } from "./job-words.ts";
 
-/** Jobs that are shown before somebody asks for all. */
+/** How many jobs are shown until the person wants to see all. */
 const SHOWN_FIRST = 4;
-/** Credits of the ledger's allowance and far beyond. */
+/** Credits: far more than the ledger's allowance. */
 const REWARD_MAX = 1_000_000;
 
 const Kind = v.string();
 
 export class JobsPanel extends LitElement {
-  static override styles = [base, buttons, fields, notices, choiceStyles, jobsPanelStyles];
+  static override styles = [
+    base,
+    buttons,
+    fields,
+    notices,
+    choiceStyles,
+    css`
+      .columns {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 28px clamp(20px, 3vw, 40px);
+      }
+      .new,
+      .jobs {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        align-content: start;
+        gap: 14px;
+      }
+      @media (min-width: 940px) {
+        .columns {
+          grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr);
+        }
+      }
+      h3 {
+        margin: 0;
+        font: 600 1.125rem/1.3 var(--serif);
+      }
+      .kinds {
+        margin: 0;
+        padding: 0;
+        border: 0;
+        min-width: 0;
+      }
+      .kinds label {
+        position: relative;
+        min-height: 44px;
+        padding: 6px 16px;
+        border-radius: var(--radius-small);
+        font-size: 0.9375rem;
+        font-weight: 600;
+      }
+      .kinds label:has(:checked) {
+        box-shadow: inset 0 -3px 0 var(--accent);
+      }
+      .kinds input {
+        position: absolute;
+        inset: 0;
+        width: 100%;
+        height: 100%;
+        margin: 0;
+        opacity: 0;
+        cursor: pointer;
+      }
+      .hint {
+        flex: 1 1 220px;
+      }
+      .words {
+        display: grid;
+        gap: 8px;
+        padding-top: 4px;
+        max-width: 68ch;
+      }
+      .settings {
+        display: grid;
+        gap: 14px;
+        padding: 6px 0;
+      }
+      .settings > div {
+        display: grid;
+        gap: 4px;
+      }
+      .settings input[type="number"] {
+        max-width: 200px;
+      }
+      .check {
+        display: flex;
+        align-items: center;
+        gap: 10px;
+        min-height: 44px;
+      }
+      .check input {
+        width: 20px;
+        height: 20px;
+        accent-color: var(--accent);
+      }
+      .jobs ul {
+        display: grid;
+        gap: 12px;
+      }
+    `,
+  ];
   static override properties = {
     controller: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     form: { state: true },
     busy: { state: true },
     trouble: { state: true },
@@ -37,19 +127,19 @@ export class JobsPanel extends LitElement {
   };
 
   declare controller: NodeController;
-  declare memory: Memory;
+  declare localStore: LocalStore;
   declare form: KindForm;
   declare busy: boolean;
   declare trouble: string;
   declare all: boolean;
-  declare node: Jobs | undefined;
-  /** Credits, as typed. */
+  declare node: JobsNode | undefined;
+  /** Credits, as the person typed them. */
   declare reward: string;
   declare own: boolean;
 
   constructor() {
     super();
-    this.form = FORMS[0] as KindForm; // there are some
+    this.form = FORMS[0] as KindForm; // the list is not empty
     this.busy = false;
     this.trouble = "";
     this.all = false;
@@ -60,10 +150,10 @@ export class JobsPanel extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    const kind = this.memory.read("tasks.kind", Kind, "");
+    const kind = this.localStore.read("tasks.kind", Kind, "");
     this.form = FORMS.find((form) => form.kind === kind) ?? this.form;
-    // Somebody who handed work over before wants to see it again, and have it gone on with.
-    if (this.memory.read("tasks.asked", v.boolean(), false)) void this.#open();
+    // A person who handed over a job on an earlier visit wants to see it again, and the node to go on with it.
+    if (this.localStore.read("tasks.asked", v.boolean(), false)) void this.#open();
   }
 
   async #open(): Promise<void> {
@@ -81,7 +171,7 @@ export class JobsPanel extends LitElement {
     try {
       const node = await this.controller.nodeForPrompt();
       this.node = node;
-      this.memory.write("tasks.asked", true);
+      this.localStore.write("tasks.asked", true);
       const { kind, label } = detail;
       const data = typeof detail.data === "function" ? await detail.data(node) : detail.data;
       const reward = Math.min(REWARD_MAX, Math.max(0, Number(this.reward) || 0));
@@ -99,11 +189,11 @@ export class JobsPanel extends LitElement {
   #choose(form: KindForm): void {
     this.form = form;
     this.trouble = "";
-    this.memory.write("tasks.kind", form.kind);
+    this.localStore.write("tasks.kind", form.kind);
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="desk">
+    return html`<div class="columns">
       <div class="new">
         <h3 id="new">Hand over some work</h3>
         <fieldset class="choices kinds">
@@ -163,8 +253,8 @@ export class JobsPanel extends LitElement {
             @change=${(event: Event) => (this.reward = (event.target as HTMLInputElement).value)}
           />
           <p class="small soft" id="reward-hint">
-            Work is paid by the price list, as far as your account goes. What you set aside is there for this work alone; what is left of it
-            comes back.
+            Work is paid by the price list, as far as your account goes. Credits that you set aside pay for this job alone; what is left of
+            them comes back.
           </p>
         </div>
         <label class="check">
@@ -183,19 +273,19 @@ export class JobsPanel extends LitElement {
   #jobs(): TemplateResult {
     const { jobs } = this.controller.view;
     const shown = this.all ? jobs : jobs.slice(0, SHOWN_FIRST);
-    const open = jobs.filter((work) => !isOver(work)).length;
+    const open = jobs.filter((job) => !isOver(job)).length;
     return html`<section class="jobs" aria-labelledby="jobs" data-testid="jobs" data-open=${open}>
       <h3 id="jobs">What you handed over</h3>
       ${
         jobs.length === 0
-          ? html`<p class="soft" data-testid="works-empty">
-              Nothing yet. It stays listed here with its result, and goes on after a reload, until you forget it.
+          ? html`<p class="soft" data-testid="jobs-empty">
+              Nothing yet. A job stays listed here with its result, and goes on after a reload, until you forget it.
             </p>`
           : html`<ul>
               ${repeat(
                 shown,
                 ({ id }) => id,
-                (work) => html`<li><mh-job .work=${work} .node=${this.node}></mh-job></li>`,
+                (job) => html`<li><mh-job .job=${job} .node=${this.node}></mh-job></li>`,
               )}
             </ul>`
       }

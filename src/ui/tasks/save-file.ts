@@ -1,6 +1,6 @@
-// Hands a file to the browser's downloads.
+// Saves a file through the browser's downloads, for results of jobs.
 
-/** Milliseconds after which the address of a saved file is given back: downloads begin at once. */
+/** Milliseconds until the file's object URL is revoked: downloads begin at once. */
 const HELD_MS = 60_000;
 
 export function saveFile(file: Blob, name: string): void {

@@ -1,7 +1,7 @@
-// Tasks: one sentence and a button, until somebody wants them; the rest of their code is fetched then.
+// The panel for tasks: one sentence and a button. The code of the rest is fetched once a person presses the button.
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import * as v from "valibot";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { base, buttons, notices, panel, stacked } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
@@ -25,20 +25,20 @@ export class TasksPanel extends LitElement {
         flex: 1 1 340px;
       }
       .loading {
-        min-height: 60vh; /* about what comes, so that little moves when it is there */
+        min-height: 60vh; /* about as high as the open panel, so that little moves once it is there */
       }
     `,
   ];
   static override properties = {
     controller: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     load: { attribute: false },
     state: { state: true },
   };
 
   declare controller: NodeController;
-  declare memory: Memory;
-  /** Fetches and defines the elements of the desk. */
+  declare localStore: LocalStore;
+  /** Fetches and defines the elements of the open panel. */
   declare load: () => Promise<void>;
   declare state: "closed" | "loading" | "open" | "failed";
   #hadFocus = false;
@@ -52,14 +52,14 @@ export class TasksPanel extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.memory.read("tasks.open", v.boolean(), false)) void this.#open();
-    // What somebody handed over goes on, whether they look at it or not. What hinders it is told by the relay's state.
-    if (this.memory.read("tasks.pending", v.boolean(), false)) this.controller.node().catch(() => {});
+    if (this.localStore.read("tasks.open", v.boolean(), false)) void this.#open();
+    // Jobs go on whether the person looks at them or not. If the node cannot be made, the relay's state says why.
+    if (this.localStore.read("tasks.pending", v.boolean(), false)) this.controller.node().catch(() => {});
   }
 
   async #open(): Promise<void> {
     this.state = "loading";
-    this.memory.write("tasks.open", true);
+    this.localStore.write("tasks.open", true);
     try {
       await this.load();
       this.state = "open";
@@ -68,21 +68,21 @@ export class TasksPanel extends LitElement {
     }
   }
 
-  /** For the next visit. An empty list of a node that has not looked yet says nothing. */
+  /** Remembers for the next visit whether jobs are pending. An empty list says nothing before the node has joined. */
   #notePending(): void {
     const { jobs, joined } = this.controller.view;
     const isPending = jobs.some(({ endedMs }) => endedMs === undefined);
     if (isPending === this.#isPending || (jobs.length === 0 && !joined)) return;
     this.#isPending = isPending;
-    this.memory.write("tasks.pending", isPending);
+    this.localStore.write("tasks.pending", isPending);
   }
 
   #close(): void {
     this.state = "closed";
-    this.memory.write("tasks.open", false);
+    this.localStore.write("tasks.open", false);
   }
 
-  /** A button that is gone leaves the keyboard on the title. */
+  /** If the focused button is gone, the focus moves to the title. */
   protected override updated(): void {
     if (this.#hadFocus && !this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("h2")?.focus();
   }
@@ -99,7 +99,7 @@ export class TasksPanel extends LitElement {
         <h2 id="title" tabindex="-1">Tasks</h2>
         ${isOpen ? html`<button type="button" class="plain small" data-testid="tasks-close" @click=${this.#close}>Close</button>` : nothing}
       </div>
-      ${isOpen ? html`<mh-jobs .controller=${this.controller} .memory=${this.memory}></mh-jobs>` : this.#closed()}
+      ${isOpen ? html`<mh-jobs .controller=${this.controller} .localStore=${this.localStore}></mh-jobs>` : this.#closed()}
     </section>`;
   }
 
@@ -107,8 +107,8 @@ export class TasksPanel extends LitElement {
     const loading = this.state === "loading";
     return html`<div class="open ${loading ? "loading" : ""}">
         <p class="lead">
-          Beside prompts, the tabs here take other work: render a picture, run a program of yours over many inputs, sort, sum, multiply,
-          hash. Work is cut into parts, parts are checked by second tabs, and it goes on where a tab leaves.
+          Besides prompts, the tabs here take other work: render a picture, run a program of yours over many inputs, sort, sum, multiply,
+          hash. Each job is cut into parts, second tabs check them, and the job goes on when a tab leaves.
         </p>
         <button type="button" class="button main" data-testid="tasks-open" aria-disabled=${loading} @click=${() => void this.#open()}>
           ${loading ? "Opening…" : "Hand over some work"}
@@ -117,7 +117,7 @@ export class TasksPanel extends LitElement {
       ${
         this.state === "failed"
           ? html`<p class="notice alert small" role="alert">
-              What tasks need could not be fetched. Nothing is lost: check your connection and try again.
+              The code for tasks could not be fetched. Nothing is lost: check your connection and try again.
             </p>`
           : nothing
       }`;

@@ -1,5 +1,5 @@
-// What the embedding page and the widget's frame say to each other: a height and a no one way, a theme the other.
-// The embedding page's half, without a schema library: widget.js goes onto other people's pages and stays one small file.
+// The messages between the embedding page and the widget's frame: the frame sends a height and a no, the page a theme.
+// The page's half uses no schema library, since widget.js runs on other people's pages and stays one small file.
 
 export const WIDGET_THEMES = ["auto", "light", "dark"] as const;
 export type WidgetTheme = (typeof WIDGET_THEMES)[number];
@@ -9,7 +9,7 @@ export interface HeightMessage {
   /** CSS pixels. */
   readonly height: number;
 }
-/** The visitor's no, or its taking back: the embedding page keeps it where the frame's own storage is blocked. */
+/** The visitor said no, or took it back. The embedding page remembers it in case the frame's own storage is blocked. */
 export interface DeclinedMessage {
   readonly manyhands: "declined";
   readonly declined: boolean;
@@ -19,10 +19,10 @@ export interface ThemeMessage {
   readonly theme: WidgetTheme;
 }
 
-/** Taller than any card: whatever asks for more is not ours. */
+/** CSS pixels, more than any card needs: a message that asks for more is not from our card. */
 const HEIGHT_MAX = 1200;
 
-/** Reads what a frame sent; undefined for anything that is not a message of the card. */
+/** Reads a message from a frame; undefined if it is not one of the card's messages. */
 export function readFrameMessage(data: unknown): HeightMessage | DeclinedMessage | undefined {
   if (typeof data !== "object" || data === null || !("manyhands" in data)) return undefined;
   if (data.manyhands === "height" && "height" in data) {

@@ -1,5 +1,5 @@
-// The widget's card: says what it would do, does it only after a click, shows what it does, stops at once, remembers a no.
-import { LitElement, html, nothing, type TemplateResult } from "lit";
+// The widget's card: it says what lending means, lends only after a click, stops at once, and remembers a no.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import * as v from "valibot";
 import type { Capability } from "../../node/face.ts";
 import { formatLayers, plural, spanKey } from "../parts/format.ts";
@@ -7,21 +7,88 @@ import { mark } from "../parts/icons.ts";
 import { layerStrip, stripStyles } from "../swarm/layer-strip.ts";
 import { fetchSentence } from "../lend/lend-consent.ts";
 import { heldSpan, lendSentence } from "../lend/lend-words.ts";
-import type { Memory } from "../memory.ts";
+import type { LocalStore } from "../local-store.ts";
 import type { NodeController } from "../node-controller.ts";
 import { progressBar, progressStyles } from "../parts/progress-bar.ts";
 import { base, buttons } from "../parts/shared-styles.ts";
 import { Watch } from "../parts/watch.ts";
 import { WidgetGate } from "./widget-gate.ts";
-import { cardStyles } from "./widget-styles.ts";
 
 type Step = "asking" | "declined" | "agreed";
 
 export class WidgetCard extends LitElement {
-  static override styles = [base, buttons, stripStyles, progressStyles, cardStyles];
+  static override styles = [
+    base,
+    buttons,
+    stripStyles,
+    progressStyles,
+    css`
+      :host {
+        color: var(--ink);
+        font: 15px/1.5 var(--sans);
+      }
+      .card {
+        display: grid;
+        gap: 12px;
+        padding: 18px;
+        border: 1px solid var(--edge);
+        border-radius: 16px;
+        background: var(--card);
+      }
+      .card.serving {
+        border-color: var(--lamp-edge);
+      }
+      .head {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 12px;
+        align-items: center;
+      }
+      h2 {
+        font: 600 1.125rem/1.25 var(--serif);
+        text-wrap: balance;
+      }
+      .state {
+        font-weight: 600;
+        line-height: 1.4;
+      }
+      .row {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 8px;
+      }
+      .row .slim {
+        min-height: 40px;
+      }
+      .line {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        padding: 4px 2px;
+        color: var(--soft);
+      }
+      .line .plain {
+        min-height: 28px;
+      }
+      .line svg {
+        flex: none;
+      }
+      :host([compact]) .card {
+        gap: 8px;
+        padding: 12px 14px;
+      }
+      :host([compact]) .head svg {
+        width: 26px;
+        height: 26px;
+      }
+      :host([compact]) h2 {
+        font-size: 1rem;
+      }
+    `,
+  ];
   static override properties = {
     controller: { attribute: false },
-    memory: { attribute: false },
+    localStore: { attribute: false },
     missing: { attribute: false },
     compact: { type: Boolean, reflect: true },
     saidNo: { attribute: false },
@@ -30,14 +97,14 @@ export class WidgetCard extends LitElement {
   };
 
   declare controller: NodeController;
-  declare memory: Memory;
-  /** What keeps this browser from lending at all. */
+  declare localStore: LocalStore;
+  /** What this browser lacks; some of it may keep the browser from lending. */
   declare missing: Capability["missing"];
   declare compact: boolean;
   /** Whether the embedding page remembers a no. */
   declare saidNo: boolean;
   declare step: Step;
-  /** Whether a person lent and stopped on this visit. */
+  /** Whether the person lent and stopped on this visit. */
   declare thanked: boolean;
   readonly #gate: WidgetGate;
 
@@ -54,7 +121,7 @@ export class WidgetCard extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.saidNo || this.memory.read("declined", v.boolean(), false)) this.step = "declined";
+    if (this.saidNo || this.localStore.read("declined", v.boolean(), false)) this.step = "declined";
   }
 
   #agree(event: Event): void {
@@ -64,20 +131,20 @@ export class WidgetCard extends LitElement {
   }
 
   #decline(): void {
-    this.memory.write("declined", true);
-    this.#tell(true);
+    this.localStore.write("declined", true);
+    this.#notifyPage(true);
     this.step = "declined";
     void this.controller.release();
   }
 
   #reconsider(): void {
-    this.memory.forget("declined");
-    this.#tell(false);
+    this.localStore.remove("declined");
+    this.#notifyPage(false);
     this.thanked = false;
     this.step = "asking";
   }
 
-  #tell(declined: boolean): void {
+  #notifyPage(declined: boolean): void {
     this.dispatchEvent(new CustomEvent<boolean>("declined-changed", { detail: declined }));
   }
 
@@ -95,7 +162,7 @@ export class WidgetCard extends LitElement {
         return this.#line(
           "declined",
           html`Not lending.
-            <button type="button" class="plain" data-testid="widget-reconsider" @click=${this.#reconsider}>Think again</button>`,
+            <button type="button" class="plain" data-testid="widget-reconsider" @click=${this.#reconsider}>Reconsider</button>`,
         );
       case "asking":
         return this.#asking();
@@ -163,9 +230,10 @@ export class WidgetCard extends LitElement {
       </div>
     </section>`;
   }
+
   #away(retryInMs: number): TemplateResult {
     return html`<p class="small soft" role="status" data-testid="widget-relay">
-      The relay does not answer. It is asked again within ${plural(Math.ceil(retryInMs / 1000), "second")}; links that run go on.
+      The relay does not answer. It is asked again within ${plural(Math.ceil(retryInMs / 1000), "second")}; open links stay up.
     </p>`;
   }
 }

@@ -1,10 +1,10 @@
-// Guards the widget's Agree button: it works only after it has been in plain sight for a moment, so that a page
-// can't slide it under a click that was meant for something else.
+// The gate of the widget's Agree button: the button works only after it has been in plain sight for a moment, so that
+// the embedding page can't slide it under a click that was meant for something else.
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
-/** In plain sight for this long before a click counts. */
+/** Milliseconds in plain sight before a click counts. */
 const SEEN_MS = 500;
-/** Rounding at fractional zoom keeps the ratio just under 1. */
+/** The visible share that counts as plain sight: rounding at fractional zoom keeps it just under 1. */
 const SEEN_RATIO = 0.97;
 
 export class WidgetGate implements ReactiveController {
@@ -15,7 +15,7 @@ export class WidgetGate implements ReactiveController {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armed = false;
 
-  /** `find` answers the element to guard, or null while it is not on the card. */
+  /** `find` returns the element to guard, or null while it is not on the card. */
   constructor(host: ReactiveControllerHost, find: () => Element | null) {
     this.#host = host;
     this.#find = find;

@@ -1,4 +1,4 @@
-// The soak in small: a relay process under a load of receipts, killed three times without a warning, over each engine.
+// A small soak: a relay process under a load of receipts is killed three times without a warning, over each engine.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

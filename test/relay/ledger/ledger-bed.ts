@@ -1,27 +1,30 @@
-// What the suites of the ledger are run with: ledgers that are audited and closed after each test, receipts, a clock that is moved.
+// The fixture of the ledger's suites: ledgers that are audited and closed after each test, receipts, and a clock that
+// tests move.
 import { afterEach, expect } from "vitest";
 import { appraise, type Appraised } from "../../../relay/ledger/appraise-receipt.ts";
 import { Ledger } from "../../../relay/ledger/ledger.ts";
-import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
+import { LEDGER_RULES } from "../../../relay/ledger/plan-posting.ts";
 import type { Receipt } from "../../../src/protocol/receipt.ts";
-import { newSigner, taskReceipt, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt, type SyncSigner } from "../../../tools/soak/parts/make-receipts.ts";
 
 export interface LedgerPlace {
-  /** Of an empty ledger, used by one test. */
+  /** Location of an empty ledger, for one test. */
   readonly location: string;
 }
 
-export const UNIT = 2000; // microcredits of one unit of `map`
+/** Microcredits of one unit of `map`. */
+export const UNIT = 2000;
+/** When each test begins; milliseconds since 1970. */
 export const T0 = 1_800_000_000_000;
 
-/** Receipts as the relay appraises them. */
+/** Returns a sound receipt as the relay appraises it. */
 export function sound(receipt: Receipt, nowMs: number): Appraised {
   const appraisal = appraise(receipt, { costOf: () => undefined, nowMs });
   if (appraisal.kind === "refused") throw new Error(appraisal.reason);
   return appraisal;
 }
 
-/** To be called inside a `describe`; `place` makes an empty ledger's place. */
+/** To be called inside a `describe`. `place` makes the location of an empty ledger. */
 export function ledgerBed(place: () => Promise<LedgerPlace>) {
   const opened: Ledger[] = [];
   afterEach(async () => {
@@ -40,16 +43,16 @@ export function ledgerBed(place: () => Promise<LedgerPlace>) {
   };
   const post = (ledger: Ledger, ...receipts: Receipt[]) => ledger.post(receipts.map((receipt) => sound(receipt, clock.nowMs)));
   const task = (options: Parameters<typeof taskReceipt>[0]) => taskReceipt({ finishedMs: clock.nowMs, ...options });
-  /** A trusted worker with an account to spend from. */
+  /** Makes `worker` trusted, and gives it credit to spend: the pay for `units` units at least. */
   const earn = async (ledger: Ledger, worker: SyncSigner, units: number): Promise<void> => {
-    const requesters = Array.from({ length: RULES.requestersToTrust }, newSigner);
-    const each = Math.ceil(units / RULES.checksToTrust);
-    for (let i = 0; i < RULES.checksToTrust; i++) {
-      const requester = requesters[i % requesters.length] as SyncSigner; // there are some
+    const requesters = Array.from({ length: LEDGER_RULES.requestersToTrust }, newSigner);
+    const each = Math.ceil(units / LEDGER_RULES.checksToTrust);
+    for (let i = 0; i < LEDGER_RULES.checksToTrust; i++) {
+      const requester = requesters[i % requesters.length] as SyncSigner; // below their number
       await post(ledger, task({ worker, requester, witnesses: [newSigner()], verdict: "audited", units: each }));
     }
   };
-  /** Closes it now, rather than after the test. */
+  /** Closes `ledger` now instead of after the test. */
   const close = async (ledger: Ledger): Promise<void> => {
     opened.splice(opened.indexOf(ledger), 1);
     await ledger.close();

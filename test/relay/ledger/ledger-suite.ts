@@ -1,16 +1,16 @@
-// What every ledger must do, whatever it is written in: one suite over SQLite and PostgreSQL.
+// The contract of the ledger: one suite, which runs over SQLite and over PostgreSQL.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DEFAULTS as RULES } from "../../../relay/ledger/plan-posting.ts";
-import { newReservation, newSigner, type SyncSigner } from "../../../tools/soak/make-receipts.ts";
+import { LEDGER_RULES } from "../../../relay/ledger/plan-posting.ts";
+import { newReservation, newSigner, type SyncSigner } from "../../../tools/soak/parts/make-receipts.ts";
 import { ledgerBed, type LedgerPlace, sound, T0, UNIT } from "./ledger-bed.ts";
 
-/** Declares the suite; `place` makes an empty ledger's place. */
+/** Declares the suite. `place` makes the location of an empty ledger. */
 export function describeLedger(name: string, place: () => Promise<LedgerPlace>): void {
   describe(`ledger: ${name}`, () => {
     const { clock, open, close, post, task, earn } = ledgerBed(place);
 
-    test("a receipt moves its price once, half of it into escrow, whoever posts it how often", async () => {
+    test("a receipt moves its price once, and half of it into escrow, however often it is posted", async () => {
       const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
       const receipt = task({ worker, requester, units: 5 });
       expect(await post(ledger, receipt)).toEqual([{ kind: "posted", amount: 5 * UNIT, escrowed: 2.5 * UNIT }]);
@@ -25,10 +25,10 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
           { why: "receipt", part: "escrow", amount: 2.5 * UNIT },
         ],
       });
-      expect(await ledger.account(requester.peer)).toMatchObject({ available: 0, starterLeft: RULES.starter - 5 * UNIT });
+      expect(await ledger.account(requester.peer)).toMatchObject({ available: 0, starterLeft: LEDGER_RULES.starter - 5 * UNIT });
     });
 
-    test("the same receipt posted by many at once is paid once", async () => {
+    test("a receipt that many peers post at once is paid once", async () => {
       const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
       const receipt = task({ worker, requester });
       const outcomes = (await Promise.all(Array.from({ length: 10 }, () => post(ledger, receipt)))).flat();
@@ -36,7 +36,7 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       expect(outcomes.filter(({ kind }) => kind === "already").length).toBe(9);
     });
 
-    test("another claim for the same work is a conflict: a replica is paid once, whoever did it", async () => {
+    test("another claim for the same work is a conflict: a replica is paid once, to one worker", async () => {
       const [ledger, requester] = [await open(), newSigner()];
       const same = { requester, task: "bafytaskone", replica: 1 };
       await post(ledger, task({ ...same, worker: newSigner() }));
@@ -46,29 +46,29 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
     test("a newcomer is trusted after enough checked receipts from enough requesters, and gets its escrow", async () => {
       const [ledger, worker, friend] = [await open(), newSigner(), newSigner()];
       const checked = (requester: SyncSigner) => task({ worker, requester, witnesses: [newSigner()], verdict: "quorum" });
-      for (let i = 0; i < RULES.checksToTrust; i++) await post(ledger, checked(friend), task({ worker, requester: friend }));
-      const half = RULES.checksToTrust * UNIT;
+      for (let i = 0; i < LEDGER_RULES.checksToTrust; i++) await post(ledger, checked(friend), task({ worker, requester: friend }));
+      const half = LEDGER_RULES.checksToTrust * UNIT;
       expect(await ledger.account(worker.peer)).toMatchObject({
         isTrusted: false,
         escrow: half,
         checksToTrust: 0,
-        requestersToTrust: RULES.requestersToTrust - 1,
+        requestersToTrust: LEDGER_RULES.requestersToTrust - 1,
       });
-      for (let i = 1; i < RULES.requestersToTrust; i++) await post(ledger, checked(newSigner()));
+      for (let i = 1; i < LEDGER_RULES.requestersToTrust; i++) await post(ledger, checked(newSigner()));
       const { escrow, isTrusted, available } = await ledger.account(worker.peer);
       expect({ escrow, isTrusted, available }).toEqual({
         escrow: 0,
         isTrusted: true,
-        available: 2 * half + (RULES.requestersToTrust - 1) * UNIT,
+        available: 2 * half + (LEDGER_RULES.requestersToTrust - 1) * UNIT,
       });
       expect(await post(ledger, checked(friend))).toEqual([{ kind: "posted", amount: UNIT, escrowed: 0 }]);
     });
 
-    test("what an account has cannot be spent twice, however it is tried", async () => {
+    test("no credit of an account can be spent twice", async () => {
       const [ledger, rich] = [await open(), newSigner()];
       await earn(ledger, rich, 2000);
-      // Leave the allowance out of it: spend it all first.
-      await ledger.reserve(rich.peer, newReservation(), (await ledger.account(rich.peer)).available + RULES.starter, 1000_000);
+      // The allowance must not pay for anything below: reserve all of it first.
+      await ledger.reserve(rich.peer, newReservation(), (await ledger.account(rich.peer)).available + LEDGER_RULES.starter, 1000_000);
       const shop = newSigner();
       expect(await post(ledger, task({ worker: shop, requester: rich }))).toEqual([{ kind: "refused", reason: "unfunded" }]);
       expect(await ledger.reserve(rich.peer, newReservation(), 1, 1000)).toBe("refused");
@@ -76,12 +76,12 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       const [other, ids] = [newSigner(), Array.from({ length: 8 }, newReservation)];
       await earn(ledger, other, 2000);
       const own = (await ledger.account(other.peer)).available;
-      const asked = await Promise.all(ids.map((id) => ledger.reserve(other.peer, id, own + RULES.starter / 2, 1000_000)));
-      expect(asked.filter((priority) => priority === "low").length).toBe(1); // a second one has half the allowance alone
+      const asked = await Promise.all(ids.map((id) => ledger.reserve(other.peer, id, own + LEDGER_RULES.starter / 2, 1000_000)));
+      expect(asked.filter((priority) => priority === "low").length).toBe(1); // for a second one only half the allowance is left
       expect(asked.filter((priority) => priority === "refused").length).toBe(7);
     });
 
-    test("a reservation pays its receipts, gives back the rest, and holds until its time is over", async () => {
+    test("a reservation pays its receipts, returns the rest when it is released, and ends when its time is over", async () => {
       const [ledger, payer, worker] = [await open(), newSigner(), newSigner()];
       await earn(ledger, payer, 2000);
       const own = (await ledger.account(payer.peer)).available;
@@ -106,25 +106,29 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       expect(over.history.slice(0, 2).map(({ why }) => why)).toEqual(["expire", "expire"]);
     });
 
-    test("somebody else's reservation pays nothing and can't be released", async () => {
+    test("another peer's reservation pays nothing and cannot be released", async () => {
       const [ledger, payer, thief, worker] = [await open(), newSigner(), newSigner(), newSigner()];
       const reservation = newReservation();
-      expect(await ledger.reserve(payer.peer, reservation, RULES.starter, 60_000)).toBe("low");
-      expect(await ledger.reserve(thief.peer, newReservation(), RULES.starter, 60_000)).toBe("low");
+      expect(await ledger.reserve(payer.peer, reservation, LEDGER_RULES.starter, 60_000)).toBe("low");
+      expect(await ledger.reserve(thief.peer, newReservation(), LEDGER_RULES.starter, 60_000)).toBe("low");
       expect(await post(ledger, task({ worker, requester: thief, reservation }))).toEqual([{ kind: "refused", reason: "unfunded" }]);
       await ledger.release(thief.peer, reservation);
-      expect((await ledger.account(payer.peer)).reserved).toBe(RULES.starter);
+      expect((await ledger.account(payer.peer)).reserved).toBe(LEDGER_RULES.starter);
     });
 
-    test("a stranger spends its allowance at low priority, gets back what it did not use, and no more than that", async () => {
+    test("a stranger spends its allowance at low priority, gets back the unused part, and cannot spend more", async () => {
       const [ledger, stranger, worker] = [await open(), newSigner(), newSigner()];
       const reservation = newReservation();
-      expect(await ledger.reserve(stranger.peer, reservation, RULES.starter, 60_000)).toBe("low");
+      expect(await ledger.reserve(stranger.peer, reservation, LEDGER_RULES.starter, 60_000)).toBe("low");
       expect(await ledger.reserve(stranger.peer, newReservation(), 1, 60_000)).toBe("refused");
       await post(ledger, task({ worker, requester: stranger, units: 10, reservation }));
       await ledger.release(stranger.peer, reservation);
-      expect(await ledger.account(stranger.peer)).toMatchObject({ available: 0, reserved: 0, starterLeft: RULES.starter - 10 * UNIT });
-      expect(await post(ledger, task({ worker, requester: stranger, units: RULES.starter / UNIT }))).toEqual([
+      expect(await ledger.account(stranger.peer)).toMatchObject({
+        available: 0,
+        reserved: 0,
+        starterLeft: LEDGER_RULES.starter - 10 * UNIT,
+      });
+      expect(await post(ledger, task({ worker, requester: stranger, units: LEDGER_RULES.starter / UNIT }))).toEqual([
         { kind: "refused", reason: "unfunded" },
       ]);
     });
@@ -132,16 +136,17 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
     test("any number of fresh keys together spend no more a day than the pool holds", async () => {
       const ledger = await open();
       const worker = newSigner();
-      const crowd = Math.floor(RULES.poolADay / RULES.starter);
-      // One reservation of the whole allowance for each key; the pool is empty after so many of them.
-      for (let i = 0; i < crowd; i++) expect(await ledger.reserve(newSigner().peer, newReservation(), RULES.starter, 60_000)).toBe("low");
-      expect(await ledger.reserve(newSigner().peer, newReservation(), RULES.starter, 60_000)).toBe("refused");
+      const crowd = Math.floor(LEDGER_RULES.poolADay / LEDGER_RULES.starter);
+      // Each key reserves its whole allowance. After so many of them the pool is empty.
+      for (let i = 0; i < crowd; i++)
+        expect(await ledger.reserve(newSigner().peer, newReservation(), LEDGER_RULES.starter, 60_000)).toBe("low");
+      expect(await ledger.reserve(newSigner().peer, newReservation(), LEDGER_RULES.starter, 60_000)).toBe("refused");
       expect(await post(ledger, task({ worker, requester: newSigner() }))).toEqual([{ kind: "refused", reason: "unfunded" }]);
       clock.nowMs += 24 * 3600_000;
-      expect(await ledger.reserve(newSigner().peer, newReservation(), RULES.starter, 60_000)).toBe("low");
+      expect(await ledger.reserve(newSigner().peer, newReservation(), LEDGER_RULES.starter, 60_000)).toBe("low");
     });
 
-    test("a clock that is set back neither turns the order round nor fills the pool twice", async () => {
+    test("a clock that is set back neither reverses the order nor fills the pool twice", async () => {
       const [ledger, worker, requester] = [await open(), newSigner(), newSigner()];
       await post(ledger, task({ worker, requester }));
       const receipt = task({ worker, requester });
@@ -151,20 +156,20 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
       expect(history.map(({ atMs }) => atMs)).toEqual(history.map(() => T0));
     });
 
-    test("storage of rare tiles earns from the pool, shared by its holders, once an hour; common ones earn nothing", async () => {
+    test("a rare tile earns from the pool once an hour, shared by its holders, and a common one earns nothing", async () => {
       const [ledger, holder] = [await open(), newSigner()];
-      expect(await ledger.earnStorage(holder.peer, "aa", 1)).toBe(RULES.storage);
+      expect(await ledger.earnStorage(holder.peer, "aa", 1)).toBe(LEDGER_RULES.storage);
       expect(await ledger.earnStorage(holder.peer, "aa", 1)).toBe(0);
-      expect(await ledger.earnStorage(holder.peer, "bb", 2)).toBe(RULES.storage / 2);
-      expect(await ledger.earnStorage(holder.peer, "cc", RULES.rareHolders)).toBe(0);
+      expect(await ledger.earnStorage(holder.peer, "bb", 2)).toBe(LEDGER_RULES.storage / 2);
+      expect(await ledger.earnStorage(holder.peer, "cc", LEDGER_RULES.rareHolders)).toBe(0);
       clock.nowMs += 3600_000;
-      expect(await ledger.earnStorage(holder.peer, "aa", 1)).toBe(RULES.storage);
+      expect(await ledger.earnStorage(holder.peer, "aa", 1)).toBe(LEDGER_RULES.storage);
       const { available, escrow, history } = await ledger.account(holder.peer);
-      expect(available + escrow).toBe(2.5 * RULES.storage);
+      expect(available + escrow).toBe(2.5 * LEDGER_RULES.storage);
       expect(history[0]).toMatchObject({ why: "storage" });
     });
 
-    test("a ledger that is closed and opened again says the same", async () => {
+    test("a ledger that is closed and opened again has the same accounts and receipts", async () => {
       const { location } = await place();
       const [ledger, worker, requester] = [await open(location), newSigner(), newSigner()];
       const receipt = task({ worker, requester, units: 7 });
@@ -191,7 +196,7 @@ export function describeLedger(name: string, place: () => Promise<LedgerPlace>):
         fc.record({
           kind: fc.constant("reserve" as const),
           peer: who,
-          amount: fc.integer({ min: 1, max: 2 * RULES.starter }),
+          amount: fc.integer({ min: 1, max: 2 * LEDGER_RULES.starter }),
           slot: fc.nat(3),
         }),
         fc.record({ kind: fc.constant("release" as const), peer: who, slot: fc.nat(3) }),

@@ -1,4 +1,5 @@
-// The ledger's suite over SQLite and PostgreSQL, and what only one of them can show: a torn file, a full disk, two relays.
+// The ledger's suites over SQLite and PostgreSQL, and what only one of them can show: a torn file, a full disk, two
+// relays.
 import { copyFile, mkdtemp, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { Ledger } from "../../../relay/ledger/ledger.ts";
 import { startPostgres } from "../../../tools/postgres/start-postgres.ts";
-import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newReservation, newSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 import { describeConvictions } from "./conviction-suite.ts";
 import { sound } from "./ledger-bed.ts";
 import { describeLedger } from "./ledger-suite.ts";
@@ -62,14 +63,14 @@ describe.skipIf(started.kind === "missing")("PostgreSQL", () => {
     await client.end();
   });
 
-  test("a server that is not there is said", async () => {
+  test("a server that cannot be reached is reported", async () => {
     const location = "postgres://nobody@127.0.0.1:1/none";
     await expect(Ledger.open({ location, now })).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
   });
 });
 
 describe("SQLite's file", () => {
-  test("entries can be neither changed nor removed, and nobody but the issuer owes", async () => {
+  test("entries can be neither changed nor removed, and only the issuer's balance may be negative", async () => {
     const location = newFile();
     const ledger = await Ledger.open({ location, now });
     await ledger.post([receiptNow()]);
@@ -92,7 +93,7 @@ describe("SQLite's file", () => {
     }
     const last = ends.at(-1) ?? 0;
     expect(last).toBeGreaterThan(0);
-    // The file as a crash in the middle of the last write would leave it: the log cut at some byte of it.
+    // A crash in the middle of the last write leaves the log cut at some byte of that write.
     const from = ends.at(-2) ?? 0;
     for (const cut of [from, from + 1, from + 24, Math.floor((from + last) / 2), last - 4096, last - 1, last]) {
       const copy = newFile();
@@ -109,7 +110,7 @@ describe("SQLite's file", () => {
     await ledger.close();
   });
 
-  test("of an earlier version, it is brought up to date and goes on", async () => {
+  test("a file of an earlier version is brought up to date, and goes on", async () => {
     const location = newFile();
     const ledger = await Ledger.open({ location, now });
     const [worker, requester] = [newSigner(), newSigner()];
@@ -117,7 +118,7 @@ describe("SQLite's file", () => {
     await ledger.post([receipt]);
     const before = await ledger.account(worker.peer);
     await ledger.close();
-    // As the first version left it.
+    // The schema as the first version left it.
     const database = new DatabaseSync(location);
     database.exec("drop index receipts_by_worker");
     for (const column of ["escrowed", "reopened", "waiting"]) database.exec(`alter table receipts drop column ${column}`);
@@ -133,7 +134,7 @@ describe("SQLite's file", () => {
     await again.close();
   });
 
-  test("a file that is damaged, or none of ours, is refused with a word on what to do, and left as it is", async () => {
+  test("a damaged file is refused, with a message that says what to do, and left as it is", async () => {
     const location = newFile();
     const ledger = await Ledger.open({ location, now });
     for (let i = 0; i < 10; i++) await ledger.post([receiptNow()]);
@@ -147,7 +148,7 @@ describe("SQLite's file", () => {
     expect((await stat(location)).size).toBe(Math.floor(size / 2));
   });
 
-  test("a ledger that somebody made not to add up is refused", async () => {
+  test("a ledger that does not add up is refused", async () => {
     const location = newFile();
     const ledger = await Ledger.open({ location, now });
     await ledger.post([receiptNow()]);
@@ -158,7 +159,7 @@ describe("SQLite's file", () => {
     await expect(Ledger.open({ location, now })).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
   });
 
-  test("full: what does not fit is refused whole, what was acknowledged stays, and with room it goes on", async () => {
+  test("a full file refuses a receipt as a whole, keeps those that were acknowledged, and goes on once there is space", async () => {
     const location = newFile();
     const small = await Ledger.open({ location, now, maxPages: 40 });
     const acknowledged: ReturnType<typeof receiptNow>[] = [];
@@ -177,9 +178,9 @@ describe("SQLite's file", () => {
     expect(acknowledged.length).toBeGreaterThan(3);
     expect(await small.audit()).toMatchObject({ sum: 0, unbalanced: 0, drifted: 0, torn: 0, receipts: acknowledged.length });
     await small.close();
-    const roomy = await Ledger.open({ location, now });
-    const outcomes = await roomy.post([...acknowledged, failed.receipt]);
+    const larger = await Ledger.open({ location, now });
+    const outcomes = await larger.post([...acknowledged, failed.receipt]);
     expect(outcomes.map(({ kind }) => kind)).toEqual([...acknowledged.map(() => "already"), "posted"]);
-    await roomy.close();
+    await larger.close();
   });
 });

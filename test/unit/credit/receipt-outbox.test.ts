@@ -1,13 +1,14 @@
-// The outbox: nothing is dropped before the ledger dealt with it, refusals that pass are tried again later, others are not.
+// The outbox: no receipt is dropped before the ledger has settled it; a refusal that may pass is tried again later, and
+// any other refusal is not.
 import { expect, test, vi } from "vitest";
 import { MemoryReceiptStore } from "../../../src/credit/memory-receipt-store.ts";
-import { DEFAULTS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
+import { OUTBOX_LIMITS, ReceiptOutbox, type ReceiptSink } from "../../../src/credit/receipt-outbox.ts";
 import type { ReceiptStore } from "../../../src/credit/receipt-store.ts";
 import { CREDIT_LIMITS, type Outcome } from "../../../src/protocol/credit-frames.ts";
 import { decodeReceipt, RECEIPT_LIMITS, workId } from "../../../src/protocol/receipt.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { newSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 
 const { signal } = new AbortController();
 const posted: Outcome = { kind: "posted", amount: 1, escrowed: 0 };
@@ -21,35 +22,35 @@ function setUp() {
   return { clock, store, outbox };
 }
 
-/** A ledger's end that answers what it is told, and writes down what came. */
-function sink(answer: (work: string) => Outcome) {
+/** A ledger that returns the outcomes of `outcomeOf`, and writes down the ids of the work that came. */
+function sink(outcomeOf: (id: string) => Outcome) {
   const batches: string[][] = [];
   const post: ReceiptSink["post"] = async (receipts) => {
-    const works = receipts.map((bytes) => (bytes[0] === 0xff ? "none" : workId(decodeReceipt(bytes).statement.claim)));
-    batches.push(works);
-    return works.map(answer);
+    const ids = receipts.map((bytes) => (bytes[0] === 0xff ? "none" : workId(decodeReceipt(bytes).statement.claim)));
+    batches.push(ids);
+    return ids.map(outcomeOf);
   };
   return { batches, post };
 }
 
-test("many receipts go in batches, each once, the oldest first", async () => {
+test("many receipts go in batches, each once and the oldest first", async () => {
   const { clock, outbox } = setUp();
-  const works: string[] = [];
+  const ids: string[] = [];
   for (let i = 0; i < 2 * CREDIT_LIMITS.receipts + 3; i++) {
     const receipt = taskReceipt(parties);
     clock.nowMs++;
     await outbox.add(receipt);
     await outbox.add(receipt);
-    works.push(workId(receipt.statement.claim));
+    ids.push(workId(receipt.statement.claim));
   }
   const ledger = sink(() => posted);
-  expect(await outbox.flush(ledger, signal)).toBe(works.length);
+  expect(await outbox.flush(ledger, signal)).toBe(ids.length);
   expect(ledger.batches.map((batch) => batch.length)).toEqual([CREDIT_LIMITS.receipts, CREDIT_LIMITS.receipts, 3]);
-  expect(ledger.batches.flat()).toEqual(works);
+  expect(ledger.batches.flat()).toEqual(ids);
   expect(await outbox.waiting()).toBe(0);
 });
 
-test("what the ledger could not take waits, and is sent again", async () => {
+test("a receipt that the ledger could not post waits, and is sent again", async () => {
   const { outbox } = setUp();
   await outbox.add(taskReceipt(parties));
   const away = { post: () => Promise.reject(new ManyhandsError("LEDGER_UNAVAILABLE", "full")) };
@@ -62,7 +63,7 @@ test("what the ledger could not take waits, and is sent again", async () => {
   expect(await outbox.waiting()).toBe(0);
 });
 
-test("what the ledger dealt with before it was lost is not sent again", async () => {
+test("receipts that were settled before the ledger was lost are not sent again", async () => {
   const { outbox } = setUp();
   for (let i = 0; i < CREDIT_LIMITS.receipts + 2; i++) await outbox.add(taskReceipt(parties));
   let isAway = false;
@@ -80,24 +81,24 @@ test("what the ledger dealt with before it was lost is not sent again", async ()
   expect(ledger.batches.map((batch) => batch.length)).toEqual([2]);
 });
 
-test("unfunded is tried again later and later; a forgery is dropped at once", async () => {
+test("an unfunded receipt is tried again, later each time, and a forgery is dropped at once", async () => {
   const { clock, outbox } = setUp();
   const [poor, forged] = [taskReceipt(parties), taskReceipt(parties)];
   await outbox.add(poor);
   await outbox.add(forged);
-  const work = workId(poor.statement.claim);
-  const ledger = sink((each) => ({ kind: "refused", reason: each === work ? "unfunded" : "bad-signature" }));
+  const poorId = workId(poor.statement.claim);
+  const ledger = sink((id) => ({ kind: "refused", reason: id === poorId ? "unfunded" : "bad-signature" }));
   await outbox.flush(ledger, signal);
   expect(await outbox.waiting()).toBe(1);
   await outbox.flush(ledger, signal);
-  expect(ledger.batches.length).toBe(1); // not yet
-  clock.nowMs += DEFAULTS.backoff.firstMs;
+  expect(ledger.batches.length).toBe(1); // the next try is not due yet
+  clock.nowMs += OUTBOX_LIMITS.backoff.firstMs;
   await outbox.flush(ledger, signal);
-  expect(ledger.batches[1]).toEqual([work]);
-  clock.nowMs += DEFAULTS.backoff.firstMs;
+  expect(ledger.batches[1]).toEqual([poorId]);
+  clock.nowMs += OUTBOX_LIMITS.backoff.firstMs;
   await outbox.flush(ledger, signal);
-  expect(ledger.batches.length).toBe(2); // twice as long now
-  clock.nowMs += DEFAULTS.backoff.firstMs;
+  expect(ledger.batches.length).toBe(2); // the pause is twice as long now
+  clock.nowMs += OUTBOX_LIMITS.backoff.firstMs;
   await outbox.flush(
     sink(() => posted),
     signal,
@@ -105,13 +106,13 @@ test("unfunded is tried again later and later; a forgery is dropped at once", as
   expect(await outbox.waiting()).toBe(0);
 });
 
-test("rows that are no receipts are dropped, the others go", async () => {
+test("rows that are not receipts are dropped, and the others are sent", async () => {
   const { store, outbox } = setUp();
-  const sizes = [0, 1, RECEIPT_LIMITS.bytes + 1]; // of which no frame may have the first and the last
+  const sizes = [0, 1, RECEIPT_LIMITS.bytes + 1]; // no frame may carry the first or the last
   for (const size of sizes)
     await store.write([{ key: `bad ${size}`, bytes: new Uint8Array(size).fill(0xff), addedMs: 0, tries: 0, notBeforeMs: 0 }]);
   await outbox.add(taskReceipt(parties));
-  const ledger = sink((work) => (work === "none" ? { kind: "refused", reason: "malformed" } : posted));
+  const ledger = sink((id) => (id === "none" ? { kind: "refused", reason: "malformed" } : posted));
   await outbox.flush(ledger, signal);
   expect(ledger.batches.map((batch) => batch.length)).toEqual([2]);
   expect(await outbox.waiting()).toBe(0);
@@ -125,7 +126,7 @@ test("two flushes at once are one", async () => {
   expect(ledger.batches.length).toBe(1);
 });
 
-test("what is added while a write runs or rests is one write; where one fails all are told, and the next goes on", async () => {
+test("receipts that are added during a write or its rest make one write; a failed write rejects for all of its receipts", async () => {
   const store = new MemoryReceiptStore();
   const writes: number[] = [];
   let isFull = true;

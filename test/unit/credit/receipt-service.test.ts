@@ -1,13 +1,14 @@
-// The desk that signs for work on answers: it answers the requester of that work and nobody else, and garbage costs its link.
+// Claims and countersignatures for layers, asked for over links: a peer signs for the requester of the work alone, and
+// only for what its own tallies show. Garbage costs its sender the link.
 import { randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ReceiptClient } from "../../../src/credit/receipt-client.ts";
 import type { Signer } from "../../../src/credit/ed25519.ts";
-import { LayerClaims } from "../../../src/credit/layer-claims.ts";
-import { layerResult } from "../../../src/credit/layer-result.ts";
+import { layerResult } from "../../../src/credit/layer-work.ts";
 import { claimWork, stateVerdict } from "../../../src/credit/make-receipt.ts";
+import { ReceiptResponder } from "../../../src/credit/receipt-responder.ts";
 import { ReceiptService } from "../../../src/credit/receipt-service.ts";
-import { TallyBook } from "../../../src/credit/tally-book.ts";
+import { SpanTallies } from "../../../src/credit/span-tallies.ts";
 import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
 import { encodeFrame } from "../../../src/protocol/frame.ts";
 import { encodeReceipt, type LayerWork, type Receipt, type Verdict } from "../../../src/protocol/receipt.ts";
@@ -16,7 +17,7 @@ import { systemClock } from "../../../src/shared/clock.ts";
 import { asModelId, asSessionId } from "../../../src/shared/ids.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import type { SpanTally } from "../../../src/shared/span-tally.ts";
-import { newSigner } from "../../../tools/soak/make-receipts.ts";
+import { newSigner } from "../../../tools/soak/parts/make-receipts.ts";
 
 const { signal } = new AbortController();
 const hash = (n: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill(n);
@@ -24,22 +25,22 @@ const SESSION = asSessionId("ab".repeat(16));
 const AUDIT = asSessionId("cd".repeat(16));
 const CLASS = "wasm 1";
 
-describe("a desk", () => {
+describe("a peer that took part in an answer", () => {
   let me: Signer;
   let [requester, worker, stranger] = [newSigner(), newSigner(), newSigner()];
   let kept: Receipt[] = [];
   let network: MemoryNetwork;
-  let book: TallyBook;
+  let tallies: SpanTallies;
   beforeEach(() => {
     me = newSigner();
     [requester, worker, stranger] = [newSigner(), newSigner(), newSigner()];
     kept = [];
     network = new MemoryNetwork();
-    book = new TallyBook({ ...systemClock, sleep: () => Promise.resolve(), now: () => (now += 1000) });
+    tallies = new SpanTallies({ ...systemClock, sleep: () => Promise.resolve(), now: () => (now += 1000) });
     let now = 0;
-    const claims = new LayerClaims({ signer: me, book, add: async (receipt) => void kept.push(receipt), now: Date.now });
-    const desk = new ReceiptService({ answer: (peer, question) => claims.answer(peer, question), log: silentLog });
-    network.join(me.peer).handle(PROTOCOLS.receipt, (link) => desk.accept(link));
+    const responder = new ReceiptResponder({ signer: me, tallies, add: async (receipt) => void kept.push(receipt), now: Date.now });
+    const service = new ReceiptService({ reply: (peer, request) => responder.reply(peer, request), log: silentLog });
+    network.join(me.peer).handle(PROTOCOLS.receipt, (link) => service.accept(link));
   });
   const tally = (more: Partial<SpanTally> = {}): SpanTally => ({
     session: SESSION,
@@ -56,9 +57,9 @@ describe("a desk", () => {
     isAudit: false,
     ...more,
   });
-  const asks = (who: Signer): ReceiptClient => new ReceiptClient(network.join(who.peer), silentLog);
+  const clientOf = (who: Signer): ReceiptClient => new ReceiptClient(network.join(who.peer), silentLog);
   const claim = { kind: "claim", session: SESSION, span: { start: 2, end: 4 }, positions: { start: 0, end: 40 } } as const;
-  /** What `worker` did before this peer, or what this peer computed again. */
+  /** A statement about what `worker` did before this peer in the route, or about what this peer computed again. */
   const statement = async (
     work: Partial<LayerWork>,
     output: number,
@@ -86,40 +87,40 @@ describe("a desk", () => {
     };
   };
 
-  it("claims what was counted, for who asked for it, and the same each time", async () => {
-    book.add(tally());
-    const desk = asks(requester);
-    const first = await desk.ask(me.peer, claim, "claimed");
+  it("claims what its spans computed, for the requester alone, and the same each time", async () => {
+    tallies.add(tally());
+    const client = clientOf(requester);
+    const first = await client.ask(me.peer, claim, "claimed");
     expect(first?.claim).toMatchObject({ worker: me.peer, requester: requester.peer, result: layerResult({ ...tally() }) });
-    expect(await desk.ask(me.peer, claim, "claimed")).toEqual(first);
-    expect(await asks(stranger).ask(me.peer, claim, "claimed")).toBeUndefined();
-    expect(await desk.ask(me.peer, { ...claim, positions: { start: 0, end: 41 } }, "claimed")).toBeUndefined();
+    expect(await client.ask(me.peer, claim, "claimed")).toEqual(first);
+    expect(await clientOf(stranger).ask(me.peer, claim, "claimed")).toBeUndefined();
+    expect(await client.ask(me.peer, { ...claim, positions: { start: 0, end: 41 } }, "claimed")).toBeUndefined();
   });
 
-  it("claims nothing for an audit, nor where it would sign for itself", async () => {
+  it("claims nothing for an audit, and nothing for which it would sign as its own neighbour", async () => {
     for (const mine of [tally({ isAudit: true }), tally({ upstream: me.peer }), tally({ downstream: me.peer })]) {
-      book.add(mine);
-      expect(await asks(requester).ask(me.peer, claim, "claimed")).toBeUndefined();
+      tallies.add(mine);
+      expect(await clientOf(requester).ask(me.peer, claim, "claimed")).toBeUndefined();
       requester = newSigner();
     }
   });
 
-  it("signs for a neighbour what it got itself, and nothing else", async () => {
-    book.add(tally({ input: hash(5) }));
-    const desk = asks(requester);
-    const answer = async (work: Partial<LayerWork>, output: number): Promise<unknown> =>
-      desk.ask(me.peer, await statement(work, output), "countersigned");
-    expect(await answer({}, 5)).toBeDefined();
-    expect(await answer({}, 6)).toBeUndefined(); // another output
-    expect(await answer({ positions: { start: 0, end: 41 } }, 5)).toBeUndefined(); // more positions
-    expect(await answer({ session: AUDIT }, 5)).toBeUndefined(); // another session
-    expect(await answer({ downstream: stranger.peer }, 5)).toBeUndefined(); // no part in it
-    expect(await asks(stranger).ask(me.peer, await statement({}, 5), "countersigned")).toBeUndefined(); // somebody else's answer
+  it("signs for a neighbour if it got the claimed output itself, and nothing else", async () => {
+    tallies.add(tally({ input: hash(5) }));
+    const client = clientOf(requester);
+    const askToSign = async (work: Partial<LayerWork>, output: number): Promise<unknown> =>
+      client.ask(me.peer, await statement(work, output), "countersigned");
+    expect(await askToSign({}, 5)).toBeDefined();
+    expect(await askToSign({}, 6)).toBeUndefined(); // another output
+    expect(await askToSign({ positions: { start: 0, end: 41 } }, 5)).toBeUndefined(); // more positions
+    expect(await askToSign({ session: AUDIT }, 5)).toBeUndefined(); // another session
+    expect(await askToSign({ downstream: stranger.peer }, 5)).toBeUndefined(); // no part in it
+    expect(await clientOf(stranger).ask(me.peer, await statement({}, 5), "countersigned")).toBeUndefined(); // another requester
     const forged = { ...(await statement({}, 5)), parts: { input: hash(7), output: hash(5), determinismClass: "another" } };
-    expect(await desk.ask(me.peer, forged, "countersigned")).toBeUndefined(); // parts that the claim is not made of
+    expect(await client.ask(me.peer, forged, "countersigned")).toBeUndefined(); // the claim is not made of these parts
   });
 
-  it("is a witness of its own result: of the same input, in the same class, and of a lie only where steps change no bits", async () => {
+  it("is a witness of its own result, for the same input and class alone, and of a lie only if steps change no bits", async () => {
     const work = { span: { start: 0, end: 2 }, downstream: stranger.peer };
     const cases: readonly (readonly [Partial<SpanTally>, number, Verdict, boolean])[] = [
       [{}, 2, "audited", true],
@@ -131,32 +132,32 @@ describe("a desk", () => {
       [{ rowInvariant: false }, 3, "wrong", false],
       [{ isAudit: false }, 3, "wrong", false],
     ];
-    const desk = asks(requester);
+    const client = clientOf(requester);
     for (const [mine, output, verdict, signs] of cases) {
-      book.add(tally({ session: AUDIT, span: work.span, input: hash(7), isAudit: true, ...mine }));
-      const told = await desk.ask(me.peer, await statement(work, output, verdict), "countersigned");
-      expect([mine, output, verdict, told !== undefined]).toEqual([mine, output, verdict, signs]);
+      tallies.add(tally({ session: AUDIT, span: work.span, input: hash(7), isAudit: true, ...mine }));
+      const reply = await client.ask(me.peer, await statement(work, output, verdict), "countersigned");
+      expect([mine, output, verdict, reply !== undefined]).toEqual([mine, output, verdict, signs]);
     }
   });
 
-  it("keeps receipts of its own claims alone", async () => {
-    book.add(tally());
-    const desk = asks(requester);
-    const told = await desk.ask(me.peer, claim, "claimed");
-    if (told === undefined) throw new Error("a claim");
-    const signed = { claim: told.claim, signature: { peer: me.peer, signature: told.signature } };
+  it("keeps receipts for its own claims alone", async () => {
+    tallies.add(tally());
+    const client = clientOf(requester);
+    const reply = await client.ask(me.peer, claim, "claimed");
+    if (reply === undefined) throw new Error("there should be a claim");
+    const signed = { claim: reply.claim, signature: { peer: me.peer, signature: reply.signature } };
     const receipt = await stateVerdict(requester, signed, { verdict: "unchecked", witnesses: [], reservation: null });
     const wrong = await stateVerdict(requester, signed, { verdict: "wrong", witnesses: [], reservation: null });
     const other = await stateVerdict(
       requester,
-      { ...signed, claim: { ...told.claim, finishedMs: 1 } },
+      { ...signed, claim: { ...reply.claim, finishedMs: 1 } },
       { verdict: "unchecked", witnesses: [], reservation: null },
     );
-    for (const each of [wrong, other, receipt]) await desk.ask(me.peer, { kind: "receipt", receipt: encodeReceipt(each) }, "kept");
+    for (const each of [wrong, other, receipt]) await client.ask(me.peer, { kind: "receipt", receipt: encodeReceipt(each) }, "kept");
     expect(kept).toEqual([receipt]);
   });
 
-  it("cuts a link that brings garbage, and links beyond a few of one peer", async () => {
+  it("cuts a link over which garbage comes, and too many links of one peer", async () => {
     const mesh = network.join(stranger.peer);
     for (const bytes of [
       Uint8Array.of(1, 2, 3),
@@ -170,7 +171,7 @@ describe("a desk", () => {
     }
     const links = await Promise.all(Array.from({ length: 6 }, () => mesh.open(me.peer, PROTOCOLS.receipt, signal)));
     await Promise.all(links.slice(4).map((link) => link.closed));
-    book.add(tally());
-    expect(await asks(requester).ask(me.peer, claim, "claimed")).toBeDefined();
+    tallies.add(tally());
+    expect(await clientOf(requester).ask(me.peer, claim, "claimed")).toBeDefined();
   });
 });

@@ -1,4 +1,5 @@
-// Receipts: who signs what, every alteration found, forgeries and dealings with oneself refused, prices.
+// Receipts: which parties sign what, that every alteration is found, that forgeries and self-dealing are refused; and
+// prices.
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { decode, encode } from "@ipld/dag-cbor";
 import fc from "fast-check";
@@ -7,12 +8,12 @@ import { checkNative } from "../../../relay/ledger/appraise-receipt.ts";
 import { checkSignature, publicKeyOf, signerOf } from "../../../src/credit/ed25519.ts";
 import { claimWork } from "../../../src/credit/make-receipt.ts";
 import { priceWork } from "../../../src/credit/price.ts";
-import { DEFAULTS, findFault, verifyClaim } from "../../../src/credit/verify-receipt.ts";
+import { findFault, RECEIPT_RULES, verifyClaim } from "../../../src/credit/verify-receipt.ts";
 import { type Receipt, readReceipt, workId } from "../../../src/protocol/receipt.ts";
 import { asModelId, asPeerId, asSessionId } from "../../../src/shared/ids.ts";
 import { unitPrice } from "../../../src/tasks/kinds/find-kind.ts";
 import { KINDS } from "../../../src/tasks/kinds/kind-list.ts";
-import { newSigner, receiptOf, syncSigner, taskReceipt } from "../../../tools/soak/make-receipts.ts";
+import { newSigner, receiptOf, syncSigner, taskReceipt } from "../../../tools/soak/parts/make-receipts.ts";
 
 const [worker, requester, witness, second, stranger] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const now = Date.now();
@@ -30,11 +31,12 @@ const layers = (span: { start: number; end: number }, upstream = requester, down
 
 describe.each([["the platform's own"], ["plain JavaScript"]])("%s", (how) => {
   beforeEach(() => {
-    if (how === "plain JavaScript") vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) }); // as in a page that is not served securely
+    // A page that is not served securely has no more of it.
+    if (how === "plain JavaScript") vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
   });
   afterEach(() => vi.unstubAllGlobals());
 
-  test("a peer id is that of libp2p, and all libraries agree on signatures", async () => {
+  test("peer ids are those of libp2p, and all libraries agree on signatures", async () => {
     const seed = new Uint8Array(32).fill(how.length);
     const signer = signerOf(seed);
     expect(signer.peer).toBe((await generateKeyPairFromSeed("Ed25519", seed)).publicKey.toString());
@@ -52,7 +54,7 @@ describe.each([["the platform's own"], ["plain JavaScript"]])("%s", (how) => {
   });
 });
 
-test("an id that holds no key is refused", () => {
+test("an id that contains no key is refused", () => {
   expect(() => publicKeyOf(asPeerId("QmNot"))).toThrow(expect.objectContaining({ code: "FRAME_MALFORMED" }));
 });
 
@@ -68,7 +70,7 @@ test("a receipt of a task, and one of a span between two neighbours, are in orde
   }
 });
 
-test("a neighbour that left does not cost the worker its pay where the work was computed again", () => {
+test("a neighbour that left does not cost the worker its pay if the work was computed again", () => {
   const audited = receiptOf(
     layers({ start: 2, end: 4 }, witness, second),
     { worker, requester, witnesses: [stranger], verdict: "audited" },
@@ -106,15 +108,15 @@ describe("refused", () => {
     ["a quorum of one", taskReceipt({ worker, requester, verdict: "quorum" }), "too-few-witnesses"],
     ["an audit by nobody", taskReceipt({ worker, requester, verdict: "audited" }), "too-few-witnesses"],
     ["an accusation by one witness", taskReceipt({ worker, requester, witnesses: [witness], verdict: "wrong" }), "too-few-witnesses"],
-    ["a clock far ahead", taskReceipt({ worker, requester, finishedMs: now + DEFAULTS.aheadMs + 60_000 }), "too-early"],
-    ["an old one", taskReceipt({ worker, requester, finishedMs: now - DEFAULTS.ageMs - 1000 }), "too-old"],
+    ["a clock far ahead", taskReceipt({ worker, requester, finishedMs: now + RECEIPT_RULES.aheadMs + 60_000 }), "too-early"],
+    ["an old receipt", taskReceipt({ worker, requester, finishedMs: now - RECEIPT_RULES.ageMs - 1000 }), "too-old"],
     [
       "a neighbour that did not sign",
       receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester }, [witness]),
       "missing-signature",
     ],
     [
-      "a neighbour that did not sign, although others did",
+      "a neighbour that did not sign, although a witness did",
       receiptOf(layers({ start: 2, end: 4 }, witness, second), { worker, requester, witnesses: [second], verdict: "unchecked" }, []),
       "missing-signature",
     ],
@@ -128,7 +130,7 @@ describe("refused", () => {
     ],
     ["a witness that did not sign", altered((receipt) => receipt.signatures.pop()), "missing-signature"],
     [
-      "signed by the worker for everybody",
+      "a signature of the worker in place of the requester's",
       altered((receipt) => (sign(receipt, 1).signature = sign(receipt, 0).signature)),
       "bad-signature",
     ],
@@ -137,11 +139,11 @@ describe("refused", () => {
     ["another verdict", altered((receipt) => (receipt.statement.verdict = "audited")), "bad-signature"],
     ["another reservation", altered((receipt) => (receipt.statement.reservation = "ab".repeat(16))), "bad-signature"],
     [
-      "a stranger's signature too many",
+      "an extra signature of a stranger",
       altered((receipt) => receipt.signatures.push({ ...sign(receipt, 0), peer: stranger.peer })),
       "bad-signature",
     ],
-    ["one peer's signature twice", altered((receipt) => receipt.signatures.push(sign(receipt, 0))), "bad-signature"],
+    ["two signatures of one peer", altered((receipt) => receipt.signatures.push(sign(receipt, 0))), "bad-signature"],
   ])("%s", (_name, receipt, reason) => {
     expect(fault(receipt)).toBe(reason);
   });
@@ -162,7 +164,7 @@ describe("refused", () => {
         try {
           receipt = readReceipt(decode(changed));
         } catch {
-          return; // no receipt at all
+          return; // not even a receipt
         }
         expect(findFault(receipt, checkNative, now)).toBeDefined();
       }),
@@ -172,9 +174,9 @@ describe("refused", () => {
 
   test.each([
     ["another version", { ...good, statement: { ...good.statement, version: 2 } }],
-    ["a field too many", { ...good, extra: 1 }],
+    ["an extra field", { ...good, extra: 1 }],
     ["units of nothing", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 0))],
-    ["units that are no whole number", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 0.5))],
+    ["units that are not a whole number", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = 0.5))],
     ["infinite units", altered(({ statement: { claim } }) => claim.work.kind === "task" && (claim.work.units = Infinity))],
     ["a hash that is too short", altered((receipt) => (receipt.statement.claim.result = new Uint8Array(31)))],
     ["a thousand witnesses", altered((receipt) => (receipt.statement.witnesses = Array.from({ length: 1000 }, () => witness.peer)))],
@@ -196,18 +198,18 @@ describe("prices", () => {
     expect(price(layers({ start: 0, end: 2 }, requester, witness))).toEqual({ kind: "worth", micro: 30_000 });
     expect(price(layers({ start: 2, end: 4 }, witness, requester))).toEqual({ kind: "worth", micro: 120_000 });
     expect(price(layers({ start: 0, end: 4 }))).toEqual({ kind: "worth", micro: 150_000 });
-    // Inside a route the requester's own tab may be a neighbour.
+    // In the middle of a route the requester's own tab may be a neighbour.
     expect(price(layers({ start: 1, end: 2 }))).toEqual({ kind: "worth", micro: 20_000 });
   });
   test.each([
-    ["layers that are not there", layers({ start: 2, end: 5 }, witness), "bad-span"],
-    ["a last span that somebody else got the logits of", layers({ start: 1, end: 4 }, requester, witness), "bad-span"],
-    ["a first span that somebody else fed", layers({ start: 0, end: 4 }, witness), "bad-span"],
-    ["a model that nobody knows", { ...layers({ start: 0, end: 4 }), model: asModelId("bafyother") }, "unknown-model"],
+    ["layers that the model does not have", layers({ start: 2, end: 5 }, witness), "bad-span"],
+    ["a last span whose logits another peer got", layers({ start: 1, end: 4 }, requester, witness), "bad-span"],
+    ["a first span whose tokens another peer sent", layers({ start: 0, end: 4 }, witness), "bad-span"],
+    ["an unknown model", { ...layers({ start: 0, end: 4 }), model: asModelId("bafyother") }, "unknown-model"],
   ])("refused: %s", (_name, work, reason) => {
     expect(price(work)).toEqual({ kind: "refused", reason });
   });
-  test("tasks by their kind's unit; a kind that is not in the table earns nothing", () => {
+  test("tasks by their kind's unit, and nothing for a kind that is not in the list", () => {
     for (const [taskKind, { price: each }] of Object.entries(KINDS)) {
       expect(price({ kind: "task", task: "bafytask1", taskKind, units: 3, replica: 0 })).toEqual({ kind: "worth", micro: 3 * each.micro });
     }
@@ -220,7 +222,7 @@ describe("prices", () => {
   });
 });
 
-test("work is named by what was done, not by who says how much", () => {
+test("work is named by what was done, and not by the units that somebody claims", () => {
   const name = (options: { task: string; units: number; replica: number }) =>
     workId(taskReceipt({ worker, requester, ...options }).statement.claim);
   const task = "bafytasksame";

@@ -18,7 +18,7 @@ interface Form {
   readonly bias: boolean;
 }
 
-/** A graph of one MatMulNBits, its weights outside as a span has them. */
+/** A graph of one MatMulNBits, with its weights outside, as in a span. */
 function packedMatMul(form: Form, bytes: (count: number) => Uint8Array<ArrayBuffer>): SpanSource {
   const { bits, rows, blocks, blockSize } = form;
   const externalData: { path: string; data: Uint8Array<ArrayBuffer> }[] = [];

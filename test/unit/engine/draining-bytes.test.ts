@@ -1,9 +1,9 @@
-// Weights that are freed as a runtime reads them: nothing is gone before it was copied, and all is gone in the end.
+// Weights that are freed as a runtime reads them: nothing is freed before it is copied, and everything in the end.
 import { expect, test } from "vitest";
 import { DrainingBytes, DrainingQueue, freeBuffer } from "../../../src/engine/draining-bytes.ts";
 import { shrinkableBytes } from "../../../src/shared/bytes.ts";
 
-test("a file's memory goes when the next one is read, and the last one's at the end", () => {
+test("a file's memory is freed when the next one is read, and the last one's at the end", () => {
   const queue = new DrainingQueue();
   const data = [shrinkableBytes(8).fill(1), new Uint8Array(8).fill(2), shrinkableBytes(8).fill(3)];
   const sizes = () => data.map(({ buffer }) => buffer.byteLength);
@@ -29,7 +29,7 @@ test("the same file may be read in pieces", () => {
   expect([...file.subarray(0, 2), ...file.subarray(2, 4)]).toEqual([7, 7, 7, 7]);
 });
 
-test("a shrinkable buffer keeps nothing for whoever else refers to it; freeing twice does no harm", () => {
+test("a shrinkable buffer is freed even if something else refers to it; freeing it twice does no harm", () => {
   const bytes = shrinkableBytes(16);
   const other = new Uint8Array(bytes.buffer);
   freeBuffer(bytes.buffer);

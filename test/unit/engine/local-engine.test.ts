@@ -1,4 +1,4 @@
-// Sessions on a real span: budget, order, truncation, the share of compute, and the end of it.
+// Sessions on a real span: budget, order, truncation, rows of logits, and disposal.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine, StepInput } from "../../../src/engine/contract.ts";
 import { cacheBytesPerPosition } from "../../../src/protocol/span-plan.ts";
@@ -18,7 +18,7 @@ const step = (session: SessionId, position: number, tokens: readonly number[]): 
 describe("LocalEngine", () => {
   let engine: Engine;
   beforeAll(async () => {
-    engine = await bundledEngine(0, 8, 100 * 8 * 2 * 4 * 16 * 4); // room for 100 positions of 8 layers, 4 heads of 16, f32
+    engine = await bundledEngine(0, 8, 100 * 8 * 2 * 4 * 16 * 4); // 100 positions of 8 layers, 4 heads of 16, f32
   });
   afterAll(() => engine.dispose());
 
@@ -26,7 +26,7 @@ describe("LocalEngine", () => {
     expect(cacheBytesPerPosition(engine.plan)).toBe(8 * 2 * 4 * 16 * 4);
   });
 
-  it("admits sessions while their positions fit, and again once others closed", async () => {
+  it("admits sessions while their positions fit, and again once others have closed", async () => {
     await engine.open(id(1), 60);
     await expect(engine.open(id(2), 60)).rejects.toMatchObject({ code: "SESSION_REFUSED" });
     await expect(engine.open(id(1), 1)).rejects.toMatchObject({ code: "SESSION_REFUSED" });
@@ -36,7 +36,7 @@ describe("LocalEngine", () => {
     await engine.close(id(2));
   });
 
-  it("refuses steps that do not follow the cache, overfill it, or belong to nobody", async () => {
+  it("refuses steps that do not follow the cache, overfill it, or belong to no session", async () => {
     await engine.open(id(3), 4);
     await engine.step(step(id(3), 0, [0, 5]));
     await expect(engine.step(step(id(3), 1, [5]))).rejects.toMatchObject({ code: "PREFIX_MISMATCH" });
@@ -45,7 +45,7 @@ describe("LocalEngine", () => {
     await engine.close(id(3));
   });
 
-  it("gives after a truncation what it gave before, bit for bit", async () => {
+  it("gives the same bits after a truncation as before", async () => {
     await engine.open(id(5), 32);
     await engine.step(step(id(5), 0, [0, 40, 41, 42]));
     const before = await engine.step(step(id(5), 4, [43, 44]));
@@ -59,7 +59,7 @@ describe("LocalEngine", () => {
     await engine.close(id(5));
   });
 
-  it("answers the candidates after each of the last positions, as steps that end there do", async () => {
+  it("returns the candidates after each of the last positions, as steps that end there do", async () => {
     await engine.open(id(8), 16);
     const tokens = [0, 40, 41, 42, 43];
     const { logits, earlierLogits } = await engine.step({ ...step(id(8), 0, tokens), logitRows: 4 });

@@ -1,4 +1,5 @@
-// Steps run in parts: rows of a boundary taken apart and put together, and the same bits as the parts by themselves.
+// Steps that are run in parts: rows of a boundary are taken apart and joined, and the bits are those of the parts
+// alone.
 import fc from "fast-check";
 import * as ort from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
@@ -14,7 +15,7 @@ const splitRows = (bytes: Uint8Array, boundary: readonly BoundaryTensor[], count
 const tensor = fc.record({ name: fc.constant("x"), type: fc.constantFrom("float32", "float16"), width: fc.integer({ min: 1, max: 5 }) });
 
 describe("rows of a boundary", () => {
-  it("go together again as they were", () => {
+  it("are joined again as they were", () => {
     fc.assert(
       fc.property(fc.array(tensor, { minLength: 1, maxLength: 3 }), fc.integer({ min: 2, max: 9 }), fc.nat(), (boundary, count, cut) => {
         const before = 1 + (cut % (count - 1));
@@ -27,7 +28,7 @@ describe("rows of a boundary", () => {
     );
   });
 
-  it("are those of each tensor: two tensors do not mix", () => {
+  it("belong to their tensors: two tensors do not mix", () => {
     const boundary: BoundaryTensor[] = [
       { name: "a", type: "float16", width: 1 },
       { name: "b", type: "float16", width: 1 },
@@ -41,7 +42,7 @@ describe("rows of a boundary", () => {
 });
 
 describe("a runner with breaks", () => {
-  it("runs a step that crosses two of them as three, and refuses what it refused before", async () => {
+  it("runs a step that crosses two of them in three parts, and still refuses a wrong size", async () => {
     const options = { executionProviders: ["wasm"], cacheOnDevice: false };
     const whole = await SpanRunner.create(ort, bundledSpan(6, 8), options);
     const broken = await SpanRunner.create(ort, bundledSpan(6, 8), { ...options, stepBreaks: [3, 5] });

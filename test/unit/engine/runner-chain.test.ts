@@ -1,4 +1,4 @@
-// A span in parts: the bytes of one session, and nothing left behind by a part that fails.
+// A span in parts: the bytes of one session, and nothing left behind when a part fails.
 import * as ort from "onnxruntime-web";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chainRunners, type Runner } from "../../../src/engine/runner-chain.ts";
@@ -16,7 +16,7 @@ async function chain(...edges: readonly number[]): Promise<Runner> {
   return chainRunners(span.plan, parts);
 }
 
-/** A prefill and three steps; the bytes of each step's output, and of the caches at the end. */
+/** Runs a prefill and three steps. Returns the bytes of each step's output, and of the caches at the end. */
 async function outputs(runner: Runner): Promise<readonly string[]> {
   const seen: string[] = [];
   let cache: Parameters<Runner["run"]>[0] = { length: 0, tensors: new Map() };
@@ -57,14 +57,14 @@ describe("chainRunners", () => {
     await parts.release();
   });
 
-  test("gives the hidden states of one session where it is not the last span", async () => {
+  test("gives the hidden states of one session if it is not the last span", async () => {
     const parts = await chain(0, 2, 4);
     expect(parts.plan).toEqual(runners[1]?.plan);
     expect(await outputs(parts)).toEqual(front);
     await parts.release();
   });
 
-  test("frees what the parts before a failing one made", async () => {
+  test("frees the caches of the parts before one that fails", async () => {
     const first = runners[1] as Runner;
     const made: CacheValue[] = [];
     const noting: Runner = {
@@ -76,7 +76,7 @@ describe("chainRunners", () => {
       },
       release: () => first.release(),
     };
-    // Layers 0 to 3 do not take what layers 0 to 3 give.
+    // The output of layers 0 to 3 is no input for layers 0 to 3.
     const broken = chainRunners(first.plan, [noting, first]);
     await expect(broken.run({ length: 0, tensors: new Map() }, 1, Int32Array.of(5), undefined)).rejects.toMatchObject({
       code: "FRAME_MALFORMED",

@@ -1,4 +1,5 @@
-// Caches that stay in the runtime's memory: the bits of caches that are copied, for every order of steps, truncations and sessions.
+// Caches that stay in the runtime's memory have the bits of caches that are copied, for every order of steps,
+// truncations and sessions.
 import fc from "fast-check";
 import * as ort from "onnxruntime-web";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,6 +10,7 @@ import type { Runner } from "../../../src/engine/runner-chain.ts";
 import { HeapTensor } from "../../../src/engine/runtime-heap.ts";
 import { SpanRunner } from "../../../src/engine/span-runner.ts";
 import { wasmRuntime } from "../../../src/engine/wasm-runtime.browser.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
 import { bundledSpan } from "../../support/bundled-model.ts";
 
@@ -28,9 +30,10 @@ afterAll(async () => {
   await copied.release();
 });
 
-const engine = (of: Ort, runner: Runner): LocalEngine => new LocalEngine(of, runner, REPORT, { cacheBudgetBytes: 2 ** 30, share: 1 });
+const engine = (of: Ort, runner: Runner): LocalEngine =>
+  new LocalEngine(of, runner, REPORT, { cacheBudgetBytes: 2 ** 30, share: 1, clock: systemClock });
 
-test("a run leaves its caches in the runtime, and they hold what a copy holds", async () => {
+test("a run leaves its caches in the runtime, with the bytes of a copy", async () => {
   const tokens = Int32Array.of(3, 4, 5);
   const [inHeap, out] = [
     await kept.run({ length: 0, tensors: new Map() }, 3, tokens, undefined),
@@ -110,7 +113,7 @@ test("many sessions leave no memory behind", async () => {
   expect(size()).toBe(before);
 });
 
-test("a run that fails keeps nothing and leaves the cache as it was", async () => {
+test("a run that fails keeps nothing, and leaves the cache as it was", async () => {
   const first = await kept.run({ length: 0, tensors: new Map() }, 2, Int32Array.of(3, 4), undefined);
   const cache = { length: 2, tensors: first.caches };
   await expect(kept.run(cache, 1, Int32Array.of(1_000_000), undefined)).rejects.toMatchObject({ code: "ENGINE_FAILED" });

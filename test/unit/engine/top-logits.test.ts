@@ -1,4 +1,4 @@
-// The best candidates of a row: against sorting everything, with ties, specials and short rows.
+// The best candidates of a row, compared with sorting everything: with ties, special values and short rows.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { topLogits } from "../../../src/engine/top-logits.ts";
@@ -27,7 +27,7 @@ describe("topLogits", () => {
     expect(topLogits(Float32Array.of(1000, 1000), 2).logSumExp).toBeCloseTo(1000 + Math.log(2), 6);
   });
 
-  it("has no candidates where there is no number", () => {
+  it("has no candidates if there is no number", () => {
     expect(topLogits(Float32Array.of(Number.NaN, Number.NaN), 2)).toMatchObject({ ids: new Int32Array(0), logSumExp: -Infinity });
   });
 });

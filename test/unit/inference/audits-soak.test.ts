@@ -1,5 +1,6 @@
-// A thousand audited answers over honest swarms in virtual time, some of whose peers are killed, and cheats: nobody is accused
-// who is honest, and whoever cheats is caught in the first chunk that is looked at. `npm run soak -- audits` runs more.
+// A thousand audited answers over honest swarms in virtual time, some of whose peers are killed, and swarms with
+// cheats. No honest peer is accused, and every cheat is caught in the first answer that is audited. `npm run soak --
+// audits` runs more.
 import { describe, expect, it } from "vitest";
 import { CHEATS, runAudits } from "../../../tools/sim/audit-run.ts";
 
@@ -20,12 +21,12 @@ describe("audits", () => {
   });
 
   for (const [name, cheat] of Object.entries(CHEATS))
-    it(`find ${name} in the first answer that is looked at`, async () => {
+    it(`find ${name} in the first answer that is audited`, async () => {
       let caught = 0;
       for (let seed = 800_000; seed < 800_010; seed++) {
         const { verdict, alarms } = await runAudits(seed, { answers: 5, ...cheat });
         expect(alarms).toEqual([]);
-        if (verdict === undefined) continue; // others answered
+        if (verdict === undefined) continue; // other peers answered
         expect(verdict).toBe("wrong");
         caught++;
       }

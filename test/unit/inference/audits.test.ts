@@ -1,11 +1,12 @@
-// Audits over real engines: a peer that serves another layer, rounds, forgets, or repeats itself is found in the first chunk.
+// Audits over real engines: a peer that serves other layers, rounds, forgets, or repeats itself is found in the first
+// answer.
 import { fileURLToPath } from "node:url";
 import * as ort from "onnxruntime-web";
 import { afterEach, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
-import { Turns } from "../../../src/engine/turns.ts";
+import { RuntimeLock } from "../../../src/engine/runtime-lock.ts";
 import { decodeFrame } from "../../../src/protocol/frame.ts";
-import { loadSpans, openRunner } from "../../../tools/bench/whole-span.ts";
+import { loadSpans, openRunner } from "../../../tools/bench/models/whole-span.ts";
 import { auditAnswer, drawAudits, type Finding, type PeerStandings } from "../../../src/inference/audit/answer-audits.ts";
 import { askCommitments } from "../../../src/inference/audit/commitments.ts";
 import { generate } from "../../../src/inference/generate.ts";
@@ -29,12 +30,12 @@ const SPANS = [
   [5, 8],
 ] as const;
 
-/** What a requester that has met nobody knows of peers. */
+/** The standings that a requester has when it knows nobody. */
 const standings = (): PeerStandings => layerStandings(new Standings());
 
 let guests = 0;
 
-/** Answers over the first three peers, then audits all of them; the others are spares. */
+/** Has the first three peers answer, then audits all of them; the others are spares. */
 async function answerAndAudit(
   swarm: MemorySwarm,
   known = standings(),
@@ -78,14 +79,14 @@ async function answerAndAudit(
   return findings;
 }
 
-/** As many layers as `span` has, one of them another, between the same ends. */
+/** Engines with as many layers as `span` has, one of them the wrong one, between the same boundaries. */
 async function otherLayers({ start, end }: Span): Promise<readonly Engine[]> {
   if (start === 0) return [await bundledEngine(0, 1), await bundledEngine(2, end + 1)];
   if (end === 8) return [await bundledEngine(start - 1, end - 2), await bundledEngine(end - 1, end)];
   return [await bundledEngine(start - 1, end - 1)];
 }
 
-/** Numbers of another kind of device. */
+/** Gives the numbers of another kind of device. */
 function slightlyOff(engine: Engine): Engine {
   return {
     ...delegate(engine),
@@ -111,7 +112,7 @@ const delegate = (engine: Engine): Engine => ({
   dispose: () => engine.dispose(),
 });
 
-/** A frame of a step with one of its numbers changed. */
+/** Returns a step's frame with one of its numbers changed. */
 function otherNumbers(frame: Uint8Array): Uint8Array {
   const changed = frame.slice();
   const { payload } = decodeFrame(changed);
@@ -119,19 +120,19 @@ function otherNumbers(frame: Uint8Array): Uint8Array {
   return changed;
 }
 
-const turns = new Turns();
+const lock = new RuntimeLock();
 
-/** Of the bundled model, in the form in which a position's bits do not depend on its step. */
+/** An engine of the bundled model in the form in which a position's bits do not depend on its step. */
 async function rowInvariantEngine(start: number, end: number): Promise<Engine> {
   const spans = await loadSpans(fileURLToPath(BUNDLED.folder), () => [3, 5]);
   const source = spans.find(({ plan }) => plan.span.start === start && plan.span.end === end);
   if (source === undefined) throw new Error("no such span");
-  const runner = await turns.take(() => openRunner(source, false));
+  const runner = await lock.hold(() => openRunner(source, false));
   const report = { backend: "wasm", determinismClass: "test", rowInvariant: true, layerMs: 1, conversionMs: 0, notices: [] } as const;
-  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, turns }));
+  return renamed(new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, clock: systemClock, lock }));
 }
 
-/** Under the name that these tests call the model by. */
+/** Gives the engine the name by which these tests call the model. */
 const renamed = (engine: Engine): Engine => ({ ...delegate(engine), plan: { ...engine.plan, model: BUNDLED.id } });
 
 const wrong = (findings: readonly Finding[]): readonly PeerId[] =>
@@ -157,7 +158,7 @@ describe("an audit", () => {
     for (const { hop } of made.peers.slice(0, 3)) expect(known.of(hop.peer).streak).toBeGreaterThan(0.9);
   });
 
-  it("is as exact where hidden states cross as half floats", async () => {
+  it("is as exact if hidden states cross as half floats", async () => {
     const made = await start({ 1: roundsToInt8 });
     const findings = await answerAndAudit(made, standings(), PROMPT, undefined, "float16");
     expect(wrong(findings)).toEqual([made.peers[1]?.hop.peer]);
@@ -185,7 +186,7 @@ describe("an audit", () => {
   for (const [index, [from, to]] of SPANS.entries())
     it(`finds a peer that repeats what it said once, at layers ${from} to ${to - 1}`, async () => {
       const made = await start({ [index]: replaysOutputs });
-      expect(wrong(await answerAndAudit(made))).toEqual([]); // the first time it is honest
+      expect(wrong(await answerAndAudit(made))).toEqual([]); // it is honest the first time
       const again = await answerAndAudit(made, standings(), PROMPT.replaceAll("robot", "rabbit"));
       expect(wrong(again)).toEqual([made.peers[index]?.hop.peer]);
     });
@@ -206,14 +207,14 @@ describe("an audit", () => {
     expect(known.of(liar.hop.peer)).toMatchObject({ streak: 0, wrong: 1 });
   });
 
-  it("accuses nobody where one word stands against another", async () => {
+  it("accuses nobody if it is one peer's word against another's", async () => {
     const made = await start({ 1: roundsToInt8 }, 1);
     const findings = await answerAndAudit(made);
     expect(wrong(findings)).toEqual([]);
     expect(findings.find(({ peer }) => peer === made.peers[1]?.hop.peer)?.judgement.kind).toBe("unclear");
   });
 
-  it("finds out an upstream neighbour that sends another log to auditors than it sent before", async () => {
+  it("finds out an upstream neighbour that sends auditors another log than it sent before", async () => {
     const made = await start({}, 2);
     const [, liar] = made.peers;
     const next = made.peers[2]?.hop.peer;
@@ -231,7 +232,7 @@ describe("an audit", () => {
     expect(wrong(findings)).toEqual([liar?.hop.peer]);
   });
 
-  it("across classes compares the largest numbers: rounding is no lie there, other layers are", async () => {
+  it("compares the largest numbers across classes: rounding passes there, other layers do not", async () => {
     const made = await start({}, 0);
     for (const [from, to] of SPANS) await made.add(`other-class-${from}-${to}`, from, to, slightlyOff);
     const classOf = (peer: PeerId): string => (peer.startsWith("other") ? "webgpu" : "test");
@@ -244,7 +245,7 @@ describe("an audit", () => {
     expect(wrong(await answerAndAudit(cheated, standings(), PROMPT, classOf))).toEqual([cheated.peers[1]?.hop.peer]);
   });
 
-  it("computes again in far fewer steps where rows do not know their step, and gets the same bits", async () => {
+  it("computes again in far fewer steps if the spans are row-invariant, and gets the same bits", async () => {
     let steps = 0;
     const counting = (engine: Engine): Engine => ({
       ...delegate(engine),

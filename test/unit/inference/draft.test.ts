@@ -1,18 +1,19 @@
-// Drafts: what is guessed, that the text never changes, and that guessing stops where it does not pay.
+// Drafts: which tokens are guessed, that the text never changes, and that guessing stops if it does not pay.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalEngine } from "../../../src/engine/local-engine.ts";
 import { startRunner } from "../../../src/engine/start-runner.browser.ts";
 import { joinParts } from "../../../src/protocol/span-plan.ts";
-import { verifyDraft } from "../../../src/inference/draft/draft.ts";
+import { verifyDraft } from "../../../src/inference/draft/verify-draft.ts";
 import { DraftControl } from "../../../src/inference/draft/draft-control.ts";
 import { DraftLookup } from "../../../src/inference/draft/draft-lookup.ts";
 import { type Candidates, createSampler, type SamplerOptions } from "../../../src/model/text/sampler.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { asSessionId } from "../../../src/shared/ids.ts";
-import { wholeSpan } from "../../../tools/bench/whole-span.ts";
+import { wholeSpan } from "../../../tools/bench/models/whole-span.ts";
 import { BUNDLED } from "../model/test-models.ts";
 
-/** What a lookup should say, by looking everywhere. */
+/** What a lookup should propose, found by looking everywhere. */
 function lookEverywhere(tokens: readonly number[], count: number, minMatch: number, maxMatch: number): number[] {
   for (let match = Math.min(maxMatch, tokens.length); match >= minMatch; match--) {
     for (let from = tokens.length - 1; from >= match; from--) {
@@ -26,7 +27,7 @@ function lookEverywhere(tokens: readonly number[], count: number, minMatch: numb
 }
 
 describe("DraftLookup", () => {
-  it("goes on as the text did after the longest match, the latest one", () => {
+  it("proposes the tokens after the longest match, and of several matches after the latest", () => {
     const text = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 60 });
     fc.assert(
       fc.property(text, fc.integer({ min: 0, max: 9 }), (tokens, count) => {
@@ -39,14 +40,14 @@ describe("DraftLookup", () => {
     );
   });
 
-  it("guesses nothing where nothing repeats", () => {
+  it("guesses nothing if nothing repeats", () => {
     const lookup = new DraftLookup();
     lookup.push(1, 2, 3, 4, 5);
     expect(lookup.propose(4)).toEqual({ tokens: [], match: 0 });
   });
 });
 
-/** Candidates that depend on the last two tokens alone: a small language of eight words that repeats itself. */
+/** Candidates that depend only on the last two tokens: a small language of eight words, which repeats itself. */
 function wordsAfter(history: readonly number[]): Candidates {
   const state = (7 * (history.at(-1) ?? 0) + 3 * (history.at(-2) ?? 0)) % 8;
   const ranked = Array.from({ length: 8 }, (_, id) => ({ id, value: Math.fround(3 * Math.sin(id + 1.7 * state)) })).toSorted(
@@ -81,7 +82,7 @@ describe("verifyDraft", () => {
         const history = [1, 2];
         const drafting = createSampler(options);
         for (let lap = 0; history.length < length; lap++) {
-          // Guesses of the right text are cut short somewhere; others are right by chance alone.
+          // Guesses of the right text are cut short somewhere; others are right only by chance.
           const wild = drafts[lap % drafts.length] ?? [];
           const draft = isGood ? plain.slice(history.length, history.length + wild.length) : wild;
           const rows = Array.from({ length: draft.length + 1 }, (_, row) => wordsAfter([...history, ...draft.slice(0, row)]));
@@ -105,7 +106,10 @@ interface Route {
   readonly holds: (lap: number, index: number) => boolean;
 }
 
-/** Milliseconds for `length` tokens, drafting as the control says; with none drafted it is length * lapMs. */
+/**
+ * Returns the milliseconds for `length` tokens, drafting as the control decides. Without drafts they are length *
+ * lapMs.
+ */
 function drafted(control: DraftControl, length: number, { lapMs, rowMs, holds }: Route): number {
   let ms = 0;
   for (let made = 0, lap = 0; made < length; lap++) {
@@ -122,7 +126,7 @@ function drafted(control: DraftControl, length: number, { lapMs, rowMs, holds }:
 }
 
 describe("DraftControl", () => {
-  it("costs less than 3 % where no guess holds, far away and near", () => {
+  it("costs less than 3 % if no guess holds, over long and short routes", () => {
     for (const [lapMs, rowMs] of [
       [8.5, 4],
       [100, 4],
@@ -132,14 +136,14 @@ describe("DraftControl", () => {
       expect((200 * lapMs) / drafted(new DraftControl(), 200, { lapMs, rowMs, holds: () => false })).toBeGreaterThan(0.97);
   });
 
-  it("is more than twice as fast where guesses hold and the way is long", () => {
+  it("is more than twice as fast if guesses hold and the route is long", () => {
     for (const length of [64, 256])
       expect(
         (length * 120) / drafted(new DraftControl(), length, { lapMs: 120, rowMs: 4, holds: (lap, index) => (lap + index) % 10 !== 0 }),
       ).toBeGreaterThan(2);
   });
 
-  it("does not draft where rows cost as much as laps, and finds out again when they no longer do", () => {
+  it("does not draft while rows cost as much as laps, and notices when they no longer do", () => {
     const control = new DraftControl();
     drafted(control, 400, { lapMs: 10, rowMs: 10, holds: () => true });
     expect(control.tokens(8, 3)).toBe(0);
@@ -147,7 +151,7 @@ describe("DraftControl", () => {
     expect((2000 * 100) / far).toBeGreaterThan(2);
   });
 
-  it("never asks for more than there is, nor before it knows a plain lap", () => {
+  it("never sends more guesses than there are, and none before it knows a plain lap", () => {
     const control = new DraftControl(4);
     expect(control.tokens(8, 6)).toBe(0);
     for (let lap = 0; lap < 3; lap++) control.lapped({ drafted: 0, accepted: 0, match: 0, lapMs: 100 });
@@ -165,12 +169,16 @@ describe("DraftControl", () => {
 describe("on a row-invariant span", () => {
   let engine: LocalEngine;
   beforeAll(async () => {
-    const { ort, runner, report } = await startRunner(joinParts([await wholeSpan(BUNDLED)]), { backend: "wasm", rowInvariant: true });
-    engine = new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1 });
+    const { ort, runner, report } = await startRunner(
+      joinParts([await wholeSpan(BUNDLED)]),
+      { backend: "wasm", rowInvariant: true },
+      systemClock,
+    );
+    engine = new LocalEngine(ort, runner, report, { cacheBudgetBytes: 2 ** 26, share: 1, clock: systemClock });
   });
   afterAll(() => engine.dispose());
 
-  /** 60 tokens after a prompt that repeats itself; `most` drafted tokens a lap. */
+  /** Generates 60 tokens after a prompt that repeats itself, with up to `most` drafted tokens a lap. */
   async function answer(options: SamplerOptions, most: number): Promise<{ readonly tokens: readonly number[]; readonly laps: number }> {
     const session = asSessionId("d".repeat(32));
     const prompt = [0, ...Array.from({ length: 24 }, (_, index) => 40 + (index % 8))];
@@ -201,7 +209,7 @@ describe("on a row-invariant span", () => {
         lookup.push(token);
       }
       if (history.length >= prompt.length + 60) break;
-      // The last token was not in the cache; of the draft, what held is.
+      // The cache holds the drafted tokens that held, but not the last token.
       const position = history.length - 1;
       await engine.truncate(session, position);
       expect(history.length).toBeGreaterThan(before);
@@ -217,7 +225,7 @@ describe("on a row-invariant span", () => {
     { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 },
     { temperature: 0.8, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: 7 },
     { temperature: 1.2, topK: 0, topP: 1, repetitionPenalty: 1, seed: 8 },
-  ])("drafted text is the undrafted text: temperature $temperature", async (options) => {
+  ])("text with drafts is the text without them: temperature $temperature", async (options) => {
     const plain = await answer(options, 0);
     const fast = await answer(options, 5);
     expect(fast.tokens).toEqual(plain.tokens);

@@ -1,6 +1,6 @@
-// Peers that leave in the middle of an answer: the text stays that of one machine, whoever takes their place.
+// Peers leave in the middle of an answer: the text stays that of one machine, whichever peers take their place.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
+import { generate, type Requester } from "../../../src/inference/generate.ts";
 import type { GenerateEvent } from "../../../src/inference/generate-event.ts";
 import { ManyhandsError } from "../../../src/shared/errors.ts";
 import { asPeerId, type PeerId } from "../../../src/shared/ids.ts";
@@ -16,7 +16,7 @@ describe("an answer", () => {
   let guests = 0;
 
   /** Answers over the first three peers of the swarm; the others are spares. */
-  const deps = (swarm: MemorySwarm, gone?: ReadonlySet<PeerId>): GenerateDeps =>
+  const requester = (swarm: MemorySwarm, gone?: ReadonlySet<PeerId>): Requester =>
     askingWithSpares(swarm.guest(`a-guest-${++guests}`), swarm, gone);
 
   const run = async (
@@ -48,7 +48,7 @@ describe("an answer", () => {
   let calm: MemorySwarm;
   beforeAll(async () => {
     calm = await start(0);
-    text = (await run(generate(deps(calm), PROMPT, OPTIONS, signal))).text;
+    text = (await run(generate(requester(calm), PROMPT, OPTIONS, signal))).text;
     expect(text.length).toBeGreaterThan(20);
   });
   afterAll(() => calm.stop());
@@ -63,7 +63,7 @@ describe("an answer", () => {
   ])("goes on when it loses %s", async (_, indexes) => {
     const swarm = await start(1);
     const lost = indexes.map((index) => swarm.route[index]?.peer ?? asPeerId(""));
-    const answer = await run(generate(deps(swarm, new Set(lost)), PROMPT, OPTIONS, signal), (event, tokens) => {
+    const answer = await run(generate(requester(swarm, new Set(lost)), PROMPT, OPTIONS, signal), (event, tokens) => {
       if (event.kind === "token" && tokens === 9) for (const peer of lost) swarm.network.cut(peer);
     });
     expect(answer.text).toBe(text);
@@ -77,11 +77,11 @@ describe("an answer", () => {
     await swarm.stop();
   });
 
-  it("goes on when a replacement is lost as well, and again", async () => {
+  it("goes on when a replacement is lost as well, and the next one too", async () => {
     const swarm = await start(2);
     const order = [swarm.route[1]?.peer, asPeerId("spare-0-of-3-5")];
     const gone = new Set<PeerId>();
-    const answer = await run(generate(deps(swarm, gone), PROMPT, OPTIONS, signal), (event, tokens) => {
+    const answer = await run(generate(requester(swarm, gone), PROMPT, OPTIONS, signal), (event, tokens) => {
       const peer = event.kind === "token" && tokens > 3 && tokens % 6 === 0 ? order.shift() : undefined;
       if (peer === undefined) return;
       gone.add(peer);
@@ -92,11 +92,11 @@ describe("an answer", () => {
     await swarm.stop();
   });
 
-  it("waits where nobody can take the gap, says so, and goes on when somebody joins", async () => {
+  it("waits if nobody can fill the gap, says so, and goes on when somebody joins", async () => {
     const swarm = await start(0);
     const middle = swarm.route[1]?.peer ?? asPeerId("");
     let joined: Promise<unknown> | undefined;
-    const answer = await run(generate(deps(swarm, new Set([middle])), PROMPT, OPTIONS, signal), (event, tokens) => {
+    const answer = await run(generate(requester(swarm, new Set([middle])), PROMPT, OPTIONS, signal), (event, tokens) => {
       if (event.kind === "token" && tokens === 5) swarm.network.cut(middle);
       if (event.kind === "waiting") joined ??= swarm.add("a late volunteer", 3, 5);
     });
@@ -110,22 +110,22 @@ describe("an answer", () => {
     const swarm = await start(1);
     const leaver = swarm.peers[1];
     let left: Promise<void> | undefined;
-    const answer = await run(generate(deps(swarm), PROMPT, OPTIONS, signal), (event, tokens) => {
+    const answer = await run(generate(requester(swarm), PROMPT, OPTIONS, signal), (event, tokens) => {
       if (event.kind === "token" && tokens === 5) left = leaver?.service.leave(signal);
     });
-    await left; // nobody is left there to wait for
+    await left; // its last session has ended
     expect(answer.text).toBe(text);
     expect(answer.events.findLast((event) => event.kind === "rerouted")?.hops.map(({ peer }) => peer)).toContain("spare-0-of-3-5");
     await swarm.stop();
   });
 
-  it("goes round a spare that computes something else", async () => {
+  it("leaves out a spare that computes something else", async () => {
     const swarm = await startMemorySwarm([3, 5]);
     const liar = await swarm.add("a known liar", 3, 5);
     await swarm.add("an honest one", 3, 5);
     liar.tamper = (hidden) => hidden.map((byte, index) => (index === 2 ? byte ^ 1 : byte));
     const middle = swarm.route[1]?.peer ?? asPeerId("");
-    const answer = await run(generate(deps(swarm, new Set([middle])), PROMPT, OPTIONS, signal), (event, tokens) => {
+    const answer = await run(generate(requester(swarm, new Set([middle])), PROMPT, OPTIONS, signal), (event, tokens) => {
       if (event.kind === "token" && tokens === 5) swarm.network.cut(middle);
     });
     expect(answer.text).toBe(text);
@@ -137,7 +137,7 @@ describe("an answer", () => {
     const swarm = await start(0);
     const middle = swarm.route[1]?.peer ?? asPeerId("");
     const stop = new AbortController();
-    const answer = run(generate(deps(swarm, new Set([middle])), PROMPT, OPTIONS, stop.signal), (event, tokens) => {
+    const answer = run(generate(requester(swarm, new Set([middle])), PROMPT, OPTIONS, stop.signal), (event, tokens) => {
       if (event.kind === "token" && tokens === 5) swarm.network.cut(middle);
       if (event.kind === "waiting") stop.abort(new ManyhandsError("TIMEOUT", "enough"));
     });

@@ -1,7 +1,8 @@
-// The main job over an in-memory swarm: the text of one machine, in every split, and each way it can fail.
+// The main job over an in-memory swarm: the text of one machine in every split, each way to end, and each way to fail.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
-import { chunks, generate, type GenerateDeps } from "../../../src/inference/generate.ts";
+import { generate, type Requester } from "../../../src/inference/generate.ts";
+import { chunks } from "../../../src/inference/read-prompt.ts";
 import type { GenerateEvent, GenerateOptions } from "../../../src/inference/generate-event.ts";
 import type { ChatMessage } from "../../../src/model/text/chat-message.ts";
 import type { Route } from "../../../src/route/plan-route.ts";
@@ -34,7 +35,7 @@ describe("generate", () => {
     await whole.dispose();
   });
 
-  const deps = (from: MemorySwarm, name: string, route: (exclude: ReadonlySet<PeerId>) => Route): GenerateDeps =>
+  const requester = (from: MemorySwarm, name: string, route: (exclude: ReadonlySet<PeerId>) => Route): Requester =>
     askingFor(from.guest(name), model, route);
   const collect = async (answer: AsyncIterable<GenerateEvent>): Promise<GenerateEvent[]> => {
     const events: GenerateEvent[] = [];
@@ -47,31 +48,33 @@ describe("generate", () => {
   const alone = (prompt: string, count: number): Promise<number[]> =>
     greedyAlone(whole, tokenizer.encode(prompt), { count, stops: [0], maxPositions: 512 });
 
-  it("ends at a stop string that is spread over tokens, shows nothing of it, and says so", async () => {
+  it("ends at a stop string that spreads over tokens, shows nothing of it, and says why", async () => {
     const [, second] = PROMPTS;
     const prompt = second ?? "";
     const route = (): Route => swarm.route;
-    const free = text(await collect(generate(deps(swarm, "guest-stop-1", route), prompt, { ...GREEDY, maxTokens: 24 }, signal)));
+    const free = text(await collect(generate(requester(swarm, "guest-stop-1", route), prompt, { ...GREEDY, maxTokens: 24 }, signal)));
     const stop = free.slice(20, 32);
-    const events = await collect(generate(deps(swarm, "guest-stop-2", route), prompt, { ...GREEDY, maxTokens: 24, stop: [stop] }, signal));
+    const events = await collect(
+      generate(requester(swarm, "guest-stop-2", route), prompt, { ...GREEDY, maxTokens: 24, stop: [stop] }, signal),
+    );
     expect(text(events)).toBe(free.slice(0, free.indexOf(stop)));
     expect(events.at(-1)).toMatchObject({ kind: "done", reason: "stop-string", text: "" });
   });
 
-  it("shows at the end what was held back for a stop string that did not come", async () => {
+  it("shows at the end the text that it held back for a stop string that did not come", async () => {
     const route = (): Route => swarm.route;
-    const free = text(await collect(generate(deps(swarm, "guest-stop-3", route), "The moon", { ...GREEDY, maxTokens: 8 }, signal)));
+    const free = text(await collect(generate(requester(swarm, "guest-stop-3", route), "The moon", { ...GREEDY, maxTokens: 8 }, signal)));
     const events = await collect(
-      generate(deps(swarm, "guest-stop-4", route), "The moon", { ...GREEDY, maxTokens: 8, stop: [`${free.slice(-6)}?!`] }, signal),
+      generate(requester(swarm, "guest-stop-4", route), "The moon", { ...GREEDY, maxTokens: 8, stop: [`${free.slice(-6)}?!`] }, signal),
     );
     const last = events.at(-1);
     expect(text(events) + (last?.kind === "done" ? last.text : "")).toBe(free);
     expect(last).toMatchObject({ kind: "done", reason: "max-tokens", text: free.slice(-6) });
   });
 
-  it("answers a conversation through the model's template, and leaves the oldest turns out when they have no room", async () => {
+  it("answers a conversation through the model's template, and leaves out the oldest turns if they do not fit", async () => {
     const chat = { render: (messages: readonly ChatMessage[]) => `<|endoftext|>${messages.map((message) => message.content).join(" ")}` };
-    const before = deps(swarm, "guest-chat", () => swarm.route);
+    const before = requester(swarm, "guest-chat", () => swarm.route);
     const long = "Once upon a time there was a dog. ".repeat(80);
     const messages: ChatMessage[] = [
       { role: "system", content: "Short." },
@@ -88,10 +91,10 @@ describe("generate", () => {
     await expect(refused).rejects.toMatchObject({ code: "PROMPT_TOO_LONG" });
   });
 
-  it.each(PROMPTS)("gives what one machine gives: %s", async (prompt) => {
+  it.each(PROMPTS)("gives the text of one machine: %s", async (prompt) => {
     const events = await collect(
       generate(
-        deps(swarm, `asks ${prompt}`, () => swarm.route),
+        requester(swarm, `asks ${prompt}`, () => swarm.route),
         prompt,
         { ...GREEDY, maxTokens: 40 },
         signal,
@@ -111,13 +114,13 @@ describe("generate", () => {
     if (last?.kind === "done") expect(last.stats.newTokens).toBe(ids(events).length);
   });
 
-  it("prefills a long prompt in chunks and gives the same", async () => {
+  it("gives the text of one machine for a prompt that it reads in chunks", async () => {
     const prompt = "The cat sat on the mat. ".repeat(40);
     const length = tokenizer.encode(prompt).length;
     expect(length).toBeGreaterThan(128);
     const events = await collect(
       generate(
-        deps(swarm, "asks at length", () => swarm.route),
+        requester(swarm, "asks at length", () => swarm.route),
         prompt,
         { ...GREEDY, maxTokens: 8 },
         signal,
@@ -126,13 +129,13 @@ describe("generate", () => {
     expect(ids(events)).toEqual(await alone(prompt, 8));
   });
 
-  it("gives the same text for the same seed, and another for another", async () => {
+  it("gives the same text for the same seed, and another text for another seed", async () => {
     const options: Partial<GenerateOptions> = { temperature: 1, topK: 0, topP: 1, maxTokens: 24 };
     const ask = async (name: string, seed: number): Promise<string> =>
       ids(
         await collect(
           generate(
-            deps(swarm, name, () => swarm.route),
+            requester(swarm, name, () => swarm.route),
             "Once",
             { ...options, seed },
             signal,
@@ -144,22 +147,16 @@ describe("generate", () => {
     expect(await ask("draws otherwise", 8)).not.toBe(first);
   });
 
-  it("stops at the context's end and says so", async () => {
+  it("ends when the model's context is full, and says why", async () => {
     const prompt = "a b c d e f g h ".repeat(58);
-    const length = tokenizer.encode(prompt).length;
+    const { length } = tokenizer.encode(prompt);
     expect(length).toBeGreaterThan(400);
     expect(length).toBeLessThan(512);
-    const events = await collect(
-      generate(
-        deps(swarm, "fills the context", () => swarm.route),
-        prompt,
-        { temperature: 0, maxTokens: 500 },
-        signal,
-      ),
-    );
-    const last = events.at(-1);
-    if (last?.kind !== "done") throw new Error("it ended otherwise");
-    expect(last.reason === "stop-token" || length + ids(events).length === 512).toBe(true);
+    const asking = requester(swarm, "fills the context", () => swarm.route);
+    const endless = { ...asking, model: { ...asking.model, stopTokens: new Set<number>() } };
+    const events = await collect(generate(endless, prompt, { temperature: 0, maxTokens: 500 }, signal));
+    expect(events.at(-1)).toMatchObject({ kind: "done", reason: "context-full", stats: { newTokens: 512 - length } });
+    expect(ids(events)).toHaveLength(512 - length);
   });
 
   it.each([
@@ -173,7 +170,7 @@ describe("generate", () => {
     await expect(
       collect(
         generate(
-          deps(swarm, `refused: ${name}`, () => swarm.route),
+          requester(swarm, `refused: ${name}`, () => swarm.route),
           prompt,
           options,
           signal,
@@ -182,13 +179,13 @@ describe("generate", () => {
     ).rejects.toMatchObject({ code });
   });
 
-  it("goes round a peer that cannot be reached", async () => {
+  it("leaves out a peer that cannot be reached", async () => {
     const dead = asPeerId("a-peer-that-is-not-there");
     const [first, ...rest] = swarm.route;
     if (!first) throw new Error("four hops");
     const events = await collect(
       generate(
-        deps(swarm, "goes round", (exclude) => (exclude.has(dead) ? swarm.route : [{ ...first, peer: dead }, ...rest])),
+        requester(swarm, "leaves a peer out", (exclude) => (exclude.has(dead) ? swarm.route : [{ ...first, peer: dead }, ...rest])),
         "Once",
         { ...GREEDY, maxTokens: 3 },
         signal,
@@ -198,10 +195,10 @@ describe("generate", () => {
     expect(ids(events)).toEqual(await alone("Once", 3));
   });
 
-  it("keeps what was shown when a peer is lost in the middle", async () => {
+  it("keeps what it has shown when a peer is lost in the middle", async () => {
     const mortal = await startMemorySwarm([4]);
     const answer = generate(
-      deps(mortal, "sees a peer die", () => mortal.route),
+      requester(mortal, "sees a peer die", () => mortal.route),
       "Once upon a time",
       { ...GREEDY, maxTokens: 50 },
       signal,
@@ -218,11 +215,11 @@ describe("generate", () => {
     await mortal.stop();
   });
 
-  it("stops when told, and frees the spans", async () => {
+  it("stops at the signal, and frees the spans", async () => {
     const stop = new AbortController();
     const run = async (): Promise<void> => {
       for await (const event of generate(
-        deps(swarm, "is stopped", () => swarm.route),
+        requester(swarm, "is stopped", () => swarm.route),
         "Once upon a time",
         { maxTokens: 200 },
         stop.signal,

@@ -1,4 +1,5 @@
-// Peers that break the protocol: their frames are dropped and counted, their links closed, other answers unharmed.
+// Peers that break the protocol: their frames are dropped and counted, their links are closed, and other answers are
+// unharmed.
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { chainTokens } from "../../../src/inference/log/prefix-log.ts";
@@ -28,10 +29,17 @@ describe("a hostile peer", () => {
 
   const openVictim = (): Promise<RouteSession> =>
     RouteSession.open(
-      { mesh: honest, random: randomBytes, clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 20, maxPositions: 400 },
+      {
+        mesh: honest,
+        random: randomBytes,
+        clock: systemClock,
+        model: BUNDLED.id,
+        route: swarm.route,
+        vocabularySize: 2000,
+        topK: 20,
+        maxPositions: 400,
+      },
       signal,
-      () => {},
     );
   const tokenAt = (index: number): number => (index * 37) % 2000;
 
@@ -55,7 +63,7 @@ describe("a hostile peer", () => {
     for (const peer of swarm.peers) peer.refused.length = 0;
   });
 
-  /** A step of the honest session, between the villain's moves: it must be what it was without them. */
+  /** Makes a step of the honest session, between the villain's moves. Its logits must be those without them. */
   const honestStep = async (): Promise<void> => {
     const answer = await victim.step([tokenAt(position)], signal);
     expect(answer.logits.values).toEqual(undisturbed[position]);
@@ -99,15 +107,15 @@ describe("a hostile peer", () => {
     try {
       for await (const frame of link.frames) headers.push(decodeFrame(frame).header);
     } catch {
-      // the other side broke the link off: what came before is what counts
+      // the other side broke off the link: only the frames before count
     }
     return headers;
   };
-  /** Sends frames to the peer that holds the first layers; answers what came back before the link was closed. */
+  /** Sends frames to a peer. Returns the headers that came back before the link was closed. */
   const attack = async (peer: SwarmPeer, frames: readonly Uint8Array[]): Promise<unknown[]> => {
     const link = await villain.open(peer.hop.peer, sessionProtocol(BUNDLED.id, peer.hop.span), signal);
     const headers = drained(link);
-    for (const frame of frames) await link.send(frame).catch(() => {}); // closed on us already: as it should
+    for (const frame of frames) await link.send(frame).catch(() => {}); // closed already, as it should be
     return headers;
   };
 
@@ -125,7 +133,7 @@ describe("a hostile peer", () => {
       ],
       "FRAME_UNEXPECTED",
     ],
-    ["a session opened twice", () => [openFrame(), openFrame()], "FRAME_UNEXPECTED"],
+    ["a session that it opens twice", () => [openFrame(), openFrame()], "FRAME_UNEXPECTED"],
     ["another version of the protocol", () => [openFrame({ version: 1 }), stepFrame()], "VERSION_MISMATCH"],
     ["a step of another session", () => [openFrame(), stepFrame({ session: "f".repeat(32) })], "SESSION_FOREIGN"],
     ["a payload that does not fit the count", () => [openFrame(), stepFrame({}, new Uint8Array(12))], "SIZE_MISMATCH"],
@@ -134,7 +142,7 @@ describe("a hostile peer", () => {
     ["the same step twice", () => [openFrame(), stepFrame(), stepFrame()], "POSITION_MISMATCH"],
     ["more positions than were asked for", () => [openFrame({ maxPositions: 1 }), stepFrame()], "FRAME_UNEXPECTED"],
     ["a route that does not fit the span", () => [openFrame({ next: null })], "FRAME_MALFORMED"],
-    ["somebody else named as the sender", () => [openFrame({ previous: "an-honest-requester" })], "FRAME_MALFORMED"],
+    ["an open frame that names another peer as the sender", () => [openFrame({ previous: "an-honest-requester" })], "FRAME_MALFORMED"],
   ])("that sends %s is refused", async (_, frames, code) => {
     await honestStep();
     await attack(first, frames());
@@ -144,13 +152,11 @@ describe("a hostile peer", () => {
 
   it("that steps into the session of another is refused, and the session goes on", async () => {
     await honestStep();
-    // The session's id is no secret to the peers of its route: the villain knows it.
+    // The session's id is no secret to the peers of its route, so the villain may know it.
     const random = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => bytes.fill(0xcd);
     const open = await RouteSession.open(
-      { mesh: honest, random, clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 },
+      { mesh: honest, random, clock: systemClock, model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 5, maxPositions: 20 },
       signal,
-      () => {},
     );
     const theirs = "cd".repeat(16);
     await attack(first, [stepFrame({ session: theirs })]);
@@ -163,7 +169,7 @@ describe("a hostile peer", () => {
     await honestStep();
   });
 
-  it("whose steps are in order may take positions back, to a past that the span really held", async () => {
+  it("whose steps are in order may take positions back, but only to a past that the span really held", async () => {
     const link = await villain.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
     const own = { session: "7".repeat(32) };
     const cut = drained(link);
@@ -182,29 +188,29 @@ describe("a hostile peer", () => {
     const given: Uint8Array[] = [];
     for (let next = await frames.next(); !next.done; next = await frames.next()) {
       const { header, payload } = decodeFrame(next.value);
-      const told = header as { readonly kind: string; readonly side?: string; readonly code?: string };
-      if (told.kind === "logits") given.push(payload.slice());
-      if (told.kind !== "stranded") continue;
-      // The session is kept, for another neighbour.
-      expect(told).toMatchObject({ side: "previous", code: "PREFIX_MISMATCH" });
+      const frame = header as { readonly kind: string; readonly side?: string; readonly code?: string };
+      if (frame.kind === "logits") given.push(payload.slice());
+      if (frame.kind !== "stranded") continue;
+      // The session stays open, for another neighbour.
+      expect(frame).toMatchObject({ side: "previous", code: "PREFIX_MISMATCH" });
       break;
     }
     await requester.close();
-    expect(await cut).toEqual([]); // the last step names another past: its link is cut
+    expect(await cut).toEqual([]); // the last step names another past, so its link is cut
     expect(last.refused).toEqual([{ peer: villain.self, code: "PREFIX_MISMATCH" }]);
     expect(given).toHaveLength(3);
     expect([...(given[2] ?? [])]).toEqual([...(given[1] ?? [])]);
     await honestStep();
   });
 
-  it("that asks what is not to be had of its own session is told so, and the session goes on", async () => {
+  it("that asks for data that its own session does not have is refused, and the session goes on", async () => {
     const link = await villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal);
     const frames = link.frames[Symbol.asyncIterator]();
     const ask = async (question: object): Promise<unknown> => {
       await link.send(encodeFrame({ session: SESSION, id: 1, ...question }));
       return decodeFrame((await frames.next()).value as Uint8Array).header;
     };
-    await link.send(openFrame({ audit: true, next: null })); // what comes out stays there
+    await link.send(openFrame({ audit: true, next: null })); // its results stay at the span
     expect(decodeFrame((await frames.next()).value as Uint8Array).header).toMatchObject({ kind: "opened" });
     await link.send(stepFrame());
     expect(await ask({ kind: "tally", from: 0, to: 2 })).toMatchObject({ kind: "tallied" });
@@ -216,7 +222,7 @@ describe("a hostile peer", () => {
       kind: "declined",
       code: "PEER_UNREACHABLE",
     });
-    // Of positions that may never come so many are waited for and no more.
+    // Only so many questions may wait for positions that may never come.
     for (let id = 2; id < 10; id++) await link.send(encodeFrame({ kind: "tally", session: SESSION, id, from: 0, to: 40 }));
     expect(await ask({ kind: "tally", from: 0, to: 2 })).toMatchObject({ kind: "declined", code: "SESSION_REFUSED" });
     expect(first.refused).toEqual([]);
@@ -226,7 +232,7 @@ describe("a hostile peer", () => {
     await honestStep();
   });
 
-  it("that asks of a session over another link than the requester's is refused", async () => {
+  it("that asks about a session over another link than the requester's is refused", async () => {
     const requester = await villain.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
     const session = "8".repeat(32);
     await requester.send(openFrame({ session, start: 4, end: 8, next: null }));
@@ -239,7 +245,7 @@ describe("a hostile peer", () => {
     await honestStep();
   });
 
-  it("that opens links without end gets no more than its share", async () => {
+  it("that opens links without end gets only its share", async () => {
     const links = await Promise.all(
       Array.from({ length: 70 }, () => villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal)),
     );
@@ -262,7 +268,7 @@ describe("a hostile peer", () => {
         });
         const link = await villain.open(first.hop.peer, sessionProtocol(BUNDLED.id, first.hop.span), signal);
         const headers = drained(link);
-        for (const frame of frames) await link.send(frame).catch(() => {}); // closed on us already
+        for (const frame of frames) await link.send(frame).catch(() => {}); // closed already
         await link.close();
         await headers;
         if (position < 110) await honestStep();

@@ -1,4 +1,4 @@
-// Who is wrong, by what everybody says; and who is asked to compute again.
+// Which peer is wrong, judged by the commitments of all; and which peers are asked to compute again.
 import { describe, expect, it } from "vitest";
 import { isClose } from "../../../src/inference/audit/close-rows.ts";
 import { type AuditedPart, judgeAudit, type Recomputed } from "../../../src/inference/audit/judge-audit.ts";
@@ -15,7 +15,7 @@ const [SPAN, UP, DOWN, A, B, C] = ["the-span", "the-upstream", "the-downstream",
   PeerId,
   PeerId,
 ];
-/** Input 1, output 2 are right. */
+/** Input 1 and output 2 are right. */
 const part = (
   change: Partial<{ input: number; output: number; sent: number; got: number; up: PeerId | undefined; down: PeerId | undefined }> = {},
 ): AuditedPart => ({
@@ -37,16 +37,22 @@ describe("judgeAudit", () => {
   const cases: readonly (readonly [string, AuditedPart, readonly Recomputed[], boolean, object])[] = [
     ["one agrees", part(), [by(A, 1, 2)], false, { kind: "agreed", witnesses: [A], wrong: [] }],
     ["one differs", part(), [by(A, 1, 3)], false, { kind: "open" }],
-    ["one differs and nobody else is there", part(), [by(A, 1, 3)], true, { kind: "unclear", peers: [SPAN, A] }],
+    ["one differs and there is nobody else", part(), [by(A, 1, 3)], true, { kind: "unclear", peers: [SPAN, A] }],
     ["the third agrees with the span", part(), [by(A, 1, 3), by(B, 1, 2)], false, { kind: "agreed", witnesses: [B], wrong: [A] }],
     ["the third agrees with the auditor", part(), [by(A, 1, 3), by(B, 1, 3)], false, { kind: "wrong", peer: SPAN, witnesses: [A, B] }],
     ["all differ", part(), [by(A, 1, 3), by(B, 1, 4)], false, { kind: "open" }],
     ["the fourth decides", part(), [by(A, 1, 3), by(B, 1, 4), by(C, 1, 3)], true, { kind: "wrong", peer: SPAN, witnesses: [A, C] }],
     ["this tab's own differs", part(), [by(A, 1, 3, { isOwn: true })], false, { kind: "wrong", peer: SPAN, witnesses: [A] }],
-    ["a log that is another now, as one says", part(), [by(A, 9, 3)], false, { kind: "open" }],
-    ["a log that is another now, as two say", part(), [by(A, 9, 3), by(B, 9, 3)], false, { kind: "wrong", peer: UP, witnesses: [A, B] }],
+    ["a log that is another now, according to one auditor", part(), [by(A, 9, 3)], false, { kind: "open" }],
     [
-      "an auditor that says so of the requester's",
+      "a log that is another now, according to two",
+      part(),
+      [by(A, 9, 3), by(B, 9, 3)],
+      false,
+      { kind: "wrong", peer: UP, witnesses: [A, B] },
+    ],
+    [
+      "auditors that say so of the requester's log",
       part({ up: undefined }),
       [by(A, 9, 3), by(B, 9, 3)],
       true,
@@ -76,18 +82,18 @@ describe("judgeAudit", () => {
   });
 });
 
-describe("whom to audit, and by whom", () => {
+describe("the peers that are audited, and those that audit", () => {
   const proved = (streak: number): Standing =>
     Array.from({ length: streak }).reduce<Standing>((standing) => afterAgreed(standing, 0), STRANGER);
 
-  it("is newcomers always, then one in n, and never less than three in a hundred", () => {
+  it("are newcomers always, then one in n, and never fewer than three in a hundred", () => {
     expect([0.99, 0.5].map((fraction) => wantsAudit(STRANGER, 0, fraction))).toEqual([true, true]);
     expect(wantsAudit(proved(19), 0, 0.999)).toBe(true);
     expect([0.03, 0.05].map((fraction) => wantsAudit(proved(25), 0, fraction))).toEqual([true, false]);
     expect([0.029, 0.031].map((fraction) => wantsAudit(proved(500), 0, fraction))).toEqual([true, false]);
   });
 
-  it("is this tab, then those of the class that are free and proved; never itself, nor one that was wrong", () => {
+  it("are this tab first, then peers of the class that are free and proved; never the audited peer or one that was wrong", () => {
     const span = { start: 2, end: 4 };
     const peer = (name: string, more: object = {}) => ({
       peer: asPeerId(name),
@@ -122,14 +128,14 @@ describe("outputs of peers of other classes", () => {
   const floats = (values: readonly number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
   const state = Array.from({ length: 64 }, (_, index) => Math.sin(index) * 3);
 
-  it("are close where the largest numbers are", () => {
+  it("are close if their largest numbers are", () => {
     expect(isClose("float32", floats(state), floats(state.map((value) => value * 1.001)))).toBe(true);
     expect(isClose("float32", floats(state), floats(state.map((_, index) => Math.cos(index) * 3)))).toBe(false);
     expect(isClose("float32", floats(state), floats(state.map(() => Number.NaN)))).toBe(false);
     expect(isClose("float32", floats(state), floats(state.slice(1)))).toBe(false);
   });
 
-  it("are close as logits where both name the same candidates with the same odds", () => {
+  it("are close as logits if both name the same candidates with the same odds", () => {
     const logits = (ids: readonly number[], values: readonly number[], sum: number): Uint8Array =>
       new Uint8Array([...new Uint8Array(Int32Array.from(ids).buffer), ...floats(values), ...floats([sum])]);
     const first = logits([4, 7, 1, 9], [5, 4, 3, 2], 6);

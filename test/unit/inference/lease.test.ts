@@ -1,4 +1,5 @@
-// When a peer counts as lost: soon where nothing comes from it, never because it is slow; and when a span gives a session up.
+// When a peer counts as lost: soon if nothing comes from it, never because it is slow; and when a span gives a session
+// up.
 import { describe, expect, it } from "vitest";
 import type { GenerateEvent } from "../../../src/inference/generate-event.ts";
 import { SimSwarm } from "../../../tools/sim/sim-swarm.ts";
@@ -48,7 +49,7 @@ describe("a peer", () => {
     swarm.join({ start: 0, end: 2 }, { stepMs: (count) => 40 + 180 * count });
     swarm.join({ start: 2, end: 4 });
     swarm.join({ start: 0, end: 2 });
-    swarm.board.remove([...swarm.peers.keys()][2] ?? ("" as never)); // there, but not listed when the route is chosen
+    swarm.board.remove([...swarm.peers.keys()][2] ?? ("" as never)); // alive, but not listed when the route is chosen
     const events = await follow(swarm);
     expect(events.some(({ kind }) => kind === "rerouted")).toBe(false);
     expect(events.at(-1)?.kind).toBe("done");
@@ -61,7 +62,7 @@ describe("a peer", () => {
     const { events } = swarm.ask(ASKED, new AbortController().signal);
     void (async () => {
       while ((await events.next()).value?.kind !== "token");
-      first = true; // and nobody reads on
+      first = true; // and nobody reads any further
     })();
     await swarm.clock.run(() => first, 10_000);
     expect(service.openSessions).toBe(1);

@@ -1,4 +1,4 @@
-// Rows of candidates as bytes and back, and what is refused.
+// Rows of candidates as bytes and back, and bytes that are refused.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TopLogits } from "../../../src/engine/contract.ts";
@@ -20,7 +20,7 @@ const row = (count: number): fc.Arbitrary<TopLogits> =>
 const rows = fc.integer({ min: 1, max: 9 }).chain((count) => fc.array(row(count), { minLength: 1, maxLength: 9 }));
 
 describe("rows of logits", () => {
-  it("come back as they went; one row is what a single one is", () => {
+  it("come back as they went, and a single row is encoded like one of several", () => {
     fc.assert(
       fc.property(rows, (given) => {
         const [first] = given;
@@ -33,7 +33,7 @@ describe("rows of logits", () => {
     );
   });
 
-  it("are refused with other bytes than their number says, and with tokens outside the vocabulary", () => {
+  it("are refused if the bytes do not fit their number, or a token is outside the vocabulary", () => {
     const good: TopLogits = { ids: Int32Array.of(3, 4), values: Float32Array.of(2, 1), logSumExp: 3 };
     const bytes = encodeLogitRows([good, good]);
     expect(() => decodeLogitRows(bytes, 1, 2, VOCABULARY)).toThrow(expect.objectContaining({ code: "FRAME_MALFORMED" }));
@@ -41,7 +41,7 @@ describe("rows of logits", () => {
     expect(() => decodeLogitRows(bytes, 2, 2, 4)).toThrow(expect.objectContaining({ code: "FRAME_MALFORMED" }));
   });
 
-  it("are not sent where they differ in length", () => {
+  it("are not sent if they differ in length", () => {
     const one: TopLogits = { ids: Int32Array.of(3), values: Float32Array.of(2), logSumExp: 3 };
     const none: TopLogits = { ids: new Int32Array(0), values: new Float32Array(0), logSumExp: -Infinity };
     expect(() => encodeLogitRows([one, none])).toThrow(expect.objectContaining({ code: "ENGINE_FAILED" }));

@@ -1,4 +1,5 @@
-// Recordings of real sessions, changed in one place and sent again: each change is refused by its own code, and no answer moves.
+// Recordings of real sessions, changed in one place and sent again: each change is refused with its own code, and no
+// answer changes.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chainTokens } from "../../../src/inference/log/prefix-log.ts";
@@ -28,16 +29,23 @@ describe("a recording with", () => {
   let calm: readonly Float32Array[] = [];
   let position = 0;
   let sessions = 0;
-  /** What the villain sent to the first span, and what that made of it for the last. */
+  /** The frames that the villain sent to the first span, and those that the first span sent to the last. */
   let toFirst: readonly Recorded[] = [];
   let toLast: readonly Recorded[] = [];
 
   const openHonest = (): Promise<RouteSession> =>
     RouteSession.open(
-      { mesh: swarm.guest(`an-honest-guest-${++sessions}`), random: randomBytes, clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 8, maxPositions: 500 },
+      {
+        mesh: swarm.guest(`an-honest-guest-${++sessions}`),
+        random: randomBytes,
+        clock: systemClock,
+        model: BUNDLED.id,
+        route: swarm.route,
+        vocabularySize: 2000,
+        topK: 8,
+        maxPositions: 500,
+      },
       signal,
-      () => {},
     );
   const tokenAt = (index: number): number => (index * 37) % 2000;
   const honestStep = async (): Promise<void> => {
@@ -52,9 +60,9 @@ describe("a recording with", () => {
   const openFrame = (session: string, peer: SwarmPeer, version = PROTOCOL_VERSION): Recorded => {
     const { start, end } = peer.hop.span;
     const next = end === 8 ? null : { peer: villain.self, end: 8 };
-    const room = { root: ROOT, topK: 8, maxPositions: 50 };
+    const terms = { root: ROOT, topK: 8, maxPositions: 50 };
     return {
-      header: { kind: "open", session, version, model: BUNDLED.id, start, end, previous: villain.self, next, ...room },
+      header: { kind: "open", session, version, model: BUNDLED.id, start, end, previous: villain.self, next, ...terms },
       payload: new Uint8Array(),
     };
   };
@@ -62,14 +70,14 @@ describe("a recording with", () => {
     try {
       for await (const frame of link.frames) if (frame.byteLength > 0) onFrame();
     } catch {
-      // broken off by the other side: as it should
+      // broken off by the other side, as it should be
     }
   };
   const dial = (peer: SwarmPeer): Promise<Link> => villain.open(peer.hop.peer, sessionProtocol(BUNDLED.id, peer.hop.span), signal);
   const send = async (link: Link, frames: readonly Recorded[]): Promise<void> => {
     for (const { header, payload } of frames) await link.send(encodeFrame(header, payload)).catch(() => {}); // cut off already
   };
-  /** Sends a session's frames; answers the codes by which the span refused any of them. */
+  /** Sends a session's frames. Returns the codes with which the span refused any of them. */
   const replay = async (peer: SwarmPeer, frames: readonly Recorded[], version?: number): Promise<readonly ErrorCode[]> => {
     peer.refused.length = 0;
     const session = (++sessions).toString(16).padStart(32, "0");
@@ -84,7 +92,7 @@ describe("a recording with", () => {
       const feed = await dial(peer);
       const feedEnd = drained(feed);
       await send(feed, own);
-      await feedEnd; // cut off for the frame that was changed
+      await feedEnd; // cut off for the changed frame
     }
     if (peer === first) await controlEnd;
     await control.close();
@@ -101,7 +109,7 @@ describe("a recording with", () => {
     const answers: Float32Array[] = [];
     for (let index = 0; index < 60; index++) answers.push((await honest.step([tokenAt(index)], signal)).logits.values);
     calm = answers;
-    // The villain takes the place of the last span, and so records what the first one sends there.
+    // The villain takes the place of the last span, and records what the first one sends there.
     const arrived = Promise.withResolvers<Link>();
     villain.handle(sessionProtocol(BUNDLED.id, last.hop.span), arrived.resolve);
     const link = await dial(first);
@@ -147,7 +155,7 @@ describe("a recording with", () => {
     await fc.assert(
       fc.asyncProperty(places, async ({ atLast, index, seed }) => {
         const peer = atLast ? last : first;
-        // A link's first frame names the session that it is for: another one is then unknown rather than foreign.
+        // A link's first frame names its session, so another session there is unknown rather than foreign.
         const at = code === "SESSION_FOREIGN" || code === "FRAME_UNEXPECTED" ? Math.max(1, index) : index;
         const frames = (atLast ? toLast : toFirst).map((frame, n) => (n === at ? edit(frame, seed) : frame));
         expect(await replay(peer, frames)).toEqual([code]);
@@ -192,10 +200,17 @@ describe("a recording with", () => {
 
   it("nothing changed, from whoever is not the one that was named, is refused as SESSION_FOREIGN", async () => {
     const mine = await RouteSession.open(
-      { mesh: swarm.guest("a-guest-with-a-name"), random: (bytes) => bytes.fill(0xcc), clock: systemClock },
-      { model: BUNDLED.id, route: swarm.route, vocabularySize: 2000, topK: 8, maxPositions: 50 },
+      {
+        mesh: swarm.guest("a-guest-with-a-name"),
+        random: (bytes) => bytes.fill(0xcc),
+        clock: systemClock,
+        model: BUNDLED.id,
+        route: swarm.route,
+        vocabularySize: 2000,
+        topK: 8,
+        maxPositions: 50,
+      },
       signal,
-      () => {},
     );
     for (const [peer, frames] of [
       [first, toFirst],
@@ -218,38 +233,38 @@ describe("a recording with", () => {
     last.refused.length = 0;
     const control = await dial(last);
     const answers = control.frames[Symbol.asyncIterator]();
-    const told = async (): Promise<unknown> => decodeFrame((await answers.next()).value as Uint8Array).header;
+    const nextHeader = async (): Promise<unknown> => decodeFrame((await answers.next()).value as Uint8Array).header;
     await send(control, [openFrame(session, last)]);
-    expect(await told()).toMatchObject({ kind: "opened" });
+    expect(await nextHeader()).toMatchObject({ kind: "opened" });
     const before = await dial(last);
     const beforeEnd = drained(before);
     await send(before, own.slice(0, 2));
-    expect([await told(), await told()]).toMatchObject([{ kind: "logits" }, { kind: "logits" }]);
+    expect([await nextHeader(), await nextHeader()]).toMatchObject([{ kind: "logits" }, { kind: "logits" }]);
     const other = swarm.guest("a-replacement-of-it");
     await control.send(encodeFrame({ kind: "relink", session, id: 7, previous: other.self, next: null }));
-    expect(await told()).toMatchObject({ kind: "alive", id: 7, position: 5 });
-    await beforeEnd; // the link that brought the steps
+    expect(await nextHeader()).toMatchObject({ kind: "alive", id: 7, position: 5 });
+    await beforeEnd; // the link that brought the steps is cut
     const again = await dial(last);
     const againEnd = drained(again);
     await send(again, own.slice(2, 3));
     await againEnd;
     expect(last.refused).toEqual([{ peer: villain.self, code: "SESSION_FOREIGN" }]);
-    // The one that was named goes on from where the other was: what is held is dropped, what is new is computed.
+    // The named peer goes on from where the other one was: steps that the span has are dropped, new ones are computed.
     const feed = await other.open(last.hop.peer, sessionProtocol(BUNDLED.id, last.hop.span), signal);
     await send(
       feed,
       own.slice(0, 3).map((frame) => edited(frame, { replay: true })),
     );
-    expect(await told()).toMatchObject({ kind: "logits", position: 6 });
-    // And what it says may not differ from what was said before.
+    expect(await nextHeader()).toMatchObject({ kind: "logits", position: 6 });
+    // And its steps may not differ from those that came before.
     const lie = own.slice(0, 1).map((frame) => ({ ...edited(frame, { replay: true }), payload: flipped(frame.payload, 1) }));
     await send(feed, lie);
-    expect(await told()).toMatchObject({ kind: "stranded", side: "previous", code: "REPLAY_MISMATCH" });
+    expect(await nextHeader()).toMatchObject({ kind: "stranded", side: "previous", code: "REPLAY_MISMATCH" });
     await control.close();
     await honestStep();
   });
 
-  it("any bytes changed anywhere never moves another answer", async () => {
+  it("any changed bytes never changes another answer", async () => {
     await fc.assert(
       fc.asyncProperty(
         places,

@@ -1,4 +1,5 @@
-// The log of what was sent on: again for a new link, with the same chunks, cut where positions were taken back, spilled and freed.
+// The log of sent steps: sent again over a new link, in the same chunks, cut if positions were taken back, spilled and
+// freed.
 import { beforeEach, describe, expect, it } from "vitest";
 import { Outbox } from "../../../src/inference/log/outbox.ts";
 import { OutputBudget } from "../../../src/inference/log/output-budget.ts";
@@ -29,7 +30,7 @@ describe("an outbox", () => {
     outbox = new Outbox({ session: SESSION, boundary: BOUNDARY, budget, onLost: (error) => lost.push(error) });
   });
 
-  /** A step whose payload says at each position which it is: 2 bytes of the first tensor, then 4 of the second. */
+  /** Appends a step whose payload names each of its positions: 2 bytes of the first tensor, then 4 of the second. */
   const append = (position: number, count: number, extra: { readonly truncate?: boolean } = {}): void => {
     const rows = Array.from({ length: count }, (_, row) => position + row);
     const payload = Uint8Array.from([...rows.flatMap((row) => [row, row]), ...rows.flatMap((row) => [row, 100, 100, row])]);
@@ -39,32 +40,32 @@ describe("an outbox", () => {
   };
   const link = (): {
     readonly near: Link;
-    readonly take: (count: number) => Promise<readonly (StepFrame & { readonly rows: readonly number[] })[]>;
+    readonly receive: (count: number) => Promise<readonly (StepFrame & { readonly rows: readonly number[] })[]>;
   } => {
     const [near, far] = memoryLinkPair(asPeerId("the one before"), asPeerId("the one after"));
     const frames = far.frames[Symbol.asyncIterator]();
     return {
       near,
-      take: async (count) => {
-        const taken = [];
+      receive: async (count) => {
+        const steps = [];
         for (let n = 0; n < count; n++) {
           const { header, payload } = decodeFrame((await frames.next()).value as Uint8Array);
           const frame = readSessionHeader(header);
           if (frame.kind !== "step") throw new Error("a step");
-          taken.push({ ...frame, rows: Array.from({ length: frame.count }, (_, row) => payload[2 * frame.count + 4 * row] ?? -1) });
+          steps.push({ ...frame, rows: Array.from({ length: frame.count }, (_, row) => payload[2 * frame.count + 4 * row] ?? -1) });
         }
-        return taken;
+        return steps;
       },
     };
   };
 
-  it("sends each step once, and all of them again to another link", async () => {
+  it("sends each step once, and all of them again over another link", async () => {
     append(0, 3);
     const first = link();
     outbox.relink(first.near);
     append(3, 1);
     await outbox.flush();
-    expect((await first.take(2)).map(({ position, replay }) => [position, replay])).toEqual([
+    expect((await first.receive(2)).map(({ position, replay }) => [position, replay])).toEqual([
       [0, true],
       [3, false],
     ]);
@@ -72,7 +73,7 @@ describe("an outbox", () => {
     expect(outbox.relink(second.near)).toBe(4);
     append(4, 2, { truncate: true });
     await outbox.flush();
-    expect((await second.take(3)).map(({ position, count, replay, truncate }) => [position, count, replay, truncate])).toEqual([
+    expect((await second.receive(3)).map(({ position, count, replay, truncate }) => [position, count, replay, truncate])).toEqual([
       [0, 3, true, false],
       [3, 1, true, false],
       [4, 2, false, true],
@@ -86,9 +87,9 @@ describe("an outbox", () => {
     append(4, 2);
     outbox.truncate(2);
     append(2, 1, { truncate: true });
-    const { near, take } = link();
+    const { near, receive } = link();
     outbox.relink(near);
-    const steps = await take(2);
+    const steps = await receive(2);
     expect(steps.map(({ position, count, rows }) => [position, count, rows])).toEqual([
       [0, 2, [0, 1]],
       [2, 1, [2]],
@@ -97,7 +98,7 @@ describe("an outbox", () => {
     expect(budget.usedBytes).toBe(3 * 6);
   });
 
-  it("spills what is over the budget, reads it again for a replay, and frees all of it", async () => {
+  it("spills outputs beyond the budget, reads them again for a replay, and frees all of them", async () => {
     const first = link();
     outbox.relink(first.near);
     for (let n = 0; n < 6; n++) {
@@ -106,19 +107,19 @@ describe("an outbox", () => {
     }
     expect(budget.usedBytes).toBeLessThanOrEqual(40);
     expect(store.size).toBeGreaterThan(2);
-    await first.take(6);
+    await first.receive(6);
     const second = link();
     outbox.relink(second.near);
-    expect((await second.take(6)).flatMap(({ rows }) => rows)).toEqual(Array.from({ length: 12 }, (_, row) => row));
+    expect((await second.receive(6)).flatMap(({ rows }) => rows)).toEqual(Array.from({ length: 12 }, (_, row) => row));
     await outbox.free();
     expect([budget.usedBytes, store.size]).toEqual([0, 0]);
   });
 
-  it("says so where the store lost what a replay needs", async () => {
+  it("reports that the store lost an output that a replay needs", async () => {
     for (let n = 0; n < 6; n++) append(2 * n, 2);
     const first = link();
     outbox.relink(first.near);
-    await first.take(6);
+    await first.receive(6);
     await outbox.flush();
     await store.drop(SESSION, 0);
     outbox.relink(link().near);
@@ -138,6 +139,6 @@ describe("an outbox", () => {
     append(1, 1);
     const second = link();
     outbox.relink(second.near);
-    expect((await second.take(2)).map(({ position }) => position)).toEqual([0, 1]);
+    expect((await second.receive(2)).map(({ position }) => position)).toEqual([0, 1]);
   });
 });

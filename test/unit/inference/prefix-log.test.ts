@@ -1,4 +1,4 @@
-// The running hash: what it depends on, and what a log of it accepts.
+// The running hash: what it depends on, and which prefixes a log of it accepts.
 import { describe, expect, it } from "vitest";
 import { chainTokens, PrefixLog } from "../../../src/inference/log/prefix-log.ts";
 import { HASH_BYTES } from "../../../src/protocol/session-frames.ts";
@@ -11,7 +11,7 @@ describe("chainTokens", () => {
     const head = chainTokens(ROOT, [5]);
     expect([...head, ...chainTokens(head, [6, 7])]).toEqual([...whole]);
   });
-  it("depends on root, token and order", () => {
+  it("depends on root, tokens and order", () => {
     const last = (chain: Uint8Array): string => chain.slice(-HASH_BYTES).join();
     const hashes = [
       chainTokens(ROOT, [1, 2]),
@@ -24,7 +24,7 @@ describe("chainTokens", () => {
 });
 
 describe("PrefixLog", () => {
-  it("knows every accepted prefix, over many positions, and forgets what is truncated", () => {
+  it("knows every accepted prefix, over many positions, and forgets truncated ones", () => {
     const log = new PrefixLog(ROOT);
     const tokens = Array.from({ length: 300 }, (_, i) => i);
     const chain = chainTokens(ROOT, tokens);

@@ -1,36 +1,42 @@
-// Sessions over spans held by different peers: equal to one unsplit session to the bit, refused where they should be.
+// Sessions over spans that different peers hold: they equal one unsplit session to the bit, and are refused where they
+// should be.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/engine/contract.ts";
-import { RouteSession } from "../../../src/inference/requester/route-session.ts";
-import type { RouteFailure } from "../../../src/inference/requester/route-session-options.ts";
-import type { MemoryMesh } from "../../../src/mesh/memory/memory-mesh.ts";
-import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
+import type { RouteFailure } from "../../../src/inference/requester/route-mender.ts";
+import { RouteSession, type RouteSessionOptions } from "../../../src/inference/requester/route-session.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
+import { asPeerId, asSessionId } from "../../../src/shared/ids.ts";
 import { bundledEngine, BUNDLED } from "../../support/bundled-model.ts";
 import { allIdle, type MemorySwarm, nobody, randomBytes, startMemorySwarm } from "../../support/memory-swarm.ts";
 
-const OPTIONS = { model: BUNDLED.id, vocabularySize: 2000, topK: 50, maxPositions: 64 };
 const signal = new AbortController().signal;
 
 describe("RouteSession", () => {
   let swarm: MemorySwarm;
   let whole: Engine;
-  let guest: MemoryMesh;
+  let defaults: RouteSessionOptions;
   beforeAll(async () => {
     swarm = await startMemorySwarm([3, 6]);
     whole = await bundledEngine(0, 8);
-    guest = swarm.guest("a-guest-with-a-prompt");
+    defaults = {
+      mesh: swarm.guest("a-guest-with-a-prompt"),
+      random: randomBytes,
+      clock: systemClock,
+      model: BUNDLED.id,
+      route: swarm.route,
+      vocabularySize: 2000,
+      topK: 50,
+      maxPositions: 64,
+    };
   });
   afterAll(async () => {
     await swarm.stop();
     await whole.dispose();
   });
-  const open = (route = swarm.route, failures: RouteFailure[] = []): Promise<RouteSession> =>
-    RouteSession.open({ mesh: guest, random: randomBytes, clock: systemClock }, { ...OPTIONS, route }, signal, (failure) =>
-      failures.push(failure),
-    );
+  const open = (options: Partial<RouteSessionOptions> = {}): Promise<RouteSession> =>
+    RouteSession.open({ ...defaults, ...options }, signal);
 
-  it("gives the logits of one unsplit session, prefill and decode", async () => {
+  it("gives the logits of one unsplit session, in prefill and in decoding", async () => {
     const session = await open();
     const own = asSessionId("0".repeat(32));
     await whole.open(own, 64);
@@ -59,21 +65,16 @@ describe("RouteSession", () => {
     await whole.close(own);
   });
 
-  it("answers a peer that asks itself", async () => {
+  it("may be opened by a peer that is itself part of the route", async () => {
     const peer = swarm.peers[1];
     if (!peer) throw new Error("three peers");
-    const session = await RouteSession.open(
-      { mesh: peer.mesh, random: randomBytes, clock: systemClock },
-      { ...OPTIONS, route: swarm.route },
-      signal,
-      () => {},
-    );
+    const session = await open({ mesh: peer.mesh });
     const answer = await session.step([0, 17, 300], signal);
     expect(answer.logits.ids).toHaveLength(50);
     await session.close();
   });
 
-  it("serves several sessions at once without mixing them", async () => {
+  it("does not mix with others that run at the same time", async () => {
     const prompts = [
       [0, 11, 12],
       [0, 500],
@@ -97,58 +98,42 @@ describe("RouteSession", () => {
     await session.close();
     await allIdle(swarm);
     const dying = swarm.guest("a-requester-that-dies");
-    const lost = await RouteSession.open(
-      { mesh: dying, random: randomBytes, clock: systemClock },
-      { ...OPTIONS, route: swarm.route },
-      signal,
-      () => {},
-    );
+    const lost = await open({ mesh: dying });
     await lost.step([0, 1], signal);
     swarm.network.cut(dying.self);
     await allIdle(swarm);
   });
 
-  it("says which peer cannot be reached", async () => {
+  it("reports which peer cannot be reached", async () => {
     const failures: RouteFailure[] = [];
     const [first, , last] = swarm.route;
     if (!first || !last) throw new Error("three hops");
-    await expect(open([first, { peer: nobody, span: { start: 3, end: 6 } }, last], failures)).rejects.toMatchObject({
-      code: "PEER_UNREACHABLE",
-    });
+    const route = [first, { peer: nobody, span: { start: 3, end: 6 } }, last];
+    await expect(open({ route, onFailure: (failure) => failures.push(failure) })).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
     expect(failures.map(({ peer }) => peer)).toEqual([nobody]);
   });
 
-  it("refuses a span that is not served, a model that is not held, more positions than the context", async () => {
+  it("refuses a span that is not served, a model that is not held, and more positions than the context has", async () => {
     const [first, second] = swarm.route;
     if (!first || !second) throw new Error("three hops");
-    await expect(open([{ ...first, span: { start: 0, end: 8 } }])).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
-    const deps = { mesh: guest, random: randomBytes, clock: systemClock };
-    await expect(
-      RouteSession.open(
-        deps,
-        { ...OPTIONS, model: BUNDLED.id.replace("b", "x") as typeof BUNDLED.id, route: swarm.route },
-        signal,
-        () => {},
-      ),
-    ).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
-    await expect(RouteSession.open(deps, { ...OPTIONS, maxPositions: 513, route: swarm.route }, signal, () => {})).rejects.toMatchObject({
-      code: "SESSION_REFUSED",
-    });
+    await expect(open({ route: [{ ...first, span: { start: 0, end: 8 } }] })).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+    const model = BUNDLED.id.replace("b", "x") as typeof BUNDLED.id;
+    await expect(open({ model })).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+    await expect(open({ maxPositions: 513 })).rejects.toMatchObject({ code: "SESSION_REFUSED" });
   });
 
-  it("fails a running step when a peer of the route dies, naming it", async () => {
+  it("fails a running step when a peer of the route dies, and reports which peer that was", async () => {
     const other = await startMemorySwarm([2]);
-    const requester = other.guest("a-requester");
     const failures: RouteFailure[] = [];
-    const session = await RouteSession.open(
-      { mesh: requester, random: randomBytes, clock: systemClock },
-      { ...OPTIONS, route: other.route },
-      signal,
-      (failure) => failures.push(failure),
-    );
+    const session = await open({
+      mesh: other.guest("a-requester"),
+      route: other.route,
+      onFailure: (failure) => failures.push(failure),
+    });
     await session.step([0, 5], signal);
     other.network.cut(asPeerId("peer-of-layers-2-8"));
     await expect(session.step([7], signal)).rejects.toMatchObject({ code: "PEER_LOST" });
+    expect(failures.map(({ peer }) => peer)).toEqual([asPeerId("peer-of-layers-2-8")]);
     await session.close();
     await other.stop();
   });

@@ -1,4 +1,4 @@
-// Prompts that begin like an answer that is over: read from where they part, with the text of a fresh route.
+// Prompts that begin like an answer that is over are read only from where they part, and get the text of a fresh route.
 import { describe, expect, it } from "vitest";
 import { SessionShelf } from "../../../src/inference/requester/session-shelf.ts";
 import { type AskedFor, type SimRequester, SimSwarm } from "../../../tools/sim/sim-swarm.ts";
@@ -42,7 +42,7 @@ async function answer({ swarm, asking }: World, asked: AskedFor): Promise<readon
 
 const ask = (prompt: string): AskedFor => ({ prompt, maxTokens: 20, seed: 3 });
 
-/** Positions that one answer costs the first span. */
+/** Returns how many positions one answer costs the first span. */
 async function cost(made: World, asked: AskedFor): Promise<number> {
   const before = made.computed;
   await answer(made, asked);
@@ -58,7 +58,7 @@ describe("a session that is kept", () => {
     expect(made.computed - before).toBeLessThan(PROMPT.length / 2 + 20);
   });
 
-  it("answers a prompt that goes on, and one that parts in the middle, as a fresh route does", async () => {
+  it("gives the text of a fresh route to a prompt that goes on, and to one that parts in the middle", async () => {
     const made = world(true);
     await answer(made, ask(PROMPT));
     for (const prompt of [`${PROMPT} and back`, `${PROMPT.slice(0, 40)}another way`, PROMPT.slice(0, 30)]) {
@@ -67,13 +67,13 @@ describe("a session that is kept", () => {
     }
   });
 
-  it("is not gone on with where a position depends on its step", async () => {
+  it("is not kept if a position depends on its step", async () => {
     const made = world(false);
     const whole = await cost(made, ask(PROMPT));
     expect(await cost(made, ask(PROMPT))).toBe(whole);
   });
 
-  it("is given up when a peer of its route goes, and a fresh route answers", async () => {
+  it("is given up when a peer of its route leaves, and a fresh route answers", async () => {
     const made = world(true);
     const first = await answer(made, ask(PROMPT));
     for (const peer of [...made.swarm.peers.values()].slice(0, 2)) made.swarm.kill(peer.peer, () => 5, 10);

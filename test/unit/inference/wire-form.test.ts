@@ -1,6 +1,6 @@
-// Hidden states as half floats: half the bytes, the same text as rounding by hand, with losses and audits as ever.
+// Hidden states as half floats: half the bytes, and the text that rounding by hand gives, also when peers are lost.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generate, type GenerateDeps } from "../../../src/inference/generate.ts";
+import { generate, type Requester } from "../../../src/inference/generate.ts";
 import type { GenerateOptions } from "../../../src/inference/generate-event.ts";
 import { SpanService } from "../../../src/inference/server/span-service.ts";
 import { SessionShelf } from "../../../src/inference/requester/session-shelf.ts";
@@ -23,7 +23,7 @@ const HALVES = { temperature: 0.8, seed: 11, maxTokens: 24, wire: "float16" } as
 const model = bundledPromptModel();
 
 const floats = (...values: readonly number[]): Uint8Array<ArrayBuffer> => new Uint8Array(Float32Array.from(values).buffer);
-/** A property of a link, methods with their `this`. */
+/** Returns a property of a link; methods are bound to it. */
 function bound(link: Link, name: string | symbol): unknown {
   const value: unknown = Reflect.get(link, name, link);
   return typeof value === "function" ? value.bind(link) : value;
@@ -37,7 +37,7 @@ describe("the form of a boundary", () => {
   ];
   const both = [wide as BoundaryTensor, narrow as BoundaryTensor];
 
-  it("is the graph's own where nothing else is asked for", () => {
+  it("is the graph's own if nothing else is asked for", () => {
     const form = wireForm({}, { boundaryIn: both, boundaryOut: both });
     const bytes = floats(1, 2);
     expect(form.encode(bytes, 1)).toBe(bytes);
@@ -45,7 +45,7 @@ describe("the form of a boundary", () => {
     expect(form.boundaryIn).toBe(both);
   });
 
-  it("has halves of every tensor, each in its place", () => {
+  it("has every tensor as halves, each in its place", () => {
     const form = wireForm({ wire: "float16" }, { boundaryIn: both, boundaryOut: both });
     expect(form.boundaryOut.map(({ type }) => type)).toEqual(["float16", "float16"]);
     const halves = new Uint8Array([7, 8, 9, 10]); // of two positions of the second tensor
@@ -55,12 +55,12 @@ describe("the form of a boundary", () => {
     expect(form.decode(crossed, 2)).toEqual(new Uint8Array([...rounded(floats(0.1, -2, 65504, 3)), ...halves]));
   });
 
-  it("refuses what halves cannot hold, and says what to do", () => {
+  it("refuses numbers that halves cannot hold, and says what to do", () => {
     const form = wireForm({ wire: "float16" }, { boundaryIn: [], boundaryOut: [wide as BoundaryTensor] });
     expect(() => form.encode(floats(1, 70_000), 1)).toThrow("ask with exact numbers between tabs");
   });
 
-  it("is a class of its own", () => {
+  it("is part of the determinism class", () => {
     expect(wireClass({}, "a/1")).toBe("a/1");
     expect(wireClass({ wire: "float16" }, "a/1")).not.toBe("a/1");
   });
@@ -71,9 +71,9 @@ describe("an answer whose hidden states cross as half floats", () => {
   let swarm: MemorySwarm;
   let expected = "";
 
-  const deps = (of: MemorySwarm, gone?: ReadonlySet<PeerId>): GenerateDeps => askingWithSpares(of.guest(`a-guest-${++guests}`), of, gone);
+  const requester = (of: MemorySwarm, gone?: ReadonlySet<PeerId>): Requester => askingWithSpares(of.guest(`a-guest-${++guests}`), of, gone);
   const answer = async (
-    asked: GenerateDeps,
+    asked: Requester,
     options: Partial<GenerateOptions>,
     onToken: (count: number) => void = () => {},
   ): Promise<string> => {
@@ -88,17 +88,17 @@ describe("an answer whose hidden states cross as half floats", () => {
 
   beforeAll(async () => {
     swarm = await startMemorySwarm([3, 5]);
-    // The same by hand: exact on the wire, and every span rounds what it computed.
+    // The same by hand: exact on the wire, but every span rounds what it computed.
     for (const peer of swarm.peers) peer.tamper = rounded;
-    expected = await answer(deps(swarm), { ...HALVES, wire: "float32" });
+    expected = await answer(requester(swarm), { ...HALVES, wire: "float32" });
     for (const peer of swarm.peers) peer.tamper = undefined;
     expect(expected.length).toBeGreaterThan(20);
   });
   afterAll(() => swarm.stop());
 
-  it("is what rounding at each boundary gives, with drafts and without", async () => {
-    expect(await answer(deps(swarm), HALVES)).toBe(expected);
-    expect(await answer(deps(swarm), { ...HALVES, drafts: false })).toBe(expected);
+  it("is the text that rounding at each boundary gives, with drafts and without", async () => {
+    expect(await answer(requester(swarm), HALVES)).toBe(expected);
+    expect(await answer(requester(swarm), { ...HALVES, drafts: false })).toBe(expected);
   });
 
   it("carries half the bytes from span to span", async () => {
@@ -133,7 +133,7 @@ describe("an answer whose hidden states cross as half floats", () => {
     const spared = await startMemorySwarm([3, 5]);
     await spared.add("a-spare-of-3-5", 3, 5);
     const lost = spared.peers[1];
-    const text = await answer(deps(spared, new Set([lost?.hop.peer as PeerId])), HALVES, (tokens) => {
+    const text = await answer(requester(spared, new Set([lost?.hop.peer as PeerId])), HALVES, (tokens) => {
       if (tokens === 8 && lost) spared.network.cut(lost.hop.peer);
     });
     expect(text).toBe(expected);
@@ -141,14 +141,14 @@ describe("an answer whose hidden states cross as half floats", () => {
     await spared.stop();
   });
 
-  it("does not go on with a session of the other form", async () => {
+  it("does not go on with a session of another form", async () => {
     const shelf = new SessionShelf(systemClock);
-    await answer({ ...deps(swarm), shelf }, { ...HALVES, wire: "float32" });
-    expect(await answer({ ...deps(swarm), shelf }, HALVES)).toBe(expected);
+    await answer({ ...requester(swarm), shelf }, { ...HALVES, wire: "float32" });
+    expect(await answer({ ...requester(swarm), shelf }, HALVES)).toBe(expected);
     await shelf.stop();
   });
 
-  it("is refused for another form than these", async () => {
-    await expect(answer(deps(swarm), { wire: "int8" as never })).rejects.toMatchObject({ code: "BAD_INPUT" });
+  it("is refused for an unknown form", async () => {
+    await expect(answer(requester(swarm), { wire: "int8" as never })).rejects.toMatchObject({ code: "BAD_INPUT" });
   });
 });

@@ -1,4 +1,5 @@
-// Records of a link: whatever the slicing, the same frames come out; what is too large is refused before anything is allocated.
+// The records of a link: the same frames come out however the bytes are sliced, and a frame that is too large is
+// refused before anything is allocated.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeCredit, encodeGoodbye, encodeLinkFrame, LinkFrameReader } from "../../../src/protocol/link-frames.ts";
@@ -29,7 +30,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.constant("goodbye" as const),
 );
 
-test("any records, cut anywhere, come out as they went in", () => {
+test("records that are cut anywhere come out as they went in", () => {
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 20 }), fc.array(fc.nat({ max: 400 }), { maxLength: 40 }), (events, cuts) => {
       const bytes = concatBytes(events.map(encodeEvent));
@@ -45,7 +46,7 @@ test("any records, cut anywhere, come out as they went in", () => {
   );
 });
 
-test("any bytes are read, or refused with one of two codes", () => {
+test("any bytes are read or refused with one of two codes", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       try {
@@ -57,7 +58,7 @@ test("any bytes are read, or refused with one of two codes", () => {
   );
 });
 
-test("the bound is exact, at both ends", () => {
+test("reader and writer keep the bound exactly", () => {
   expect(read([encodeLinkFrame(new Uint8Array(10))], 10)).toHaveLength(1);
   expect(() => read([encodeLinkFrame(new Uint8Array(11)).subarray(0, 1)], 10)).toThrow(
     expect.objectContaining({ code: "FRAME_TOO_LARGE" }),

@@ -30,7 +30,7 @@ afterAll(async () => {
   await Promise.all([server.stop(), client.stop()]);
 });
 
-/** A link at the server and the bare stream that leads to it. */
+/** Opens a bare stream at the client. Returns it, and the link at the server. */
 async function pair(): Promise<{ readonly link: StreamLink; readonly raw: Stream; readonly rawClosed: Promise<void> }> {
   const next = Promise.withResolvers<StreamLink>();
   arrived.push(next);
@@ -51,7 +51,7 @@ const codeOf = (promise: Promise<unknown>): Promise<string | undefined> =>
 test.each([
   ["a frame that says it is over the limit", Uint8Array.of(0xfe, 0xff, 0xff, 0x7f), "FRAME_TOO_LARGE"],
   ["a length that never ends", Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x01), "FRAME_MALFORMED"],
-])("%s: the reader is told, the stream is cut", async (_name, bytes, code) => {
+])("%s: the reader gets an error, and the stream is cut", async (_name, bytes, code) => {
   const { link, raw, rawClosed } = await pair();
   raw.send(encodeLinkFrame(Uint8Array.of(1, 2)));
   raw.send(bytes);
@@ -61,7 +61,7 @@ test.each([
   expect(await next(link)).toEqual({ done: true, value: undefined });
 });
 
-test("what is sent in one turn leaves as one message", async () => {
+test("frames that are sent in one turn leave as one message", async () => {
   const { link, raw } = await pair();
   const first = Promise.withResolvers<number>();
   raw.addEventListener("message", ({ data }) => first.resolve(data.byteLength));
@@ -94,7 +94,7 @@ test("a flood of empty frames is bounded as well", async () => {
   expect(count).toBeLessThanOrEqual(LINK.windowBytes / LINK.frameCostBytes);
 });
 
-test("credit that was never owed and a goodbye twice do no harm", async () => {
+test("credit that was never owed does no harm, and neither do two goodbyes", async () => {
   const { link, raw } = await pair();
   raw.send(encodeCredit(LIMITS.frameBytes));
   raw.send(encodeLinkFrame(Uint8Array.of(7)));
@@ -107,7 +107,7 @@ test("credit that was never owed and a goodbye twice do no harm", async () => {
   await link.closed;
 });
 
-test("a frame that stops half-way is a loss, not an end", async () => {
+test("an end in the middle of a frame is a loss", async () => {
   const { link, raw } = await pair();
   raw.send(encodeLinkFrame(randomBytes(100)).subarray(0, 50));
   await raw.close();
@@ -121,7 +121,7 @@ test("an end without a goodbye is a loss", async () => {
   expect(await codeOf(next(link))).toBe("PEER_LOST");
 });
 
-test("close gives up on a peer that never answers it", async () => {
+test("close gives up on a peer that never replies", async () => {
   const { link, raw } = await pair();
   raw.pause();
   await link.close();

@@ -1,8 +1,9 @@
-// The catalogue adds up: shapes give the parameters that the authors name, and what fits a device grows with it.
+// The catalog adds up: shapes give the numbers of parameters that the authors state, and
+// larger devices hold more layers.
 import { describe, expect, test } from "vitest";
 import { CATALOG, estimateSizes, layersThatFit } from "../../../src/model/catalog.ts";
 
-/** Models whose head is a table of its own. */
+/** Models whose head has a table of its own. */
 const UNTIED = new Set(["onnx-community/Phi-3.5-mini-instruct-onnx-web"]);
 
 describe.each(CATALOG)("$id", (model) => {

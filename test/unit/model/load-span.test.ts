@@ -1,15 +1,17 @@
-// Loading a span: every byte checked wherever it comes from, nothing kept of a corrupt one, nothing half-loaded.
+// Loading a span: every byte is checked wherever it comes from, no corrupt tile is kept, and nothing is half-loaded.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BuiltManifest } from "../../../src/model/build-manifest.ts";
-import { fetchManifest, fetchModelFiles, MANIFEST_FILE } from "../../../src/model/fetch-model.ts";
+import { fetchManifest, fetchModelFiles } from "../../../src/model/fetch-model.ts";
+import { MANIFEST_FILE, spanBytes } from "../../../src/model/tiles/manifest.ts";
 import { HttpTileSource } from "../../../src/model/tiles/http-tile-source.ts";
-import { loadSpan, type LoadSpanOptions, type SpanProgress } from "../../../src/model/load-span.ts";
-import { spanBytes } from "../../../src/model/tiles/manifest.ts";
+import { loadSpan, type LoadSpanOptions } from "../../../src/model/load-span.ts";
 import { MemoryTileStore } from "../../../src/model/tiles/memory-tile-store.ts";
+import type { TileProgress } from "../../../src/model/tiles/load-tiles.ts";
 import type { TileStore } from "../../../src/model/tiles/tile-store.ts";
 import { toHex } from "../../../src/shared/bytes.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { asModelId } from "../../../src/shared/ids.ts";
 import { manifestOfFolder } from "../../../tools/model/model-folder.ts";
 import { type ModelServer, startModelServer, testHttp } from "./model-server.ts";
@@ -25,7 +27,7 @@ let data: Uint8Array;
 beforeAll(async () => {
   // 1.5 MiB of embedding: a tensor of more than one tile.
   small = await smallModel({ vocabulary: 12_288 });
-  // As the folder's own manifest was made.
+  // With the same facts as the manifest in the folder.
   built = await manifestOfFolder(small.folder, { name: "wide-3x32", licence: "MIT", source: "seeded random weights" });
   data = await readFile(path.join(small.folder, DATA));
   server = await startModelServer();
@@ -54,13 +56,13 @@ function load(options: Partial<LoadSpanOptions> = {}) {
     span: { start: 0, end: 2 },
     source: new HttpTileSource({ ...http, baseUrl: server.baseUrl }),
     store: new MemoryTileStore({ budgetBytes: 2 ** 30 }),
-    clock: http.clock,
+    clock: systemClock,
     signal: never,
     ...options,
   });
 }
 
-/** A store that can be looked into. */
+/** A store whose content tests can see. */
 class OpenStore implements TileStore {
   readonly tiles = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly deleted: string[] = [];
@@ -83,25 +85,26 @@ const tensorAt = (name: string) => {
 };
 
 describe("loadSpan", () => {
-  test("fetches the span's own bytes, each where it belongs", async () => {
-    const steps: SpanProgress[] = [];
+  test("fetches the span's own bytes, and puts each where it belongs", async () => {
+    const steps: TileProgress[] = [];
     const source = await load({ span: { start: 1, end: 2 }, onProgress: (progress) => steps.push(progress) });
     const { layerBytes } = built.manifest;
     expect(source.externalData.reduce((sum, entry) => sum + entry.data.length, 0)).toBe(layerBytes[1]);
     const all = await load({ span: { start: 0, end: 3 } });
     const total = all.externalData.reduce((sum, entry) => sum + entry.data.length, 0);
     expect(total).toBe(data.length);
-    expect(total).toBeLessThan(spanBytes(built.manifest, 0, 3)); // rotary tables count in every layer, and are held once
+    // Rotary tables count in every layer, and are held once.
+    expect(total).toBeLessThan(spanBytes(built.manifest, 0, 3));
     expect(steps[0]).toEqual({ doneBytes: 0, totalBytes: layerBytes[1], fromCacheBytes: 0, bytesPerSecond: 0 });
     expect(steps.at(-1)).toMatchObject({ doneBytes: layerBytes[1], totalBytes: layerBytes[1], fromCacheBytes: 0 });
     expect(steps.map((step) => step.doneBytes)).toEqual(steps.map((step) => step.doneBytes).toSorted((a, b) => a - b));
   });
 
-  test("takes from the store what is there, and then asks nobody", async () => {
+  test("reads tiles from the store if it has them, and then makes no request", async () => {
     const store = new OpenStore();
     const first = await load({ store });
     server.requests.length = 0;
-    const steps: SpanProgress[] = [];
+    const steps: TileProgress[] = [];
     const second = await load({ store, onProgress: (progress) => steps.push(progress) });
     expect(server.requests).toEqual([]);
     expect(second).toEqual(first);
@@ -148,18 +151,35 @@ describe("loadSpan", () => {
     await expect(load()).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });
 
-  test("a source that cannot be reached", async () => {
+  test("rejects if a source cannot be reached", async () => {
     server.faults.push(...Array.from({ length: 50 }, () => 0));
     await expect(load()).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
   });
 
-  test("goes on without a store that fails, and says so", async () => {
+  test("goes on without a store that fails, and logs it", async () => {
     const fail = (): Promise<never> => Promise.reject(new Error("the quota is used up"));
     const warnings: string[] = [];
     const log = { debug() {}, info() {}, warn: (message: string) => void warnings.push(message) };
     const source = await load({ store: { get: fail, put: fail, delete: fail }, log });
     expect(source.externalData.length).toBeGreaterThan(0);
     expect(warnings.length).toBeGreaterThan(0);
+  });
+
+  test("does not wait long for a disk that writes nothing: loading goes on, and the disk gets no more tiles", async () => {
+    const puts: string[] = [];
+    const put = (hash: string): Promise<void> => {
+      puts.push(hash);
+      return new Promise(() => {});
+    };
+    const store: TileStore = { get: () => Promise.resolve(undefined), put, delete: () => Promise.resolve() };
+    const pauses: number[] = [];
+    const clock = { now: () => 0, sleep: (ms: number) => Promise.resolve(void pauses.push(ms)) };
+    const warnings: string[] = [];
+    const log = { debug() {}, info() {}, warn: (message: string) => void warnings.push(message) };
+    expect((await load({ store, clock, log })).externalData.length).toBeGreaterThan(4);
+    expect(puts).toHaveLength(4);
+    expect(pauses).toEqual([15_000]);
+    expect(warnings).toEqual([expect.stringContaining("too slow")]);
   });
 
   test("stops with the signal's reason, before and during", async () => {
@@ -187,7 +207,7 @@ describe("the small files", () => {
     expect(files.tokenizer?.length).toBe(manifest.tokenizer?.size);
   });
 
-  test("another manifest than the one named is refused", async () => {
+  test("a manifest that does not have the id is refused", async () => {
     const { id } = built;
     const other = asModelId(`${id.slice(0, -1)}${id.endsWith("a") ? "b" : "a"}`);
     await expect(fetchManifest(location(), other, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
@@ -195,14 +215,17 @@ describe("the small files", () => {
     await expect(fetchManifest(location(), id, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });
 
-  test.each(["model.onnx", "tokenizer.json", "tokenizer_config.json"])("%s with a flipped byte, cut short, or missing", async (file) => {
-    const whole = server.files.get(file) ?? new Uint8Array();
-    const manifest = await fetchManifest(location(), built.id, never);
-    server.files.set(file, flip(whole, 20));
-    await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
-    server.files.set(file, whole.subarray(0, -1));
-    await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
-    server.files.delete(file);
-    await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
-  });
+  test.each(["model.onnx", "tokenizer.json", "tokenizer_config.json"])(
+    "%s is refused with a flipped byte, cut short, or missing",
+    async (file) => {
+      const whole = server.files.get(file) ?? new Uint8Array();
+      const manifest = await fetchManifest(location(), built.id, never);
+      server.files.set(file, flip(whole, 20));
+      await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
+      server.files.set(file, whole.subarray(0, -1));
+      await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
+      server.files.delete(file);
+      await expect(fetchModelFiles(location(), manifest, never)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
+    },
+  );
 });

@@ -1,4 +1,4 @@
-// What a span takes, and what is refused before it crashes a tab.
+// How much memory a span takes, and which spans are refused before they crash a tab.
 import { expect, test } from "vitest";
 import { memoryNeed, whyTooLarge } from "../../../src/model/memory-need.ts";
 
@@ -23,7 +23,7 @@ test("counts weights, caches and the peak while loading", () => {
   });
 });
 
-test("refuses what WebAssembly cannot address and what the device does not have", () => {
+test("refuses a span that WebAssembly cannot address or the device cannot hold", () => {
   const need = (start: number, end: number) => memoryNeed(model, { start, end }, limits);
   expect(whyTooLarge(need(1, 3), limits)).toBeUndefined();
   expect(whyTooLarge(need(0, 4), limits)).toMatch(/WebAssembly can hold 3\.5 GB/);
@@ -31,7 +31,7 @@ test("refuses what WebAssembly cannot address and what the device does not have"
   expect(whyTooLarge(need(1, 3), { ...limits, deviceBytes: 8 * GIB })).toBeUndefined();
 });
 
-test("counts 4-bit weights as they are held, unless they are too many to unpack", () => {
+test("counts 4-bit weights unpacked, unless they are too many to unpack", () => {
   const packed = {
     ...model,
     layerBytes: [1e8, 1e8, 1e8, 1e8],

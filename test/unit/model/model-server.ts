@@ -1,9 +1,8 @@
 // A real HTTP server over byte arrays, with the faults that servers and networks have.
 import { systemClock } from "../../../src/shared/clock.ts";
-import { DEFAULTS as HTTP } from "../../../src/model/tiles/http-fetch.ts";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import type { HttpDeps } from "../../../src/model/tiles/http-fetch.ts";
+import { HTTP_DEFAULTS, type HttpOptions } from "../../../src/model/tiles/http-fetch.ts";
 
 export interface Served {
   readonly path: string;
@@ -13,16 +12,16 @@ export interface Served {
 export interface ModelServer {
   /** URL with a slash at the end. */
   readonly baseUrl: string;
-  /** Files by path; tests change them. */
+  /** Files by path. Tests change them. */
   readonly files: Map<string, Uint8Array>;
-  /** Whether ranges are understood. */
+  /** Whether the server understands ranges. */
   ranges: boolean;
-  /** Sent with a fault: Retry-After, and a hub's word for what is missing. */
+  /** Sent with a fault: Retry-After, and a hub's code for what is missing. */
   retryAfter: string | undefined;
   errorCode: string | undefined;
-  /** Bytes after which the next bodies break off, one for each. */
+  /** Bytes after which the next bodies break off, one number for each body. */
   readonly breakAfter: number[];
-  /** Statuses to answer before anything else, one for each request; 0 breaks the connection. */
+  /** Statuses to reply with before anything else, one for each request. 0 breaks the connection. */
   readonly faults: number[];
   readonly requests: Served[];
   close(): Promise<void>;
@@ -82,8 +81,11 @@ export async function startModelServer(): Promise<ModelServer> {
   });
 }
 
-/** The platform's fetch, no jitter, and a clock that jumps over every pause and notes it. Waits for a server are as long as ever. */
-export function testHttp(): HttpDeps & { readonly pauses: number[] } {
+/**
+ * The platform's fetch, no jitter, and a clock that notes each pause and jumps over it.
+ * Only waits for a server take real time.
+ */
+export function testHttp(): HttpOptions & { readonly pauses: number[] } {
   const pauses: number[] = [];
   return {
     pauses,
@@ -93,7 +95,7 @@ export function testHttp(): HttpDeps & { readonly pauses: number[] } {
       now: () => pauses.reduce((sum, ms) => sum + ms, 0),
       sleep: (ms, signal) => {
         signal?.throwIfAborted();
-        if (ms === HTTP.stallMs) return systemClock.sleep(ms, signal);
+        if (ms === HTTP_DEFAULTS.stallMs) return systemClock.sleep(ms, signal);
         pauses.push(ms);
         return Promise.resolve();
       },

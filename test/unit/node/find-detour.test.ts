@@ -1,5 +1,6 @@
-// Who takes the place of a lost peer: one that only fell silent may as well, once it has told the relay something new.
+// Which peer replaces a lost one. A peer that only fell silent may come back, once it has announced something new.
 import { expect, test } from "vitest";
+import type { WaitReason } from "../../../src/inference/generate-event.ts";
 import { PeerBans } from "../../../src/inference/requester/peer-bans.ts";
 import type { DetourRequest } from "../../../src/inference/requester/plan-detour.ts";
 import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
@@ -15,8 +16,8 @@ const [FIRST, LAST] = [asPeerId("first"), asPeerId("last")];
 
 const serving = (span: Span, tokensServed = 0): PeerAnnouncement => ({ ...servingSpan(MODEL, span), tokensServed });
 
-/** Looks for somebody who takes layers 4 to 7 beside the first peer. Answers what it said while it waited, and the route. */
-async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: number) => void): Promise<[string[], Route]> {
+/** Looks for somebody who takes layers 4 to 7 beside the first peer. Returns the reasons why it waited, and the route. */
+async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: number) => void): Promise<[WaitReason[], Route]> {
   const deps = {
     model: { id: MODEL, layerCount: 8, sizeBytes: 1e12 }, // more than a tab loads for itself
     directory: board.join(asPeerId("asker")),
@@ -29,13 +30,13 @@ async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: 
     exclude: () => bans.peers,
     silent: () => bans.silent,
   };
-  const said: string[] = [];
+  const reasons: WaitReason[] = [];
   const looking = findDetour(deps, request, AbortSignal.timeout(10_000));
   for (;;) {
     const { done, value } = await looking.next();
-    if (done === true) return [said, value];
-    if (value.kind === "waiting") said.push(value.message);
-    whileWaiting(said.length);
+    if (done === true) return [reasons, value];
+    if (value.kind === "waiting") reasons.push(value.reason);
+    whileWaiting(reasons.length);
   }
 }
 
@@ -46,18 +47,19 @@ function setUp() {
   return { board, bans: new PeerBans(systemClock) };
 }
 
-test("a peer that fell silent is asked again as soon as it is heard of", async () => {
+test("a peer that fell silent is asked again as soon as it announces something", async () => {
   const { board, bans } = setUp();
   bans.ban(LAST, "lost");
-  const [said, route] = await detour(board, bans, (waits) => {
+  const [reasons, route] = await detour(board, bans, (waits) => {
     if (waits === 1) board.put(FIRST, serving({ start: 0, end: 4 }, 1)); // somebody else's news are none of it
     if (waits === 2) board.put(LAST, serving({ start: 4, end: 8 }, 1));
   });
-  expect(said).toEqual(Array(2).fill("Nobody holds layers 4 to 7 now; the answer goes on when somebody joins."));
+  const gap = { kind: "gaps", gaps: [{ start: 4, end: 8 }], isMidway: true };
+  expect(reasons).toEqual([gap, gap]);
   expect(route.map(({ peer }) => peer)).toEqual([FIRST, LAST]);
 });
 
-test("one that gave something wrong, or said that it goes, is not, whatever it tells", async () => {
+test("a peer that was wrong, or said that it leaves, is not asked again, whatever it announces", async () => {
   for (const why of ["wrong", "leaving"] as const) {
     const { board, bans } = setUp();
     bans.ban(LAST, "lost");

@@ -1,4 +1,4 @@
-// Assignments over an in-memory swarm with real spans: who ends up with what, and that coverage never breaks on the way.
+// Lenders in a swarm in memory, with real spans: who holds which layers, and that coverage never breaks on the way.
 import { afterEach, describe, expect, it } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
 import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
@@ -29,7 +29,7 @@ class World {
   readonly network = new MemoryNetwork();
   readonly lenders = new Map<string, Lender>();
   readonly states = new Map<string, LendState[]>();
-  /** Moments at which a layer was served by nobody although all had been before. */
+  /** How often a layer lost its last peer after all layers had been served. */
   broken = 0;
 
   constructor() {
@@ -54,7 +54,7 @@ class World {
       host: "page",
       model: loader,
       directory: this.board.join(self),
-      desk: new HeldSpans(mesh),
+      heldSpans: new HeldSpans(mesh),
       startSpan: startEngineSpan({ mesh, clock: systemClock, log: silentLog }, startEngine),
       clock: systemClock,
       settings: () => ({ share: 1, backend: "auto" }),
@@ -96,7 +96,7 @@ describe("Lender", () => {
     world = new World();
   });
 
-  it("grows from one tab to three and back to one without a layer unserved while tabs join", async () => {
+  it("grows from one tab to three and back to one, and leaves no layer unserved while tabs join", async () => {
     world.join("a");
     await world.until(["a 0-8"]);
     world.join("b");
@@ -124,7 +124,7 @@ describe("Lender", () => {
     });
   });
 
-  it("makes pipelines of tabs that have room for half the model, and tells their room and class", async () => {
+  it("makes pipelines of tabs that have room for half the model, and announces how many layers fit, and the class", async () => {
     const half: SpanLoader = { ...model, fit: ({ start, end }) => ({ start, end: Math.min(end, start + 4) }) };
     for (const [name, spans] of [
       ["a", ["a 0-4"]],
@@ -146,21 +146,21 @@ describe("Lender", () => {
     await world.until(["c 0-4", "d 4-8"]);
   });
 
-  it("keeps serving what it left until others lead where that led", () => {
+  it("keeps serving the span that it left for as long as a route needs that span", () => {
     const span = (start: number, end: number) => ({ start, end });
     expect(isStillNeeded(span(0, 5), [span(0, 4), span(5, 8)], 8)).toBe(true);
     expect(isStillNeeded(span(0, 5), [span(0, 4), span(4, 8)], 8)).toBe(false);
-    expect(isStillNeeded(span(0, 5), [span(0, 4), span(6, 8)], 8)).toBe(false); // leads nowhere with it either
+    expect(isStillNeeded(span(0, 5), [span(0, 4), span(6, 8)], 8)).toBe(false); // with it there is no route either
   });
 
-  it("goes to off when stopped, from any state", async () => {
+  it("shows that it is off when it is stopped while it starts", async () => {
     world.join("a");
     await world.lenders.get("a")?.stop();
     expect(world.states.get("a")?.at(-1)).toEqual({ kind: "off" });
     expect(world.board.swarm.peers).toEqual([]);
   });
 
-  it("says why it failed and leaves the swarm when its span cannot be loaded", async () => {
+  it("shows why it failed, and leaves the swarm, if its span cannot be loaded", async () => {
     const failing: SpanLoader = { ...model, loadSpan: () => Promise.reject(new ManyhandsError("MODEL_CORRUPT", "not what was promised")) };
     const left = new Promise<void>((resolve) => {
       const stop = world.board.on("swarm:changed", ({ revision, peers }) => {

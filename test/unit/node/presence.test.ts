@@ -1,4 +1,4 @@
-// What a tab announces while it lends layers, tasks, both or nothing.
+// What a tab announces while it lends layers, computes tasks, does both, or does neither.
 import { expect, it } from "vitest";
 import { MemoryBoard } from "../../../src/mesh/memory/memory-directory.ts";
 import { RoundTrips } from "../../../src/mesh/rtc/round-trips.ts";
@@ -6,26 +6,27 @@ import { Presence } from "../../../src/node/spans/presence.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
 import { announcementOf } from "../../contract/directory-contract.ts";
 
-it("stays in the directory for as long as it lends anything, and says what", () => {
+it("keeps the tab in the directory for as long as it lends anything, and announces what", () => {
   const self = asPeerId("a");
   const board = new MemoryBoard();
   const presence = new Presence(board.join(self), "widget");
-  const told = (): unknown => board.swarm.peers.map(({ model, serving, tasks, host }) => ({ model, layers: serving.length, tasks, host }));
+  const announced = (): unknown =>
+    board.swarm.peers.map(({ model, serving, tasks, host }) => ({ model, layers: serving.length, tasks, host }));
 
   presence.takeTasks(true);
-  expect(told()).toEqual([{ model: null, layers: 0, tasks: true, host: "widget" }]);
+  expect(announced()).toEqual([{ model: null, layers: 0, tasks: true, host: "widget" }]);
   presence.announce({ ...announcementOf(0, 4), host: "widget" });
-  expect(told()).toEqual([{ model: "bafymodel", layers: 1, tasks: true, host: "widget" }]);
+  expect(announced()).toEqual([{ model: "bafymodel", layers: 1, tasks: true, host: "widget" }]);
   presence.withdraw();
-  expect(told()).toEqual([{ model: null, layers: 0, tasks: true, host: "widget" }]);
+  expect(announced()).toEqual([{ model: null, layers: 0, tasks: true, host: "widget" }]);
   presence.announce({ ...announcementOf(0, 4), host: "widget" });
   presence.takeTasks(false);
-  expect(told()).toEqual([{ model: "bafymodel", layers: 1, tasks: undefined, host: "widget" }]);
+  expect(announced()).toEqual([{ model: "bafymodel", layers: 1, tasks: undefined, host: "widget" }]);
   presence.withdraw();
-  expect(told()).toEqual([]);
+  expect(announced()).toEqual([]);
 });
 
-it("tells how far others are, in whole milliseconds by their least round trip", () => {
+it("announces how far away other peers are: their shortest round trip, in whole milliseconds", () => {
   let nowMs = 0;
   const roundTrips = new RoundTrips({ now: () => nowMs });
   const [near, far] = [asPeerId("near"), asPeerId("far")];
@@ -44,6 +45,6 @@ it("tells how far others are, in whole milliseconds by their least round trip", 
     { peer: near, rttMs: 20 },
   ]);
   for (let peer = 0; peer < 300; peer++) roundTrips.note(asPeerId(`p${peer}`), 1);
-  expect(roundTrips.of(near)).toBeUndefined(); // so many came after it
+  expect(roundTrips.of(near)).toBeUndefined(); // newer ones have replaced it
   expect(roundTrips.latest(8)).toHaveLength(8);
 });

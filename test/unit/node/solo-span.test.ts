@@ -1,4 +1,4 @@
-// The whole model for a tab's own prompts: loaded when it is needed, freed when it is not.
+// The whole model for a tab's own prompts: it is loaded when a prompt needs it, and freed when none does.
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StartEngine } from "../../../src/engine/contract.ts";
 import { MemoryNetwork } from "../../../src/mesh/memory/memory-mesh.ts";
@@ -13,7 +13,7 @@ import { BUNDLED, bundledEngine, bundledSpan } from "../../support/bundled-model
 import { startEngineSpan } from "../../support/engine-span-host.ts";
 
 /** Time that stands still until the test moves it. */
-class HandClock implements Clock {
+class ManualClock implements Clock {
   #now = 0;
   readonly #waiting = new Set<{ readonly at: number; readonly wake: () => void }>();
 
@@ -32,7 +32,7 @@ class HandClock implements Clock {
     });
   }
 
-  /** Lets what has waited long enough go on, and a little more happen. */
+  /** Wakes all that have waited long enough, and lets them run. */
   async move(ms: number): Promise<void> {
     this.#now += ms;
     for (const entry of this.#waiting) {
@@ -49,12 +49,12 @@ const startEngine: StartEngine = (source) => bundledEngine(source.plan.span.star
 const never = new AbortController().signal;
 
 describe("SoloSpan", () => {
-  let clock: HandClock;
+  let clock: ManualClock;
   let solo: SoloSpan;
   let hosts: (SpanHost & { disposed: boolean })[];
 
   beforeEach(() => {
-    clock = new HandClock();
+    clock = new ManualClock();
     hosts = [];
     const mesh = new MemoryNetwork().join(asPeerId("self"));
     const start = startEngineSpan({ mesh, clock, log: silentLog }, startEngine);
@@ -79,7 +79,7 @@ describe("SoloSpan", () => {
         headLayers: 0,
         loadSpan: (span) => Promise.resolve(joinParts([bundledSpan(span.start, span.end)])),
       },
-      desk: new HeldSpans(mesh),
+      heldSpans: new HeldSpans(mesh),
       startSpan: noting,
       backend: () => "wasm",
       clock,
@@ -87,14 +87,14 @@ describe("SoloSpan", () => {
   });
 
   const load = async (): Promise<void> => {
-    for await (const event of solo.load("loading", never)) expect(event.kind).toBe("waiting");
+    for await (const progress of solo.load(never)) expect(progress).toBeUndefined(); // the model is at hand
   };
 
-  test("is freed after a while without prompts, and loaded again for the next one", async () => {
+  test("is freed after a while without prompts, and loaded again for the next prompt", async () => {
     await load();
     expect(solo.peer?.serving).toEqual([{ start: 0, end: 8 }]);
     await clock.move(4 * MINUTE);
-    expect(solo.peer).toBeDefined(); // a route was looked for: the wait begins anew
+    expect(solo.peer).toBeDefined(); // a route was looked for, so the idle time starts anew
     await clock.move(4 * MINUTE);
     expect(hosts.map(({ disposed }) => disposed)).toEqual([false]);
     await clock.move(2 * MINUTE);
@@ -107,7 +107,7 @@ describe("SoloSpan", () => {
     expect(hosts.map(({ disposed }) => disposed)).toEqual([true, true]);
   });
 
-  test("makes room when told to, and does nothing where there is nothing", async () => {
+  test("is freed on demand, and freeing does nothing if it is not loaded", async () => {
     await solo.free();
     await load();
     await solo.free();

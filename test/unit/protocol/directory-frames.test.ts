@@ -1,7 +1,7 @@
-// What peers announce: read back as it was sent, bounded, and small enough that the largest snapshot fits a frame.
+// Announcements of peers: read back as they were sent, bounded, and small enough that the
+// largest snapshot fits into a frame.
 import { describe, expect, it } from "vitest";
-import { type PeerAnnouncement, readDirectoryRequest } from "../../../src/protocol/directory-frames.ts";
-import { decodeSwarm, encodeSwarm } from "../../../src/protocol/swarm-payload.ts";
+import { decodeSwarm, encodeSwarm, type PeerAnnouncement, readDirectoryRequest } from "../../../src/protocol/directory-frames.ts";
 import { LIMITS } from "../../../src/protocol/version.ts";
 import { errorCode } from "../../../src/shared/errors.ts";
 import { asPeerId } from "../../../src/shared/ids.ts";
@@ -28,7 +28,7 @@ const codeOf = (announcement: unknown): unknown => {
 };
 
 describe("an announcement", () => {
-  it("is read with and without what the peer may leave out", () => {
+  it("is read with and without its optional fields", () => {
     for (const announcement of [announcementOf(0, 4), full, withoutLayers])
       expect(readDirectoryRequest({ kind: "announce", announcement })).toEqual({ kind: "announce", announcement });
   });
@@ -39,15 +39,15 @@ describe("an announcement", () => {
     ["less than no cache", { freeCacheBytes: -1 }],
     ["a class of a megabyte", { determinismClass: "c".repeat(1 << 20) }],
     ["too many neighbours", { neighbours: [...neighbours, { peer: nameOf(99), rttMs: 1 }] }],
-    ["a way back in time", { neighbours: [{ peer: nameOf(1), rttMs: -1 }] }],
-    ["an endless way", { neighbours: [{ peer: nameOf(1), rttMs: Number.POSITIVE_INFINITY }] }],
-    ["tasks that are neither taken nor not", { tasks: "some" }],
+    ["a negative round trip", { neighbours: [{ peer: nameOf(1), rttMs: -1 }] }],
+    ["an infinite round trip", { neighbours: [{ peer: nameOf(1), rttMs: Number.POSITIVE_INFINITY }] }],
+    ["tasks that are neither accepted nor refused", { tasks: "some" }],
     ["an unknown field", { trusted: true }],
   ])("with %s is refused", (_, extra) => {
     expect(codeOf({ ...full, ...extra })).toBe("FRAME_MALFORMED");
   });
 
-  it("leaves room for as many peers as a directory takes", () => {
+  it("is small enough for a snapshot of as many peers as a directory may list", () => {
     const peers = Array.from({ length: LIMITS.directoryPeers }, (_, index) => ({ ...full, peer: nameOf(index), joined: index }));
     const swarm = { kind: "swarm" as const, revision: 1, peers };
     expect(decodeSwarm(encodeSwarm(swarm))).toEqual(swarm);

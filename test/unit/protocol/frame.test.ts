@@ -38,7 +38,7 @@ describe("frames", () => {
     expect(() => decodeFrame(Uint8Array.of(0xff, 0xff, 0x7f, 0))).toThrow(expect.objectContaining({ code: "FRAME_TOO_LARGE" }));
   });
 
-  it("from any bytes are read or refused by a code, never otherwise", () => {
+  it("from any bytes are read, or refused with a code", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
         try {
@@ -51,7 +51,7 @@ describe("frames", () => {
     );
   });
 
-  it("with a bit flipped are still the same kind of frame or refused", () => {
+  it("with a bit flipped are still read, or refused with a code", () => {
     const bytes = encodeFrame(STEP, new Uint8Array(16));
     fc.assert(
       fc.property(fc.nat({ max: bytes.byteLength * 8 - 1 }), (bit) => {
@@ -74,7 +74,7 @@ describe("readSessionHeader", () => {
     ["extra field", { ...STEP, extra: 1 }],
     ["no positions", { ...STEP, count: 0, chain: new Uint8Array(0) }],
     ["chain of another length", { ...STEP, chain: new Uint8Array(HASH_BYTES) }],
-    ["more logits than are known of", { ...STEP, logitRows: LIMITS.logitRows + 1 }],
+    ["more logits than a step may ask for", { ...STEP, logitRows: LIMITS.logitRows + 1 }],
     ["negative position", { ...STEP, position: -1 }],
     ["fraction", { ...STEP, position: 0.5 }],
     ["session in capitals", { ...STEP, session: "AB".repeat(16) }],

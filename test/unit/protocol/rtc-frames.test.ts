@@ -1,4 +1,4 @@
-// Negotiation frames: what two peers may say to each other before there is a connection, and nothing else.
+// Negotiation frames: only what two peers may say to each other before there is a connection is read.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeFrame, encodeFrame } from "../../../src/protocol/frame.ts";
@@ -33,7 +33,7 @@ describe("readRtcFrame", () => {
     ["another kind", { kind: "open" }],
   ])("refuses %s", (_what, header) => expect(codeOf(header)).toBe("FRAME_MALFORMED"));
 
-  it("refuses anything else by its code", () => {
+  it("refuses anything else with a code", () => {
     fc.assert(
       fc.property(fc.anything(), (header) => {
         expect(["FRAME_MALFORMED", "read"]).toContain(codeOf(header));

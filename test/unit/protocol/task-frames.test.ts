@@ -1,4 +1,4 @@
-// Tasks and their frames: canonical, bounded, and malformed ones refused.
+// Tasks and their frames: they are canonical and bounded, and malformed ones are refused.
 import * as dagCbor from "@ipld/dag-cbor";
 import * as fc from "fast-check";
 import { CID } from "multiformats/cid";
@@ -28,9 +28,9 @@ const task: Task = {
   replication: { quorum: 2, most: 5 },
   reward: 3,
 };
-const codeOf = (work: () => unknown): unknown => {
+const codeOf = (act: () => unknown): unknown => {
   try {
-    work();
+    act();
     return "nothing thrown";
   } catch (error) {
     return errorCode(error);
@@ -38,18 +38,18 @@ const codeOf = (work: () => unknown): unknown => {
 };
 
 describe("a task", () => {
-  it("is the same after its bytes, and has the CID of its bytes", async () => {
+  it("survives its own encoding, and its id is the CID of its bytes", async () => {
     const bytes = encodeTask(task);
     expect(decodeTask(bytes)).toEqual(task);
     expect(taskId(bytes)).toBe(CID.createV1(dagCbor.code, await sha256.digest(bytes)).toString());
   });
 
-  it("has the same bytes in whatever order its fields were written", () => {
+  it("has the same bytes in every order of its fields", () => {
     const turned = Object.fromEntries(Object.entries(task).toReversed()) as Task;
     expect(toHex(encodeTask(turned))).toBe(toHex(encodeTask(task)));
   });
 
-  it("has another id with every other field", () => {
+  it("has another id if any field differs", () => {
     const ids = [
       task,
       { ...task, version: 2 },
@@ -68,16 +68,16 @@ describe("a task", () => {
     ["a tile of nothing", { input: { kind: "tiles", tiles: [{ hash: new Uint8Array(32), sizeBytes: 0 }] } }],
     ["a kind that is no name", { kind: "../sum" }],
     ["a time without end", { limits: { ...task.limits, runMs: Infinity } }],
-    ["a quorum that cannot be", { replication: { quorum: 6, most: 5 } }],
+    ["a quorum that cannot be reached", { replication: { quorum: 6, most: 5 } }],
     ["NaN among its parameters", { params: { at: NaN } }],
     ["a function among its parameters", { params: { at: () => 1 } }],
     ["parameters over the limit", { params: "x".repeat(TASK_LIMITS.taskBytes) }],
-    ["a field too many", { more: 1 }],
+    ["an unknown field", { more: 1 }],
   ])("is refused with %s", (_name, more) => {
     expect(codeOf(() => encodeTask({ ...task, ...(more as Partial<Task>) }))).toBe("BAD_INPUT");
   });
 
-  it("is refused from bytes that are none, whatever they are", () => {
+  it("is refused if the bytes are no task, whatever they are", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         expect(codeOf(() => decodeTask(bytes))).toBe("FRAME_MALFORMED");
@@ -88,7 +88,7 @@ describe("a task", () => {
     expect(codeOf(() => decodeTask(new Uint8Array(1_000_000).fill(0x81)))).toBe("FRAME_MALFORMED");
   });
 
-  it("is refused or read, never anything else, with any byte changed", () => {
+  it("is refused or read, and nothing else happens, if any byte is changed", () => {
     const bytes = encodeTask(task);
     for (let at = 0; at < bytes.byteLength; at++) {
       const changed = bytes.slice();
@@ -125,7 +125,7 @@ describe("frames", () => {
     expect(codeOf(() => read(header))).toBe("FRAME_MALFORMED");
   });
 
-  it("cut a payload as their header says, or not at all", () => {
+  it("cut a payload as their header says, or refuse it", () => {
     expect(cutPayload(Uint8Array.of(1, 2, 3), [1, 0, 2]).map((part) => [...part])).toEqual([[1], [], [2, 3]]);
     expect(codeOf(() => cutPayload(Uint8Array.of(1, 2, 3), [1, 1]))).toBe("SIZE_MISMATCH");
     expect(codeOf(() => cutPayload(Uint8Array.of(1, 2, 3), [4]))).toBe("SIZE_MISMATCH");
@@ -133,7 +133,7 @@ describe("frames", () => {
 });
 
 describe("a commitment", () => {
-  it("is nobody else's and nothing else's", () => {
+  it("differs for another salt, peer, task or result", () => {
     const salt = new Uint8Array(16);
     const hash = new Uint8Array(32);
     const all = [

@@ -1,4 +1,4 @@
-// Choosing a model: a wish wins, what the swarm serves comes first, what was begun is made whole.
+// Choosing a model: a wish wins, then models that the swarm serves; lenders complete models that others have begun.
 import { describe, expect, test } from "vitest";
 import { type ModelChoice, type ModelPeer, pickForPrompt, pickToLend, standingOf } from "../../../src/route/plan-model.ts";
 import { asModelId } from "../../../src/shared/ids.ts";
@@ -16,23 +16,23 @@ const models = [model("large", 1000), model("mid", 500), model("small", 10)];
 describe("for a prompt", () => {
   test.each([
     ["a wish, whatever the swarm serves", [peer("mid", 0, 4)], "large", { model: "large", reason: "wished" }],
-    ["no wish for what the relay does not offer", [peer("mid", 0, 4)], "gone", { model: "mid", reason: "served" }],
+    ["no model that the relay does not offer, even if it is wished for", [peer("mid", 0, 4)], "gone", { model: "mid", reason: "served" }],
     [
-      "what is served whole, by several",
+      "a model that several peers together serve whole",
       [peer("small", 0, 4), peer("mid", 0, 2), peer("mid", 2, 4)],
       undefined,
       { model: "mid", reason: "served" },
     ],
-    ["nothing that lacks a layer", [peer("large", 0, 3), peer("small", 0, 4)], undefined, { model: "small", reason: "served" }],
-    ["what this tab can run alone", [peer("large", 0, 3)], undefined, { model: "small", reason: "alone" }],
+    ["no model that lacks a layer", [peer("large", 0, 3), peer("small", 0, 4)], undefined, { model: "small", reason: "served" }],
+    ["a model that this tab can run alone", [peer("large", 0, 3)], undefined, { model: "small", reason: "alone" }],
   ])("%s", (_what, peers, wish, expected) => {
     expect(pickForPrompt(models, peers, wish === undefined ? undefined : asModelId(wish), 100)).toEqual(expected);
   });
-  test("the only one is no choice, whether it is known to be served or not", () => {
+  test("the only model needs no choice, whether it is served or not", () => {
     for (const peers of [[], [peer("small", 0, 4)]])
       expect(pickForPrompt([model("small")], peers, undefined, 100)).toEqual({ model: "small", reason: "only" });
   });
-  test("the operator's first where nothing else speaks, and nothing of nothing", () => {
+  test("the operator's first if nothing else decides, and none of an empty list", () => {
     expect(pickForPrompt(models, [], undefined, 0)).toEqual({ model: "large", reason: "first" });
     expect(pickForPrompt([], [], undefined, 100)).toBeUndefined();
   });
@@ -41,15 +41,15 @@ describe("for a prompt", () => {
 describe("to lend", () => {
   test.each([
     ["the wish", [peer("mid", 0, 2)], "small", "small"],
-    ["what others began, nearest to whole first", [peer("large", 0, 1), peer("mid", 0, 3)], undefined, "mid"],
+    ["a model that others have begun, the one that lacks fewest layers first", [peer("large", 0, 1), peer("mid", 0, 3)], undefined, "mid"],
     [
-      "not what another tab makes whole already",
+      "no model that another tab is already completing",
       [peer("mid", 0, 2), peer("mid", 0, 2, { target: { start: 2, end: 4 } })],
       undefined,
       "large",
     ],
     [
-      "where the most sessions share a peer",
+      "the model whose peers have the most sessions each",
       [peer("large", 0, 4, { sessions: 1 }), peer("small", 0, 4, { sessions: 3 })],
       undefined,
       "small",

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findGaps, isRouted } from "../../../src/route/coverage.ts";
-import type { PlacementPeer } from "../../../src/route/layer-weights.ts";
+import type { PlacementPeer } from "../../../src/route/layer-rates.ts";
 import { mayRelease, planPlacement } from "../../../src/route/plan-placement.ts";
 import { asPeerId, type Span, spanLength } from "../../../src/shared/ids.ts";
 
@@ -18,7 +18,7 @@ const apply = (peers: readonly PlacementPeer[], layerCount: number, headLayers =
   return peers.map((entry) => ({ ...entry, span: plan.get(entry.peer) }));
 };
 
-/** In layers. */
+/** Work of the head, in layers. */
 const heads = fc.constantFrom(0, 0.2, 1.2, 3.5, 9);
 
 describe("planPlacement", () => {
@@ -33,18 +33,32 @@ describe("planPlacement", () => {
       [peer(1, [0, 2]), peer(2, [5, 8]), peer(3)],
       ["peer-1 0-2", "peer-2 5-8", "peer-3 2-5"],
     ],
-    ["two that took the same span part", [peer(1, [0, 4]), peer(2, [4, 8]), peer(3, [4, 8])], ["peer-1 0-2", "peer-2 4-8", "peer-3 2-4"]],
-    ["nonsense spans count as none", [peer(1, [0, 8]), peer(2, [7, 99])], ["peer-1 0-4", "peer-2 4-8"]],
+    [
+      "two peers that chose the same span share it",
+      [peer(1, [0, 4]), peer(2, [4, 8]), peer(3, [4, 8])],
+      ["peer-1 0-2", "peer-2 4-8", "peer-3 2-4"],
+    ],
+    ["spans that make no sense count as none", [peer(1, [0, 8]), peer(2, [7, 99])], ["peer-1 0-4", "peer-2 4-8"]],
   ] as const)("%s", (_, peers, expected) => {
     expect(planned(peers, 8)).toEqual(expected);
   });
 
   it.each([
-    ["a head that does much counts as layers", 8, [peer(1, [0, 12]), peer(2)], ["peer-1 0-10", "peer-2 10-12"]],
-    ["halves of one length stay for a twentieth", 0.5, [peer(1, [0, 12]), peer(2)], ["peer-1 0-6", "peer-2 6-12"]],
-    ["what has the head is halved first", 2, [peer(1, [0, 6]), peer(2, [6, 12]), peer(3)], ["peer-1 0-6", "peer-2 6-10", "peer-3 10-12"]],
-    ["the last layer goes with the head, however much that does", 40, [peer(1), peer(2)], ["peer-1 0-11", "peer-2 11-12"]],
-    ["who does least closes a gap", 8, [peer(1, [0, 4]), peer(2, [10, 12])], ["peer-1 0-10", "peer-2 10-12"]],
+    ["a head with much work counts as layers", 8, [peer(1, [0, 12]), peer(2)], ["peer-1 0-10", "peer-2 10-12"]],
+    [
+      "halves of equal length stay equal if that costs a twentieth at most",
+      0.5,
+      [peer(1, [0, 12]), peer(2)],
+      ["peer-1 0-6", "peer-2 6-12"],
+    ],
+    [
+      "the span with the head is halved first",
+      2,
+      [peer(1, [0, 6]), peer(2, [6, 12]), peer(3)],
+      ["peer-1 0-6", "peer-2 6-10", "peer-3 10-12"],
+    ],
+    ["the last layer goes with the head, however much work that is", 40, [peer(1), peer(2)], ["peer-1 0-11", "peer-2 11-12"]],
+    ["the neighbour with the least work closes a gap", 8, [peer(1, [0, 4]), peer(2, [10, 12])], ["peer-1 0-10", "peer-2 10-12"]],
   ] as const)("%s", (_, headLayers, peers, expected) => {
     expect(planned(peers, 12, headLayers)).toEqual(expected);
   });
@@ -84,7 +98,7 @@ describe("planPlacement", () => {
     );
   });
 
-  it("moves nobody but the one that is halved when a peer joins", () => {
+  it("moves only the peer that is halved when another joins", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 7 }), heads, (count, head) => {
         let peers: PlacementPeer[] = [];
@@ -97,7 +111,7 @@ describe("planPlacement", () => {
   });
 });
 
-describe("planPlacement among peers that told their room and speed", () => {
+describe("planPlacement among peers that said how much they can hold and how fast they are", () => {
   const roomy = (joined: number, maxLayers: number, span?: readonly [number, number], layerMs?: number): PlacementPeer => ({
     ...peer(joined, span),
     maxLayers,
@@ -113,7 +127,7 @@ describe("planPlacement among peers that told their room and speed", () => {
       ["peer-1 0-4", "peer-2 4-8", "peer-3 0-4", "peer-4 4-8"],
     ],
     [
-      "weak peers make up a second pipeline between them",
+      "weak peers form a second pipeline together",
       [roomy(1, 8, [0, 8]), roomy(2, 3), roomy(3, 3), roomy(4, 3)],
       ["peer-1 0-8", "peer-2 0-3", "peer-3 3-6", "peer-4 6-8"],
     ],
@@ -122,18 +136,22 @@ describe("planPlacement among peers that told their room and speed", () => {
       [roomy(1, 4, [0, 4], 10), roomy(2, 4, [4, 8], 30), roomy(3, 4, undefined, 10)],
       ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"],
     ],
-    ["layers follow measured speed where it pays", [roomy(1, 8, [0, 4], 10), roomy(2, 8, [4, 8], 30)], ["peer-1 0-6", "peer-2 6-8"]],
+    ["layers follow measured speed if it pays", [roomy(1, 8, [0, 4], 10), roomy(2, 8, [4, 8], 30)], ["peer-1 0-6", "peer-2 6-8"]],
     ["and its limits", [roomy(1, 5, [0, 4], 10), roomy(2, 8, [4, 8], 30)], ["peer-1 0-5", "peer-2 5-8"]],
     ["cuts stay for less than a fifth", [roomy(1, 8, [0, 5], 10), roomy(2, 8, [5, 8], 14)], ["peer-1 0-5", "peer-2 5-8"]],
     ["cuts stay for a few milliseconds", [roomy(1, 8, [0, 4], 1), roomy(2, 8, [4, 8], 2)], ["peer-1 0-4", "peer-2 4-8"]],
     [
-      "a replica goes from where there are three to where there is one",
+      "a replica goes from a span with three holders to one with one holder",
       [roomy(1, 8, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4, [4, 8]), roomy(4, 4, [4, 8])],
       ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8", "peer-4 0-4"],
     ],
-    ["two against one stay", [roomy(1, 4, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4, [4, 8])], ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"]],
     [
-      "speed moves no cut of peers that did not tell their room",
+      "two holders against one stay",
+      [roomy(1, 4, [0, 4]), roomy(2, 4, [4, 8]), roomy(3, 4, [4, 8])],
+      ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"],
+    ],
+    [
+      "speed moves no cut of peers that did not say how much they can hold",
       [
         { ...peer(1, [0, 4]), layerMs: 10 },
         { ...peer(2, [4, 8]), layerMs: 90 },
@@ -146,7 +164,12 @@ describe("planPlacement among peers that told their room and speed", () => {
       ["peer-1 0-4", "peer-2 4-8", "peer-3 4-8"],
       2,
     ],
-    ["the last has fewer layers for its head", [roomy(1, 8, [0, 4], 10), roomy(2, 8, [4, 8], 10)], ["peer-1 0-6", "peer-2 6-8"], 4],
+    [
+      "the last peer has fewer layers, because it has the head",
+      [roomy(1, 8, [0, 4], 10), roomy(2, 8, [4, 8], 10)],
+      ["peer-1 0-6", "peer-2 6-8"],
+      4,
+    ],
     ["a peer with room for nothing gets nothing", [roomy(1, 8, [0, 8]), roomy(2, 0)], ["peer-1 0-8"]],
   ] as const)("%s", (_, peers, expected, headLayers: number = 0) => {
     expect(planned(peers, 8, headLayers)).toEqual(expected);
@@ -161,7 +184,7 @@ describe("planPlacement among peers that told their room and speed", () => {
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), pick: fc.nat() }) },
   );
 
-  it("leads through all layers wherever there is room, within every limit, and is a fixed point, after any history", () => {
+  it("leads through all layers if there is room, within every limit, and is a fixed point, after any history", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 24 }), heads, fc.array(event, { maxLength: 30 }), (layers, head, events) => {
         let peers: PlacementPeer[] = [];
@@ -195,7 +218,7 @@ describe("planPlacement among peers that told their room and speed", () => {
 
 describe("mayRelease", () => {
   const span = (start: number, end: number): Span => ({ start, end });
-  it("keeps serving until somebody else serves what is dropped", () => {
+  it("is false until other peers serve the layers that are dropped", () => {
     expect(mayRelease(span(0, 8), span(0, 4), [])).toBe(false);
     expect(mayRelease(span(0, 8), span(0, 4), [span(6, 8)])).toBe(false);
     expect(mayRelease(span(0, 8), span(0, 4), [span(4, 6), span(6, 8)])).toBe(true);

@@ -1,11 +1,11 @@
-// Routes: tables of what is preferred, and the shortest lap against every route that there is on small swarms.
+// Routes: tables of preferences, and the shortest lap against every possible route on small swarms.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LinkTimes } from "../../../src/route/link-times.ts";
 import { planRoute, routeMs } from "../../../src/route/plan-route.ts";
 import { COST, outweigh, type RouteNeeds, type RoutePeer } from "../../../src/route/route-cost.ts";
 import { asPeerId, type Span } from "../../../src/shared/ids.ts";
-import { everyRoute } from "../../../tools/bench/every-route.ts";
+import { everyRoute } from "../../../tools/bench/parts/every-route.ts";
 
 const peer = (name: string, serving: readonly (readonly [number, number])[], extra: Partial<RoutePeer> = {}): RoutePeer => ({
   peer: asPeerId(name),
@@ -27,18 +27,18 @@ describe("planRoute", () => {
   it("chains spans end to end", () => {
     expect(names([peer("b", [[3, 8]]), peer("a", [[0, 3]])], 8)).toEqual(["a 0-3", "b 3-8"]);
   });
-  it("prefers one peer with all layers to two with halves where ways are unknown", () => {
+  it("prefers one peer with all layers to two with halves if ways are unknown", () => {
     expect(names([peer("a", [[0, 4]]), peer("b", [[4, 8]]), peer("c", [[0, 8]], { layerMs: 10 })], 8)).toEqual(["c 0-8"]);
   });
   it("prefers two fast halves next door to one slow whole", () => {
     const near = [peer("a", [[0, 4]], rtt(2)), peer("b", [[4, 8]], rtt(2)), peer("c", [[0, 8]], { layerMs: 10, ...rtt(2) })];
     expect(names(near, 8)).toEqual(["a 0-4", "b 4-8"]);
   });
-  it("prefers the idle and the fast among equals, and takes the unmeasured for slow", () => {
+  it("prefers idle and fast peers among equals, and assumes that unmeasured ones are slow", () => {
     expect(names([peer("a", [[0, 8]], { sessions: 3 }), peer("b", [[0, 8]])], 8)).toEqual(["b 0-8"]);
     expect(names([peer("a", [[0, 8]], { layerMs: undefined }), peer("b", [[0, 8]], { layerMs: 9 })], 8)).toEqual(["b 0-8"]);
   });
-  it("leaves out the excluded, and says when no route is left", () => {
+  it("leaves out excluded peers, and is undefined if no route is left", () => {
     expect(names([peer("a", [[0, 8]]), peer("b", [[0, 8]])], 8, ["a"])).toEqual(["b 0-8"]);
     expect(names([peer("a", [[0, 8]])], 8, ["a"])).toBeUndefined();
     expect(names([peer("a", [[0, 4]]), peer("b", [[5, 8]])], 8)).toBeUndefined();
@@ -48,7 +48,7 @@ describe("planRoute", () => {
     const first = peer("a", [[0, 4]], rtt(10));
     expect(names([first, peer("b", [[4, 8]], rtt(80)), peer("c", [[4, 8]], { layerMs: 2, ...rtt(10) })], 8)).toEqual(["a 0-4", "c 4-8"]);
   });
-  it("takes the pair that measured a short way between them", () => {
+  it("chooses the pair that measured a short way between them", () => {
     const near = { neighbours: [{ peer: asPeerId("c"), rttMs: 4 }] };
     expect(names([peer("a", [[0, 4]], near), peer("b", [[4, 8]]), peer("c", [[4, 8]])], 8)).toEqual(["a 0-4", "c 4-8"]);
   });
@@ -68,12 +68,12 @@ describe("planRoute", () => {
     ]);
     expect(links.ms(asPeerId("a"), asPeerId("b"))).toBe(15);
   });
-  it("lets a measurement sink towards what is assumed of strangers", () => {
+  it("lets a measurement fade towards what is assumed of strangers", () => {
     expect(outweigh(40, 0, 200, 1000)).toBe(40);
     expect(outweigh(40, 1000, 200, 1000)).toBe(120);
     expect(outweigh(40, 1e9, 200, 1000)).toBe(200);
   });
-  it("fills a gap between two neighbours by the way from the one to the other", () => {
+  it("fills a gap between two neighbours by the shortest way from one to the other", () => {
     const peers = [
       peer("up", [[0, 4]], { neighbours: [{ peer: asPeerId("y"), rttMs: 2 }] }),
       peer("down", [[6, 8]], { neighbours: [{ peer: asPeerId("y"), rttMs: 2 }] }),
@@ -91,7 +91,7 @@ describe("planRoute", () => {
     expect(names(peers, 8, [], { determinismClass: "cpu" })).toEqual(["b 0-8"]);
     expect(names(peers, 8, ["b"], { determinismClass: "cpu" })).toEqual(["a 0-8"]);
   });
-  it("asks a peer without room for the session last of all", () => {
+  it("chooses a peer without room for the session only if there is no other", () => {
     const cache = { positions: 100, bytesPerLayer: Array.from({ length: 8 }, () => 10) };
     const peers = [
       peer("a", [[0, 8]], { freeCacheBytes: 7_999 }),
@@ -104,7 +104,7 @@ describe("planRoute", () => {
   const layers = 6;
   const span = fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 7 })).filter(([start, end]) => start < end);
 
-  it("finds a route with the fewest hops whenever there is one and no way is known", () => {
+  it("finds a route with the fewest hops, if there is a route and no way is known", () => {
     fc.assert(
       fc.property(fc.array(span, { maxLength: 8 }), (spans) => {
         const route = planRoute(
@@ -121,7 +121,7 @@ describe("planRoute", () => {
     );
   });
 
-  it("finds the shortest lap of all, whatever is measured and whatever is asked", () => {
+  it("finds the shortest lap of all, for any measurements and any needs", () => {
     const ms = fc.integer({ min: 0, max: 300 });
     const ageMs = fc.constantFrom(0, 30_000, 1_000_000);
     const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
@@ -163,7 +163,7 @@ describe("planRoute", () => {
     );
   });
 
-  it("assumes the worst of peers that say nothing of themselves", () => {
+  it("assumes the worst of peers that say nothing about themselves", () => {
     const [alone] = [peer("a", [[0, 4]], { layerMs: undefined })];
     const route = planRoute([alone], 4);
     expect(route && routeMs(route, [alone])).toBe(COST.unknownRttMs + COST.hopMs + 4 * COST.unknownLayerMs);

@@ -1,4 +1,4 @@
-// Pauses between tries: they grow up to a bound, differ between peers, end early when somebody asks again, and end with their owner.
+// Pauses between tries: they grow up to a bound, differ between peers, end early on request, and end with their owner.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Backoff, type BackoffRule, backoffMs, RELAY_BACKOFF } from "../../../src/shared/backoff.ts";
@@ -11,7 +11,7 @@ const still: Pick<Clock, "sleep"> = {
   sleep: (_, signal) => new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error))),
 };
 
-it("doubles up to its bound and begins anew when somebody asks again", async () => {
+it("doubles up to its bound, and begins anew after `hurry`", async () => {
   const backoff = new Backoff(quick, () => 0.5);
   const pauses: number[] = [];
   const note = (retryInMs: number): number => pauses.push(retryInMs);
@@ -43,14 +43,14 @@ it("keeps the jitter of a relay's pauses within a quarter", () => {
   expect(backoffMs(RELAY_BACKOFF, 1, 0.999)).toBeCloseTo(625, 0);
 });
 
-it("ends at once when somebody asks again", async () => {
+it("ends at once on `hurry`", async () => {
   const backoff = new Backoff(still, () => 0.5);
   const paused = backoff.pause(() => {}, never);
   backoff.hurry();
   await expect(paused).resolves.toBeUndefined();
 });
 
-it("rejects with its owner's reason, even when both come at once", async () => {
+it("rejects with its owner's reason, even if `hurry` comes at the same time", async () => {
   const backoff = new Backoff(still, () => 0.5);
   const owner = new AbortController();
   const reason = new Error("stopped");

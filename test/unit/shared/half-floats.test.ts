@@ -1,4 +1,4 @@
-// Halves against the engine's own Float16Array, over random bit patterns and everything special.
+// Half floats against the platform's own Float16Array, over random bit patterns and all special values.
 import { describe, expect, it } from "vitest";
 import { floatToHalf, HALF_MAX, halfToFloat, packHalves, unpackHalves } from "../../../src/shared/half-floats.ts";
 
@@ -6,7 +6,7 @@ import { floatToHalf, HALF_MAX, halfToFloat, packHalves, unpackHalves } from "..
 const reference = (values: Float32Array): Uint16Array => new Uint16Array(new Float16Array(values).buffer);
 const isNaNHalf = (half: number): boolean => (half & 0x7fff) > 0x7c00;
 
-/** Xorshift: any bits will do, the same ones in every run. */
+/** Xorshift: the test needs any bits, but the same ones in every run. */
 function* words(seed: number): Generator<number, never> {
   for (let state = seed; ;) {
     state ^= state << 13;
@@ -33,7 +33,7 @@ describe("half floats", () => {
     }
   });
 
-  it("rounds what lies between two halves, at every pair of neighbours", () => {
+  it("rounds values between two halves, at every pair of neighbours", () => {
     for (let half = 0; half < 0x7bff; half++) {
       const [low, high] = [halfToFloat(half), halfToFloat(half + 1)];
       const middle = (low + high) / 2;
@@ -44,7 +44,7 @@ describe("half floats", () => {
     }
   });
 
-  it("keeps every half, and has one NaN", () => {
+  it("keeps every half, and knows one NaN", () => {
     for (let half = 0; half < 0x10000; half++) {
       const back = floatToHalf(halfToFloat(half));
       if (isNaNHalf(half)) expect(back).toBe(0x7e00);

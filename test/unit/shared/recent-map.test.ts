@@ -1,9 +1,10 @@
-// What is remembered of late: as much as there is room for, the newest, whatever was noted again.
+// A map of recent entries: it keeps as many as it has room for, the newest ones, and a
+// key that is set again counts as new.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { RecentMap } from "../../../src/shared/recent-map.ts";
 
-it("holds the keys that were noted last, each with its newest value, oldest first", () => {
+it("holds the keys that were set last, each with its newest value, oldest first", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.nat(7), { maxLength: 40 }), (most, keys) => {
       const map = new RecentMap<number, number>(most);

@@ -6,7 +6,7 @@ import {
   afterFault,
   afterWrong,
   checkChance,
-  DEFAULTS,
+  REPUTATION,
   faded,
   type Standing,
   STRANGER,
@@ -63,9 +63,9 @@ const trusted = (count: number): Standing =>
 
 describe("standing", () => {
   it("has every result of newcomers checked, then 1 in n, and never fewer than the floor", () => {
-    for (let n = 0; n < DEFAULTS.always; n++) expect(checkChance(trusted(n), 0)).toBe(1);
+    for (let n = 0; n < REPUTATION.always; n++) expect(checkChance(trusted(n), 0)).toBe(1);
     expect(checkChance(trusted(25), 0)).toBeCloseTo(1 / 25);
-    expect(checkChance(trusted(10_000), 0)).toBe(DEFAULTS.floor);
+    expect(checkChance(trusted(10_000), 0)).toBe(REPUTATION.floor);
   });
 
   it("is a stranger's again after one wrong result", () => {
@@ -74,8 +74,8 @@ describe("standing", () => {
 
   it("halves with a fault that no other peer had, and fades while there is nothing new", () => {
     expect(afterFault(trusted(100), 0).streak).toBe(50);
-    expect(faded(trusted(100), DEFAULTS.halfLifeMs).streak).toBeCloseTo(50);
-    expect(checkChance(trusted(30), DEFAULTS.halfLifeMs)).toBe(1);
+    expect(faded(trusted(100), REPUTATION.halfLifeMs).streak).toBeCloseTo(50);
+    expect(checkChance(trusted(30), REPUTATION.halfLifeMs)).toBe(1);
   });
 
   it("catches a newcomer that cheats on a fifth of its tasks within 15 of them, 95 times in 100", () => {

@@ -1,8 +1,8 @@
-// The curve for colluders: what it draws is what was measured.
+// The curve for colluders draws exactly the figures that were measured.
 import { expect, it } from "vitest";
-import { colluderPicture } from "../../../tools/soak/colluder-picture.ts";
+import { colluderPicture } from "../../../tools/soak/parts/colluder-picture.ts";
 
-it("draws each figure where it belongs, higher for more, and says it", () => {
+it("draws each figure at its place, and labels it", () => {
   const points = [
     { part: 0, settledWrong: 0 },
     { part: 0.25, settledWrong: 0.01 },
@@ -13,7 +13,7 @@ it("draws each figure where it belongs, higher for more, and says it", () => {
     x: Number(x),
     y: Number(y),
   }));
-  if (first === undefined || second === undefined || third === undefined) throw new Error("a dot for each figure");
+  if (first === undefined || second === undefined || third === undefined) throw new Error("there must be a dot for each figure");
   expect(second.x - first.x).toBeCloseTo(third.x - second.x);
   expect((first.y - third.y) / (first.y - second.y)).toBeCloseTo(8, 1);
   for (const words of ["measured so", "1 %", "8 %", "50 %", "prefers-color-scheme: dark"]) expect(picture).toContain(words);

@@ -1,4 +1,4 @@
-// `npm run model -- inspect`: what it says of real exports, and that it reads no weights to say it.
+// `npm run model -- inspect`: what it prints about real exports, and that it does not read their weights.
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -21,7 +21,7 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
 }
 
 describe("inspect", () => {
-  test("tells layers, boundaries, operators, sizes and memory", async () => {
+  test("prints layers, boundaries, operators, sizes and memory", async () => {
     const lines = (await inspect(path.join(FIXTURES, "llama-genai-q4"))).join("\n");
     expect(lines).toMatch(/layers +3, hidden width 32, vocabulary 288, q4/);
     expect(lines).toMatch(/weights +[\d.]+ kB in model\.onnx\.data/);
@@ -31,7 +31,7 @@ describe("inspect", () => {
     expect(lines).toMatch(/whole +[\d.]+ kB +[\d.]+ MB +[\d.]+ kB/);
   });
 
-  test("needs the graph's file alone", async () => {
+  test("needs only the graph's file", async () => {
     await inFolder(async (folder) => {
       const from = path.join(FIXTURES, "qwen2.5-genai-fp32");
       await copyFile(path.join(from, "model.onnx"), path.join(folder, "model.onnx"));
@@ -40,7 +40,7 @@ describe("inspect", () => {
     });
   });
 
-  test("passes over weights inside the file", async () => {
+  test("skips weights inside the file", async () => {
     const file = path.join(FIXTURES, "gpt2-optimum-fp32/model.onnx");
     const { bytes, fileBytes, readBytes } = await readSkeleton(file);
     expect(readBytes).toBeLessThan(fileBytes);
@@ -52,7 +52,7 @@ describe("inspect", () => {
     ["cut short", (whole) => whole.subarray(0, 9000), "MODEL_CORRUPT"],
     ["another kind of file", () => new TextEncoder().encode("<!doctype html><title>Not found</title>"), "BAD_INPUT"],
     ["noise", () => Uint8Array.from({ length: 5000 }, (_, index) => (index * 7919) % 251), "MODEL_CORRUPT"],
-  ])("%s is told", async (_, change, code) => {
+  ])("recognises a file that is %s", async (_, change, code) => {
     await inFolder(async (folder) => {
       const file = path.join(folder, "model.onnx");
       await writeFile(file, change(await readFile(path.join(FIXTURES, "llama-genai-q4/model.onnx"))));
@@ -60,7 +60,7 @@ describe("inspect", () => {
     });
   });
 
-  test("a folder without a model, and nothing at all", async () => {
+  test("refuses a folder without a model, and a path that does not exist", async () => {
     await inFolder(async (folder) => {
       expect(await inspect(folder).catch(errorCode)).toBe("BAD_INPUT");
       expect(await inspect(path.join(folder, "none")).catch(errorCode)).toBe("BAD_INPUT");

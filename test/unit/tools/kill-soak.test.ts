@@ -1,11 +1,12 @@
-// The soak's plain parts: a run can be drawn again from its seed, victims are distinct, and times are read as the page tells them.
+// The pure parts of the kill soak: a seed repeats its run, victims are distinct, and times come from the page's own
+// events.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KILL_WAYS } from "../../../tools/browser/kill-tab.ts";
-import { pickVictims, planKill } from "../../../tools/soak/kill-plan.ts";
-import { type KillRun, readTimes, reportKills } from "../../../tools/soak/kill-report.ts";
+import { pickVictims, planKill } from "../../../tools/soak/parts/kill-plan.ts";
+import { type KillRun, readTimes, reportKills } from "../../../tools/soak/parts/kill-report.ts";
 
-test("a seed and a run draw the same plan again, whose blow falls inside the answer", () => {
+test("a seed and a run always give the same plan, and its blow falls inside the answer", () => {
   fc.assert(
     fc.property(
       fc.nat(),
@@ -24,7 +25,7 @@ test("a seed and a run draw the same plan again, whose blow falls inside the ans
   );
 });
 
-test("over many runs every way falls on every hop", () => {
+test("over many runs, every way of killing hits every hop", () => {
   const seen = new Set<string>();
   for (let run = 0; run < 300; run++) {
     const plan = planKill({ seed: 1, run, ways: KILL_WAYS, spans: 1, lengths: [120] });
@@ -45,13 +46,13 @@ test("times come from the node's own event, counted from the blow", () => {
   expect(readTimes(moments, 100)).toEqual({ detectMs: 150, resumeMs: 450 });
 });
 
-test("without that event the longest wait between tokens counts, and only where the answer came to its end", () => {
+test("without that event the longest wait between tokens counts, and only if the answer came to its end", () => {
   const moments = [90, 104, 110, 410, 420].map((atMs) => ({ atMs, kind: "token", token: 1 }));
   expect(readTimes([...moments, { atMs: 421, kind: "ended" }], 100)).toEqual({ detectMs: undefined, resumeMs: 300 });
   expect(readTimes([...moments, { atMs: 500, kind: "failed" }], 100)).toEqual({ detectMs: 400, resumeMs: undefined });
 });
 
-test("a report counts misses with their reason and keeps apart what pagehide told", () => {
+test("a report lists misses with their reasons, and separates losses that pagehide announced", () => {
   const run = (index: number, ways: KillRun["ways"], detectMs: number, why?: string): KillRun => ({
     run: index,
     ways,

@@ -1,4 +1,4 @@
-// Adding a model: the same manifest from a stream as from files, from a hub as from a folder; what is wrong is a sentence.
+// Adding a model: a stream and files give the same manifest, so do a hub and a folder, and each failure is a sentence.
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
@@ -19,7 +19,7 @@ import { smallModel } from "../model/test-models.ts";
 
 let small: Awaited<ReturnType<typeof smallModel>>;
 let inline: Uint8Array;
-/** Where the hub sends clients on to. */
+/** Where the hub redirects downloads to. */
 const CDN = `cdn/org/small/resolve/${COMMIT}/onnx/`;
 let hub: Hub;
 let to: string;
@@ -78,14 +78,14 @@ describe("a stream", () => {
     expect(Buffer.from(split.skeleton)).toEqual(Buffer.from(whole.skeleton));
   });
 
-  test("of a file without weights inside stays that file", async () => {
+  test("of a file without weights inside is kept as it is", async () => {
     const graph = new Uint8Array(await readFile(path.join(small.folder, "model.onnx")));
     const split = await splitOnnx(inPieces(graph, 999), "model.onnx");
     expect(split.isRewritten).toBe(false);
     expect(Buffer.from(split.skeleton)).toEqual(Buffer.from(graph));
   });
 
-  test("that ends early is corrupt wherever it ends", async () => {
+  test("that ends early is corrupt, wherever it ends", async () => {
     for (const length of [3, 100, 5000, inline.byteLength - 1])
       await expect(splitOnnx(inPieces(inline.subarray(0, length), 4096), "model.onnx")).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   });
@@ -98,20 +98,20 @@ describe("a stream", () => {
     ["a page", "<!doctype html><html>", /web page/],
     ["JSON", '{"error":"not found"}', /JSON/],
     ["nothing", "", /empty/],
-  ])("that is really something else is told for what it is: %s", async (_what, text, words) => {
+  ])("that is something else is recognised: %s", async (_what, text, words) => {
     const sent = splitOnnx(inPieces(Buffer.from(text, "latin1"), 10), "model.onnx");
     await expect(sent).rejects.toMatchObject({ code: "BAD_INPUT", message: expect.stringMatching(words) as string });
   });
 });
 
 describe("adding", () => {
-  test("a folder gives the manifest that its files give, and everything it names", async () => {
+  test("a folder gives the manifest of its files, and copies every file that it names", async () => {
     const built = await add(small.folder, { keepWeights: true });
     expect(built.id).toBe((await manifestOfFolder(small.folder, { name: "small" })).id);
     expect(await verifyFolder(to)).toMatchObject({ id: built.id, wrong: [], elsewhere: [] });
   });
 
-  test("from a hub reads each file once and says where it came from; the weights stay there unless they are wanted", async () => {
+  test("from a hub reads each file once and notes where it came from; weights stay there unless they are wanted", async () => {
     const built = await add("org/small");
     expect(built.manifest).toMatchObject({
       licence: "apache-2.0",
@@ -129,7 +129,7 @@ describe("adding", () => {
     expect(await verifyFolder(to)).toMatchObject({ wrong: [], elsewhere: [] });
   });
 
-  test("weights inside the ONNX file are hashed where they lie", async () => {
+  test("hashes weights inside the ONNX file", async () => {
     hub.files.set("org/inline/onnx/model_q4.onnx", inline);
     const { manifest } = await add("org/inline", { keepWeights: true });
     const folder = await manifestOfFolder(small.folder);
@@ -141,7 +141,7 @@ describe("adding", () => {
     expect(await verifyFolder(to)).toMatchObject({ wrong: [], elsewhere: [] });
   });
 
-  test("goes on where a connection broke", async () => {
+  test("resumes where a connection broke", async () => {
     hub.breaks.push(5000, 60_000);
     const built = await add("org/small");
     expect(hub.asked).toContain(`${CDN}model.onnx bytes=5000-`);
@@ -163,11 +163,11 @@ describe("what cannot be added", () => {
   test("a revision that does not exist", () => refuse(add("org/small", { revision: "v9" }), "MODEL_UNAVAILABLE", /no revision "v9"/));
   test("a file that does not exist", () =>
     refuse(add("org/small", { file: "onnx/other.onnx" }), "MODEL_UNAVAILABLE", /does not exist|no file/));
-  test("a hub that is away", async () => {
+  test("a hub that cannot be reached", async () => {
     await hub.stop();
     await refuse(add("org/small"), "MODEL_UNAVAILABLE", /cannot be reached/);
   });
-  test("what is no id", () => refuse(add("what is this"), "BAD_INPUT", /organisation\/name/));
+  test("a name that is no id", () => refuse(add("what is this"), "BAD_INPUT", /organisation\/name/));
   test("weights that are cut short", async () => {
     const data = hub.files.get("org/small/onnx/model.onnx.data") ?? new Uint8Array();
     hub.files.set("org/small/onnx/model.onnx.data", data.subarray(0, 10_000));
@@ -177,7 +177,7 @@ describe("what cannot be added", () => {
     hub.files.delete("org/small/onnx/model.onnx.data");
     await refuse(add("org/small"), "MODEL_UNAVAILABLE", /model\.onnx\.data/);
   });
-  test.each(["../../secret", "/etc/passwd", "..\\x", "a/../../b"])("weights that the graph says lie at %s", async (place) => {
+  test.each(["../../secret", "/etc/passwd", "..\\x", "a/../../b"])("weights that the graph expects at %s", async (place) => {
     const { model, graph } = readOnnx(new Uint8Array(await readFile(path.join(small.folder, "model.onnx"))));
     for (const tensor of graph.initializer) for (const entry of tensor.externalData) if (entry.key === "location") entry.value = place;
     const folder = await mkdtemp(path.join(os.tmpdir(), "manyhands-climb-"));
@@ -188,7 +188,7 @@ describe("what cannot be added", () => {
   });
 });
 
-test("verifying names the file, the tile and what is wrong with it", async () => {
+test("verifying names the file, the tile and its fault", async () => {
   await add(small.folder, { keepWeights: true });
   const file = path.join(to, "model.onnx.data");
   const bytes = await readFile(file);

@@ -1,4 +1,5 @@
-// The public prompts for measuring drafts: enough of them, no two alike, and the repeating ones do have something to repeat.
+// The public prompts for measuring drafts: there are enough, no two are alike, and the repeating ones do repeat
+// themselves.
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -8,7 +9,7 @@ interface Prompts {
   readonly repeating: readonly { readonly kind: string; readonly prompt: string }[];
   readonly other: readonly string[];
 }
-const file = path.resolve(import.meta.dirname, "../../../tools/bench/repeating-prompts.json");
+const file = path.resolve(import.meta.dirname, "../../../tools/bench/parts/repeating-prompts.json");
 const { repeating, other } = JSON.parse(readFileSync(file, "utf8")) as Prompts; // a file of our own
 
 test("there are at least 20 that repeat themselves, of three kinds, and 10 that do not", () => {
@@ -18,7 +19,7 @@ test("there are at least 20 that repeat themselves, of three kinds, and 10 that 
   expect(new Set([...repeating.map(({ prompt }) => prompt), ...other]).size).toBe(repeating.length + other.length);
 });
 
-test.for(repeating)("a lookup guesses most of the text when it comes a second time: $kind", ({ prompt }) => {
+test.for(repeating)("a lookup guesses most of the text when it comes for the second time: $kind", ({ prompt }) => {
   const text = Array.from(prompt, (letter) => letter.codePointAt(0) ?? 0);
   const lookup = new DraftLookup();
   lookup.push(...text);

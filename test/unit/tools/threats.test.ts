@@ -1,4 +1,4 @@
-// docs/threats.md: every threat has a row, and every test that it names is there under that title.
+// docs/threats.md: every threat has a row, and every test that a row names exists with that title.
 import fs from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ interface Named {
   readonly title: string;
 }
 
-/** `file` "title", "title"; `file` "title" */
+/** Reads the tests of a cell: `file` "title", "title"; `file` "title" */
 function testsOf(cell: string): readonly Named[] {
   return cell.split(/; (?=`)/).flatMap((part) => {
     const file = /`(test\/[^`]+)`/.exec(part)?.[1];
@@ -23,7 +23,7 @@ function testsOf(cell: string): readonly Named[] {
   });
 }
 
-/** What the project set out to name. */
+/** The threats that the document must name. */
 const THREATS = [
   /wrong activations/i,
   /lazy replay/i,
@@ -51,7 +51,7 @@ describe("the page of threats", () => {
   });
 
   it.each(rows.map(([name = "", against = "", tests = ""]) => [name, against, tests] as const))(
-    "has for %s a test, or says that nothing stands against it",
+    "%s has a test, or the row says that there is no protection",
     (_name, against, tests) => {
       expect(against).not.toBe("");
       if (tests === "none") expect(against).toContain("**Not protected");
@@ -60,7 +60,7 @@ describe("the page of threats", () => {
   );
 
   it.each(rows.flatMap(([, , tests = ""]) => testsOf(tests)))('finds "$title" in $file', ({ file, title }) => {
-    // A title of a table is put together from its row: the row's own words are what the file holds.
+    // The title of a table test is made from its rows, so the file has only the words of the row.
     expect(fs.readFileSync(path.join(ROOT, file), "utf8")).toContain(title);
   });
 });

@@ -1,4 +1,4 @@
-// Credit in words: amounts at every size, why each thing moved, what an escrow waits for.
+// Credit in words: amounts of every size, why each amount moved, and what an escrow waits for.
 import { describe, expect, test } from "vitest";
 import type { CreditState, HistoryRow } from "../../../src/node/face.ts";
 import { factsOf } from "../../../src/tasks/kinds/find-kind.ts";
@@ -46,10 +46,10 @@ test.each([
   [row("trusted", "available", 5), /released/],
   [row("wrong", "escrow", -5), /wrong/],
   [row("reserve", "reserved", 5), /Set aside/],
-  [row("expire", "available", 5), /its time was over/],
+  [row("expire", "available", 5), /its time ran out/],
   [row("storage", "available", 5), /rare layers/],
   [row("something new", "available", 5), /^something new: 1 batch of inputs/],
-])("%j is told", (move, words) => {
+])("%j has its words", (move, words) => {
   expect(moveWords(move, parts)).toMatch(words);
 });
 
@@ -59,11 +59,11 @@ test.each([
   ["tile abab12", "tile abab12"],
   ["constructor bafyreib4x7k2qa", "constructor bafyreib4x7k2qa"],
   ["", ""],
-])("%s is told as %s", (about, words) => {
+])("%j becomes %j", (about, words) => {
   expect(jobWords(about, parts)).toBe(words);
 });
 
-test("moves of one kind of task at about the same time are told as one, others each by itself", () => {
+test("moves of one kind of task at about the same time share a line, and others have a line each", () => {
   const move = (about: string, atMs: number, more: Partial<HistoryRow> = {}): HistoryRow => ({
     ...row("receipt", "available", 5),
     about,
@@ -91,7 +91,7 @@ test("moves of one kind of task at about the same time are told as one, others e
   ]);
 });
 
-describe("what waits", () => {
+describe("credit that waits", () => {
   const account = {
     available: 0,
     escrow: 5,
@@ -104,11 +104,11 @@ describe("what waits", () => {
     history: [],
   };
   const state = (change: Partial<CreditState>): CreditState => ({ account, waiting: 0, isKept: true, ...change });
-  test("an escrow, until the peer is trusted", () => {
+  test("in escrow, until the peer is trusted", () => {
     expect(escrowWords(state({}))).toMatch(/3 more results .* and 1 more peer /);
     expect(escrowWords(state({ account: { ...account, isTrusted: true } }))).toBe("");
   });
-  test("receipts, and whether they outlive the page", () => {
+  test("in receipts, with a word on whether they outlive the page", () => {
     expect(pendingWords(state({}))).toBe("");
     expect(pendingWords(state({ waiting: 1 }))).toMatch(/^1 receipt waits .* kept in this browser/);
     expect(pendingWords(state({ waiting: 2, isKept: false }))).toMatch(/^2 receipts wait .* lost/);

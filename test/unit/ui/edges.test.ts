@@ -1,10 +1,11 @@
-// What comes from outside: storage, the relay's JSON, typed numbers, messages of frames, the browser itself.
+// Input from outside: storage, the relay's JSON, typed numbers, messages of frames, the browser itself.
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/shared/clock.ts";
 import { findCapability, type BrowserFeatures } from "../../../src/ui/capability.ts";
 import { readFrameMessage } from "../../../src/ui/widget/frame-messages.ts";
-import { Memory, type TextStore } from "../../../src/ui/memory.ts";
+import { LocalStore, type TextStore } from "../../../src/ui/local-store.ts";
 import { OverviewPoll, readOverview, type Overview } from "../../../src/ui/overview.ts";
 import { finishedSentences } from "../../../src/ui/ask/sentences.ts";
 import {
@@ -27,27 +28,27 @@ function storeOf(entries: Record<string, string>): TextStore {
   };
 }
 
-describe("Memory", () => {
-  it("reads what the schema reads, and else what is given", () => {
-    const memory = new Memory(() => storeOf({ "manyhands.share": "0.4", "manyhands.odd": "{", "manyhands.wrong": '"x"' }));
-    expect(memory.read("share", v.number(), 1)).toBe(0.4);
-    expect(memory.read("odd", v.number(), 1)).toBe(1);
-    expect(memory.read("wrong", v.number(), 1)).toBe(1);
-    expect(memory.read("absent", v.number(), 1)).toBe(1);
+describe("LocalStore", () => {
+  it("reads a value that fits the schema, and else returns the default", () => {
+    const localStore = new LocalStore(() => storeOf({ "manyhands.share": "0.4", "manyhands.odd": "{", "manyhands.wrong": '"x"' }));
+    expect(localStore.read("share", v.number(), 1)).toBe(0.4);
+    expect(localStore.read("odd", v.number(), 1)).toBe(1);
+    expect(localStore.read("wrong", v.number(), 1)).toBe(1);
+    expect(localStore.read("absent", v.number(), 1)).toBe(1);
   });
-  it("remembers until the page closes where storage is blocked", () => {
-    const memory = new Memory(() => {
+  it("remembers values until the page closes if storage is blocked", () => {
+    const localStore = new LocalStore(() => {
       throw new DOMException("Access is denied", "SecurityError");
     });
-    memory.write("consent", true);
-    expect(memory.read("consent", v.boolean(), false)).toBe(true);
-    memory.forget("consent");
-    expect(memory.read("consent", v.boolean(), false)).toBe(false);
+    localStore.write("consent", true);
+    expect(localStore.read("consent", v.boolean(), false)).toBe(true);
+    localStore.remove("consent");
+    expect(localStore.read("consent", v.boolean(), false)).toBe(false);
   });
 });
 
 describe("settings", () => {
-  it("clamps what is typed, and never leaves the schema", () => {
+  it("clamps typed numbers, and always fits the schema", () => {
     fc.assert(
       fc.property(fc.constantFrom(...FIELD_NAMES), fc.oneof(fc.string(), fc.double().map(String)), (name, typed) => {
         expect(v.is(Settings, withField(PRESETS.story, name, typed))).toBe(true);
@@ -59,7 +60,7 @@ describe("settings", () => {
     expect(withSeed(PRESETS.story, " ").seed).toBeNull();
     expect(withSeed(PRESETS.story, "42").seed).toBe(42);
   });
-  it("knows its presets, whatever the length and the seed", () => {
+  it("recognises its presets, whatever the length and the seed", () => {
     expect(presetOf({ ...PRESETS.greedy, maxTokens: 7, seed: 3 })).toBe("greedy");
     expect(presetOf({ ...PRESETS.story, topK: 41 })).toBeUndefined();
     expect(generateOptions(PRESETS.greedy)).toMatchObject({ temperature: 0, seed: undefined, stop: [], overflow: "drop-oldest" });
@@ -83,6 +84,7 @@ const model = {
 const remotePeer = {
   model: model.id,
   peer: "12D3KooWabc",
+  isSelf: false,
   host: "page",
   backend: "wasm",
   span: { start: 0, end: 8 },
@@ -92,9 +94,10 @@ const remotePeer = {
 };
 
 describe("overview", () => {
-  it("reads a relay's answer, with what JSON leaves out", () => {
+  it("reads a relay's reply, and restores the fields that JSON leaves out", () => {
     const overview = readOverview({
       name: "Lighthouse",
+      revision: 1,
       models: [model],
       peers: [remotePeer, { ...remotePeer, span: null, serving: false, layerMs: 1.5 }],
     });
@@ -107,24 +110,25 @@ describe("overview", () => {
   it.each([
     [undefined],
     [{}],
-    [{ name: "x", model: { ...model, layerCount: 1e9 }, peers: [] }],
-    [{ name: "x", models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
+    [{ name: "x", revision: 1, models: [{ ...model, layerCount: 1e9 }], peers: [] }],
+    [{ name: "x", revision: 1, models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
   ])("refuses %j", (json) => expect(() => readOverview(json)).toThrow());
-  it("says lost when the relay does not answer, keeps what it knew, and finds it again", async () => {
-    const told: Overview[] = [];
+  it("shows the relay as lost while it does not reply, keeps what it knew, and finds the relay again", async () => {
+    const overviews: Overview[] = [];
     let next = Promise.withResolvers<void>();
     const answers = [
-      () => Response.json({ name: "Lighthouse", models: [model], peers: [] }),
+      () => Response.json({ name: "Lighthouse", revision: 1, models: [model], peers: [] }),
       () => new Response("", { status: 503 }),
-      () => Response.json({ name: "Lighthouse", models: [model], peers: [remotePeer] }),
+      () => Response.json({ name: "Lighthouse", revision: 1, models: [model], peers: [remotePeer] }),
     ];
     const poll = new OverviewPoll({
       fetch: async () => answers.shift()?.() ?? Response.error(),
       url: "http://relay.example/api/swarm",
       isVisible: () => true,
+      clock: systemClock,
       random: () => 0.5,
       onChange: (overview) => {
-        told.push(overview);
+        overviews.push(overview);
         next.resolve();
         next = Promise.withResolvers();
       },
@@ -138,14 +142,14 @@ describe("overview", () => {
     }
     await change;
     poll.stop();
-    expect(told.map((overview) => overview.relay.kind)).toEqual(["connected", "lost", "connected"]);
-    expect(told[1]).toMatchObject({ models: [{ name: "Tales" }], peers: [], relay: { name: "Lighthouse", retryInMs: 3000 } });
-    expect(told[2]?.peers).toHaveLength(1);
+    expect(overviews.map((overview) => overview.relay.kind)).toEqual(["connected", "lost", "connected"]);
+    expect(overviews[1]).toMatchObject({ models: [{ name: "Tales" }], peers: [], relay: { name: "Lighthouse", retryInMs: 3000 } });
+    expect(overviews[2]?.peers).toHaveLength(1);
   });
 });
 
 describe("readFrameMessage", () => {
-  it("reads a height and a no, and nothing else", () => {
+  it("reads a height and a no, and refuses anything else", () => {
     expect(readFrameMessage({ manyhands: "height", height: 120.4 })).toEqual({ manyhands: "height", height: 121 });
     expect(readFrameMessage({ manyhands: "declined", declined: true })).toEqual({ manyhands: "declined", declined: true });
     for (const odd of [
@@ -171,7 +175,7 @@ describe("finishedSentences", () => {
     ["One. Two. Thr", 4, " Two."],
     ["A line\nand", 0, "A line\n"],
   ])("%j from %d: %j", (text, from, sentence) => expect(finishedSentences(text, from)).toBe(sentence));
-  it("says every character once and in order", () => {
+  it("returns every character once and in order", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("a", " ", ".", "!", "\n", '"', "…")), (characters) => {
         let said = "";
@@ -192,7 +196,7 @@ describe("findCapability", () => {
     crypto: { subtle: {} },
     openDatabase: async () => {},
   };
-  it("finds nothing missing where all is there; the vector module is valid", async () =>
+  it("finds nothing missing in a whole browser; the vector module is valid", async () =>
     expect(await findCapability(whole)).toEqual({ missing: [] }));
   it.each<[string, Partial<BrowserFeatures>, string]>([
     ["WebRTC", { RTCPeerConnection: undefined }, "everything"],

@@ -34,7 +34,7 @@ describe("rates and durations", () => {
     expect(formatTimeLeft(10, 100, 0)).toBe("");
     expect(formatTimeLeft(100, 100, 5)).toBe("");
   });
-  it("tells what is left", () => expect(formatTimeLeft(1e6, 7e6, 1e6)).toBe("about 6 s left"));
+  it("says how much time is left", () => expect(formatTimeLeft(1e6, 7e6, 1e6)).toBe("about 6 s left"));
   it.each([
     [0.2, "1 s"],
     [89, "89 s"],

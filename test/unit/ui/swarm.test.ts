@@ -1,4 +1,4 @@
-// The picture of the swarm: order, coverage, gaps, words and geometry.
+// The picture of the swarm: the order of rows, coverage, gaps, words and geometry.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SwarmPeer } from "../../../src/node/face.ts";
@@ -27,14 +27,14 @@ const somePeer = fc
   .map(({ id, span, serving }) => ({ ...peer(id), span, serving }));
 
 describe("layoutSwarm", () => {
-  it("counts who serves, not who loads, and finds the gaps", () => {
+  it("counts the peers that serve, not those that load, and finds the gaps", () => {
     const layout = layoutSwarm([peer("c", 5, 8), peer("a", 0, 3), peer("b", 3, 5, { serving: false }), peer("d")], 8);
     expect(layout.coverage).toEqual([1, 1, 1, 0, 0, 1, 1, 1]);
     expect(layout.gaps).toEqual([{ start: 3, end: 5 }]);
     expect(layout.rows.map((row) => row.peer)).toEqual(["a", "b", "c", "d"]);
     expect(layout).toMatchObject({ serving: 2, loading: 1 });
   });
-  it("says of each layer either that it is covered or that it is in a gap, whoever is there", () => {
+  it("puts each layer either under coverage or into a gap, whatever peers there are", () => {
     fc.assert(
       fc.property(fc.array(somePeer, { maxLength: 30 }), fc.integer({ min: 1, max: 12 }), (peers, layers) => {
         const { coverage, gaps, rows } = layoutSwarm(peers, layers);
@@ -54,7 +54,7 @@ describe("layoutSwarm", () => {
 });
 
 describe("visibleRows", () => {
-  it("never hides oneself or the route", () => {
+  it("never hides this tab or the route", () => {
     const rows = [...Array.from({ length: 40 }, (_, i) => peer(`p${i}`, 0, 1)), peer("me", 7, 8, { isSelf: true }), peer("hop", 7, 8)];
     const { shown, hidden } = visibleRows(rows, 10, new Set(["hop"]));
     expect(shown).toHaveLength(10);
@@ -68,8 +68,8 @@ describe("swarmSentence", () => {
     const layout = layoutSwarm(peers ?? [], layers);
     return swarmSentence(peers, layout, layout.gaps);
   };
-  it("tells empty, whole and broken swarms apart", () => {
-    expect(say(undefined)).toBe("Looking who is there.");
+  it("distinguishes empty, whole and broken swarms", () => {
+    expect(say(undefined)).toBe("Looking to see who is there.");
     expect(say([])).toBe("Nobody lends yet. Be the first.");
     expect(say([peer("a", 0, 8)])).toBe("1 tab holds all 8 layers.");
     expect(say([peer("a", 0, 7)])).toBe("Layer 7 is held by nobody yet.");

@@ -1,4 +1,4 @@
-// Styles of a choice between few things: radio buttons whose labels are what one presses.
+// Styles of a choice between a few things: radio buttons with large labels. The jobs panel and its forms share them.
 import { css } from "lit";
 
 export const choiceStyles = css`

@@ -1,9 +1,9 @@
-// What a form for one kind of task is, as data: fields with their words, values to start from, and how they are read.
+// A form for one kind of task, as data: its fields and their words, the values that it starts with, and how it is read.
 import type { Node, TaskDataByKind, TaskValueByKind } from "../../../node/face.ts";
 
 export type KindName = keyof TaskDataByKind;
 
-/** What stands in a form, by field. Fields that hold a file have theirs in `files`. */
+/** The contents of a form, by field: `files` for fields that hold a file, `values` for the others. */
 export interface Filled {
   readonly values: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, File | undefined>>;
@@ -13,7 +13,7 @@ interface Described {
   readonly name: string;
   readonly label: string;
   readonly hint?: string;
-  /** Whether the field is shown, given what the others hold. Always, where it is left out. */
+  /** Whether the field is shown, given the values of the others. A field without it is always shown. */
   readonly when?: (values: Filled["values"]) => boolean;
 }
 export type Field =
@@ -22,24 +22,24 @@ export type Field =
   | (Described & { readonly kind: "choice"; readonly options: readonly (readonly [value: string, label: string])[] })
   | (Described & { readonly kind: "number"; readonly min: number; readonly max: number });
 
-/** What is wrong, and with which field. */
+/** A fault in words, and the field that has it. */
 export interface Wrong {
   readonly field: string;
   readonly message: string;
 }
 
-/** Data that are made of something that the node keeps first. */
+/** Makes the data of a job after the node has stored what they refer to, as a model's tiles. */
 export type DataMaker<Kind extends KindName> = (node: Pick<Node, "keepModel">) => Promise<TaskDataByKind[Kind]>;
 
 export interface Handed<Kind extends KindName> {
   readonly data: TaskDataByKind[Kind] | DataMaker<Kind>;
-  /** For the list. */
+  /** Names the job in the list. */
   readonly label: string;
-  /** Where the form's choices make it another kind. */
+  /** The kind of the job, if the form's choices make it another kind than the form's own. */
   readonly kind?: KindName;
 }
 
-/** What a form was read as, or what is wrong. */
+/** The job that a form describes, or what is wrong with the form. */
 export type Reading<Kind extends KindName> = Handed<Kind> | { readonly wrong: Wrong };
 
 export interface Example {
@@ -59,27 +59,27 @@ export interface KindForm<Kind extends KindName = KindName> {
   readonly kind: Kind;
   /** Among the forms: the lowest comes first. */
   readonly place: number;
-  /** In the choice of kinds, and above the form. */
+  /** Names the kind in the choice of kinds. */
   readonly title: string;
   readonly about: string;
-  /** What the button says. */
+  /** The words on the button. */
   readonly verb: string;
   readonly fields: readonly Field[];
   readonly start: Filled["values"];
   readonly examples: readonly Example[];
-  /** Other fields that follow from a change of one, as when a choice fills a text. */
+  /** Returns the values after field `changed` has changed, if others follow from it, as when a choice fills a text. */
   readonly follow?: (changed: string, values: Filled["values"]) => Filled["values"];
   readonly read: (filled: Filled) => Promise<Reading<Kind>>;
   /** A result as text; left out for results that are no text. */
   text?(value: TaskValueByKind[Kind]): ValueText;
 }
 
-/** Bytes of a file that a page reads into memory and keeps while the work runs. */
+/** The largest file that the page reads into memory and keeps while the job runs. */
 export const FILE_MAX_BYTES = 64 * 1024 * 1024;
 
 export const wrong = (field: string, message: string): { readonly wrong: Wrong } => ({ wrong: { field, message } });
 
-/** The text of a field, or of the file in its place. */
+/** Resolves with the text of the file in field `file`, or, if none was chosen, the text of field `text`. */
 export async function textOf({ values, files }: Filled, text: string, file: string): Promise<string | { readonly wrong: Wrong }> {
   const chosen = files[file];
   if (chosen === undefined) return values[text] ?? "";
@@ -93,7 +93,7 @@ export const exampleFile = (base64: string, name: string): File =>
 export const tooLarge = (file: File): string =>
   `“${file.name}” has ${Math.ceil(file.size / 1e6).toLocaleString("en")} MB; a page takes files of up to ${Math.floor(FILE_MAX_BYTES / 1e6)} MB.`;
 
-/** A long text as a name of some characters. */
+/** Returns `text` in one line, cut to at most `most` characters. */
 export const shortly = (text: string, most = 48): string => {
   const line = text.trim().replace(/\s+/g, " ");
   return line.length <= most ? line : `${line.slice(0, most - 1)}…`;

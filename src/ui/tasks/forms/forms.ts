@@ -1,7 +1,10 @@
-// The forms of all kinds that a person can hand over, in the order in which they are offered.
+// The forms of all kinds of jobs, in the order in which the page offers them.
 import type { KindForm } from "./form.ts";
 
-/** Each `*-form.ts` of this folder exports its forms as `FORMS`: a new kind's form is found here without being named. */
+/**
+ * Each `*-form.ts` of this folder exports its forms as `FORMS`: the form of a new kind is found without being named
+ * here.
+ */
 const FOUND = import.meta.glob<readonly KindForm[]>(["./*-form.ts", "!./task-form.ts"], { eager: true, import: "FORMS" });
 
 export const FORMS: readonly KindForm[] = Object.freeze(

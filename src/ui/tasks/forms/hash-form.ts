@@ -10,7 +10,7 @@ export const hashForm: KindForm<"hash"> = {
   kind: "hash",
   place: 60,
   title: "Hash",
-  about: "SHA-256 of each line, or of a file as a tree, so that many can share it.",
+  about: "SHA-256 of each line, or of a file as a tree, so that many tabs can share the work.",
   verb: "Hash it",
   fields: [
     {
@@ -29,7 +29,7 @@ export const hashForm: KindForm<"hash"> = {
       rows: 6,
       isCode: true,
       placeholder: "hello\nworld",
-      hint: "One hash for each line, without its end, in UTF-8.",
+      hint: "One hash per line, over its UTF-8 bytes without the line end.",
       when: ({ of }) => of === "lines",
     },
     {

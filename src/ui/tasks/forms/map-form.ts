@@ -17,13 +17,13 @@ const PRIMES = `(limit, progress) => {
 const WORDS = `(line) => line.toLowerCase().match(/[a-z]+/g)?.length ?? 0`;
 
 /**
- * Upper case for ASCII letters: exports `memory` (4 pages at most), `alloc` (always 1024) and `run`, which changes the bytes
- * in place and answers where they are.
+ * A module that turns ASCII letters to upper case. It exports `memory` (4 pages at most), `alloc`, which always returns
+ * 1024, and `run`, which changes the bytes in place and returns where they are.
  */
 const UPPER_CASE =
   "AGFzbQEAAAABDAJgAX8Bf2ACf38BfgMDAgABBQQBAQQEBxgDBm1lbW9yeQIABWFsbG9jAAADcnVuAAEKTQIFAEGACAtFAQJ/AkADQCACIAFPDQEgACACai0AACIDQeEAa0EaSQRAIAAgAmogA0EgazoAAAsgAkEBaiECDAALCyAArUIghiABrYQL";
 
-/** What the sandbox takes (docs/tasks.md). */
+/** The largest module that the sandbox takes (docs/tasks.md). */
 const MODULE_MAX_BYTES = 512 * 1024;
 
 const isJs = ({ language }: Filled["values"]): boolean => language === "js";
@@ -74,10 +74,10 @@ export const mapForm: KindForm<"map"> = {
     {
       kind: "number",
       name: "batch",
-      label: "Inputs of one part",
+      label: "Inputs per part",
       min: 1,
       max: 4096,
-      hint: "One for inputs that take long, more for quick ones.",
+      hint: "One if an input takes long, more if inputs are quick.",
     },
   ],
   start: { language: "js", source: PRIMES, inputs: "[10000, 50000, 100000, 200000, 300000, 400000]", batch: "1" },
@@ -131,7 +131,7 @@ async function readModule(
   const module = new Uint8Array(await file.arrayBuffer());
   if (!WebAssembly.validate(module)) return wrong("module", `“${file.name}” is not a WebAssembly module.`);
   const at = inputs.findIndex((input) => typeof input !== "string");
-  if (at >= 0) return wrong("inputs", `A module takes texts: number ${at + 1} of the list is none.`);
+  if (at >= 0) return wrong("inputs", `A module takes texts: item ${at + 1} of the list is not one.`);
   return {
     data: { program: { language: "wasm", module }, inputs: inputs.map((input) => text.encode(String(input))), batch },
     label: `${file.name} over ${plural(inputs.length, "input")}`,

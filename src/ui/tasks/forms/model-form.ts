@@ -1,21 +1,21 @@
-// The form for a model over inputs: an ONNX file, and tensors as JSON.
+// The form for running a model over inputs: an ONNX file, and tensors as JSON.
 import { exampleFile, FILE_MAX_BYTES, jsonText, type KindForm, tooLarge, wrong } from "./form.ts";
 import { plural } from "../../parts/format.ts";
 import { readJson } from "./read-json.ts";
 import { readSets, showTensors } from "./tensors.ts";
 
-/** y = x W + b with three inputs and two outputs, any number of rows. */
+/** The example, an ONNX file in base64: y = x W + b with three inputs, two outputs and any number of rows. */
 const LINEAR =
   "CAg6pgEKHAoBeAoBdxICeHcaCG11bHRpcGx5IgZNYXRNdWwKFAoCeHcKAWISAXkaA2FkZCIDQWRkEgZsaW5lYXIqIwgDCAIQASIYmpkZP83MzL6amRk/zczMvs3MTL5mZmY/QgF3KhEIAhABIggAAAAAzczMPUIBYloXCgF4EhIKEAgBEgwKBhIEcm93cwoCCANiFwoBeRISChAIARIMCgYSBHJvd3MKAggCQgQKABAR";
 
-/** Most weights take four bytes and one multiply-add for a row of inputs: for the price, before anybody has measured. */
+/** For the price before anybody has measured: most weights take four bytes, and one multiply-add per row of inputs. */
 const BYTES_PER_MULTIPLY_ADD = 4;
 
 export const modelForm: KindForm<"ml_inference"> = {
   kind: "ml_inference",
   place: 70,
   title: "Run a model",
-  about: "Any ONNX model over inputs of yours. Each set of inputs is one run; many sets are shared by many tabs.",
+  about: "Any ONNX model over inputs of yours. Each set of inputs is one run; many tabs share many sets.",
   verb: "Run it",
   fields: [
     {
@@ -23,7 +23,7 @@ export const modelForm: KindForm<"ml_inference"> = {
       name: "model",
       label: "Model",
       accept: ".onnx",
-      hint: "One .onnx file with its weights in it. It is kept in this browser, in pieces that the tabs fetch that compute.",
+      hint: "One .onnx file with its weights in it. This browser keeps it in pieces, which the tabs that compute fetch.",
     },
     {
       kind: "text",
@@ -32,7 +32,7 @@ export const modelForm: KindForm<"ml_inference"> = {
       rows: 6,
       isCode: true,
       placeholder: '[{ "x": [[1, 2, 3]] }]',
-      hint: 'The model\'s inputs by name, as nested lists; other numbers than 32-bit floats as { "type": "int64", "data": [[1, 2]] }.',
+      hint: 'The model\'s inputs by name, as nested lists; numbers other than 32-bit floats as { "type": "int64", "data": [[1, 2]] }.',
     },
   ],
   start: { sets: "" },

@@ -5,7 +5,7 @@ import { asNumbers, readMatrix, readNumbers } from "./read-numbers.ts";
 import { plural } from "../../parts/format.ts";
 
 const EXAMPLE_COUNT = 200_000;
-/** Sides of the example matrices: four times four parts. */
+/** Rows and columns of the example matrices: the job has four times four parts. */
 const EXAMPLE_SIDE = 200;
 
 const random = (count: number, draw: () => number | string, glue: (at: number) => string): string => {
@@ -20,10 +20,11 @@ const FILE = {
   name: "file",
   label: "or a text file",
   accept: ".txt,.csv,.tsv,text/plain,text/csv",
-  hint: "Taken instead of what is pasted.",
+  hint: "It is used instead of the pasted text.",
 } as const;
 
-const isPasted = (filled: Filled): "file" | "numbers" => (filled.files["file"] === undefined ? "numbers" : "file");
+/** The field that the text comes from. */
+const sourceOf = (filled: Filled): "file" | "numbers" => (filled.files["file"] === undefined ? "numbers" : "file");
 
 export const sumForm: KindForm<"sum"> = {
   kind: "sum",
@@ -39,7 +40,7 @@ export const sumForm: KindForm<"sum"> = {
       rows: 6,
       isCode: true,
       placeholder: "3 4.5 -12\n1e6",
-      hint: "Between spaces, commas, semicolons or line ends, with a point for decimals.",
+      hint: "Separated by spaces, commas, semicolons or line ends, with a decimal point.",
     },
     FILE,
   ],
@@ -53,7 +54,7 @@ export const sumForm: KindForm<"sum"> = {
   async read(filled) {
     const text = await textOf(filled, "numbers", "file");
     if (typeof text !== "string") return text;
-    const numbers = readNumbers(text, isPasted(filled));
+    const numbers = readNumbers(text, sourceOf(filled));
     if ("wrong" in numbers) return numbers;
     const count = "wholes" in numbers ? numbers.wholes.length : numbers.floats.length;
     return { data: numbers, label: `Sum of ${plural(count, "number")}` };
@@ -86,7 +87,7 @@ export const sortForm: KindForm<"sort"> = {
       rows: 6,
       isCode: true,
       placeholder: "3 4.5 -12\n1e6",
-      hint: "Numbers between spaces, commas, semicolons or line ends; text a line each.",
+      hint: "Numbers separated by spaces, commas, semicolons or line ends; texts one per line.",
     },
     FILE,
   ],
@@ -109,7 +110,7 @@ export const sortForm: KindForm<"sort"> = {
   async read(filled) {
     const text = await textOf(filled, "numbers", "file");
     if (typeof text !== "string") return text;
-    const field = isPasted(filled);
+    const field = sourceOf(filled);
     if (isText(filled.values)) {
       const strings = linesOf(text);
       if (strings.length === 0) return wrong(field, "Paste some lines first.");
@@ -129,7 +130,7 @@ export const sortForm: KindForm<"sort"> = {
   text: (value) => plainText(Array.from<number | string, string>(value, writeItem), "sorted"),
 };
 
-/** Without their ends; what follows the last end is no line of its own where it is empty. */
+/** Returns the lines of `text` without their ends. A line end at the very end of the text begins no other line. */
 export function linesOf(text: string): readonly string[] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
   if (lines.at(-1) === "") lines.pop();
@@ -146,7 +147,7 @@ export const multiplyForm: KindForm<"multiply"> = {
   about: "The product of two matrices: exact for whole numbers, the same bits on every machine for others.",
   verb: "Multiply them",
   fields: [
-    { kind: "text", name: "left", label: "Left matrix", rows: 5, isCode: true, placeholder: "1 2 3\n4 5 6", hint: "A row on each line." },
+    { kind: "text", name: "left", label: "Left matrix", rows: 5, isCode: true, placeholder: "1 2 3\n4 5 6", hint: "One row per line." },
     {
       kind: "text",
       name: "right",

@@ -1,4 +1,4 @@
-// Reads JSON that a person wrote, and says where it breaks off. Pure.
+// Reads JSON that a person wrote, or says what is wrong with it. Pure.
 import { wrong, type Wrong } from "./form.ts";
 
 export function readJson(text: string, field: string): { readonly value: unknown } | { readonly wrong: Wrong } {

@@ -1,19 +1,19 @@
 // Reads numbers and matrices that a person pasted: whole numbers exactly, others as 64-bit floats. Pure.
-import type { Wrong } from "./form.ts";
-import { wrong } from "./form.ts";
+import { plural } from "../../parts/format.ts";
+import { type Wrong, wrong } from "./form.ts";
 
-/** Whole numbers of more digits take seconds to read. */
+/** Whole numbers with more digits take seconds to read. */
 const DIGITS_MAX = 10_000;
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const WHOLE = /^[+-]?\d+$/;
 
-/** `wholes` where every number is one, else `floats`. */
+/** `wholes` if every number is whole, else `floats`. */
 export type Numbers = { readonly wholes: readonly bigint[] } | { readonly floats: readonly number[] };
 
 const gap = /[\s,;]+/;
 
-/** Numbers between white space, commas or semicolons, on any number of lines. */
+/** Reads numbers that are separated by white space, commas or semicolons, on any number of lines. */
 export function readNumbers(text: string, field: string): Numbers | { readonly wrong: Wrong } {
   const words: string[] = [];
   for (const [at, line] of text.split("\n").entries()) {
@@ -35,7 +35,7 @@ export interface PastedMatrix<T> {
   readonly elements: readonly T[];
 }
 
-/** A row on each line, its numbers between white space, commas or semicolons; every row is as long as the first. */
+/** Reads one row per line, its numbers separated by white space, commas or semicolons; all rows are equally long. */
 export function readMatrix(text: string, field: string): PastedMatrix<string> | { readonly wrong: Wrong } {
   const elements: string[] = [];
   let [rows, columns] = [0, 0];
@@ -45,15 +45,15 @@ export function readMatrix(text: string, field: string): PastedMatrix<string> | 
     const trouble = words.map(troubleWith).find((found) => found !== undefined);
     if (trouble !== undefined) return wrong(field, `Line ${at + 1}: ${trouble}`);
     if (rows > 0 && words.length !== columns)
-      return wrong(field, `Line ${at + 1} has ${words.length} numbers, the first row has ${columns}: every row needs as many.`);
+      return wrong(field, `Line ${at + 1} has ${plural(words.length, "number")}, the first row has ${columns}: they must be equal.`);
     columns = words.length;
     rows += 1;
     for (const word of words) elements.push(word);
   }
-  return rows === 0 ? wrong(field, "Paste a matrix first: a row on each line.") : { rows, columns, elements };
+  return rows === 0 ? wrong(field, "Paste a matrix first: one row per line.") : { rows, columns, elements };
 }
 
-/** Both whole, and the product is exact; else both as floats. */
+/** Returns both as whole numbers if both are whole, since their product is then exact; else both as floats. */
 export function asNumbers(
   left: PastedMatrix<string>,
   right: PastedMatrix<string>,
@@ -68,7 +68,7 @@ export function asNumbers(
   return are(WHOLE) ? { wholes: both(toWhole) } : { floats: both(Number) };
 }
 
-/** `BigInt` refuses a plus. */
+/** `BigInt` refuses a leading plus. */
 const toWhole = (word: string): bigint => BigInt(word.replace(/^\+/, ""));
 
 function troubleWith(word: string): string | undefined {

@@ -1,4 +1,4 @@
-// The form for a picture: a scene to begin with, how large and how fine, or one's own scene as JSON.
+// The form for a picture: one of the given scenes with its size and fineness, or the person's own scene as JSON.
 import * as v from "valibot";
 import { Scene as SceneSchema } from "../../../tasks/kinds/render/scene.ts";
 import { type Filled, type KindForm, wrong, type Wrong } from "./form.ts";
@@ -40,7 +40,7 @@ export const renderForm: KindForm<"render"> = {
       kind: "choice",
       name: "by",
       label: "Drawn by",
-      hint: "Any tab: the same picture to the last bit, and squares are compared. Graphics cards: faster, and a little different; this tab looks at some pixels of each square, and tabs without a card do not help.",
+      hint: "Any tab: the same picture to the last bit, and squares are compared. Graphics cards: faster, and a little different; this tab checks some pixels of each square, and tabs without a card do not help.",
       options: [
         ["any", "Any tab"],
         ["card", "Graphics cards"],
@@ -58,7 +58,7 @@ export const renderForm: KindForm<"render"> = {
   ],
   start: { scene: "ring", size: "middle", fineness: "quick", by: "any", json: "" },
   examples: [],
-  /** One's own scene begins with the one that was chosen before. */
+  /** The person's own scene begins as a copy of the scene that was chosen before. */
   follow: (changed, values) => (isOwn(values) || changed === "json" ? values : { ...values, json: asJson(sceneOf(values)) }),
   read({ values }) {
     const kind = values["by"] === "card" ? "render_gpu" : "render";
@@ -78,14 +78,14 @@ export const renderForm: KindForm<"render"> = {
 const nameOf = ({ scene }: Filled["values"]): SceneName =>
   scene !== undefined && Object.hasOwn(SCENES, scene) ? (scene as SceneName) : "ring"; // just looked up
 
-/** The scene that the choices stand for. */
+/** Returns the scene that the choices stand for. */
 export function sceneOf(values: Filled["values"]): Scene {
   const [width, height] = SIZES[(values["size"] ?? "middle") as keyof typeof SIZES] ?? SIZES.middle;
   const samples = FINENESS[(values["fineness"] ?? "quick") as keyof typeof FINENESS] ?? FINENESS.quick;
   return SCENES[nameOf(values)].make({ width, height, samples });
 }
 
-/** Numbers of one point, and small objects, stand on one line. */
+/** Returns the scene as JSON with the numbers of one point, and each small object, on one line. */
 export const asJson = (scene: Scene): string =>
   JSON.stringify(scene, undefined, 2).replace(/[[{][^[\]{}]*[\]}]/g, (flat) => flat.replace(/\s*\n\s*/g, " "));
 

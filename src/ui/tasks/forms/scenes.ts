@@ -1,4 +1,4 @@
-// Scenes to begin with: each is plain data that a person can read, change and render. Pure.
+// The scenes that the page offers: each is plain data that a person can read, change and render. Pure.
 import type { TaskDataByKind } from "../../../node/face.ts";
 
 export type Scene = TaskDataByKind["render"];
@@ -69,7 +69,7 @@ function ring(look: Look): Scene {
   };
 }
 
-/** A room with a red and a green wall under one lamp: light that is coloured by what it met. */
+/** A room with a red and a green wall under one lamp: the light takes on the colours of the walls. */
 function room(look: Look): Scene {
   const wall = (a: Vector, b: Vector, c: Vector, d: Vector, material: number): Scene["triangles"] => [
     { corners: [a, b, c], material },
@@ -106,7 +106,7 @@ function room(look: Look): Scene {
   };
 }
 
-/** A raised hand of lamps over water at night: fingers of layers, as in the mark. */
+/** A raised hand of lamps over water at night: its fingers are layers, as in the mark. */
 function hand(look: Look): Scene {
   const finger = (x: number, foot: number, tip: number, lean: number): Vector[] => {
     const count = 1 + Math.round((tip - foot) / 0.3);
@@ -151,7 +151,7 @@ export const SCENES = Object.freeze({
 });
 export type SceneName = keyof typeof SCENES;
 
-/** Widths by heights that are offered. */
+/** The sizes that are offered: width by height in pixels. */
 export const SIZES = Object.freeze({ small: [160, 120], middle: [320, 240], large: [640, 480] } as const);
-/** Paths through each pixel that are offered. */
+/** The numbers of paths through each pixel that are offered. */
 export const FINENESS = Object.freeze({ quick: 8, fine: 32, finest: 128 } as const);

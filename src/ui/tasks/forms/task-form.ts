@@ -1,17 +1,100 @@
-// One form, drawn from its description: fields with their hints and what is wrong with them, examples, and the verb.
-import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { askFormStyles } from "../../ask/ask-form-styles.ts";
+// Draws one form from its description: fields with their hints and faults, examples, and the button.
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { formStyles } from "../../parts/form-styles.ts";
 import { SIGNS } from "../../parts/icons.ts";
 import { base, buttons, fields, notices } from "../../parts/shared-styles.ts";
 import { choiceStyles } from "./choice-styles.ts";
-import { taskFormStyles } from "./task-form-styles.ts";
 import type { Field, Filled, KindForm, Wrong } from "./form.ts";
 
-/** A text of this many characters is not put into a field: it is kept beside it, and said so. */
+/** A text with more characters is not put into a field: a sentence with its length stands in its place. */
 const SHOWN_MAX = 200_000;
 
 export class TaskForm extends LitElement {
-  static override styles = [base, buttons, fields, notices, askFormStyles, choiceStyles, taskFormStyles];
+  static override styles = [
+    base,
+    buttons,
+    fields,
+    notices,
+    formStyles,
+    choiceStyles,
+    css`
+      form {
+        gap: 16px;
+      }
+      .field {
+        display: grid;
+        gap: 4px;
+        min-width: 0;
+      }
+      fieldset {
+        margin: 0;
+        padding: 0;
+        border: 0;
+        min-width: 0;
+      }
+      fieldset p {
+        margin-top: 6px;
+      }
+      legend {
+        padding: 0;
+      }
+      .options {
+        margin-top: 4px;
+      }
+      .options label {
+        gap: 8px;
+        min-height: 40px;
+        padding: 4px 14px;
+        border-radius: 999px;
+        font-weight: 400;
+      }
+      .options label:has(:checked) {
+        font-weight: 600;
+      }
+      .options input {
+        margin: 0;
+        accent-color: var(--accent);
+        outline: none;
+      }
+      textarea {
+        min-height: 3.2em;
+        max-height: 60vh;
+        padding: 10px 12px;
+        font: 0.9375rem/1.5 var(--sans);
+      }
+      textarea.code {
+        font: 0.875rem/1.55 var(--mono);
+        tab-size: 2;
+      }
+      [aria-invalid="true"] {
+        border-color: var(--alert) !important;
+      }
+      input[type="file"] {
+        width: 100%;
+        font: inherit;
+        font-size: 0.9375rem;
+        color: var(--ink);
+      }
+      input[type="file"]::file-selector-button {
+        min-height: 36px;
+        margin-inline-end: 12px;
+        padding: 4px 14px;
+        border: 1px solid var(--field-edge);
+        border-radius: 999px;
+        background: transparent;
+        color: var(--ink);
+        font: inherit;
+        font-weight: 600;
+        cursor: pointer;
+      }
+      input[type="number"] {
+        max-width: 160px;
+      }
+      .chip {
+        font-size: 0.9375rem;
+      }
+    `,
+  ];
   static override properties = {
     form: { attribute: false },
     busy: { type: Boolean },
@@ -21,13 +104,13 @@ export class TaskForm extends LitElement {
   };
 
   declare form: KindForm;
-  /** While the work that was asked for is on its way to the node. */
+  /** Whether a job is on its way to the node. */
   declare busy: boolean;
-  /** What the node refused; empty where it refused nothing. */
+  /** Why the node refused the job; empty if it did not. */
   declare trouble: string;
   declare filled: Filled;
   declare wrong: Wrong | undefined;
-  /** What was filled in before another kind was chosen, by kind. */
+  /** The contents of the other kinds' forms, by kind, for when the person comes back to one. */
   readonly #kept = new Map<string, Filled>();
 
   constructor() {
@@ -71,7 +154,7 @@ export class TaskForm extends LitElement {
     if (this.busy) return;
     const { form } = this;
     const reading = await form.read(this.filled);
-    if (form !== this.form) return; // another kind was chosen while a file was read
+    if (form !== this.form) return; // the person chose another kind while a file was read
     if ("wrong" in reading) {
       this.wrong = reading.wrong;
       await this.updateComplete;
@@ -109,18 +192,21 @@ export class TaskForm extends LitElement {
 
   #field(field: Field): TemplateResult {
     const wrong = this.wrong?.field === field.name ? this.wrong.message : "";
-    const told = [...(field.hint === undefined ? [] : [`${field.name}-hint`]), ...(wrong === "" ? [] : [`${field.name}-wrong`])].join(" ");
+    const describedBy = [
+      ...(field.hint === undefined ? [] : [`${field.name}-hint`]),
+      ...(wrong === "" ? [] : [`${field.name}-wrong`]),
+    ].join(" ");
     const under = html`${field.hint === undefined ? nothing : html`<p class="small soft" id="${field.name}-hint">${field.hint}</p>`}
     ${wrong === "" ? nothing : html`<p class="wrong" role="alert" id="${field.name}-wrong" data-testid="task-wrong">${wrong}</p>`}`;
     if (field.kind === "choice")
-      return html`<fieldset aria-describedby=${told || nothing}>
+      return html`<fieldset aria-describedby=${describedBy || nothing}>
         <legend class="label">${field.label}</legend>
         <div class="choices options">${field.options.map(([value, label]) => this.#option(field.name, value, label))}</div>
         ${under}
       </fieldset>`;
     return html`<div class="field">
       <label for=${field.name}>${field.label}</label>
-      ${this.#input(field, told, wrong !== "")} ${under}
+      ${this.#input(field, describedBy, wrong !== "")} ${under}
     </div>`;
   }
 
@@ -137,16 +223,14 @@ export class TaskForm extends LitElement {
     </label>`;
   }
 
-  #input(field: Exclude<Field, { kind: "choice" }>, told: string, isWrong: boolean): TemplateResult {
+  #input(field: Exclude<Field, { kind: "choice" }>, describedBy: string, isWrong: boolean): TemplateResult {
     const { name } = field;
     const value = this.filled.values[name] ?? "";
     switch (field.kind) {
       case "text":
         return value.length > SHOWN_MAX
           ? html`<div class="row">
-              <p class="small" data-testid="task-${name}-long">
-                ${value.length.toLocaleString("en")} characters, too many to be shown here.
-              </p>
+              <p class="small" data-testid="task-${name}-long">${value.length.toLocaleString("en")} characters, too many to show here.</p>
               <button type="button" class="button slim" id=${name} name=${name} @click=${() => this.#change(name, "")}>
                 Empty the field
               </button>
@@ -160,7 +244,7 @@ export class TaskForm extends LitElement {
               autocomplete="off"
               spellcheck="false"
               placeholder=${field.placeholder ?? nothing}
-              aria-describedby=${told || nothing}
+              aria-describedby=${describedBy || nothing}
               aria-invalid=${isWrong}
               .value=${value}
               @input=${(event: Event) => this.#change(name, (event.target as HTMLTextAreaElement).value)}
@@ -174,17 +258,17 @@ export class TaskForm extends LitElement {
           data-testid="task-${name}"
           min=${field.min}
           max=${field.max}
-          aria-describedby=${told || nothing}
+          aria-describedby=${describedBy || nothing}
           aria-invalid=${isWrong}
           .value=${value}
           @input=${(event: Event) => this.#change(name, (event.target as HTMLInputElement).value)}
         />`;
       case "file":
-        return this.#fileInput(field, told, isWrong);
+        return this.#fileInput(field, describedBy, isWrong);
     }
   }
 
-  #fileInput({ name, accept }: Extract<Field, { kind: "file" }>, told: string, isWrong: boolean): TemplateResult {
+  #fileInput({ name, accept }: Extract<Field, { kind: "file" }>, describedBy: string, isWrong: boolean): TemplateResult {
     const chosen = this.filled.files[name];
     return html`<input
         id=${name}
@@ -192,10 +276,10 @@ export class TaskForm extends LitElement {
         type="file"
         data-testid="task-${name}"
         accept=${accept ?? nothing}
-        aria-describedby=${told || nothing}
+        aria-describedby=${describedBy || nothing}
         aria-invalid=${isWrong}
         @change=${(event: Event) => this.#choose(name, (event.target as HTMLInputElement).files?.[0])}
       />
-      ${chosen === undefined ? nothing : html`<p class="small">“${chosen.name}” is taken.</p>`}`;
+      ${chosen === undefined ? nothing : html`<p class="small">“${chosen.name}” will be used.</p>`}`;
   }
 }

@@ -5,7 +5,7 @@ import { wrong, type Wrong } from "./form.ts";
 type Type = Tensor["type"];
 type Flat = readonly (number | string | boolean)[];
 
-/** Lists inside lists: what a tensor may have as dimensions. */
+/** How deep lists may be nested: the most dimensions of a tensor. */
 const RANK_MAX = 8;
 
 const WRITERS: { readonly [Name in Type]: (values: Flat) => ArrayBufferView<ArrayBuffer> } = Object.freeze({
@@ -18,7 +18,7 @@ const WRITERS: { readonly [Name in Type]: (values: Flat) => ArrayBufferView<Arra
   bool: (values: Flat) => Uint8Array.from(values, Number),
 });
 
-/** A set for each run of the model: `{ "x": [[1, 2]] }`, or `{ "ids": { "type": "int64", "data": [[1, 2]] } }`. */
+/** Reads one set of inputs per run: `{ "x": [[1, 2]] }`, or `{ "ids": { "type": "int64", "data": [[1, 2]] } }`. */
 export function readSets(json: unknown, field: string): readonly Tensors[] | { readonly wrong: Wrong } {
   const sets: readonly unknown[] = Array.isArray(json) ? json : [json];
   if (sets.length === 0) return wrong(field, "The list is empty: there is nothing to run the model on.");
@@ -33,27 +33,27 @@ export function readSets(json: unknown, field: string): readonly Tensors[] | { r
       if (typeof tensor === "string") return wrong(field, `${where}${name}: ${tensor}`);
       tensors[name] = tensor;
     }
-    if (Object.keys(tensors).length === 0) return wrong(field, `${where}a set has at least one input.`);
+    if (Object.keys(tensors).length === 0) return wrong(field, `${where}a set needs at least one input.`);
     read.push(tensors);
   }
   return read;
 }
 
-/** The tensor, or what is wrong with it. */
+/** Returns the tensor, or the fault of `value` in words. */
 function readTensor(value: unknown): Tensor | string {
   const isTyped = typeof value === "object" && value !== null && !Array.isArray(value);
-  const { type = "float32", data } = (isTyped ? value : { data: value }) as { readonly type?: unknown; readonly data?: unknown }; // looked at below
-  if (typeof type !== "string" || !Object.hasOwn(WRITERS, type)) return `its type is one of ${Object.keys(WRITERS).join(", ")}.`;
+  const { type = "float32", data } = (isTyped ? value : { data: value }) as { readonly type?: unknown; readonly data?: unknown }; // both are checked below
+  if (typeof type !== "string" || !Object.hasOwn(WRITERS, type)) return `its type must be one of ${Object.keys(WRITERS).join(", ")}.`;
   const dims = dimsOf(data);
-  if (dims === undefined) return "lists of one level are equally long, and hold numbers.";
+  if (dims === undefined) return "lists of one level must be equally long and hold numbers.";
   const flat = dims.length === 0 ? [data] : (data as readonly unknown[]).flat(RANK_MAX);
-  const kind = type as Type; // just looked up
+  const kind = type as Type; // it was just looked up
   if (!flat.every((item) => fits(item, kind))) return `not every number fits ${kind}.`;
-  const { buffer } = WRITERS[kind](flat as Flat); // each item was looked at
+  const { buffer } = WRITERS[kind](flat as Flat); // each item was just checked
   return { type: kind, dims, data: new Uint8Array(buffer) };
 }
 
-/** Undefined where lists differ in length, or go too deep. */
+/** Returns the dimensions of nested lists; undefined if lists of one level differ in length, or are nested too deep. */
 function dimsOf(data: unknown, depth = 0): number[] | undefined {
   if (!Array.isArray(data)) return [];
   if (depth === RANK_MAX) return undefined;
@@ -64,17 +64,17 @@ function dimsOf(data: unknown, depth = 0): number[] | undefined {
   return [items.length, ...(first ?? [])];
 }
 
-/** Whole numbers that JSON cannot hold come as texts. */
+/** Whole numbers that JSON cannot hold exactly come as texts. */
 function fits(item: unknown, type: Type): boolean {
   if (type === "bool") return typeof item === "boolean" || item === 0 || item === 1;
   if (type === "int64") return Number.isSafeInteger(item) || (typeof item === "string" && /^-?\d{1,19}$/.test(item));
   if (typeof item !== "number") return false;
   if (type === "float32" || type === "float64") return Number.isFinite(item);
-  const [value] = WRITERS[type]([item]) as Int32Array | Uint8Array | Int8Array; // of whole numbers
+  const [value] = WRITERS[type]([item]) as Int32Array | Uint8Array | Int8Array; // the other types have returned
   return value === item;
 }
 
-/** As it is shown: what `readTensor` reads, with its type. */
+/** Returns tensors in the form that `readTensor` reads, with their types. */
 export function showTensors(tensors: Tensors): unknown {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, { type, dims, data }]) => [name, { type, data: nest(valuesOf(type, data.slice().buffer), dims) }]),
@@ -100,7 +100,7 @@ function valuesOf(type: Type, buffer: ArrayBuffer): readonly unknown[] {
   }
 }
 
-/** The shortest decimal that is the same 32-bit float. */
+/** Returns the shortest decimal that is the same 32-bit float. */
 function short(number: number): number | string {
   if (!Number.isFinite(number)) return String(number);
   for (let digits = 1; digits < 9; digits++) {

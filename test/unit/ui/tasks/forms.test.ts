@@ -1,4 +1,4 @@
-// What a person typed, as data for the node, or what is wrong with which field.
+// The forms for jobs: what a person typed becomes data for the node, or a fault at a field.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Filled, KindForm } from "../../../../src/ui/tasks/forms/form.ts";
@@ -56,7 +56,7 @@ describe("numbers", () => {
     expect(await message(sumForm, { numbers })).toMatch(words);
   });
 
-  it("come back as they were, whatever stands between them", async () => {
+  it("come back as they were, whatever separates them", async () => {
     const gap = fc.constantFrom(" ", "\n", ", ", ";", "\t", "\r\n");
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.bigInt(), gap), { minLength: 1 }), async (pairs) => {
@@ -72,13 +72,13 @@ describe("numbers", () => {
     );
   });
 
-  it("are taken from a file where there is one, and its faults told at the file", async () => {
+  it("are read from the file if one is chosen, and then faults are shown at the file", async () => {
     const file = (text: string): Filled["files"] => ({ file: new File([text], "numbers.txt") });
     expect(await data(sumForm, { numbers: "1" }, file("5 6"))).toEqual({ wholes: [5n, 6n] });
     expect(await field(sumForm, {}, file("five"))).toBe("file");
   });
 
-  it("to sort are refused where a number cannot hold them exactly", async () => {
+  it("to sort are refused if a 64-bit float cannot hold them exactly", async () => {
     expect(await data(sortForm, { numbers: "3 1 2" })).toEqual({ numbers: [3, 1, 2] });
     expect(await message(sortForm, { numbers: "9007199254740993 1" })).toMatch(/as lines of text/);
     expect(await data(sortForm, { as: "lines", numbers: "b\na\n" })).toEqual({ strings: ["b", "a"] });
@@ -87,7 +87,7 @@ describe("numbers", () => {
 });
 
 describe("matrices", () => {
-  it("are read row by row, exactly where all is whole", async () => {
+  it("are read row by row, exactly if all numbers are whole", async () => {
     const side = (rows: number, columns: number, elements: readonly unknown[]) => ({ rows, columns, elements });
     expect(await data(multiplyForm, { left: "1 2\n3 4", right: "5\n6" })).toEqual({
       wholes: [side(2, 2, [1n, 2n, 3n, 4n]), side(2, 1, [5n, 6n])],
@@ -97,7 +97,7 @@ describe("matrices", () => {
 
   it.each([
     [{ left: "", right: "1" }, "left", /Paste a matrix/],
-    [{ left: "1 2\n3", right: "1" }, "left", /Line 2 has 1 numbers/],
+    [{ left: "1 2\n3", right: "1" }, "left", /Line 2 has 1 number,/],
     [{ left: "1 2", right: "1 2" }, "right", /2 columns, so this one needs 2 rows; it has 1/],
     [{ left: "1", right: "a" }, "right", /“a” is not a number/],
   ])("%j are refused", async (values, at, words) => {
@@ -107,26 +107,26 @@ describe("matrices", () => {
 });
 
 describe("hashes", () => {
-  it("are of lines, in UTF-8 and without their ends", async () => {
+  it("are of lines, in UTF-8 and without their line ends", async () => {
     const items = ["a", "", "ß"].map((line) => new TextEncoder().encode(line));
     expect(await data(hashForm, { lines: "a\r\n\nß\n" })).toEqual({ items });
   });
 
-  it("are of a file where one was chosen", async () => {
+  it("are of a file if that was chosen", async () => {
     expect(await field(hashForm, { of: "file" })).toBe("file");
     expect(await data(hashForm, { of: "file" }, { file: new File(["abc"], "abc") })).toEqual({ file: new TextEncoder().encode("abc") });
   });
 });
 
 describe("scenes", () => {
-  it.each(["ring", "hand", "room"])("%s is one that the kind takes", async (scene) => {
+  it.each(["ring", "hand", "room"])("%s is valid for the kind and has several parts", async (scene) => {
     for (const size of ["small", "middle", "large"]) {
       const given = (await data(renderForm, { scene, size })) as Scene;
       expect(render.split(given).length).toBeGreaterThan(1);
     }
   });
 
-  it("of one's own begin with the one chosen before, and are read as JSON", async () => {
+  it("of the person's own begin as a copy of the one chosen before, and are read as JSON", async () => {
     const before = renderForm.follow?.("scene", { ...renderForm.start, scene: "hand", size: "small" }) ?? {};
     const own = { ...before, scene: "own" };
     expect(await data(renderForm, own)).toEqual(sceneOf({ scene: "hand", size: "small", fineness: "quick" }));
@@ -142,7 +142,7 @@ describe("scenes", () => {
     expect(await message(renderForm, { scene: "own", json })).toMatch(words);
   });
 
-  it("are written so that a point stands on one line, and say the same", () => {
+  it("are written as JSON with each point on one line, and read back the same", () => {
     const scene = sceneOf({ scene: "room" });
     const json = asJson(scene);
     expect(JSON.parse(json)).toEqual(scene);
@@ -173,12 +173,12 @@ describe("programs", () => {
     expect(await field(mapForm, values)).toBe(at);
   });
 
-  it("are modules that are WebAssembly, over texts", async () => {
+  it("are valid WebAssembly modules over texts", async () => {
     const [example] = mapForm.examples.slice(-1);
     const filled = example?.fill() ?? {};
     const reading = await mapForm.read({ values: { ...mapForm.start, ...filled.values }, files: { ...filled.files } });
     if ("wrong" in reading || typeof reading.data === "function" || reading.data.program.language !== "wasm")
-      throw new Error("the example is a module");
+      throw new Error("the example is not a module");
     expect(reading.data.inputs).toEqual(["many hands", "make light work"].map((text) => new TextEncoder().encode(text)));
     const { instance } = await WebAssembly.instantiate(new Uint8Array(reading.data.program.module));
     const { memory, alloc, run } = instance.exports as {

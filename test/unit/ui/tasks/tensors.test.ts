@@ -1,4 +1,4 @@
-// Tensors as people write them: what was read shows as it was written, and what makes no sense is told.
+// Tensors as people write them: they show as they were written, and input that makes no sense is refused in words.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readSets, showTensors } from "../../../../src/ui/tasks/forms/tensors.ts";
@@ -16,7 +16,7 @@ const ITEMS = {
 } as const;
 
 describe("tensors", () => {
-  it.each(Object.keys(ITEMS) as (keyof typeof ITEMS)[])("of %s show as they were written", (type) => {
+  it.each(Object.keys(ITEMS) as (keyof typeof ITEMS)[])("of %s are shown as they were written", (type) => {
     const nested = fc
       .tuple(whole(1, 4), whole(1, 4))
       .chain(([rows, columns]) =>
@@ -29,7 +29,7 @@ describe("tensors", () => {
         expect(sets[0]?.["x"]?.dims).toEqual([data.length, data[0]?.length]);
         const exactly = (value: unknown): unknown => {
           if (Array.isArray(value)) return value.map(exactly);
-          return type === "float32" ? Math.fround(Number(value)) : value; // shown with no more digits than tell it apart
+          return type === "float32" ? Math.fround(Number(value)) : value; // shown with the fewest digits that name it
         };
         const [shown] = sets.map(showTensors) as [{ x: { type: string; data: unknown } }];
         expect({ ...shown.x, data: exactly(shown.x.data) }).toEqual({ type, data });
@@ -37,7 +37,7 @@ describe("tensors", () => {
     );
   });
 
-  it("are 32-bit floats where nothing is said, and may be a single number", () => {
+  it("are 32-bit floats if no type is given, and may be a single number", () => {
     expect(readSets([{ x: [1, 0.1] }, { x: 2 }], "sets")).toEqual([
       { x: { type: "float32", dims: [2], data: new Uint8Array(Float32Array.of(1, 0.1).buffer) } },
       { x: { type: "float32", dims: [], data: new Uint8Array(Float32Array.of(2).buffer) } },
@@ -54,8 +54,8 @@ describe("tensors", () => {
     [{ x: [null] }, /fits float32/],
     [{ x: { type: "uint8", data: [256] } }, /fits uint8/],
     [{ x: { type: "int32", data: [0.5] } }, /fits int32/],
-    [{ x: { type: "float16", data: [1] } }, /type is one of/],
-    [{ x: { type: "constructor", data: [1] } }, /type is one of/],
+    [{ x: { type: "float16", data: [1] } }, /type must be one of/],
+    [{ x: { type: "constructor", data: [1] } }, /type must be one of/],
     [[{ x: [1] }, { x: "no" }], /^Set 2: x: /],
   ])("%j are refused", (json, words) => {
     const read = readSets(json, "sets");
@@ -64,11 +64,11 @@ describe("tensors", () => {
 });
 
 describe("the form for a model", () => {
-  it("keeps the file with the node and names its tiles", async () => {
+  it("gives the file to the node to keep, and names its tiles", async () => {
     const [example] = modelForm.examples;
     const filled = example?.fill() ?? {};
     const reading = await modelForm.read({ values: { ...filled.values }, files: { ...filled.files } });
-    if ("wrong" in reading || typeof reading.data !== "function") throw new Error("the example is complete");
+    if ("wrong" in reading || typeof reading.data !== "function") throw new Error("the example is not complete");
     const kept: Uint8Array[] = [];
     const tiles = [{ hash: new Uint8Array(32), sizeBytes: 177 }];
     const data = await reading.data({

@@ -1,11 +1,11 @@
-// Jobs and results in words: every state, every kind of value.
+// Jobs and their results in words: every state, and every kind of value.
 import { describe, expect, it } from "vitest";
 import type { JobView } from "../../../../src/node/face.ts";
 import { asJobId } from "../../../../src/shared/ids.ts";
 import { valueText } from "../../../../src/ui/tasks/value-text.ts";
 import { progressWords, stateWords, wrongWords } from "../../../../src/ui/tasks/job-words.ts";
 
-const work = (more: Partial<JobView> = {}): JobView => ({
+const job = (more: Partial<JobView> = {}): JobView => ({
   id: asJobId("00"),
   kind: "sum",
   label: "Sum of 3 numbers",
@@ -23,29 +23,29 @@ const work = (more: Partial<JobView> = {}): JobView => ({
   ...more,
 });
 
-describe("a work", () => {
+describe("a job", () => {
   it.each([
-    [work({ state: "waiting" }), /^Waiting/],
-    [work(), /^Under way/],
-    [work({ state: "done", endedMs: 4250 }), /^Done in 3\.\ds\.|^Done in 3\.\d s\.$/],
-    [work({ state: "stopped", done: 1 }), /1 part was done, and is kept/],
-    [work({ state: "failed", problem: { code: "TASK_FAILED", message: "It threw." } }), /^It threw\.$/],
-  ])("%# is told by its state", (view, words) => {
+    [job({ state: "waiting" }), /^Waiting/],
+    [job(), /^Under way/],
+    [job({ state: "done", endedMs: 4250 }), /^Done in 3\.\d s\.$/],
+    [job({ state: "stopped", done: 1 }), /1 part was done, and is kept/],
+    [job({ state: "failed", problem: { code: "TASK_FAILED", message: "It threw." } }), /^It threw\.$/],
+  ])("%# is described by its state", (view, words) => {
     expect(stateWords(view)).toMatch(words);
   });
 
-  it("tells parts, tabs and checks", () => {
-    expect(progressWords(work())).toBe("12 of 60 parts done.");
-    expect(progressWords(work({ peers: 1, computing: 3, checked: 8, cached: 2 }))).toBe(
-      "12 of 60 parts done by 1 tab, 3 computing; 8 checked: two tabs or more gave the same result and 2 known from before.",
+  it("is described by its parts, tabs and checks", () => {
+    expect(progressWords(job())).toBe("12 of 60 parts done.");
+    expect(progressWords(job({ peers: 1, computing: 3, checked: 8, cached: 2 }))).toBe(
+      "12 of 60 parts done by 1 tab, 3 computing; 8 checked (two or more tabs gave the same result) and 2 known from before.",
     );
-    expect(progressWords(work({ parts: 1, done: 1 }))).toBe("1 of 1 part done.");
+    expect(progressWords(job({ parts: 1, done: 1 }))).toBe("1 of 1 part done.");
   });
 
-  it("tells that somebody was caught, and nothing where nobody was", () => {
-    expect(wrongWords(work())).toBe("");
-    expect(wrongWords(work({ wrong: 1 }))).toMatch(/^1 wrong result was caught/);
-    expect(wrongWords(work({ wrong: 2 }))).toMatch(/^2 wrong results were caught/);
+  it("says how many wrong results were caught, and says nothing if none was", () => {
+    expect(wrongWords(job())).toBe("");
+    expect(wrongWords(job({ wrong: 1 }))).toMatch(/^1 wrong result was caught/);
+    expect(wrongWords(job({ wrong: 2 }))).toMatch(/^2 wrong results were caught/);
   });
 });
 
@@ -63,7 +63,7 @@ describe("a value as text", () => {
     expect(valueText(kind, value)?.text).toBe(text);
   });
 
-  it("is none for a picture", () => {
+  it("is undefined for a picture", () => {
     expect(valueText("render", { width: 1, height: 1, rgba: new Uint8ClampedArray(4) })).toBeUndefined();
   });
 });
