@@ -13,6 +13,12 @@ const COMPRESS_FROM_BYTES = 512;
 const STABLE = new Set(["widget", "manyhands"]);
 /** A copy that saves less than a twentieth is not worth its space. */
 const COMPRESS_RATIO = 0.95;
+/**
+ * Modules that the page and the widget load at once. They are built into one file: without that, chunks that come later
+ * (the code of each kind of task) share some of them, and the first load is cut into more and smaller files.
+ */
+const FIRST_LOAD =
+  /node_modules[\\/]valibot|src[\\/](shared[\\/](abort|clock|errors|ids)|route[\\/]plan-model|model[\\/]most-memory)\.ts|preload-helper/;
 
 async function compress(path: string): Promise<void> {
   const { size } = await stat(path);
@@ -66,7 +72,10 @@ export default defineConfig({
       input: { page: "index.html", frame: "widget.html", widget: "src/widget.ts", manyhands: "src/manyhands.ts" },
       // Programs import what the entry `manyhands` exports.
       preserveEntrySignatures: "exports-only",
-      output: { entryFileNames: ({ name }) => (STABLE.has(name) ? `${name}.js` : "assets/[name]-[hash].js") },
+      output: {
+        entryFileNames: ({ name }) => (STABLE.has(name) ? `${name}.js` : "assets/[name]-[hash].js"),
+        codeSplitting: { groups: [{ name: "first", test: FIRST_LOAD }] },
+      },
     },
   },
   worker: { format: "es" },
