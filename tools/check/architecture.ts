@@ -2,7 +2,7 @@
 // `node tools/check/architecture.ts --write` writes it; the check fails while the document shows another one.
 import fs from "node:fs";
 import path from "node:path";
-import type { CheckContext, Outcome } from "./checks.ts";
+import type { CheckContext, Outcome } from "./check.ts";
 import { LAYERS, RELAY_SEES, ROOMS, UI_SEES } from "./rooms.mjs";
 
 const DOCUMENT = "docs/architecture.md";

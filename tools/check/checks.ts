@@ -4,32 +4,11 @@ import path from "node:path";
 import { ensureBuild } from "../setup/build.mjs";
 import { withSetupLock } from "../setup/lock.mjs";
 import { checkLock } from "./lock.ts";
+import type { Check, CheckContext, Outcome } from "./check.ts";
 import { architecture } from "./architecture.ts";
 import { once } from "./once.ts";
 import { buildReference } from "./reference.ts";
 import { words } from "./words.ts";
-import type { Finished } from "../setup/process.mjs";
-
-export interface Outcome {
-  readonly passed: boolean;
-  readonly output: string;
-  /** Passed, but its output is worth reading. */
-  readonly warns?: boolean;
-}
-
-export interface CheckContext {
-  readonly root: string;
-  /** Runs a tool by its file under node_modules, on this Node. */
-  readonly run: (file: string, args: readonly string[]) => Promise<Finished>;
-  /** Files of the project, tracked or new, by their paths from the root; what git ignores is left out. */
-  readonly files: () => Promise<readonly string[]>;
-}
-
-export interface Check {
-  readonly name: string;
-  readonly about: string;
-  readonly run: (context: CheckContext) => Promise<Outcome>;
-}
 
 /** A check that is one tool's exit code. */
 const tool =

@@ -1,7 +1,7 @@
 // Finds a second piece of code for a thing that the project has once: each such thing has a home, and a shape that betrays another.
 import fs from "node:fs";
 import path from "node:path";
-import type { CheckContext, Outcome } from "./checks.ts";
+import type { CheckContext, Outcome } from "./check.ts";
 
 interface Once {
   readonly name: string;

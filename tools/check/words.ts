@@ -1,7 +1,7 @@
 // Checks the words of comments, documents and file names against docs/glossary.md, which is also where the refused phrases stand.
 import fs from "node:fs";
 import path from "node:path";
-import type { CheckContext, Outcome } from "./checks.ts";
+import type { CheckContext, Outcome } from "./check.ts";
 import { commentsOf, documentLines, type TextLine } from "./read-comments.ts";
 
 const GLOSSARY = "docs/glossary.md";
