@@ -65,7 +65,7 @@ export function unknownNouns(files: readonly string[], glossary: string): readon
     const words = path
       .basename(file)
       .replace(/(\.browser)?(\.d)?\.ts$/, "")
-      .split(/[-.]/);
+      .split(/[-._]/);
     const unknown = words.filter((word) => !isKnown(word));
     return unknown.map((word) => `${file}: "${word}" is in no entry of ${GLOSSARY}: name the file by the glossary, or add the word`);
   });
