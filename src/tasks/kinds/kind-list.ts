@@ -20,6 +20,13 @@ export const KINDS = Object.freeze({
     part: ["part of a sum", "parts of sums"],
     load: async () => (await import("./sum.ts")).sum,
   },
+  mean: {
+    version: 1,
+    isExact: true,
+    price: { unit: "1,000 numbers", micro: 200 },
+    part: ["part of a mean", "parts of means"],
+    load: async () => (await import("./mean.ts")).mean,
+  },
   multiply: {
     version: 1,
     isExact: true,
@@ -96,6 +103,7 @@ export type TaskValueByKind = {
 /** The types of data and values: part of the public interface, which takes all of them from here. */
 export type { HashData, Hashes } from "./hash.ts";
 export type { MapData } from "./map.ts";
+export type { MeanData } from "./mean.ts";
 export type { MlInferenceData, ModelTiles, Tensor, Tensors } from "./ml-inference.ts";
 export type { Matrix, MultiplyData, Product } from "./multiply.ts";
 export type { Material, Scene, Triple } from "./render/scene.ts";

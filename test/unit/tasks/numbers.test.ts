@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../src/shared/errors.ts";
+import { mean } from "../../../src/tasks/kinds/mean.ts";
 import { multiply } from "../../../src/tasks/kinds/multiply.ts";
 import { sort } from "../../../src/tasks/kinds/sort.ts";
 import { sum, SUM_LIMITS } from "../../../src/tasks/kinds/sum.ts";
@@ -29,6 +30,37 @@ function exact(number: number): bigint {
 
 const whole = fc.bigInt({ min: -(10n ** 60n), max: 10n ** 60n });
 const small = fc.integer({ min: -1000, max: 1000 });
+
+describe("mean", () => {
+  it("of whole numbers is the nearest double to the exact mean", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(whole, { minLength: 1, maxLength: 300 }), async (wholes) => {
+        const value = await runWhole(mean, { wholes });
+        const total = wholes.reduce((all, each) => all + each, 0n);
+        // Distances in units of 2^-1074 / count: no double beside the value is nearer.
+        const off = (number: number): bigint => {
+          const error = exact(number) * BigInt(wholes.length) - (total << 1074n);
+          return error < 0n ? -error : error;
+        };
+        const step = Math.max(Math.abs(value) * Number.EPSILON, Number.MIN_VALUE);
+        for (const other of [value - step, value + step]) expect(off(value) <= off(other)).toBe(true);
+      }),
+    );
+  });
+
+  it("of floats is their sum in its fixed order, divided by their count", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.double(), { minLength: 1, maxLength: 200 }), async (floats) => {
+        expect(await runWhole(mean, { floats })).toBe(((await runWhole(sum, { floats })) as number) / floats.length);
+      }),
+    );
+  });
+
+  it("of no numbers is refused", async () => {
+    expect(await codeOf(() => mean.split({ floats: [] }))).toBe("BAD_INPUT");
+    expect(await codeOf(() => mean.split({ wholes: [] }))).toBe("BAD_INPUT");
+  });
+});
 
 describe("sum", () => {
   it("of whole numbers is exact", async () => {

@@ -1,4 +1,4 @@
-// The forms for sums, sorting and products of matrices.
+// The forms for sums, means, sorting and products of matrices.
 import type { TaskValueByKind } from "../../../node/face.ts";
 import { type Filled, type KindForm, plainText, textOf, wrong } from "./form.ts";
 import { asNumbers, readMatrix, readNumbers } from "./read-numbers.ts";
@@ -26,40 +26,56 @@ const FILE = {
 /** The field that the text comes from. */
 const sourceOf = (filled: Filled): "file" | "numbers" => (filled.files["file"] === undefined ? "numbers" : "file");
 
+/** The field for pasted numbers, in the forms that take nothing else. */
+const NUMBERS = {
+  kind: "text",
+  name: "numbers",
+  label: "Numbers",
+  rows: 6,
+  isCode: true,
+  placeholder: "3 4.5 -12\n1e6",
+  hint: "Separated by spaces, commas, semicolons or line ends, with a decimal point.",
+} as const;
+
+const RANDOM_NUMBERS = {
+  label: `${EXAMPLE_COUNT.toLocaleString("en")} at random`,
+  fill: () => ({ values: { numbers: random(EXAMPLE_COUNT, wholeBelow(1e9), (at) => (at % 10 === 9 ? "\n" : " ")) } }),
+};
+
+/** Reads the numbers of a form. `label` says what a job over so many of them is called. */
+const readForm = (label: (count: string) => string) => async (filled: Filled) => {
+  const text = await textOf(filled, "numbers", "file");
+  if (typeof text !== "string") return text;
+  const numbers = readNumbers(text, sourceOf(filled));
+  if ("wrong" in numbers) return numbers;
+  const count = "wholes" in numbers ? numbers.wholes.length : numbers.floats.length;
+  return { data: numbers, label: label(plural(count, "number")) };
+};
+
 export const sumForm: KindForm<"sum"> = {
   kind: "sum",
   place: 30,
   title: "Add numbers",
   about: "One sum of as many numbers as you like. Whole numbers are added exactly, however long they are.",
   verb: "Add them",
-  fields: [
-    {
-      kind: "text",
-      name: "numbers",
-      label: "Numbers",
-      rows: 6,
-      isCode: true,
-      placeholder: "3 4.5 -12\n1e6",
-      hint: "Separated by spaces, commas, semicolons or line ends, with a decimal point.",
-    },
-    FILE,
-  ],
+  fields: [NUMBERS, FILE],
   start: { numbers: "" },
-  examples: [
-    {
-      label: `${EXAMPLE_COUNT.toLocaleString("en")} at random`,
-      fill: () => ({ values: { numbers: random(EXAMPLE_COUNT, wholeBelow(1e9), (at) => (at % 10 === 9 ? "\n" : " ")) } }),
-    },
-  ],
-  async read(filled) {
-    const text = await textOf(filled, "numbers", "file");
-    if (typeof text !== "string") return text;
-    const numbers = readNumbers(text, sourceOf(filled));
-    if ("wrong" in numbers) return numbers;
-    const count = "wholes" in numbers ? numbers.wholes.length : numbers.floats.length;
-    return { data: numbers, label: `Sum of ${plural(count, "number")}` };
-  },
+  examples: [RANDOM_NUMBERS],
+  read: readForm((count) => `Sum of ${count}`),
   text: (value) => plainText([String(value)], "sum"),
+};
+
+export const meanForm: KindForm<"mean"> = {
+  kind: "mean",
+  place: 35,
+  title: "Average",
+  about: "The mean of as many numbers as you like: their sum, divided by how many they are.",
+  verb: "Average them",
+  fields: [NUMBERS, FILE],
+  start: { numbers: "" },
+  examples: [RANDOM_NUMBERS],
+  read: readForm((count) => `Mean of ${count}`),
+  text: (value) => plainText([String(value)], "mean"),
 };
 
 const isText = (values: Filled["values"]): boolean => values["as"] === "lines";
@@ -191,4 +207,4 @@ function rowsOf({ rows, columns, elements }: TaskValueByKind["multiply"]): reado
   );
 }
 
-export const FORMS: readonly KindForm[] = [sumForm, sortForm, multiplyForm];
+export const FORMS: readonly KindForm[] = [sumForm, meanForm, sortForm, multiplyForm];

@@ -5,7 +5,7 @@ import type { Filled, KindForm } from "../../../../src/ui/tasks/forms/form.ts";
 import { FORMS } from "../../../../src/ui/tasks/forms/forms.ts";
 import { hashForm } from "../../../../src/ui/tasks/forms/hash-form.ts";
 import { mapForm } from "../../../../src/ui/tasks/forms/map-form.ts";
-import { multiplyForm, sortForm, sumForm } from "../../../../src/ui/tasks/forms/numbers-form.ts";
+import { meanForm, multiplyForm, sortForm, sumForm } from "../../../../src/ui/tasks/forms/numbers-form.ts";
 import { asJson, renderForm, sceneOf } from "../../../../src/ui/tasks/forms/render-form.ts";
 import { KINDS, type Scene } from "../../../../src/tasks/kinds/kind-list.ts";
 import { render } from "../../../../src/tasks/kinds/render/render.ts";
@@ -27,7 +27,7 @@ const message = async (...args: Parameters<typeof read>): Promise<string> => {
 };
 
 it("there is a form for every kind, in the order in which they are offered; pictures of graphics cards are a choice in theirs", () => {
-  expect(FORMS.map(({ kind }) => kind)).toEqual(["render", "map", "sum", "sort", "multiply", "hash", "ml_inference"]);
+  expect(FORMS.map(({ kind }) => kind)).toEqual(["render", "map", "sum", "mean", "sort", "multiply", "hash", "ml_inference"]);
   expect(new Set([...FORMS.map(({ kind }) => kind), "render_gpu"])).toEqual(new Set(Object.keys(KINDS)));
 });
 
@@ -39,7 +39,7 @@ describe("numbers", () => {
     ["1 2.5 -3e2 .5 7.", { floats: [1, 2.5, -300, 0.5, 7] }],
     ["1\r\n2", { wholes: [1n, 2n] }],
   ])("%j are read", async (numbers, expected) => {
-    expect(await data(sumForm, { numbers })).toEqual(expected);
+    for (const form of [sumForm, meanForm]) expect(await data(form, { numbers })).toEqual(expected);
   });
 
   it.each([
