@@ -198,7 +198,7 @@ describe("a recording with", () => {
     await honestStep();
   });
 
-  it("nothing changed, from whoever is not the one that was named, is refused as SESSION_FOREIGN", async () => {
+  it("nothing changed, but sent by a peer that was not named, is refused as SESSION_FOREIGN", async () => {
     const mine = await RouteSession.open(
       {
         mesh: swarm.guest("a-guest-with-a-name"),
