@@ -5,7 +5,7 @@ import { BROWSER_FLAGS, findBrowser } from "./tools/setup/browser.mjs";
 const browser = await findBrowser(import.meta.dirname);
 
 /** Specs that measure times or that need the whole machine: nothing runs beside them. */
-const ALONE = /(failover|hub-model|kill|kill-tab|sandbox|tasks|tasks-lent|udp-proxy|webgpu)\.spec\.ts$/;
+const ALONE = /(failover|hub-model|kill|kill-tab|sandbox|tasks|served-tasks|udp-proxy|webgpu)\.spec\.ts$/;
 
 export default defineConfig({
   testDir: "test/e2e",

@@ -11,7 +11,8 @@ await using node = await join({ relay: process.argv[2] ?? "http://localhost:8787
  *     (func (export "alloc") (param i32) (result i32) (i32.const 1024))
  *     (func (export "run") (param $at i32) (param $length i32) (result i64) (local $i i32)
  *       (loop $next (if (i32.lt_u (local.get $i) (local.get $length)) (then
- *         (i32.store8 (i32.add (local.get $at) (local.get $i)) (i32.add (i32.load8_u (i32.add (local.get $at) (local.get $i))) (i32.const 1)))
+ *         (i32.store8 (i32.add (local.get $at) (local.get $i)) (i32.add (i32.load8_u (i32.add (local.get $at)
+ * (local.get $i))) (i32.const 1)))
  *         (local.set $i (i32.add (local.get $i) (i32.const 1)))
  *         (br $next))))
  *       (i64.or (i64.shl (i64.extend_i32_u (local.get $at)) (i64.const 32)) (i64.extend_i32_u (local.get $length)))))

@@ -10,7 +10,9 @@ export const RELAY_API_LIMITS = Object.freeze({
   addresses: 16,
   /** STUN and TURN servers that one relay names. */
   iceServers: 8,
-  /** Characters of an address, a URL or a path. The percent-encoded name of a model's folder takes up to 765 of them. */
+  /**
+   * Characters of an address, a URL or a path. The percent-encoded name of a model's folder takes up to 765 of them.
+   */
   placeLength: 1000,
   /** Characters of a licence, as in a manifest. */
   licenceLength: 400,

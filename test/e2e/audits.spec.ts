@@ -5,7 +5,7 @@ import { ensureWideModel } from "../../tools/bench/models/wide-model.ts";
 import { peerOf } from "../../tools/browser/answer-tap.ts";
 import type { Tab } from "../../tools/browser/tabs.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
-import { makeCheat } from "../support/cheating-tab.ts";
+import { makeCheat } from "../support/hostile/cheating-tab.ts";
 import { expect, test } from "../support/relay-fixture.ts";
 
 const routeOf = (tab: Tab): Promise<readonly string[]> =>

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION, sessionProtocol } from "../../src/protocol/version.ts
 import { findLongAnswer } from "../support/long-answer.ts";
 import { meshAddress } from "../../tools/browser/relay-swarm.ts";
 import { expect, test } from "../support/relay-fixture.ts";
-import { makeVillain } from "../support/villain.ts";
+import { makeVillain } from "../support/hostile/villain.ts";
 
 const ROOT = new Uint8Array(HASH_BYTES).fill(7);
 const SESSION = "0123456789abcdef0123456789abcdef";

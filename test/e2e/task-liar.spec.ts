@@ -1,5 +1,5 @@
 // Real tabs, one of which lies: it is caught, its work is computed again, its escrow is taken, the results are right.
-import { makeLiar } from "../support/liar.ts";
+import { makeLiar } from "../support/hostile/liar.ts";
 import { makeRequester, type RequesterGlobal } from "../support/requester.ts";
 import { asPeerId } from "../../src/shared/ids.ts";
 import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";

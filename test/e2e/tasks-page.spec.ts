@@ -5,7 +5,7 @@ import { sceneOf } from "../../src/ui/tasks/forms/render-form.ts";
 import { meshAddress, volunteersOf } from "../../tools/browser/relay-swarm.ts";
 import { axeFindings } from "../support/axe.ts";
 import { expect, test } from "../support/relay-fixture.ts";
-import { makeLiar } from "../support/liar.ts";
+import { makeLiar } from "../support/hostile/liar.ts";
 import { decodePng, TaskPage } from "../support/task-page.ts";
 import { runWhole } from "../unit/tasks/run-whole.ts";
 

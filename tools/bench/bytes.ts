@@ -1,4 +1,5 @@
-// Bytes that a model costs its origin, and whether all tiles are checked: a third, a second visit, a killed tab, a swarm.
+// Bytes that a model costs its origin, and whether all tiles are checked: a third, a second visit, a killed tab, a
+// swarm.
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// The table of rooms in docs/architecture.md, made from the rules that the layers check enforces and from each room's README.
+// The table of rooms in docs/architecture.md, made from the rules that the layers check enforces and from each room's
+// README.
 // `node tools/check/architecture.ts --write` writes it; the check fails while the document shows another one.
 import fs from "node:fs";
 import path from "node:path";
@@ -76,7 +77,12 @@ export async function architecture({ root }: CheckContext): Promise<Outcome> {
   const gone = [...text.matchAll(/`((?:src|relay)\/[\w./-]+\.ts)`/g)]
     .map(([, file = ""]) => file)
     .filter((file) => !fs.existsSync(path.join(root, file)));
-  const isCurrent = withTable(text, roomsTable(root)) === text;
+  let isCurrent: boolean;
+  try {
+    isCurrent = withTable(text, roomsTable(root)) === text;
+  } catch (error) {
+    return { passed: false, output: error instanceof Error ? error.message : String(error) };
+  }
   const faults = [
     ...gone.map((file) => `${DOCUMENT} names ${file}, which is not there`),
     ...(isCurrent ? [] : [`the table of rooms in ${DOCUMENT} is not that of the rules: run node tools/check/architecture.ts --write`]),

@@ -38,7 +38,8 @@ interface CruiseReport {
 }
 
 /**
- * Runs dependency-cruiser, and fails too where it saw nothing: without a parser for TypeScript it reads no file, finds no
+ * Runs dependency-cruiser, and fails too where it saw nothing: without a parser for TypeScript it reads no file,
+ * finds no
  * breach and calls that a success.
  */
 async function layers({ root, run }: CheckContext): Promise<Outcome> {

@@ -1,4 +1,5 @@
-// Checks that package-lock.json has the address and the hash of every package from the registry, so that `npm ci` installs
+// Checks that package-lock.json has the address and the hash of every package from the registry, so that `npm ci`
+// installs
 // the same bytes everywhere, or fails.
 import fs from "node:fs";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// Entry of `npm run check`: every static check, each timed, all of them even when one fails, and a line of counts at the end.
+// Entry of `npm run check`: every static check, each timed, all of them even when one fails, and a line of counts at
+// the end.
 import fs from "node:fs";
 import path from "node:path";
 import { capture } from "../setup/process.mjs";

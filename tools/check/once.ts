@@ -1,4 +1,5 @@
-// Finds a second piece of code for a thing that the project has once: each such thing has a home, and a shape that betrays another.
+// Finds a second piece of code for a thing that the project has once: each such thing has a home, and a shape that
+// betrays another.
 import fs from "node:fs";
 import path from "node:path";
 import type { CheckContext, Outcome } from "./check.ts";

@@ -1,4 +1,5 @@
-// Builds the reference of the public API from its docstrings into .cache/reference, with TypeDoc; any warning of its fails the check.
+// Builds the reference of the public API from its docstrings into .cache/reference, with TypeDoc; any warning of its
+// fails the check.
 import path from "node:path";
 import type { Finished } from "../setup/process.mjs";
 

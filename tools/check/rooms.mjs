@@ -4,11 +4,15 @@
 /** Modules under `src` by layer. A module may import lower layers and itself, and nothing beside it. */
 export const LAYERS = [["shared"], ["protocol"], ["model", "route", "engine", "mesh"], ["inference", "tasks", "credit"], ["node"]];
 
-/** What the flows of layer 3 may see of the engine and of the mesh: the contract and the ports, never what implements them. */
+/**
+ * What the flows of layer 3 may see of the engine and of the mesh: the contract and the ports, never what implements
+ * them.
+ */
 export const PORTS = ["^src/engine/contract\\.ts$", "^src/mesh/ports/"];
 
 /**
- * What a room may import of its own module, beside itself: other rooms by name, files directly in the module's folder by a
+ * What a room may import of its own module, beside itself: other rooms by name, files directly in the module's folder
+ * by a
  * pattern. Files directly in a module's folder join its rooms, and are under no rule of rooms.
  * @type {Record<string, Record<string, readonly string[]>>}
  */
@@ -63,7 +67,10 @@ export const UI_SEES = [
   "src/tasks/kinds/render/scene.ts",
 ];
 
-/** What the relay imports of `src`, beside `shared` and `protocol`: the rules of credit, of a model its manifest and summary, and prices of tasks. */
+/**
+ * What the relay imports of `src`, beside `shared` and `protocol`: the rules of credit, of a model its manifest and
+ * summary, and prices of tasks.
+ */
 export const RELAY_SEES = [
   "src/model/model-summary.ts",
   "src/model/tiles/manifest.ts",

@@ -1,4 +1,5 @@
-// Checks the words of comments, documents and file names against docs/glossary.md, which is also where the refused phrases stand.
+// Checks the words of comments, documents and file names against docs/glossary.md, which is also where the refused
+// phrases stand.
 import fs from "node:fs";
 import path from "node:path";
 import type { CheckContext, Outcome } from "./check.ts";
@@ -11,7 +12,8 @@ const WIDTH = 120;
 const SPARED = new Set([GLOSSARY, "CHANGELOG.md"]);
 
 /**
- * Words in file names that are no nouns of this field: verbs and adjectives that name a function, and the common words of
+ * Words in file names that are no nouns of this field: verbs and adjectives that name a function, and the common
+ * words of
  * programming. Nouns of the field belong into the glossary instead.
  */
 const COMMON = new Set(

@@ -1,5 +1,5 @@
 // One read of a SwarmTileSource: asks peers and origins for its tiles as the plan says,
-// until all are here or none can be had.
+// until all are here or no source is left.
 import { settlesWithin, withDeadline } from "../../shared/abort.ts";
 import { AsyncQueue } from "../../shared/async-queue.ts";
 import type { Clock } from "../../shared/clock.ts";

@@ -20,8 +20,8 @@ export class SwarmTileSource implements TileSource {
   }
 
   /**
-   * Throws MODEL_CORRUPT if the only copies to be had are wrong, MODEL_UNAVAILABLE if none
-   * can be had, or the signal's reason.
+   * Throws MODEL_CORRUPT if every copy that was found is wrong, MODEL_UNAVAILABLE if none
+   * was found, or the signal's reason.
    */
   read(ranges: readonly TileRange[], signal: AbortSignal): AsyncIterable<TileRead> {
     return readTwinsOnce(ranges, (single) => new SwarmRead({ ...this.#options, distrusted: this.#distrusted, ranges: single }).run(signal));

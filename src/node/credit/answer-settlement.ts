@@ -186,7 +186,7 @@ function peersFoundWrong(judgement: Finding["judgement"]): readonly PeerId[] {
   }
 }
 
-/** Undefined if the audit left it unclear who is wrong: then nothing is stated, and nothing paid. */
+/** Undefined if the audit did not tell which peer was wrong: then nothing is stated, and nothing paid. */
 function verdictOf({ judgement, audits }: Finding): StatedVerdict | undefined {
   if (judgement.kind === "unclear") return undefined;
   const { witnesses } = judgement;

@@ -1,4 +1,5 @@
-// Kind `mean`: the arithmetic mean of numbers. Its parts are those of `sum`; the joining divides by how many numbers there are.
+// Kind `mean`: the arithmetic mean of numbers. Its parts are those of `sum`; the joining divides by how many numbers
+// there are.
 import { badInput, type KindCode } from "../task-kind.ts";
 import { sum, type SumData } from "./sum.ts";
 
@@ -9,7 +10,8 @@ const QUOTIENT_BITS = 66;
 export type MeanData = SumData;
 
 /**
- * Value: for floats the sum as `sum` gives it, divided by the count; for whole numbers the double that is nearest to the exact
+ * Value: for floats the sum as `sum` gives it, divided by the count; for whole numbers the double that is nearest to
+ * the exact
  * mean. NaN and infinities follow IEEE 754.
  */
 export const mean: KindCode<MeanData, number> = {
@@ -28,7 +30,10 @@ export const mean: KindCode<MeanData, number> = {
 
 const countOf = (data: MeanData): number => ("floats" in data ? data.floats.length : data.wholes.length);
 
-/** The double nearest to `total / count`: `Number` rounds a whole quotient once, and the power of two changes no digit. */
+/**
+ * The double nearest to `total / count`: `Number` rounds a whole quotient once, and the power of two changes no
+ * digit.
+ */
 function nearestQuotient(total: bigint, count: bigint): number {
   const size = total < 0n ? -total : total;
   const shift = Math.max(0, QUOTIENT_BITS + count.toString(2).length - size.toString(2).length);

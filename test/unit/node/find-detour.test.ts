@@ -16,7 +16,9 @@ const [FIRST, LAST] = [asPeerId("first"), asPeerId("last")];
 
 const serving = (span: Span, tokensServed = 0): PeerAnnouncement => ({ ...servingSpan(MODEL, span), tokensServed });
 
-/** Looks for somebody who takes layers 4 to 7 beside the first peer. Returns the reasons why it waited, and the route. */
+/**
+ * Looks for somebody who takes layers 4 to 7 beside the first peer. Returns the reasons why it waited, and the route.
+ */
 async function detour(board: MemoryBoard, bans: PeerBans, whileWaiting: (waits: number) => void): Promise<[WaitReason[], Route]> {
   const deps = {
     model: { id: MODEL, layerCount: 8, sizeBytes: 1e12 }, // more than a tab loads for itself

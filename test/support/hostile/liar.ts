@@ -1,6 +1,6 @@
 // A volunteer that lies on demand: the real code in a tab, with a runner that alters the outputs.
-import { putInPages } from "../../tools/browser/bundle-page.ts";
-import type { Tab } from "../../tools/browser/tabs.ts";
+import { putInPages } from "../../../tools/browser/bundle-page.ts";
+import type { Tab } from "../../../tools/browser/tabs.ts";
 import type * as LiarPage from "./liar-page.ts";
 
 export interface Liar {

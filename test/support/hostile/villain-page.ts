@@ -1,7 +1,7 @@
 // Runs inside a page of a test, for `villain.ts`: a libp2p node of its own that sends any bytes over the real mesh.
 import { multiaddr } from "@multiformats/multiaddr";
-import { settleInitChannels } from "../../src/mesh/libp2p/init-channel.ts";
-import { createTabNode, type TabNode } from "../../src/mesh/libp2p/libp2p-node.ts";
+import { settleInitChannels } from "../../../src/mesh/libp2p/init-channel.ts";
+import { createTabNode, type TabNode } from "../../../src/mesh/libp2p/libp2p-node.ts";
 
 let joined: { readonly node: TabNode; readonly relay: string } | undefined;
 

@@ -1,16 +1,16 @@
 // Runs inside a page of a test: a real volunteer, except that its results are wrong while `lie` is on.
-import { LoopbackMesh } from "../../src/mesh/memory/loopback-mesh.ts";
-import { Libp2pMesh } from "../../src/mesh/libp2p/libp2p-mesh.ts";
-import { RelayDirectory } from "../../src/mesh/libp2p/relay-directory.ts";
-import { RtcMesh } from "../../src/mesh/rtc/rtc-mesh.ts";
-import { TabAccount } from "../../src/node/credit/tab-account.ts";
-import { Presence } from "../../src/node/spans/presence.ts";
-import { HeldSpans } from "../../src/node/spans/held-spans.ts";
-import { TaskClaims } from "../../src/node/credit/task-claims.ts";
-import { plainRunner } from "../../src/node/tasks/plain-runner.ts";
-import { TabVolunteer } from "../../src/node/tasks/tab-volunteer.ts";
-import { systemClock } from "../../src/shared/clock.ts";
-import { silentLog } from "../../src/shared/log.ts";
+import { LoopbackMesh } from "../../../src/mesh/memory/loopback-mesh.ts";
+import { Libp2pMesh } from "../../../src/mesh/libp2p/libp2p-mesh.ts";
+import { RelayDirectory } from "../../../src/mesh/libp2p/relay-directory.ts";
+import { RtcMesh } from "../../../src/mesh/rtc/rtc-mesh.ts";
+import { TabAccount } from "../../../src/node/credit/tab-account.ts";
+import { Presence } from "../../../src/node/spans/presence.ts";
+import { HeldSpans } from "../../../src/node/spans/held-spans.ts";
+import { TaskClaims } from "../../../src/node/credit/task-claims.ts";
+import { plainRunner } from "../../../src/node/tasks/plain-runner.ts";
+import { TabVolunteer } from "../../../src/node/tasks/tab-volunteer.ts";
+import { systemClock } from "../../../src/shared/clock.ts";
+import { silentLog } from "../../../src/shared/log.ts";
 
 let isLying = false;
 

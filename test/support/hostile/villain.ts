@@ -1,6 +1,6 @@
 // A peer that breaks the protocol: a page with a real libp2p node, which sends the bytes that a test wants.
-import { putInPages } from "../../tools/browser/bundle-page.ts";
-import type { Tab } from "../../tools/browser/tabs.ts";
+import { putInPages } from "../../../tools/browser/bundle-page.ts";
+import type { Tab } from "../../../tools/browser/tabs.ts";
 import type * as VillainPage from "./villain-page.ts";
 
 export interface Villain {
