@@ -18,7 +18,7 @@ const COMPRESS_RATIO = 0.95;
  * (the code of each kind of task) share some of them, and the first load is cut into more and smaller files.
  */
 const FIRST_LOAD =
-  /node_modules[\\/]valibot|src[\\/](shared[\\/](abort|clock|errors|ids)|route[\\/]plan-model|model[\\/]most-memory)\.ts|preload-helper/;
+  /node_modules[\\/]valibot|src[\\/](shared[\\/](abort|backoff|clock|errors|ids|reputation|recent-map)|route[\\/]plan-model|model[\\/]most-memory)\.ts|preload-helper/;
 
 async function compress(path: string): Promise<void> {
   const { size } = await stat(path);

@@ -1,7 +1,5 @@
 // What the relay says about its swarm over HTTP, polled until this tab joins: the picture is alive before that.
-import * as v from "valibot";
 import type { RelayOverview, RelayState } from "../node/face.ts";
-import { RELAY_API_LIMITS, SwarmOverview } from "../protocol/relay-api.ts";
 import { withDeadline } from "../shared/abort.ts";
 import { type BackoffRule, backoffMs } from "../shared/backoff.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -25,16 +23,6 @@ export const UNKNOWN: Overview = {
   models: [],
   peers: undefined,
 };
-
-/** Reads the relay's JSON. Throws if it is not an overview. */
-export function readOverview(json: unknown): Overview {
-  const read = v.parse(SwarmOverview, json);
-  return {
-    relay: { kind: "connected", name: read.name, retryInMs: undefined },
-    models: read.models,
-    peers: read.peers.map((peer) => ({ ...peer, isSelf: false, span: peer.span ?? undefined, layerMs: peer.layerMs ?? undefined })),
-  };
-}
 
 export interface OverviewPollOptions {
   readonly fetch: typeof fetch;
@@ -112,10 +100,8 @@ export class OverviewPoll {
     const { fetch, url, clock } = this.#options;
     const onTimeout = (): Error => new Error("no reply");
     return withDeadline({ clock, ms: REPLY_TIMEOUT_MS, onTimeout }, new AbortController().signal, async (signal) => {
-      const response = await fetch(url, { signal, cache: "no-store" });
-      const body = response.ok ? await response.text() : "";
-      if (body === "" || body.length > RELAY_API_LIMITS.overviewLength) throw new Error(`status ${response.status}`);
-      return readOverview(JSON.parse(body));
+      const [response, { readOverview }] = await Promise.all([fetch(url, { signal, cache: "no-store" }), import("./read-overview.ts")]);
+      return readOverview(response);
     });
   }
 

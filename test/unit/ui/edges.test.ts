@@ -6,7 +6,8 @@ import { systemClock } from "../../../src/shared/clock.ts";
 import { findCapability, type BrowserFeatures } from "../../../src/ui/capability.ts";
 import { readFrameMessage } from "../../../src/ui/widget/frame-messages.ts";
 import { LocalStore, type TextStore } from "../../../src/ui/local-store.ts";
-import { OverviewPoll, readOverview, type Overview } from "../../../src/ui/overview.ts";
+import { OverviewPoll, type Overview } from "../../../src/ui/overview.ts";
+import { overviewOf } from "../../../src/ui/read-overview.ts";
 import { finishedSentences } from "../../../src/ui/ask/sentences.ts";
 import {
   FIELDS,
@@ -95,7 +96,7 @@ const remotePeer = {
 
 describe("overview", () => {
   it("reads a relay's reply, and restores the fields that JSON leaves out", () => {
-    const overview = readOverview({
+    const overview = overviewOf({
       name: "Lighthouse",
       revision: 1,
       models: [model],
@@ -112,7 +113,7 @@ describe("overview", () => {
     [{}],
     [{ name: "x", revision: 1, models: [{ ...model, layerCount: 1e9 }], peers: [] }],
     [{ name: "x", revision: 1, models: [model], peers: [{ ...remotePeer, span: { start: 3, end: 3 } }] }],
-  ])("refuses %j", (json) => expect(() => readOverview(json)).toThrow());
+  ])("refuses %j", (json) => expect(() => overviewOf(json)).toThrow());
   it("shows the relay as lost while it does not reply, keeps what it knew, and finds the relay again", async () => {
     const overviews: Overview[] = [];
     let next = Promise.withResolvers<void>();
