@@ -19,7 +19,7 @@ import { openConversationStore } from "./ui/ask/conversation-store.ts";
 import { ModelSelect } from "./ui/models/model-select.ts";
 import { ModelsPanel } from "./ui/models/models-panel.ts";
 import { NodeController } from "./ui/node-controller.ts";
-import { OverviewPoll } from "./ui/overview.ts";
+import { OverviewPoll } from "./ui/overview-poll.ts";
 import { PageFooter } from "./ui/parts/page-footer.ts";
 import { RelayPill } from "./ui/parts/relay-pill.ts";
 import { RouteChain } from "./ui/ask/route-chain.ts";

@@ -1,4 +1,4 @@
-// Reads what the relay says about its swarm. Not part of the first load: the schemas are fetched beside the first reply.
+// Reads what the relay says about its swarm. Not part of the first load: the schemas come beside the first reply.
 import * as v from "valibot";
 import { RELAY_API_LIMITS, SwarmOverview } from "../protocol/relay-api.ts";
 import type { Overview } from "./overview.ts";

@@ -6,7 +6,8 @@ import { systemClock } from "../../../src/shared/clock.ts";
 import { findCapability, type BrowserFeatures } from "../../../src/ui/capability.ts";
 import { readFrameMessage } from "../../../src/ui/widget/frame-messages.ts";
 import { LocalStore, type TextStore } from "../../../src/ui/local-store.ts";
-import { OverviewPoll, type Overview } from "../../../src/ui/overview.ts";
+import { type Overview } from "../../../src/ui/overview.ts";
+import { OverviewPoll } from "../../../src/ui/overview-poll.ts";
 import { overviewOf } from "../../../src/ui/read-overview.ts";
 import { finishedSentences } from "../../../src/ui/ask/sentences.ts";
 import {
